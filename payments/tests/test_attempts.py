@@ -218,3 +218,21 @@ def test_declines_of_an_earlier_hour_raise_no_alert(payment, settings, time_mach
     declined(payment, 3)
     assert PaymentAttempt.objects.filter(outcome=AttemptOutcome.DECLINED).count() == 3
     assert not ProviderAlert.objects.filter(part=ALARM).exists()
+
+
+# ---- read --------------------------------------------------------------------------------------------------------
+
+
+def test_reconciliation_lists_all_attempts_without_a_request_per_payment(stripe, shopper):
+    for _ in range(3):
+        started = start(CARD, user=shopper)
+        payment_ensure_at_provider(started)
+        stripe.pay(reread(started), "visa_chargeDeclinedInsufficientFunds")
+        stripe.pay(reread(started), "visa")
+    before, now = len(stripe.get("requests")["rows"]), timezone.now()
+
+    found = provider("stripe").list_payments(now - timedelta(hours=1), now + timedelta(hours=1))
+
+    assert [[attempt.is_success for attempt in payment.attempts] for payment in found] == [[False, True]] * 3
+    sent = stripe.get("requests")["rows"][before:]
+    assert len([row for row in sent if row["path"] == "/v1/charges"]) == 1

@@ -157,12 +157,24 @@ class StripeReading:
         disputes = beside.rows(
             "disputes", lambda api: api.v1.disputes.list({"created": {"gte": start}, "limit": PAGE})
         )
-        of_intent = by_intent(disputes)
+        charges = beside.rows(
+            "charges",
+            lambda api: api.v1.charges.list(
+                {"created": {"gte": start}, "limit": PAGE, "expand": ["data.refunds"]}
+            ),
+        )
+        of_intent, charges_of = by_intent(disputes), by_intent(charges)
+
+        def whole(intent: Row) -> RemotePayment:
+            """From the lists above, without requests for each intent."""
+            charges = charges_of[intent["id"]] or charges_in(intent)
+            return self.whole(intent, of_intent[intent["id"]], charges)
+
         found, listed = [], set()
         for row in sessions:
             intent = row.get("payment_intent")
             if row["created"] >= start:
-                made = self.whole(intent, of_intent[intent["id"]]) if intent else None
+                made = whole(intent) if intent else None
                 found.append(session_of(row, made))
                 listed.add(id_of(intent))
         of_session = {
@@ -171,7 +183,7 @@ class StripeReading:
         for row in intents:
             if row["id"] not in listed:
                 session = of_session.get(row["id"])
-                remote = self.whole(row, of_intent[row["id"]])
+                remote = whole(row)
                 found.append(replace(remote, related_ids=(session,) if session else ()))
         return [replace(one, action=None, lists=dict(one.lists) | beside.lists) for one in found]
 
