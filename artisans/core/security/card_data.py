@@ -153,12 +153,13 @@ def numbers_in(run: str) -> Iterator[str]:
     for start in range(len(groups)):
         if start and is_one_number and len(groups[start]) == len(groups[start - 1]):
             continue
-        for count, number in enumerate(accumulate(groups[start:]), start=1):
+        for count, number in enumerate(accumulate(groups[start : start + LENGTHS.stop]), start=1):
             if len(number) >= LENGTHS.stop:
                 break
+            if len(number) not in LENGTHS or not BRANDS.fullmatch(number) or not is_luhn(number):
+                continue
             sizes = list(map(len, groups[start : start + count]))
-            is_grouped = has_card_groups(sizes) or (is_plain and len(number) in REGULAR_LENGTHS)
-            if len(number) in LENGTHS and is_grouped and BRANDS.fullmatch(number) and is_luhn(number):
+            if has_card_groups(sizes) or (is_plain and len(number) in REGULAR_LENGTHS):
                 yield number
 
 
