@@ -17,10 +17,19 @@ if ! { mkdir -p var && touch var/.writable; } 2>/dev/null; then
     fail "This folder is not writable ($PWD): move the shop to a folder that you own, or fix the permissions of var/."
 fi
 
-requirements=requirements.txt
-[ "${1:-}" = dev ] && requirements="requirements.txt requirements-test.txt requirements-dev.txt"
+sum_of() {
+    cat "$@" constraints.txt | cksum
+}
+
+is_installed() { # the tools for developers include what the shop needs
+    [ "$(cat .venv/installed-dev 2>/dev/null)" = "$(sum_of $all)" ] && return
+    [ "$stamp" = .venv/installed ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(sum_of requirements.txt)" ]
+}
+
+all="requirements.txt requirements-test.txt requirements-dev.txt"
 stamp=".venv/installed${1:+-$1}"
-wanted=$(cat $requirements constraints.txt | cksum)
+requirements=requirements.txt
+[ "${1:-}" = dev ] && requirements=$all
 present=$(minor .venv/bin/python)
 case "${PYTHON:+$(minor "$PYTHON")}" in
     "" | "$present") is_kept=true ;; # a newer Python alone does not trigger a new installation
@@ -30,7 +39,7 @@ case "$present" in
     3.11 | 3.12 | 3.13 | 3.14) ;;
     *) is_kept=false ;;
 esac
-if $is_kept && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+if $is_kept && is_installed; then
     exit 0
 fi
 
@@ -44,6 +53,7 @@ python.org; if it has an unusual name: make PYTHON=/path/to/python3.13 …"
     echo "Using $("$python" --version) ($python)."
 fi
 
+rm -f .venv/installed .venv/installed-dev
 echo "Installing the pinned packages into .venv; this happens once and takes about a minute …"
 if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --retries 1 \
     $(printf -- '-r %s ' $requirements) -c constraints.txt >var/setup.log 2>&1; then
@@ -52,4 +62,4 @@ if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-co
     tail -n 5 var/setup.log >&2
     fail "The packages could not be installed; details: var/setup.log."
 fi
-echo "$wanted" >"$stamp"
+sum_of $requirements >"$stamp"

@@ -15,6 +15,7 @@ from scripts.check import CHECKS
 ROOT = settings.BASE_DIR
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 VERSIONS = ("3.11", "3.12", "3.13")
+KINDS = ("", "-test", "-dev")  # of requirements
 
 
 def test_the_oldest_python_is_the_same_everywhere():
@@ -73,6 +74,28 @@ def test_python_asks_for_one_version(fake_pythons, monkeypatch):
     assert found() == []
 
 
+@pytest.mark.parametrize(
+    ("installed", "wanted", "installs"),
+    [("dev", "", False), ("dev", "dev", False), ("", "", False), ("", "dev", True)],
+)
+def test_setup_installs_only_what_is_missing(tmp_path, installed, wanted, installs):
+    for name in ("scripts/setup.sh", "constraints.txt", *(f"requirements{kind}.txt" for kind in KINDS)):
+        target = tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, target)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\n[ "$1" != -c ] || exec {sys.executable} "$@"\n')  # pip does nothing
+    python.chmod(0o755)
+    setup = [tmp_path / "scripts/setup.sh"]
+
+    first = subprocess.run([*setup, *filter(None, [installed])], capture_output=True, text=True, check=True)
+    again = subprocess.run([*setup, *filter(None, [wanted])], capture_output=True, text=True, check=True)
+
+    assert "Installing" in first.stdout
+    assert ("Installing" in again.stdout) == installs
+
+
 def test_hooks_run_what_exists():
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     pinned = re.findall(r"^[\w-]+", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE)
@@ -86,7 +109,7 @@ def test_hooks_run_what_exists():
             assert module != "scripts.check" or set(arguments) <= checks
 
 
-@pytest.mark.parametrize("kind", ["", "-test", "-dev"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_requirement_is_pinned_the_same_in_the_constraints(kind):
     constraints = {
         line.lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()
