@@ -1,9 +1,11 @@
 from django.urls import path
+from django.views.generic import RedirectView
 
 from payments.web import orders, parcels, provider_pages, saved_methods
 
 app_name = "payments"
 urlpatterns = [
+    path("orders/", RedirectView.as_view(pattern_name="payments:order_history")),
     path("orders/find/", orders.order_find, name="order_find"),
     path("orders/<str:token>/", orders.order_detail, name="order"),
     path("orders/<str:token>/mailbox/", orders.mailbox, name="mailbox"),
