@@ -1,7 +1,7 @@
 # Commands of this repository, implemented in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-fast compat coverage check bench storm screenshots format hooks messages clean
+.PHONY: help setup run test test-fast compat coverage check bench storm screenshots format hooks messages openapi clean
 
 # Keep byte code with all other generated files, in var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
@@ -47,6 +47,9 @@ hooks: setup ## Let git run the checks on the files of each commit (pre-commit)
 
 messages: setup ## Collect the texts for translators into locale/django.pot
 	@.venv/bin/python -m scripts.messages
+
+openapi: setup ## Write the API description generated from the code to docs/openapi.yaml
+	@.venv/bin/python -m scripts.openapi write
 
 clean: ## Delete var/: local database, emails, logs and caches
 	@rm -rf var
