@@ -261,7 +261,7 @@ QUEUES = (
         "notifications.view_notification",
         _("Undelivered emails"),
         _("overdue or failed"),
-        _("all emails sent"),
+        _("no emails overdue or failed"),
         Notification,
         "delivery=stuck",
     ),

@@ -1,5 +1,7 @@
 from django.db import models
 from django.db.models import F, Q
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from artisans.core.models import BaseModel
 from payments.providers.registry import provider_choices
@@ -32,5 +34,5 @@ class ReconciliationRun(BaseModel):
         ]
 
     def __str__(self) -> str:
-        times = f"{self.since:%Y-%m-%d %H:%M} – {self.until:%Y-%m-%d %H:%M}"
-        return f"{self.get_provider_display()}, {times}"
+        start, end = (date_format(localtime(at), "DATETIME_FORMAT") for at in (self.since, self.until))
+        return f"{self.get_provider_display()}, {start} – {end}"
