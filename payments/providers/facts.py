@@ -87,7 +87,7 @@ class CheckContext:
 class Finding:
     """An error in the settings of a provider; `code` is its id among Django's system checks.
 
-    Take the next free alley.E03x or E04x, and add it to BAD of payments/tests/test_checks.py.
+    A new one takes the next free number, and is added to BAD of payments/tests/test_checks.py.
     """
 
     text: str
