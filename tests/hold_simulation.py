@@ -69,7 +69,7 @@ class Now:
             key = UUID(int=number)
             self.stock[key], self.prices[key] = row["stock"], round(float(row["price"]) * 100)
         self.all_units = self.stock.total()
-        self.all_value = self.value_of(self.stock)
+        self.all_value = self.basket_value(self.stock)
 
     # ---- what a shop does ----------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Now:
     def minutes_until(self, end: datetime) -> float:
         return (end - self.now).total_seconds() / 60
 
-    def value_of(self, basket: Basket) -> int:
+    def basket_value(self, basket: Basket) -> int:
         return sum(n * self.prices[key] for key, n in basket.items())
 
     def units_held(self, *, longer_than: float = 0) -> int:
@@ -219,7 +219,7 @@ def attack_in_one_way(shop: Now, attackers: Attackers, grab: "Callable[[Now, Att
         grab(shop, attackers, step)
         units = max(units, shop.units_held())
         long_units = max(long_units, shop.units_held(longer_than=settings.SHORT_HOLD_MINUTES))
-        value = max(value, sum(shop.value_of(order.basket) for order in shop.orders))
+        value = max(value, sum(shop.basket_value(order.basket) for order in shop.orders))
         shop.pass_minutes(STEP)
     return Harm(
         *(

@@ -47,7 +47,7 @@ def payment(shopper, stripe):
     return reread(made)
 
 
-def value_of(method):
+def choice_value(method):
     return f"saved:{method.pk}"
 
 
@@ -71,7 +71,7 @@ def provider_page(payment):
 
 def pay(client, payment, method, **changes):
     url = reverse("payments:order_saved", args=[payment.order.access_token])
-    body = {"payment_method": value_of(method), "amount": str(payment.order.balance_due.minor)} | changes
+    body = {"payment_method": choice_value(method), "amount": str(payment.order.balance_due.minor)} | changes
     return client.post(url, body, follow=True)
 
 
@@ -93,18 +93,18 @@ def test_default_card_is_preselected_and_an_expired_one_cannot_be_chosen(shop, c
 
     step = payment_step(shop, bowl)
 
-    assert choices(step)[:3] == [value_of(default), value_of(other), "credit_card"]
-    assert checked(step) == [value_of(default)]
+    assert choices(step)[:3] == [choice_value(default), choice_value(other), "credit_card"]
+    assert checked(step) == [choice_value(default)]
     text = page(step).text
     assert "Visa ending in 4242 Expires 12/2034" in text
     assert "American Express ending in 0005 (not available for this order) This card expired 12/2025." in text
     assert "Another card" in text
-    assert shop.payment(value_of(old)).redirect_chain == []
-    assert shop.payment(value_of(other)).redirect_chain == [(reverse("carts:checkout_check"), 302)]
+    assert shop.payment(choice_value(old)).redirect_chain == []
+    assert shop.payment(choice_value(other)).redirect_chain == [(reverse("carts:checkout_check"), 302)]
 
 
 def test_saved_card_pays_with_the_button_that_places_the_order(shop, card, bowl, stripe):
-    form = shop.fill_checkout(value_of(card()), bowl)
+    form = shop.fill_checkout(choice_value(card()), bowl)
     assert "Visa ending in 4242" in shop.check_page().text
 
     response = shop.press(form)
@@ -117,13 +117,13 @@ def test_saved_card_pays_with_the_button_that_places_the_order(shop, card, bowl,
 
 
 def test_debit_card_is_offered_and_pays(shop, card, bowl, stripe):
-    order = shop.buy(value_of(card("pm_card_visa_debit")), bowl)
+    order = shop.buy(choice_value(card("pm_card_visa_debit")), bowl)
 
     assert (order.payment_status, len(stripe.captured())) == ("PAID", 1)
 
 
 def test_order_button_pressed_twice_charges_once(shop, card, bowl, stripe):
-    form = shop.fill_checkout(value_of(card()), bowl)
+    form = shop.fill_checkout(choice_value(card()), bowl)
 
     urls = [shop.press(form)["Location"] for _ in range(2)]
 
@@ -132,7 +132,7 @@ def test_order_button_pressed_twice_charges_once(shop, card, bowl, stripe):
 
 def test_bank_that_asks_is_visited_and_the_order_is_paid_on_return(shop, shopper, bowl, stripe):
     always = stripe_saved(shopper, stripe, "pm_card_authenticationRequired")
-    form = shop.fill_checkout(value_of(always), bowl)
+    form = shop.fill_checkout(choice_value(always), bowl)
 
     response = shop.press(form)
 
@@ -147,7 +147,7 @@ def test_bank_that_asks_is_visited_and_the_order_is_paid_on_return(shop, shopper
 def test_declined_saved_card_leads_to_the_other_ways(shop, card, shopper, bowl, stripe):
     bad = card("pm_card_chargeCustomerFail")
 
-    response = shop.press(shop.fill_checkout(value_of(bad), bowl), follow=True)
+    response = shop.press(shop.fill_checkout(choice_value(bad), bowl), follow=True)
 
     made = shopper.orders.get().payments.get()
     assert response.redirect_chain[-1][0] == provider_page(made)
@@ -162,7 +162,7 @@ def test_card_removed_before_ordering_leads_back_to_the_payment_step(
     shop, card, shopper, bowl, stripe, django_capture_on_commit_callbacks
 ):
     method = card()
-    form = shop.fill_checkout(value_of(method), bowl)
+    form = shop.fill_checkout(choice_value(method), bowl)
     with django_capture_on_commit_callbacks(execute=True):
         method_remove(user=shopper, method_id=method.pk)
 
@@ -175,9 +175,9 @@ def test_card_removed_before_ordering_leads_back_to_the_payment_step(
 def test_card_of_another_user_cannot_be_chosen(shop, stranger, shopper, bowl, stripe):
     theirs = method_save(user=stranger, provider="stripe", token="pm_card_visa")
     step = payment_step(shop, bowl)
-    assert value_of(theirs) not in choices(step)
+    assert choice_value(theirs) not in choices(step)
 
-    assert "Choose one of the payment methods shown." in page(shop.payment(value_of(theirs))).text
+    assert "Choose one of the payment methods shown." in page(shop.payment(choice_value(theirs))).text
 
 
 def test_guest_is_shown_no_saved_cards(browser, card, bowl):
@@ -193,7 +193,7 @@ def test_placed_order_is_paid_with_one_button(shop, card, payment, stripe):
     method = card()
     shown = shop.client.get(provider_page(payment))
     assert (checked(shown), method.provider_method_id in shown.content.decode()) == (
-        [value_of(method)],
+        [choice_value(method)],
         False,
     )
     form = page(shown).all("form", class_="pay-box")[0].fields()
@@ -219,7 +219,7 @@ def test_expired_and_unknown_cards_are_not_charged(shop, card, payment, stripe):
     assert "This card expired 12/2025." in shown.text
     assert not shown.all("input", name="payment_method")
 
-    for sent in (value_of(method), "saved:x", "credit_card", ""):
+    for sent in (choice_value(method), "saved:x", "credit_card", ""):
         response = pay(shop.client, payment, method, payment_method=sent)
         assert "Choose one of your saved cards" in page(response).text
     assert stripe.captured() == []
@@ -246,9 +246,9 @@ def test_another_way_includes_the_saved_cards(shop, card, shopper, stripe):
     method = card()
     made = start(PaymentMethod.BANK_TRANSFER, user=shopper)
     url = reverse("payments:order_pay", args=[made.order.access_token])
-    assert choices(shop.client.get(url))[0] == value_of(method)
+    assert choices(shop.client.get(url))[0] == choice_value(method)
 
-    response = shop.client.post(url, {"payment_method": value_of(method)}, follow=True)
+    response = shop.client.post(url, {"payment_method": choice_value(method)}, follow=True)
 
     assert page(response).one("h1").text == "Thank you for your order"
     assert stripe.captured() == [9999]
