@@ -128,6 +128,12 @@ class Order(BaseModel):
             models.Index(
                 fields=["network", "created_at"], condition=Q(status="PENDING"), name="order_of_network"
             ),
+            # for the limits on unpaid orders, which are read while the products are locked
+            models.Index(
+                fields=["network"],
+                condition=Q(payment_status="UNPAID", status__in=["PENDING", "CONFIRMED", "PROCESSING"]),
+                name="order_unpaid",
+            ),
         ]
 
     def __str__(self) -> str:
