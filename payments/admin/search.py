@@ -61,7 +61,7 @@ def find(queryset: QuerySet[M], text: str, target: Target) -> QuerySet[M]:
     if number.startswith("REF-"):
         return either(queryset, rows(PaymentRefund, key, refund_number__startswith=number))
     amounts = ({target.amount: money.minor, "currency": money.currency} for money in amounts_of(term))
-    conditions = (*order_conditions(term, number, path=target.to_order), *amounts)
+    conditions: tuple[dict[str, Any], ...] = (*order_conditions(term, number, path=target.to_order), *amounts)
     return either(
         queryset,
         rows(Payment, target.from_payment, provider_payment_id=term),
