@@ -1,21 +1,19 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from artisans.core.validators import validate_line
+from artisans.core.forms import LineField
 
 
 class ShipForm(forms.Form):
-    carrier = forms.CharField(
+    carrier = LineField(
         label=_("Carrier"),
         max_length=60,
-        validators=[validate_line],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         error_messages={"required": _("Enter the carrier, such as USPS, or “Hand delivery”.")},
     )
-    tracking = forms.CharField(
+    tracking = LineField(
         label=_("Tracking number"),
         max_length=80,
-        validators=[validate_line],
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from artisans.accounts.middleware import WEAK_PASSWORD
 from artisans.accounts.models import Scope, User
 from artisans.accounts.second_factor import code_use
+from artisans.core.forms import LineField
 from artisans.core.security.encryption import decrypt_if_set, encrypt
 from artisans.core.security.rate_limits import RateLimited
-from artisans.core.validators import validate_line
 
 MESSAGES = {
     "login": {"required": _("Enter your email address.")},
@@ -122,10 +122,9 @@ class ConfirmBySecondFactorForm(CodeForm, second_factor.ReauthenticateForm):
 
 
 class TokenForm(forms.Form):
-    name = forms.CharField(
+    name = LineField(
         label=_("Token name"),
         max_length=80,
-        validators=[validate_line],
         error_messages={"required": _("Enter a name for the token.")},
     )
     scopes = forms.MultipleChoiceField(

@@ -30,6 +30,7 @@ from artisans.core.admin.pages import (
 )
 from artisans.core.admin.seen_forms import STALE
 from artisans.core.errors import Conflict
+from artisans.core.forms import LineField
 from artisans.core.templatetags.money import show
 
 
@@ -82,7 +83,7 @@ class CountForm(forms.Form):
         _("Counted"),
         help_text=_("Items available for sale; items reserved by orders are already subtracted."),
     )
-    reason = forms.CharField(label=_("Reason"), max_length=200, widget=UnfoldAdminTextInputWidget)
+    reason = LineField(label=_("Reason"), max_length=200, widget=UnfoldAdminTextInputWidget)
     seen_stock = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     last_count_shown = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 

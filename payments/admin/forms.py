@@ -13,6 +13,7 @@ from unfold.widgets import (
 
 from artisans.core.admin.forms import AmountField, DayField
 from artisans.core.admin.pages import StrOrPromise, when
+from artisans.core.forms import LineField
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from payments.models import Payment, ReversalReason
@@ -38,8 +39,8 @@ REASONS_TO_RETURN = (
 OTHER = "other"
 
 
-def reference_field(label: StrOrPromise, help_text: StrOrPromise) -> forms.CharField:
-    return forms.CharField(
+def reference_field(label: StrOrPromise, help_text: StrOrPromise) -> LineField:
+    return LineField(
         label=label,
         max_length=80,
         help_text=help_text,

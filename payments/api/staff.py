@@ -17,6 +17,7 @@ from artisans.core.api.fields import (
     StrictCharField,
     StrictDateField,
     StrictDecimalField,
+    StrictLineField,
     StrictSerializer,
     validated,
 )
@@ -40,7 +41,7 @@ MAY_DECIDE = "payments.approve_manual"
 class ApproveIn(StrictSerializer):
     amount = StrictDecimalField(help_text="The amount received, as on the bank statement.")
     value_date = StrictDateField(help_text="The date on which the bank booked it.")
-    bank_reference = StrictCharField(
+    bank_reference = StrictLineField(
         max_length=80,
         help_text="Number of the transaction, check or cash receipt; recorded once, ignoring case and punctuation.",
     )

@@ -77,6 +77,7 @@ BAD = [
     {"value_date": 20260101},
     {"bank_reference": ""},
     {"bank_reference": "a\x00b"},
+    {"bank_reference": "a\nb"},
     {"bank_reference": "x" * 81},
     {"actor": "me"},
 ]
