@@ -46,7 +46,7 @@ def flatten(operations: Iterable[Operation]) -> Iterator[Operation]:
             yield operation
 
 
-def is_required(field: models.Field[Any, Any]) -> bool:
+def is_required(field: "models.Field[Any, Any]") -> bool:
     """Whether rows that do not name the column are refused. Many-to-many fields are tables of their own."""
     is_filled = field.null or field.db_default is not NOT_PROVIDED or isinstance(field, models.GeneratedField)
     return not is_filled and not isinstance(field, models.ManyToManyField)
