@@ -39,15 +39,16 @@ def documents_write(products: QuerySet[Product], known: dict[str, int] | None = 
 
     `known`: the stored terms with their fields, if the caller has read them all; new ones are added to it.
     """
-    found = {
-        product.pk: document_terms(product)
-        for product in products.select_related("artisan", "category").order_by("pk")
-    }
+    # before the products: what is saved in between is newer than it, and written again
     stored = {
         row.pop("product"): row
         for row in SearchDocument.objects.filter(product__in=products.order_by().values("pk")).values(
             "product", *FIELDS
         )
+    }
+    found = {
+        product.pk: document_terms(product)
+        for product in products.select_related("artisan", "category").order_by("pk")
     }
     columns = {pk: document_columns(terms) for pk, terms in found.items()}
     lagging = [pk for pk in columns if stored.get(pk) != columns[pk]]
@@ -57,7 +58,8 @@ def documents_write(products: QuerySet[Product], known: dict[str, int] | None = 
         unique_fields=["product"],
         update_fields=FIELDS,
     )
-    words = best_fields(found[pk] for pk in lagging)
+    # a full run also restores terms that an earlier one deleted while a product with them was saved
+    words = best_fields(found[pk] for pk in (lagging if known is None else found))
     terms_add(words, stored_terms(words) if known is None else known)
     return len(lagging)
 

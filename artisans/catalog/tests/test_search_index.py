@@ -165,3 +165,10 @@ def test_plans_use_the_indexes(broken_books):
 
     assert "search_document_vector" in search(products_on_sale(), "9999").products.explain()
     assert "search_term_trigrams" in SearchTerm.objects.filter(could_be("porcelian", most=2)).explain()
+
+
+def test_refresh_restores_a_missing_term_of_a_current_document():
+    ProductFactory.create(name="Walnut bowl")
+    SearchTerm.objects.filter(term="walnut").delete()
+    assert search_index_refresh() == 0
+    assert SearchTerm.objects.filter(term="walnut").exists()
