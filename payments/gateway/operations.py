@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from artisans.core.queue import enqueue_after_commit
@@ -391,7 +392,7 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
         customer_id=stored.get("customer_id", ""),
         method_id=call.secret("method_id"),
         save=stored.get("save", False),
-        expires_at=order.expires_at if call.operation == Operation.HOSTED else None,
+        expires_at=parse_datetime(stored.get("expires_at", "")),
         email=order.email,
         requested_at=call.created_at,
         earlier_ids=earlier_ids(call, payment),

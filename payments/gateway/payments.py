@@ -327,10 +327,11 @@ def payment_replace_at_provider(
             return PaymentResult(payment)  # it has been paid in the meantime
         if payment.provider_payment_id:
             raise PaymentInProgress
-        call = provider_call_enqueue(
-            operation, payment=payment, request={"token_version": order.token_version} | (request or {})
-        )
         renew_order_hold(order, PaymentMethod(payment.payment_method))
+        request = {"token_version": order.token_version} | (request or {})
+        if operation == Operation.HOSTED and order.expires_at:
+            request["expires_at"] = order.expires_at.isoformat()  # the hold may change before a repeat
+        call = provider_call_enqueue(operation, payment=payment, request=request)
     return execute_payment_call(payment_id, call)
 
 

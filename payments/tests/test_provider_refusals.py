@@ -5,10 +5,12 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
 from artisans.core.errors import NotFound
+from orders.models import Order
 from payments.bookkeeping.saved_methods import get_customer_id, get_own_method, methods_of
 from payments.errors import ProviderUnavailable
 from payments.gateway.access import check_provider_access
@@ -26,6 +28,7 @@ from payments.models import (
     EventState,
     Operation,
     PaymentMethodInfo,
+    ProviderCall,
     ProviderCustomer,
     WebhookEvent,
 )
@@ -497,3 +500,18 @@ def test_stripe_gets_the_shipping_address_and_a_legal_expiry(stripe, shopper):
     assert shipping.name == payment.order.shipping_address["name"]
     assert session.customer_email == payment.order.email
     assert 30 * 60 <= session.expires_at - session.created <= 40 * 60
+
+
+def test_repeated_hosted_page_keeps_its_end_when_the_hold_has_changed(stripe, shopper):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    stripe.fault("drop_after", path="/v1/checkout/sessions")
+    payment_replace_at_provider(payment.pk, Operation.HOSTED)
+    Order.objects.update(expires_at=F("expires_at") + timedelta(hours=1))
+
+    ProviderCall.objects.filter(state="open").update(lease_until=None)
+    payment_ensure_at_provider(payment)
+
+    assert reread(payment).provider_payment_id.startswith("cs_")
+    assert not payment.flags.exists()
+    assert not [row["reason"] for row in stripe.get("requests")["rows"] if row["reason"]]
