@@ -484,6 +484,8 @@ def show_changes(request: HttpRequest, session: CheckoutSession, form: PlaceForm
         parts -= {"amounts"}
     if summary.problems:  # they are listed on the page, with what accepting them does
         parts -= {"items", "amounts"}
+    if "items" in parts:  # other items have other names and prices
+        parts -= {"names", "amounts"}
     if "shipping" in parts and session.draft.get("billing_same"):
         parts -= {"billing"}
     refusals += [str(text) for part, text in CHANGES.items() if part in parts]

@@ -443,6 +443,7 @@ def test_order_button_of_an_old_tab_shows_what_changed_and_orders_nothing(walk, 
     shown = page(answer)
     assert answer.status_code == 409
     assert text in shown.one(class_="error-summary").text
+    assert shown.one(class_="error-summary").text.count("since this page was shown") == 1
     assert "Nothing was ordered" in shown.one(class_="error-summary").text
     assert shown.one("title").text.startswith("Error:")
     assert not Order.objects.exists()
