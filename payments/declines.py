@@ -53,7 +53,7 @@ def not_started() -> str:
 
 
 def not_taken() -> str:
-    return _("We could not take the payment, and nothing was charged. Please choose another payment method.")
+    return _("We could not take the payment. Please choose another payment method.")
 
 
 def decline_message(group: DeclineGroup | None, method: str, *, wallet: str = "") -> str:

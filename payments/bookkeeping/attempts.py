@@ -104,4 +104,4 @@ def closed_providers(order: Order) -> set[str]:
 
 
 def too_many_declines() -> str:
-    return _("Several attempts to pay this way were declined. Please choose another payment method.")
+    return _("Several payment attempts were declined. Please choose another payment method.")

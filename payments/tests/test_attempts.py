@@ -168,7 +168,7 @@ def test_order_then_offers_other_methods_and_says_why(payment):
 
     state = get_display_state(order, reread(payment))
     assert (
-        "Several attempts to pay this way were declined. Please choose another payment method."
+        "Several payment attempts were declined. Please choose another payment method. Your items are reserved"
         in state.next_step
     )
     assert is_closed_after_declines(CARD, {"stripe"})
@@ -183,7 +183,10 @@ def test_page_of_the_order_does_not_offer_the_closed_method(payment, client):
     client.force_login(payment.user)
     order = Order.objects.get(pk=payment.order_id)
     page = client.get(f"/shop/orders/{order_token(order.pk, order.token_version)}/pay/").content.decode()
-    assert "Several attempts to pay this way were declined" in page
+    assert "Several payment attempts were declined" in page
+    assert "Back to the order" in page
+    assert "Keep current payment method" not in page
+    assert "already sent the money" not in page
 
 
 def test_number_of_declines_is_a_setting(payment, settings):

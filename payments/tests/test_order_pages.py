@@ -15,7 +15,9 @@ from orders.models import Order
 from orders.services.closing import order_links_revoke
 from orders.tests.factories import place
 from payments.bookkeeping.payments import payment_move
+from payments.gateway.payments import payment_ensure_at_provider
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Payment
@@ -121,6 +123,25 @@ def test_mailbox_is_confirmed_only_by_the_button():
     order.refresh_from_db()
     assert order.mailbox_confirmed_at is not None
     assert "your items are reserved" in page(done).text
+
+
+def test_guest_who_changes_from_check_to_card_reads_when_the_items_are_released(client, stripe):
+    order = start(PaymentMethod.CHECK).order
+    card = payment_choose_method(order_id=order.pk, method=PaymentMethod.CREDIT_CARD, actor=None).payment
+    payment_ensure_at_provider(card)
+    order.refresh_from_db()
+    assert order.pay_by > order.expires_at
+
+    shown = page(client.get(reverse("payments:order_provider", args=[order.access_token, "stripe"]))).text
+
+    assert f"reserved until {date_format(timezone.localtime(order.expires_at), 'DATETIME_FORMAT')}" in shown
+
+
+def test_money_that_may_be_on_its_way_is_mentioned_where_it_can_be(client):
+    by_transfer, by_card = start().order, place().order
+
+    assert "already sent the money" in page(client.get(pay_url(by_transfer))).text
+    assert "already sent the money" not in page(client.get(pay_url(by_card))).text
 
 
 def test_confirmation_button_needs_the_mailed_link():

@@ -215,7 +215,10 @@ def pending_state(order: Order, payment: Payment | None) -> State:
     if payment is None or payment.status == PaymentStatus.CANCELLED:
         return no_payment_state(order, payment)
     if payment.status == PaymentStatus.FAILED:
-        text = " ".join([not_charged(order), reserved(order), _("Try again, or pay another way.")])
+        sentences = [not_charged(order), reserved(order)]
+        if not (payment.is_remote and payment.failure_reason):  # what a decline says ends with advice
+            sentences.append(_("Try again, or pay another way."))
+        text = " ".join(sentences)
         headline = _("Your payment did not go through")
         return State(_("Payment failed"), "alert", Tone.BAD, headline, payment_reason(payment, text))
     if order.payment_status == OrderPaymentStatus.PARTIALLY_PAID:
@@ -246,7 +249,7 @@ def not_charged(order: Order) -> str:
 def no_payment_state(order: Order, payment: Payment | None) -> State:
     text = amount_due(order)
     if payment is not None and payment.failure_code == TOO_MANY_DECLINES:
-        text = f"{payment.failure_reason} {text}"
+        text = f"{payment.failure_reason} {reserved(order)} {text}"
     return State(_("Awaiting payment"), "clock", Tone.WARN, _("Choose a payment method"), text)
 
 

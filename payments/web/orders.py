@@ -68,6 +68,8 @@ from payments.web.provider_pages import (
 )
 from payments.web.saved_choices import owner_of_page, saved_id_of, with_saved
 
+MAILED_OR_TRANSFERRED = (PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -298,6 +300,8 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         "form": form,
         "methods": choices,
         "amount_due": order.balance_due,
+        "is_open": current is not None and current.status != PaymentStatus.CANCELLED,
+        "may_be_on_its_way": order.payments.filter(payment_method__in=MAILED_OR_TRANSFERRED).exists(),
     }
     return render(request, "payments/order_pay.html", context)
 
