@@ -272,8 +272,9 @@ CELERY_TASK_TIME_LIMIT = 300
 
 
 def periodic(task: str, *, seconds: int) -> dict[str, object]:
-    """A schedule entry. A run that no worker has started by the time of the next one is dropped."""
-    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": seconds}}
+    """A schedule entry. A run that no worker has started by the time of the next one is dropped, but not before
+    busy workers had time to come to it."""
+    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": max(seconds, 15)}}
 
 
 MAIL_POLL_SECONDS = env.int("MAIL_POLL_SECONDS", default=20)
@@ -290,7 +291,7 @@ CELERY_BEAT_SCHEDULE = {
     ),
     "check setups of saved methods": periodic("payments.check_due_setups", seconds=PAYMENT_POLL_SECONDS),
     "process due webhooks": periodic("payments.process_due_webhooks", seconds=PAYMENT_POLL_SECONDS),
-    "remind buyers of open payments": periodic("payments.send_reminders", seconds=PAYMENT_POLL_SECONDS),
+    "remind buyers of open payments": periodic("payments.send_reminders", seconds=60),
     "check provider alerts": periodic("payments.check_alerts", seconds=15 * 60),
     "reconcile with the providers": {
         "task": "payments.reconcile",

@@ -35,6 +35,7 @@ from tests.live.users import (
     order_page,
     receipt_form,
     receipt_path,
+    review_form,
 )
 
 pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean_database")]
@@ -183,7 +184,7 @@ def test_killed_after_commit_the_page_sent_again_shows_the_order(crashing_shop, 
         draft={"email": user.email, "shipping": address, "billing": address, "billing_same": True, "note": ""}
         | {"method": "bank_transfer"}
     )
-    form = {"cart": str(cart.pk), "quote": "99.99"}
+    form = review_form(Visitor(shop.url, user))
     with crashing_shop("carts.views:cart_checkout 1 after") as host, pytest.raises(requests.ConnectionError):
         Visitor(host.url, user).post("/shop/checkout/check/", form)
     order = Order.objects.get()

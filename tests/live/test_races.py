@@ -36,6 +36,7 @@ from tests.live.users import (
     order_page,
     receipt_form,
     receipt_path,
+    review_form,
 )
 
 pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_database")]
@@ -117,7 +118,7 @@ def test_twenty_concurrent_submissions_place_one_order(caller, buyers, shop: Sho
     cart.draft |= {"note": "", "method": "bank_transfer"}
     cart.save()
     tabs = [Visitor(shop.url, user) for _ in range(20)]
-    form = {"cart": str(cart.pk), "quote": "99.99"}
+    form = review_form(tabs[0])
     pages = together([partial(tab.post, "/shop/checkout/check/", form) for tab in tabs])
     order = Order.objects.get()
     assert {(page.status_code, page.headers.get("Location")) for page in pages} == {(302, order_page(order))}

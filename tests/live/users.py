@@ -1,5 +1,6 @@
 """Users of these tests: buyers, staff and visitors, with their requests."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,14 @@ class Visitor:
     def post(self, path: str, data: dict[str, Any]) -> requests.Response:
         """Does not follow redirects: 302 means success, 200 shows the form again."""
         return self.http.post(self.url + path, data, timeout=60, allow_redirects=False)
+
+
+def review_form(visitor: Visitor) -> dict[str, str]:
+    """The hidden fields of the review page, which say what the buyer was shown."""
+    page = visitor.get("/shop/checkout/check/").text
+    names = ("cart", "quote", "fingerprint")
+    fields = {name: re.search(rf'name="{name}" value="([^"]+)"', page) for name in names}
+    return {name: field[1] for name, field in fields.items() if field}
 
 
 def money_staff() -> User:
