@@ -28,14 +28,15 @@ REFUSAL = gettext_lazy(
     "This looks like a card number. Remove it: card numbers are entered only in the payment form. It was not stored."
 )
 
-SEPARATOR = r"[^0-9A-Za-z+]{1,3}"
+SEPARATOR = r"(?:[^0-9A-Za-z+]{1,5}|(?<=[0-9])\+(?=[0-9]))"
 RUN = re.compile(rf"[0-9]+(?:{SEPARATOR}[0-9]+)*")
 GROUP = re.compile(r"[0-9]+")
 PLAIN_SEPARATORS = re.compile(r"[0-9\s-]+")
 OTHER_KINDS = re.compile(
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"  # UUIDs
     r"|\b(?=[0-9]*[a-f])[0-9a-f]{24,}\b"  # hexadecimal tokens and hashes
-    r"|(?:\+|(?<![0-9][^0-9A-Za-z])\b00)[1-9](?:[\s()./-]{0,2}[0-9]){6,14}(?![0-9])"  # international phone numbers
+    # international phone numbers, whole: a longer one may begin with the digits of a card
+    r"|(?:\+|(?<![0-9][^0-9A-Za-z])\b00)[1-9](?:[\s()./-]{0,2}[0-9]){6,14}+(?![\s()./-]{0,2}[0-9])"
     r"|\b(?!CC|MC|NO|NR)[A-Z]{2}[0-9]{9,20}(?:[A-Z]{2})?\b",  # parcels: UPU S10, DHL
     re.ASCII,
 )

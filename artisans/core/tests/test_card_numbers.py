@@ -26,7 +26,7 @@ CARDS = [
 
 @pytest.mark.parametrize("number", CARDS)
 @pytest.mark.parametrize(
-    "separator", ["", " ", "-", ".", "\u00a0", "\u2011", " - ", "/", "_", ",", "\u200b", "\n"]
+    "separator", ["", " ", "-", ".", "\u00a0", "\u2011", " - ", "/", "_", ",", "\u200b", "\n", "    ", "+"]
 )
 def test_number_is_found_with_any_separators(number, separator):
     groups = [number[i : i + 4] for i in range(0, len(number), 4)]
@@ -48,6 +48,7 @@ def test_number_is_found_with_any_separators(number, separator):
         "42 4242 4242 4242 42",
         "gift 4242424242424242@example.com",
         "+4242424242424242",
+        "+4242 4242 4242 4242",
         "4242424242424242" + "x" * 500,
     ],
 )
@@ -64,6 +65,7 @@ def test_number_is_found_in_other_text(text):
         "1234567812345670",
         "42424242424242424242",
         "+49 151 23456789",
+        "+49 151 23456789 +49 151 23456780",
         "+4915123456789",
         "0049 4222 222222222",
         "+4222222222222",
