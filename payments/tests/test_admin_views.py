@@ -47,6 +47,15 @@ def test_unknown_row_redirects_home_with_a_message(full, model):
     assert "doesn’t exist" in page(answer).text
 
 
+@pytest.mark.parametrize("model", [Order, Payment])
+def test_search_that_finds_nothing_offers_what_staff_can_do(full, model):
+    shown = page(full.get(admin_list_url(model), {"q": "zzzzqq"})).text
+
+    assert "Nothing matches this search or these filters." in shown
+    assert "Reset filters" in shown
+    assert "Create a new item" not in shown
+
+
 # ---- one order, one payment --------------------------------------------------------------------------------
 
 
