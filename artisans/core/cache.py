@@ -36,6 +36,24 @@ class FailSafeRedisCache(RedisCache):
     def incr(self, *args: Any, **kwargs: Any) -> int:
         return self.attempt(super().incr, *args, otherwise=1, **kwargs)
 
+    def touch(self, *args: Any, **kwargs: Any) -> bool:
+        return self.attempt(super().touch, *args, otherwise=False, **kwargs)
+
+    def has_key(self, *args: Any, **kwargs: Any) -> bool:
+        return self.attempt(super().has_key, *args, otherwise=False, **kwargs)
+
+    def get_many(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return self.attempt(super().get_many, *args, otherwise={}, **kwargs)
+
+    def set_many(self, data: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        return self.attempt(super().set_many, data, *args, otherwise=list(data), **kwargs)
+
+    def delete_many(self, *args: Any, **kwargs: Any) -> None:
+        self.attempt(super().delete_many, *args, otherwise=None, **kwargs)
+
+    def clear(self) -> None:
+        self.attempt(super().clear, otherwise=None)
+
     def attempt(self, function: Callable[..., R], *args: Any, otherwise: R, **kwargs: Any) -> R:
         if time.monotonic() < FailSafeRedisCache.away_until:
             return otherwise

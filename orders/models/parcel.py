@@ -105,12 +105,12 @@ class Parcel(BaseModel):
 
     def earnings(self, lines: "Iterable[OrderLine]") -> Earnings:
         """What the artisan earns with the parcel's `lines`: nothing if it was cancelled or returned."""
-        lines, nothing = list(lines), Money(0, self.currency)
+        lines, nothing = list(lines), Money.stored(0, self.currency)
         if self.is_gone:
             return Earnings(nothing, nothing, nothing)
         remaining = sum(line.unit_price_minor * line.refundable_quantity for line in lines)
         fee = half_up(self.commission_minor * remaining, self.subtotal_minor) if self.subtotal_minor else 0
-        refunded = Money.total((line.refunded for line in lines), self.currency)
+        refunded = Money.stored(sum(line.refunded.minor for line in lines), self.currency)
         commission = Money.stored(fee, self.currency)
         return Earnings(refunded, commission, self.total - refunded - commission)
 

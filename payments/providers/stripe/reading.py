@@ -104,7 +104,8 @@ class StripeReading:
                 {"payment_intent": intent["id"], "limit": PAGE, "expand": ["data.refunds"]}
             ),
         )
-        return found if accounts_for(intent, found) else charges or charge_named_by(intent)
+        is_complete = not beside.lists["charges"] and accounts_for(intent, found)
+        return found if is_complete else charges or charge_named_by(intent)
 
     def _refunds(self, charge: Row, beside: "Beside") -> Sequence[Row]:
         """The list inside a charge is only its first page."""
