@@ -54,7 +54,7 @@ class DetailsForm(NoCardNumbersForm):
     email = EmailText(
         label=_("Email address"),
         max_length=254,
-        help_text=_("We send your order confirmation here. No account needed."),
+        help_text=_("We send your order confirmation here."),
         widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
         error_messages={"required": _("Enter your email address, so that we can send you your order.")},
     )

@@ -450,6 +450,13 @@ def test_order_button_of_an_old_tab_shows_what_changed_and_orders_nothing(walk, 
     assert walk.press(shown.one("form", class_="pay-box").fields()).status_code == 302
 
 
+def test_only_guests_read_that_no_account_is_needed(browser, shopper, bowl):
+    for user, is_said in ((None, True), (shopper, False)):
+        client = browser(user) if user else browser()
+        CheckoutClient(client).add(bowl)
+        assert ("No account needed." in page(client.get("/shop/cart/")).text) is is_said
+
+
 @pytest.mark.parametrize("sent", [None, "", "x", "items:0.amounts:0", "ı" * 400])
 def test_order_button_without_a_valid_fingerprint_orders_nothing(walk, bowl, sent):
     form = walk.fill_checkout("check", bowl) | {"fingerprint": sent}
