@@ -67,14 +67,16 @@ def validate_line(text: str) -> None:
 def restrict_email_addresses() -> None:
     """Make Django's validator, which all forms, models and serializers use, refuse what cannot be delivered to.
 
-    Its pattern ignores case in all of Unicode, so that letters such as \u017f match; mail needs ASCII before the @.
+    Its pattern ignores case in all of Unicode, so that letters such as \u017f match; mail needs ASCII
+    before the @, at most 64 characters (RFC 5321).
     """
     allows_domain = EmailValidator.validate_domain_part
 
     def validate_domain_part(self: EmailValidator, domain_part: str) -> bool:
         return allows_domain(self, domain_part) and is_idn(domain_part)
 
-    EmailValidator.user_regex = re.compile(EmailValidator.user_regex.pattern, re.IGNORECASE | re.ASCII)
+    pattern = r"(?=.{1,64}\Z)" + EmailValidator.user_regex.pattern
+    EmailValidator.user_regex = re.compile(pattern, re.IGNORECASE | re.ASCII)
     EmailValidator.validate_domain_part = validate_domain_part  # type: ignore[method-assign]
 
 

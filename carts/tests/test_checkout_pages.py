@@ -2,6 +2,7 @@
 
 import pytest
 from django.conf import settings
+from django.core.validators import validate_email
 from django.urls import reverse
 
 from artisans.accounts.models import User
@@ -560,7 +561,12 @@ BAD_ADDRESSES = [
     "\u212aim@example.com",
     "jos\u00e9@example.com",
     "a@" + "\u00fc" * 63 + ".com",
+    "a" * 65 + "@example.com",
 ]
+
+
+def test_longest_name_of_a_mailbox_is_accepted():
+    validate_email("a" * 64 + "@example.com")
 
 
 @pytest.mark.parametrize("email", BAD_ADDRESSES)
