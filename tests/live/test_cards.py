@@ -67,6 +67,7 @@ def test_without_scripts_on_the_providers_page(window, bowl, charged):
     order = one.order_by_card(bowl, email="noscript@example.test")
     one.press("Continue to pay")
 
+    one.page.wait_for_url(lambda url: not url.startswith(one.url))
     one.page.locator("button").first.click()
 
     one.page.wait_for_url(f"{one.url}/**")
@@ -90,6 +91,7 @@ def test_card_form_that_does_not_load_gives_way_to_the_providers_page(
     sandbox.delete("faults")
 
     one.press("Continue to pay")
+    one.page.wait_for_url(lambda url: not url.startswith(one.url))
     one.page.locator("button").first.click()
 
     one.page.wait_for_url(f"{one.url}/**")

@@ -154,24 +154,17 @@ def test_changing_the_country_keeps_input_typed_meanwhile(window, bowl):
 
 
 @pytest.mark.parametrize("with_scripts", [True, False])
-def test_back_after_placing_never_orders_again(window, bowl, with_scripts):
+def test_back_after_placing_shows_the_order(window, bowl, with_scripts):
     email = f"back.{with_scripts}@example.test".lower()
     one = window(java_script_enabled=with_scripts)
     one.fill_checkout(bowl, email=email)
-    order, pressed = one.place(), 0
-    for steps in range(1, 4):
+    order = one.place()
+    for steps in (1, 2):
         for _ in range(steps):
             one.page.go_back()
-        while one.page.locator("main form button").count() and "/shop/orders/" not in one.page.url:
-            before = one.page.url
-            one.page.locator("main form button").last.click()
-            one.page.wait_for_load_state()
-            pressed += 1
-            if one.page.url == before:
-                break
+        assert one.path == order_page(order)
         assert Order.objects.filter(email=email).count() == 1
         one.go(order_page(order))
-    assert pressed, "no page had a button to press again"
     assert order.order_number in one.text()
 
 
