@@ -139,9 +139,9 @@ def has_card_number(text: str, *, field: str = "") -> bool:
 
 
 def plain_digits(text: str) -> str:
-    """NFKC with ASCII digits, without invisible characters."""
+    """NFKC with ASCII digits and single spaces, without invisible characters."""
     signs = (sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
-    return "".join(str(unicodedata.digit(sign, sign)) for sign in signs)
+    return " ".join("".join(str(unicodedata.digit(sign, sign)) for sign in signs).split())
 
 
 def numbers_in(run: str) -> Iterator[str]:

@@ -26,7 +26,8 @@ CARDS = [
 
 @pytest.mark.parametrize("number", CARDS)
 @pytest.mark.parametrize(
-    "separator", ["", " ", "-", ".", "\u00a0", "\u2011", " - ", "/", "_", ",", "\u200b", "\n", "    ", "+"]
+    "separator",
+    ["", " ", "-", ".", "\u00a0", "\u2011", " - ", "/", "_", ",", "\u200b", "\n", " " * 9, " \n - \n ", "+"],
 )
 def test_number_is_found_with_any_separators(number, separator):
     groups = [number[i : i + 4] for i in range(0, len(number), 4)]
