@@ -144,7 +144,7 @@ def test_redis_flushed_loses_no_mail(order, redis, shop, mail, all_sent):
     shop.worker.kill()
     made = [order() for _ in range(4)]
     client = Redis.from_url(redis.url)
-    assert client.llen("celery") >= len(made), "nothing was enqueued"
+    assert client.llen("mail") >= len(made), "nothing was enqueued"
     client.flushall()
     shop.worker.start()
     wait_for(all_sent)
