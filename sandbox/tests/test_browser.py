@@ -154,7 +154,7 @@ def test_three_d_secure_in_a_dialog(stripe_api, shop, tab, pay, passed):
 def test_incomplete_fields_show_errors(sandbox, stripe_api, shop, tab):
     shop.secret = stripe_api.v1.payment_intents.create({"amount": 9999, "currency": "usd"}).client_secret
     tab.goto(shop.url)
-    tab.wait_for_function("document.title === 'ready'")
+    expect(tab).to_have_title("ready")
 
     tab.get_by_role("button", name="Pay").click()
 
@@ -231,7 +231,7 @@ def test_a_form_that_cannot_load_says_so(sandbox, stripe_api, chromium, shop, se
         sandbox.fault(fault, path="/v3/element", count=None)
     page = chromium.new_page()
     page.goto(shop.url)
-    page.wait_for_function("title => document.title === title", arg=title, timeout=60_000)
+    expect(page).to_have_title(title, timeout=60_000)
     page.close()
 
 

@@ -119,18 +119,21 @@ def test_an_inquiry_that_is_lost_costs_the_amount(sandbox, paypal, approved):
 
 def test_reports_lag_behind(sandbox, paypal, approved):
     sandbox.post("paypal/settings", report_seconds=3 * 3600)
-    paypal.capture(approved())
 
     def report():
-        now = datetime.now(UTC) + timedelta(hours=4)
+        now = datetime.now(UTC) + timedelta(hours=8)
         times = {"start_date": (now - timedelta(days=1)).isoformat(), "end_date": now.isoformat()}
         sandbox.post("paypal/expire_tokens")
         paypal.token = ""
         return paypal.get(f"/v1/reporting/transactions?{urlencode(times)}")["total_items"]
 
-    assert report() == 0
+    paypal.capture(approved())
     sandbox.post("clock", advance=3 * 3600 + 60)
+    paypal.token = ""
+    paypal.capture(approved())
     assert report() == 1
+    sandbox.post("clock", advance=3 * 3600 + 60)
+    assert report() == 2
 
 
 def test_an_object_in_use_and_too_many_requests(sandbox, paypal):
