@@ -251,7 +251,8 @@ CELERY_DB_REUSE_MAX = (
     10**9
 )  # otherwise Celery opens a connection per task, which takes longer than most tasks
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
+# Without a file of its own: since Python 3.13 that is an SQLite database, which a killed process can leave locked.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 TASK_LOCKS_DIR = VAR_DIR / "locks"
 
 # A slow provider must delay nothing else: mails and deadlines have queues of their own, and in the Procfile a worker

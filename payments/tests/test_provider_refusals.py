@@ -204,7 +204,7 @@ def test_restricted_account_fails_the_payment_and_tells_staff_once(paypal, walle
 
     payment = reread(wallet)
     assert payment.status == "FAILED"
-    assert "nothing was charged" in payment.failure_reason
+    assert payment.failure_reason.startswith("We could not take the payment.")
     [flag] = payment.flags.all()
     assert "PAYEE_ACCOUNT_RESTRICTED" in flag.detail
     for _ in range(3):

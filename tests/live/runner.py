@@ -153,14 +153,13 @@ class Shop:
             **env,
         }
         lines, demo = procfile(), {name: line.removeprefix("exec ") for name, line in PROCESSES.items()}
-        beat = f"--schedule {folder / 'beat'}"  # one process does both here; it must not lie with the demo's
         quiet = "--without-gossip --without-mingle"
         worker = demo["worker"] if is_demo else f"{lines['worker']} --concurrency 2 --beat {quiet}"
         mailer = demo["mailer"] if is_demo else f"{lines['mailer']} --concurrency 2 {quiet}"
         self.web = self.process(
             "web", demo["web"] if is_demo else lines["web"], lambda _: not_ready(self.port)
         )
-        self.worker = self.process("worker", f"{worker} {beat}", worker_not_ready)
+        self.worker = self.process("worker", worker, worker_not_ready)
         self.mailer = self.process("mailer", mailer, worker_not_ready)
 
     def process(self, name: str, command: str, outstanding: Callable[[str], str]) -> Process:
