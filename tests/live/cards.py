@@ -103,8 +103,12 @@ def reset_sandbox(sandbox: Sandbox) -> None:
 
 
 def settle(sandbox: Sandbox) -> None:
-    """Wait until everything is settled without staff; afterwards both sides must agree."""
+    """Make everything due, and wait until it is settled without staff; afterwards both sides must agree."""
     time_passes()
+    wait_settled(sandbox)
+
+
+def wait_settled(sandbox: Sandbox) -> None:
     try:
         wait_for(lambda: not still_open())
     except AssertionError:

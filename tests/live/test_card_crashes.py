@@ -31,6 +31,8 @@ from tests.live.cards import (
     reset_sandbox,
     settle,
     status,
+    time_passes,
+    wait_settled,
 )
 from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
 from tests.live.users import order_body
@@ -297,9 +299,10 @@ def test_two_workers_with_two_schedulers_execute_each_call_once(
     provider.fault("delay", method="POST", count=None, seconds=0.2)
     refunds = [refund_begin(payment) for payment in paid]
 
+    time_passes()  # before they start: it would end the leases of calls under way
     with production(**sandbox.env) as other:
         together([shop.worker.start, other.worker.start])
-        settle(provider)
+        wait_settled(provider)
 
     assert {now(payment).status for payment in lost} == {"PENDING"}
     assert {refund.status for refund in PaymentRefund.objects.all()} == {"COMPLETED"}
