@@ -28,6 +28,7 @@ from payments.bookkeeping.provider_calls import (
 from payments.bookkeeping.saved_methods import (
     get_customer_id,
     get_own_method,
+    list_changed,
     method_deactivate,
     method_mark_missing,
     user_lock,
@@ -203,6 +204,8 @@ def method_setup_of(*, user: User, call_id: UUID) -> MethodSetup:
 
 
 def read_setup(call: ProviderCall) -> MethodSetup:
+    if call.method is not None:
+        list_changed(call.method.user_id)  # the process that stored it may still have to
     if call.method is not None or call.state != CallState.DONE:
         return MethodSetup(call.pk, call.provider, call.object_id, call.method)
     try:
@@ -233,6 +236,8 @@ def save_setup_method(call_id: UUID, remote: RemoteMethod) -> PaymentMethodInfo 
     call = ProviderCall.objects.select_related("method", "user").get(pk=call_id)
     if call.method is None:
         save_method(call, remote)
+    else:
+        list_changed(call.method.user_id)
     return call.method
 
 

@@ -554,6 +554,21 @@ def test_rolled_back_change_does_not_invalidate_the_list(save, shopper):
     assert methods_of(shopper) == before
 
 
+def test_setup_stored_by_another_process_is_listed_at_once(
+    setup, shopper, stripe, django_capture_on_commit_callbacks
+):
+    """That process committed and has not invalidated the cached list yet."""
+    stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_visa")
+    assert rows(shopper) == []
+    method_setup_finish(setup.setup_id)
+    assert rows(shopper) == []
+
+    with django_capture_on_commit_callbacks(execute=True):
+        method_setup_finish(setup.setup_id)
+
+    assert rows(shopper) == [("4242", True)]
+
+
 def test_list_is_read_from_the_database_when_the_cache_fails(save, shopper, settings):
     settings.CACHES = {
         "default": {
