@@ -39,9 +39,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests without a database have the same result on each one, so `make test` runs them once."""
     if config.getoption("only_with_database"):
-        without = [item for item in items if not uses_database(item)]
-        config.hook.pytest_deselected(items=without)
-        items[:] = [item for item in items if uses_database(item)]
+        keep_only(uses_database, config, items)
+    if connection.vendor != "postgresql":
+        keep_only(lambda item: not item.get_closest_marker("postgresql"), config, items)
+
+
+def keep_only(
+    is_wanted: Callable[[pytest.Item], bool], config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    config.hook.pytest_deselected(items=[item for item in items if not is_wanted(item)])
+    items[:] = filter(is_wanted, items)
 
 
 def pytest_collection_finish() -> None:

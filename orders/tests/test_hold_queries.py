@@ -7,10 +7,7 @@ from orders.holds import AWAITING_MONEY, CASH_UNDER_WAY
 from orders.models import Order
 from orders.selectors import UNKNOWN_BUYER
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="a plan of PostgreSQL"),
-]
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.mark.parametrize(

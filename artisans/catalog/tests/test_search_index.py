@@ -14,7 +14,6 @@ from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory, Pr
 from tests.html import edit
 
 pytestmark = pytest.mark.django_db
-on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="an index of PostgreSQL")
 
 
 def found(q: str) -> list[str]:
@@ -147,7 +146,7 @@ def test_any_description_can_be_indexed(text):
     assert found("cup") == ["Cup"]
 
 
-@on_postgresql
+@pytest.mark.postgresql
 def test_plans_use_the_indexes(broken_books):
     artisan, category = ArtisanFactory.create(), CategoryFactory.create()
     products = Product.objects.bulk_create(
