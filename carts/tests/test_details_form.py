@@ -244,7 +244,7 @@ def test_region_of_the_old_country_is_not_kept(walk, side, button):
 
     form = shown.one("form", method="post").fields()
     assert (form[f"{side}region"], form[f"{side}city"], form[f"{side}shown_country"]) == ("", "Kept", "AU")
-    assert bool(shown.all(class_="error-summary")) == (not button), "without the button the buyer is told"
+    assert bool(shown.all(class_="error-summary")) == (not button), "without the button the page says why"
 
 
 def test_region_that_the_country_does_not_have_is_dropped(walk):

@@ -41,7 +41,7 @@ def items(product, quantity: int = 1) -> list[dict[str, object]]:
 
 
 def guest_order(api, product, quantity: int = 1, *, email: str = "", **extra):
-    """By transfer, of a guest with an address of their own unless told otherwise."""
+    """By transfer, for a guest with their own address by default."""
     return order(api(), product, quantity, customer_email=email or f"g{next(guests)}@example.test", **extra)
 
 

@@ -46,7 +46,7 @@ def payment_save_method(payment_id: UUID, *, user: User, is_wanted: bool) -> Non
         )
     except (Refused, Unknown):
         if is_wanted:
-            consent_withdraw(consent)  # the buyer is told that the card is not saved
+            consent_withdraw(consent)  # the page says that the card is not saved
         raise ProviderUnavailable(payment.get_payment_provider_display()) from None
     with transaction.atomic():
         user_lock(user.pk)

@@ -1,4 +1,4 @@
-"""Money that arrives or is missing after shipping: the buyer is not told about packing or waiting."""
+"""Money that arrives or is missing after shipping: no email mentions packing or waiting."""
 
 import pytest
 

@@ -21,19 +21,23 @@ def test_same_id_returns_the_latest_state(paypal, sandbox):
     first, order = ask(paypal, ORDERS, order_body(), "k-1")
     sandbox.post("paypal/approve", order=order["id"])
 
-    again, told = ask(paypal, ORDERS, order_body(), "k-1")
+    again, answer = ask(paypal, ORDERS, order_body(), "k-1")
 
     assert (first, again) == (201, 200)
-    assert (told["id"], order["status"], told["status"]) == (order["id"], "PAYER_ACTION_REQUIRED", "APPROVED")
+    assert (answer["id"], order["status"], answer["status"]) == (
+        order["id"],
+        "PAYER_ACTION_REQUIRED",
+        "APPROVED",
+    )
     assert len(sandbox.journal("order.created")) == 1
 
 
 def test_another_body_under_the_same_id_changes_nothing(paypal, sandbox):
     _, order = ask(paypal, ORDERS, order_body("10.00"), "k")
 
-    _, told = ask(paypal, ORDERS, order_body("20.00"), "k")
+    _, answer = ask(paypal, ORDERS, order_body("20.00"), "k")
 
-    assert (told["id"], told["purchase_units"][0]["amount"]["value"]) == (order["id"], "10.00")
+    assert (answer["id"], answer["purchase_units"][0]["amount"]["value"]) == (order["id"], "10.00")
 
 
 def test_without_an_id_each_call_makes_a_new_order(paypal, sandbox):
@@ -74,10 +78,10 @@ def test_repeated_refund_is_answered_with_201(paypal, sandbox, approved):
     first, refund = ask(paypal, path, {}, "r")
     sandbox.run_jobs()
 
-    again, told = ask(paypal, path, {}, "r")
+    again, answer = ask(paypal, path, {}, "r")
 
     assert (first, again) == (201, 201)
-    assert (told["id"], refund["status"], told["status"]) == (refund["id"], "PENDING", "COMPLETED")
+    assert (answer["id"], refund["status"], answer["status"]) == (refund["id"], "PENDING", "COMPLETED")
     assert sandbox.get("journal/totals")["refunded"] == {"usd": 9999}
 
 
@@ -210,16 +214,16 @@ def test_wrong_credentials_get_no_token(paypal, sandbox, client, body, status, e
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "expected"),
     [
         ({}, {"name": "AUTHENTICATION_FAILURE"}),
         ({"Authorization": "Bearer stranger"}, {"error": "invalid_token"}),
     ],
 )
-def test_request_without_a_valid_token_is_refused(sandbox, header, told):
+def test_request_without_a_valid_token_is_refused(sandbox, header, expected):
     status, _, body = sandbox.raw("GET", f"{ORDERS}/X", **header)
 
-    assert (status, json.loads(body) | told) == (401, json.loads(body))
+    assert (status, json.loads(body) | expected) == (401, json.loads(body))
 
 
 def test_official_sdk_captures_and_refunds(sandbox):

@@ -157,10 +157,10 @@ def test_website_refunds_and_paypal_reversals(paypal, sandbox, paypal_shop, paid
     sandbox.post("paypal/reverse", capture=capture)
 
     wait_until(lambda: len(paypal_shop.events) == 5)
-    told = {event["event_type"]: event for event in paypal_shop.events}
-    assert told["PAYMENT.CAPTURE.REFUNDED"]["resource"]["amount"] == money("10.00")
-    assert told["PAYMENT.CAPTURE.REFUNDED"]["summary"] == "A $ 10.00 USD capture payment was refunded"
-    reversed_ = told["PAYMENT.CAPTURE.REVERSED"]
+    reported = {event["event_type"]: event for event in paypal_shop.events}
+    assert reported["PAYMENT.CAPTURE.REFUNDED"]["resource"]["amount"] == money("10.00")
+    assert reported["PAYMENT.CAPTURE.REFUNDED"]["summary"] == "A $ 10.00 USD capture payment was refunded"
+    reversed_ = reported["PAYMENT.CAPTURE.REVERSED"]
     assert (reversed_["resource_type"], reversed_["resource"]["amount"]) == ("refund", money("89.99"))
     assert link(reversed_["resource"], "up").endswith(f"/captures/{capture}")
     assert sandbox.get("journal/totals")["refunded"] == {"usd": 1000}
@@ -189,8 +189,8 @@ def test_a_dispute_from_opening_to_resolution(paypal, sandbox, paypal_shop, paid
     assert shown["disputed_transactions"][0]["seller_transaction_id"] == capture
     assert shown["disputed_transactions"][0]["invoice_number"] == "INV-1"
     wait_until(lambda: len(paypal_shop.events) == 6)
-    told = [kind for kind in sorted(paypal_shop.types()) if "DISPUTE" in kind]
-    assert told == ["CUSTOMER.DISPUTE.CREATED", "CUSTOMER.DISPUTE.RESOLVED", "CUSTOMER.DISPUTE.UPDATED"]
+    reported = [kind for kind in sorted(paypal_shop.types()) if "DISPUTE" in kind]
+    assert reported == ["CUSTOMER.DISPUTE.CREATED", "CUSTOMER.DISPUTE.RESOLVED", "CUSTOMER.DISPUTE.UPDATED"]
     assert sandbox.get("journal/totals")["disputed"] == {"usd": 0 if verdict == "won" else 9999}
     if verdict == "lost":
         with pytest.raises(Refused) as refused:

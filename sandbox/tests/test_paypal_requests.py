@@ -113,8 +113,8 @@ def test_transaction_search_lists_balance_changes(paypal, sandbox, approved):
     report = paypal.get(f"{REPORT}?{span()}&fields=transaction_info&page_size=500")
 
     rows = [row["transaction_info"] for row in report["transaction_details"]]
-    told = {(row["transaction_event_code"], row["transaction_amount"]["value"]) for row in rows}
-    assert told == {
+    reported = {(row["transaction_event_code"], row["transaction_amount"]["value"]) for row in rows}
+    assert reported == {
         ("T0006", "99.99"),
         ("T1107", "-30.00"),
         ("T1110", "-20.00"),

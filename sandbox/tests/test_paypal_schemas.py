@@ -55,12 +55,12 @@ ELSEWHERE = {"PAYPAL_REQUEST_ID_PREVIOUSLY_USED", "SETUP_TOKEN_ALREADY_TOKENIZED
 
 
 def test_errors_have_the_published_messages(published):
-    def told(text):
+    def is_published(text):
         return json.dumps(text, ensure_ascii=False) in published
 
-    assert {issue for issue in ISSUES if not told(issue)} == ELSEWHERE
-    assert {issue for issue, text in ISSUES.items() if not told(text)} == ELSEWHERE
-    assert {name for name, text in MESSAGES.items() if not told(text)} == {"RATE_LIMIT_REACHED"}
+    assert {issue for issue in ISSUES if not is_published(issue)} == ELSEWHERE
+    assert {issue for issue, text in ISSUES.items() if not is_published(text)} == ELSEWHERE
+    assert {name for name, text in MESSAGES.items() if not is_published(text)} == {"RATE_LIMIT_REACHED"}
 
 
 @pytest.mark.parametrize(

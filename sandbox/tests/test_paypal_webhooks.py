@@ -45,7 +45,7 @@ def test_events_contain_a_snapshot(paypal, sandbox, approved):
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "reported"),
     [
         ("expired", "VerificationError"),
         ("wrong_name", "VerificationError"),
@@ -54,14 +54,14 @@ def test_events_contain_a_snapshot(paypal, sandbox, approved):
         ("altered", "InvalidSignature"),
     ],
 )
-def test_invalid_signatures_can_be_configured(paypal, sandbox, paypal_shop, approved, mode, told):
+def test_invalid_signatures_can_be_configured(paypal, sandbox, paypal_shop, approved, mode, reported):
     sandbox.post("webhooks", retry_seconds=[])
     sandbox.post("paypal/settings", signing=mode)
 
     approved()
 
     wait_until(lambda: len(paypal_shop.problems) == 1)
-    assert paypal_shop.problems[0].startswith(told)
+    assert paypal_shop.problems[0].startswith(reported)
     assert paypal_shop.events == []
     headers, body = paypal_shop.raw[0]
     assert paypal.post(VERIFY, post_back(headers, body, paypal_shop.webhook_id)) == {
@@ -150,8 +150,8 @@ def test_denied_and_declined_captures_send_different_events(paypal, sandbox, pay
     sandbox.run_jobs()
 
     wait_until(lambda: len(paypal_shop.events) == 6)
-    told = sorted(kind for kind in paypal_shop.types() if kind.startswith("PAYMENT"))
-    assert told == ["PAYMENT.CAPTURE.DECLINED", "PAYMENT.CAPTURE.DENIED", "PAYMENT.CAPTURE.PENDING"]
+    reported = sorted(kind for kind in paypal_shop.types() if kind.startswith("PAYMENT"))
+    assert reported == ["PAYMENT.CAPTURE.DECLINED", "PAYMENT.CAPTURE.DENIED", "PAYMENT.CAPTURE.PENDING"]
 
 
 def test_links_of_an_event_lead_to_it(paypal, sandbox, approved):

@@ -113,7 +113,7 @@ def begin(request: Callable[[], object]) -> None:
         ),
         pytest.param("payments.gateway.operations:execute_call 1 before", id="claimed, not called"),
         pytest.param("payments.gateway.operations:book_object 1 before", id="K6 answered, not booked"),
-        pytest.param("payments.gateway.operations:book_object 1 after", id="K7 booked, not told"),
+        pytest.param("payments.gateway.operations:book_object 1 after", id="K7 booked, not answered"),
     ],
 )
 def test_killed_while_the_payment_is_made(host, buyer, bowl, provider, crash):
@@ -175,7 +175,7 @@ def test_killed_before_the_confirmation_is_on_disk_nothing_happened(host, buyer,
         ),
         pytest.param("payments.gateway.operations:execute_call 1 before", id="claimed, not called"),
         pytest.param("payments.gateway.operations:book_answer 1 before", id="K11 captured, not booked"),
-        pytest.param("payments.gateway.operations:book_answer 1 after", id="K12 booked, not told"),
+        pytest.param("payments.gateway.operations:book_answer 1 after", id="K12 booked, not answered"),
     ],
 )
 def test_killed_while_the_money_is_taken(host, buyer, bowl, provider, crash):
@@ -237,7 +237,7 @@ def no_worker(shop: Shop) -> Iterator[None]:
     [
         pytest.param("payments.gateway.operations:execute_call 1 before", 0, id="K21 reserved, not called"),
         pytest.param("payments.gateway.operations:book_refund 1 before", 1, id="K22 refunded, not booked"),
-        pytest.param("payments.gateway.operations:book_refund 1 after", 1, id="K23 booked, not told"),
+        pytest.param("payments.gateway.operations:book_refund 1 after", 1, id="K23 booked, not answered"),
     ],
 )
 def test_killed_during_a_refund(shop, paid, provider, crash, sent):
