@@ -70,25 +70,31 @@ const confirm = async ({ stripe, elements }) => {
   else location.assign(form.dataset.return);
 };
 
+let stored = Promise.resolve(true); // whether the shop knows the last choice; paying waits for it
 // Whether the card is saved is a property of the payment: the element shows the terms that belong to it.
-const watchSaving = ({ elements }) => document.getElementById("card-remember")?.addEventListener("change", async ({ target }) => {
-  busy(button.textContent);
+const storeChoice = async (elements, box) => {
   showMessage("");
   try {
-    const body = new URLSearchParams(target.checked ? { save: "on" } : {});
-    const { ok } = await fetch(target.dataset.url, { method: "POST", body });
+    const body = new URLSearchParams(box.checked ? { save: "on" } : {});
+    const { ok } = await fetch(box.dataset.url, { method: "POST", body });
     if (!ok) throw new Error("refused");
     await elements.fetchUpdates();
+    return true;
   } catch {
-    target.checked = !target.checked;
-    showMessage(target.dataset.failed);
+    box.checked = !box.checked;
+    showMessage(box.dataset.failed);
+    return false;
   }
-  busy("");
-});
+};
 
 const start = (opened) => {
   showForm();
-  if (form.dataset.confirm === "confirmPayment") watchSaving(opened);
+  const box = form.dataset.confirm === "confirmPayment" && document.getElementById("card-remember");
+  if (box) box.addEventListener("change", () => {
+    const choice = stored.then(() => storeChoice(opened.elements, box));
+    stored = choice;
+    choice.then(() => { if (stored === choice) stored = Promise.resolve(true); }); // a failure was shown and undone
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-disabled")) return;
@@ -98,6 +104,7 @@ const start = (opened) => {
     busy(form.dataset.progress);
     const wait = setTimeout(() => { slow.hidden = false; }, SLOW_AFTER);
     try {
+      if (!(await stored)) return;
       await confirm(opened);
     } finally {
       clearTimeout(wait);
