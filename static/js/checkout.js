@@ -34,5 +34,9 @@ const relabel = async (form, prefix) => {
 };
 
 for (const prefix of ["", "billing_"]) {
-  document.getElementById(`id_${prefix}country`)?.addEventListener("change", (event) => relabel(event.target.form, prefix));
+  const country = document.getElementById(`id_${prefix}country`);
+  if (!country) continue;
+  country.addEventListener("change", () => relabel(country.form, prefix));
+  // Chosen before this script had arrived, or restored by the browser.
+  if (country.value !== document.getElementById(prefix + "shown_country").value) relabel(country.form, prefix);
 }

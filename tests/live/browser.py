@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Response
+from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, Playwright, Response
 
 from artisans.catalog.models import Product
 from orders.models import Order
@@ -49,6 +49,7 @@ class Window:
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(60_000)
+        self.page.add_init_script(PATIENT_CARD_FORM)
         self.page.on("console", self.on_console)
         self.page.on("pageerror", lambda error: self.problems.append(f"{self.page.url}: {error}"))
         self.page.on("response", self.on_response)
@@ -171,8 +172,13 @@ class Window:
         self.page.wait_for_url("**/pay/stripe/")
         return order_at(self.page.url.removesuffix("pay/stripe/"))
 
+    def wait_for_card_form(self) -> FrameLocator:
+        """The provider's frame. It is ready when the shop shows the button."""
+        self.page.locator("#card-form button").wait_for()
+        return self.page.frame_locator("#card-element iframe")
+
     def type_card(self, number: str, *, button: str = "card-pay") -> None:
-        frame = self.page.frame_locator("#card-element iframe")
+        frame = self.wait_for_card_form()
         for name, value in (("number", number), ("expiry", "12 / 40"), ("cvc", "123")):
             frame.locator(f"[name={name}]").fill(value)
         self.page.locator(f"#{button}").click()
@@ -203,6 +209,12 @@ class Window:
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)
 
+
+# On a busy machine the card form may load more slowly than a buyer would wait for it (LOAD_LIMIT in stripe.js).
+PATIENT_CARD_FORM = """
+const { setTimeout: start } = window;
+window.setTimeout = (what, wait, ...rest) => start(what, wait === 10_000 ? 60_000 : wait, ...rest);
+"""
 
 # What reaches out to the right, when the page can be scrolled there.
 WIDER_THAN_WINDOW = """() => {

@@ -174,6 +174,7 @@ def test_back_after_paying_shows_the_order(window, bowl, charged):
 def test_page_reports_an_outage_and_then_shows_the_outcome(window, bowl, charged, sandbox):
     one = window()
     order = one.order_by_card(bowl, email="silence@example.test")
+    one.wait_for_card_form()
     sandbox.post("webhooks", mode="drop")
     sandbox.fault("drop_before", method="GET", path="/v1/payment_intents/*", count=None)
     try:
