@@ -211,7 +211,9 @@ class OrderSimulation:
         refund = self.dice.choice(list(live) or [None])
         if refund is None:
             return "nothing"
-        status = self.dice.choice([contract.RefundStatus.SUCCEEDED] * 4 + [contract.RefundStatus.FAILED])
+        status = self.dice.choice(
+            [contract.RemoteRefundStatus.SUCCEEDED] * 4 + [contract.RemoteRefundStatus.FAILED]
+        )
         if refund.origin == "provider":
             remote = RemoteRefund(refund.provider_refund_id or "", refund.amount, status)
         else:
@@ -223,7 +225,9 @@ class OrderSimulation:
         """Someone refunds in the provider's dashboard."""
         payment = self.payment()
         amount = self.amount(payment.refundable.minor)
-        status = self.dice.choice([contract.RefundStatus.SUCCEEDED] * 3 + [contract.RefundStatus.PENDING])
+        status = self.dice.choice(
+            [contract.RemoteRefundStatus.SUCCEEDED] * 3 + [contract.RemoteRefundStatus.PENDING]
+        )
         apply_card_captures(payment, refunds=(RemoteRefund(f"re_{self.dice.random()}", amount, status),))
         return f"{amount} {status}"
 
@@ -255,7 +259,11 @@ class OrderSimulation:
     def dispute(self) -> str:
         payment = self.payment()
         known = self.disputes.get(str(payment.pk))
-        order = [contract.DisputeStatus.OPEN, contract.DisputeStatus.LOST, contract.DisputeStatus.WON]
+        order = [
+            contract.RemoteDisputeStatus.OPEN,
+            contract.RemoteDisputeStatus.LOST,
+            contract.RemoteDisputeStatus.WON,
+        ]
         amount = known.amount if known else self.amount(payment.received_minor)
         status = self.dice.choice(order[1:] if known else order)
         found = RemoteDispute(f"dp_{payment.pk.hex}", amount, status)

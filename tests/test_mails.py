@@ -34,7 +34,7 @@ from payments.lifecycle.receipts import payment_reject
 from payments.lifecycle.reminders import payment_remind
 from payments.methods import PaymentMethod
 from payments.models import Payment, ReversalReason
-from payments.providers.contract import RefundStatus, RemoteMethod
+from payments.providers.contract import RemoteMethod, RemoteRefundStatus
 from payments.refunds.staff import refund_open
 from payments.tests.factories import (
     apply_card_captures,
@@ -105,11 +105,11 @@ def refunded_mails(card: Payment, staff: User) -> None:
     one = unit_selection((card.order.lines.get(), 1), restock=True)
     sent = refund_open(payment_id=card.pk, reason="The <rim> & foot broke.", actor=staff, items=one)
     apply_card_captures(card, refunds=(remote_refund_of(sent),))
-    apply_card_captures(card, refunds=(remote_refund_of(sent, RefundStatus.FAILED),))
+    apply_card_captures(card, refunds=(remote_refund_of(sent, RemoteRefundStatus.FAILED),))
     line, parcel = card.order.lines.get(), card.order.parcels.get()
     whole = unit_selection((line, line.refundable_quantity))
     all_of_it = refund_open(payment_id=card.pk, reason="All of it.", actor=staff, items=whole)
-    apply_card_captures(card, refunds=(remote_refund_of(all_of_it, RefundStatus.FAILED),))
+    apply_card_captures(card, refunds=(remote_refund_of(all_of_it, RemoteRefundStatus.FAILED),))
     parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="T-<1>", actor=parcel.artisan.user)
     awaited = {parcel.pk: ParcelDecision.AWAIT_RETURN}
     refund_open(payment_id=card.pk, reason="Sent back.", actor=staff, amount=card.amount, parcels=awaited)

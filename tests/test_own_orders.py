@@ -17,7 +17,7 @@ from payments.bookkeeping.review_flags import flag_raise
 from payments.errors import OwnOrder
 from payments.methods import PaymentMethod
 from payments.models import FlagKind, PaymentFlag
-from payments.providers.contract import RefundStatus, RemoteRefund
+from payments.providers.contract import RemoteRefund, RemoteRefundStatus
 from payments.refunds.staff import refund_open
 from payments.tests.factories import apply_card_captures, record, start, usd
 from tests import rows
@@ -86,7 +86,7 @@ def shared_acts(module_db, module_stripe) -> dict[str, tuple[Model, dict[str, st
     unpaid = start(user=shopper)
     by_card = apply_card_captures(
         start(PaymentMethod.CREDIT_CARD, user=shopper),
-        refunds=(RemoteRefund("re_dashboard", usd("5.00"), RefundStatus.SUCCEEDED, reference=""),),
+        refunds=(RemoteRefund("re_dashboard", usd("5.00"), RemoteRefundStatus.SUCCEEDED, reference=""),),
     )
     failed = refund_open(payment_id=by_card.pk, reason="broken", amount=usd("1.00"), actor=admin_user)
     refund_finish(refund_id=failed.pk, remote=None, refusal="no")

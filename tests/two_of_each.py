@@ -26,7 +26,7 @@ from payments.models import (
     ReversalReason,
     WebhookEvent,
 )
-from payments.providers.contract import DisputeStatus, RemoteDispute
+from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
 from payments.refunds.staff import refund_open
 from payments.tests.factories import (
     apply_card_captures,
@@ -91,7 +91,7 @@ def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
     apply_card_captures(card)
     both = unit_selection(*((line, 1) for line in card.order.lines.all()), restock=True)
     sent = refund_open(payment_id=card.pk, reason="broken", actor=staff, items=both)
-    disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), DisputeStatus.OPEN) for n in (1, 2)]
+    disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), RemoteDisputeStatus.OPEN) for n in (1, 2)]
     apply_card_captures(card, refunds=(remote_refund_of(sent),), disputes=tuple(disputes))
     apply_card_captures(card, amount=Money(1, "USD"))  # not ours: flagged
     for n, user in enumerate((shopper, staff)):

@@ -40,10 +40,10 @@ from payments.statuses import REFUND_TRANSITIONS, DisputeStatus, RefundStatus
 
 R = RefundStatus
 STATUS_FROM_REMOTE = {
-    contract.RefundStatus.PENDING: R.PROCESSING,
-    contract.RefundStatus.SUCCEEDED: R.COMPLETED,
-    contract.RefundStatus.FAILED: R.FAILED,
-    contract.RefundStatus.UNKNOWN: R.PROCESSING,  # the money may be gone, so it stays reserved
+    contract.RemoteRefundStatus.PENDING: R.PROCESSING,
+    contract.RemoteRefundStatus.SUCCEEDED: R.COMPLETED,
+    contract.RemoteRefundStatus.FAILED: R.FAILED,
+    contract.RemoteRefundStatus.UNKNOWN: R.PROCESSING,  # the money may be gone, so it stays reserved
 }
 HOLDS = (R.REQUESTED, R.PROCESSING)
 PENDING = RefundDecision.PENDING
@@ -209,7 +209,7 @@ def apply_remote_refund(payment: Payment, order: Order, remote: contract.RemoteR
 
 def next_refund_status(refund: PaymentRefund, remote: contract.RemoteRefund) -> RefundStatus:
     """The status to which the provider's status maps; an unknown one counts as processing."""
-    if remote.status == contract.RefundStatus.UNKNOWN and refund.status != R.REQUESTED:
+    if remote.status == contract.RemoteRefundStatus.UNKNOWN and refund.status != R.REQUESTED:
         return R(refund.status)
     return STATUS_FROM_REMOTE[remote.status]
 

@@ -42,9 +42,9 @@ from payments.statuses import OPEN, DisputeStatus, PaymentStatus
 LONGEST_PAUSE = timedelta(minutes=30)
 LONGEST_PAUSE_IN_REVIEW = timedelta(hours=4)  # a review may take days, and an event reports its end
 DISPUTE_STATUS_FROM_REMOTE = {  # an unknown status changes nothing
-    contract.DisputeStatus.OPEN: DisputeStatus.OPEN,
-    contract.DisputeStatus.WON: DisputeStatus.WON,
-    contract.DisputeStatus.LOST: DisputeStatus.LOST,
+    contract.RemoteDisputeStatus.OPEN: DisputeStatus.OPEN,
+    contract.RemoteDisputeStatus.WON: DisputeStatus.WON,
+    contract.RemoteDisputeStatus.LOST: DisputeStatus.LOST,
 }
 STATUS_FROM_REMOTE = {
     RemoteStatus.OPEN: PaymentStatus.PENDING,
@@ -128,9 +128,9 @@ def apply_remote_amounts(
 
 def is_fully_reversed(remote: RemotePayment) -> bool:
     """Whether refunds and disputes cover everything captured; then nothing is released to be shipped."""
-    back = sum(r.amount.minor for r in remote.refunds if r.status != contract.RefundStatus.FAILED)
+    back = sum(r.amount.minor for r in remote.refunds if r.status != contract.RemoteRefundStatus.FAILED)
     back += sum(
-        d.amount.minor for d in remote.disputes if d.amount and d.status != contract.DisputeStatus.WON
+        d.amount.minor for d in remote.disputes if d.amount and d.status != contract.RemoteDisputeStatus.WON
     )
     return back >= sum(capture.amount.minor for capture in remote.captures)
 

@@ -31,14 +31,14 @@ class RemoteStatus(StrEnum):
     UNKNOWN = "unknown"  # not a status that we know; captures still count
 
 
-class RefundStatus(StrEnum):
+class RemoteRefundStatus(StrEnum):
     PENDING = "pending"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNKNOWN = "unknown"
 
 
-class DisputeStatus(StrEnum):
+class RemoteDisputeStatus(StrEnum):
     OPEN = "open"
     WON = "won"
     LOST = "lost"
@@ -243,7 +243,7 @@ class RemoteRefund:
 
     refund_id: str
     amount: Money
-    status: RefundStatus
+    status: RemoteRefundStatus
     reference: str = ""
     reason: str = ""
 
@@ -255,7 +255,7 @@ class RemoteDispute:
 
     dispute_id: str
     amount: Money | None
-    status: DisputeStatus
+    status: RemoteDisputeStatus
     reason: str = ""
 
 
@@ -376,9 +376,9 @@ class ProviderEvent:
     capture_id: str = ""
     refunded: Money | None = None
     refund_id: str = ""
-    refund_status: RefundStatus | None = None
+    refund_status: RemoteRefundStatus | None = None
     dispute_id: str = ""
-    dispute_status: DisputeStatus | None = None
+    dispute_status: RemoteDisputeStatus | None = None
     disputed: Money | None = None
     setup_id: str = ""
     method_id: str = ""

@@ -181,7 +181,7 @@ def facts_from_books(payment: Payment) -> Facts:
 
 def facts_from_remote(remote: RemotePayment) -> Facts:
     """The movements at the provider. A failed refund is none."""
-    done, lost = contract.RefundStatus.SUCCEEDED, contract.DisputeStatus.LOST
+    done, lost = contract.RemoteRefundStatus.SUCCEEDED, contract.RemoteDisputeStatus.LOST
     return {
         *(Fact("capture", capture.capture_id, capture.amount.minor) for capture in remote.captures),
         *(Fact("refund", row.refund_id, row.amount.minor) for row in remote.refunds if row.status == done),

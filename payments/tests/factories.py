@@ -20,10 +20,10 @@ from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, Receipt
 from payments.providers.contract import (
     Capture,
-    RefundStatus,
     RemoteAttempt,
     RemotePayment,
     RemoteRefund,
+    RemoteRefundStatus,
     RemoteStatus,
 )
 from payments.refunds.manual import money_return_record
@@ -142,6 +142,8 @@ def apply_card_captures(payment: Payment, **news: Any) -> Payment:
     return reread(payment)
 
 
-def remote_refund_of(refund: PaymentRefund, status: RefundStatus = RefundStatus.SUCCEEDED) -> RemoteRefund:
+def remote_refund_of(
+    refund: PaymentRefund, status: RemoteRefundStatus = RemoteRefundStatus.SUCCEEDED
+) -> RemoteRefund:
     """The provider's side of a refund of ours."""
     return RemoteRefund(f"re_{refund.pk.hex}", refund.amount, status, reference=str(refund.pk))

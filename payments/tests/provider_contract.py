@@ -31,9 +31,9 @@ from payments.providers.contract import (
     PaymentProvider,
     ProviderError,
     RefundRequest,
-    RefundStatus,
     Refused,
     RemotePayment,
+    RemoteRefundStatus,
     RemoteStatus,
     SaveRequest,
     Unknown,
@@ -316,7 +316,7 @@ class ProviderContract:
         payment = paid(simulator)
         made = simulator.provider.refund(build_refund_request(payment, 100))
 
-        assert made.status in {RefundStatus.PENDING, RefundStatus.SUCCEEDED}
+        assert made.status in {RemoteRefundStatus.PENDING, RemoteRefundStatus.SUCCEEDED}
         assert simulator.provider.refund(build_refund_request(payment, 100)).refund_id == made.refund_id
         assert simulator.provider.read_refund(made.refund_id, currency="USD") == made
         assert simulator.refunded_minor() == 100

@@ -15,7 +15,7 @@ from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.methods import PaymentMethod
 from payments.models import PaymentFlag, PaymentRefund
-from payments.providers.contract import DisputeStatus, RemoteDispute
+from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
 from payments.refunds.staff import refund_open
 from payments.tests.factories import (
     apply_card_captures,
@@ -396,7 +396,7 @@ def test_parcels_on_hold_are_listed_and_decided_on_the_orders_page(
 ):
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
     payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper))
-    lost = RemoteDispute("dp_1", payment.amount, DisputeStatus.LOST, "fraudulent")
+    lost = RemoteDispute("dp_1", payment.amount, RemoteDisputeStatus.LOST, "fraudulent")
     apply_card_captures(payment, disputes=(lost,))
     order, client = payment.order, browser(admin_user)
     listed = client.get("/admin/orders/order/?needs=parcels").content.decode()

@@ -10,7 +10,7 @@ from payments.lifecycle.parcels import parcel_return
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
 from payments.models import ReversalReason
-from payments.providers.contract import RefundStatus
+from payments.providers.contract import RemoteRefundStatus
 from payments.refunds.staff import refund_open
 from payments.tests.factories import apply_card_captures, record, remote_refund_of, start, usd
 from tests.html import page
@@ -73,7 +73,7 @@ def test_page_says_refunded_only_after_the_refund(bowl, shopper, staff, browser)
         return page(browser(shopper).get(f"/shop/orders/{payment.order.access_token}/")).text
 
     under_way = shown()
-    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund, RefundStatus.FAILED))
+    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund, RemoteRefundStatus.FAILED))
     for text in (under_way, shown()):
         assert "was returned" not in text
         assert "Please send it back to Harbour Pottery" in text

@@ -12,8 +12,7 @@ from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.methods import MANUAL, OFFLINE_METHODS, PaymentMethod
 from payments.models import Payment
-from payments.providers.contract import DisputeStatus as RemoteDisputeStatus
-from payments.providers.contract import RemoteDispute
+from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
 from payments.refunds.staff import refund_open
 from payments.statuses import PaymentStatus
 from payments.tests.factories import apply_card_captures, start, usd

@@ -13,7 +13,7 @@ from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
-from payments.providers.contract import RefundStatus
+from payments.providers.contract import RemoteRefundStatus
 from payments.refunds.staff import refund_open
 from payments.selectors import refund_due
 from payments.statuses import PaymentStatus
@@ -122,7 +122,7 @@ def test_late_failure_of_a_refund_makes_its_units_owed_again(paid, other_seller,
     not_coming(paid, other_seller)
     refund = refunded(paid, staff, amount=usd("38.34"))
 
-    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund, RefundStatus.FAILED))
+    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund, RemoteRefundStatus.FAILED))
 
     assert reread(paid).order.refund_due == usd("38.34")
 
@@ -199,7 +199,9 @@ def late(bowl, shopper, staff):
     return payment
 
 
-@pytest.mark.parametrize("end", [RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.FAILED])
+@pytest.mark.parametrize(
+    "end", [RemoteRefundStatus.PENDING, RemoteRefundStatus.SUCCEEDED, RemoteRefundStatus.FAILED]
+)
 def test_order_is_not_revived_during_or_after_its_refund(late, end):
     refund = late.refunds.get()
 
@@ -208,4 +210,4 @@ def test_order_is_not_revived_during_or_after_its_refund(late, end):
 
     assert reread(late).order.status == "EXPIRED"
     assert late.order.released_at is None
-    assert late.order.refund_due.minor == (0 if end == RefundStatus.SUCCEEDED else late.received_minor)
+    assert late.order.refund_due.minor == (0 if end == RemoteRefundStatus.SUCCEEDED else late.received_minor)

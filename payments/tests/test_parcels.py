@@ -15,7 +15,7 @@ from payments.errors import NoPermission, OwnOrder
 from payments.lifecycle.parcels import parcel_return
 from payments.methods import PaymentMethod
 from payments.models import RefundDecision
-from payments.providers.contract import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
+from payments.providers.contract import RemoteDispute, RemoteDisputeStatus, RemoteRefund, RemoteRefundStatus
 from payments.refunds.staff import refund_decide, refund_open
 from payments.tests.factories import (
     apply_card_captures,
@@ -427,7 +427,7 @@ def test_failed_refund_releases_held_parcels_but_not_cancelled_ones(
     )
     assert shipping_refused(held)
 
-    apply_card_captures(card, refunds=(remote_refund_of(sent, RefundStatus.FAILED),))
+    apply_card_captures(card, refunds=(remote_refund_of(sent, RemoteRefundStatus.FAILED),))
 
     cancelled.refresh_from_db()
     assert (cancelled.status, reread(card).order.refund_due) == ("CANCELLED", cancelled.total)
@@ -436,7 +436,7 @@ def test_failed_refund_releases_held_parcels_but_not_cancelled_ones(
 
 
 def outside(payment, amount) -> RemoteRefund:
-    return RemoteRefund("re_outside", amount, RefundStatus.SUCCEEDED)
+    return RemoteRefund("re_outside", amount, RemoteRefundStatus.SUCCEEDED)
 
 
 @pytest.fixture
@@ -484,16 +484,16 @@ def test_lost_dispute_holds_parcels_and_a_won_one_releases_them(captured_twice, 
             captured_twice, disputes=(RemoteDispute("dp_1", captured_twice.amount, status, "fraudulent"),)
         )
 
-    dispute(DisputeStatus.OPEN)
+    dispute(RemoteDisputeStatus.OPEN)
     mine = of(captured_twice.order, seller)
     mine.refresh_from_db()
     assert not mine.is_on_hold
 
-    dispute(DisputeStatus.LOST)
+    dispute(RemoteDisputeStatus.LOST)
     mine.refresh_from_db()
     assert mine.is_on_hold
 
-    dispute(DisputeStatus.WON)
+    dispute(RemoteDisputeStatus.WON)
     mine.refresh_from_db()
     assert not mine.is_on_hold
 

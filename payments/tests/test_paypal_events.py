@@ -5,7 +5,7 @@ import json
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.contract import DisputeStatus, RefundStatus, RemoteStatus
+from payments.providers.contract import RemoteDisputeStatus, RemoteRefundStatus, RemoteStatus
 from payments.providers.paypal.events import event_of
 from payments.tests.paypal_certs import event
 from payments.tests.paypal_stub import CAPTURE_ID, ORDER_ID, capture, order, refund
@@ -73,7 +73,7 @@ def test_refund_names_its_capture_and_no_payment_amount(kind):
     result = read(kind, refund("PENDING", links=linked(f"/v2/payments/captures/{CAPTURE_ID}")), "refund")
 
     assert result.object_ids == (CAPTURE_ID,)
-    assert (result.refund_id, result.refund_status) == ("1JU08902781691411", RefundStatus.PENDING)
+    assert (result.refund_id, result.refund_status) == ("1JU08902781691411", RemoteRefundStatus.PENDING)
     assert (result.amount, result.status) == (None, None)
 
 
@@ -91,7 +91,7 @@ def test_dispute_names_its_captures():
     result = read("CUSTOMER.DISPUTE.RESOLVED", resource, "dispute")
 
     assert result.object_ids == (CAPTURE_ID,)
-    assert (result.dispute_id, result.dispute_status) == ("PP-D-27803", DisputeStatus.LOST)
+    assert (result.dispute_id, result.dispute_status) == ("PP-D-27803", RemoteDisputeStatus.LOST)
     assert (result.account, result.amount) == ("RD465XN5VS364", None)
 
 

@@ -11,8 +11,8 @@ from payments.providers.contract import (
     Capture,
     DeclineGroup,
     Item,
-    RefundStatus,
     Refused,
+    RemoteRefundStatus,
     RemoteStatus,
     Unknown,
 )
@@ -236,10 +236,10 @@ def test_declined_capture_has_a_reason():
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ("COMPLETED", RefundStatus.SUCCEEDED),
-        ("PENDING", RefundStatus.PENDING),
-        ("FAILED", RefundStatus.FAILED),
-        ("CANCELLED", RefundStatus.FAILED),
+        ("COMPLETED", RemoteRefundStatus.SUCCEEDED),
+        ("PENDING", RemoteRefundStatus.PENDING),
+        ("FAILED", RemoteRefundStatus.FAILED),
+        ("CANCELLED", RemoteRefundStatus.FAILED),
     ],
 )
 def test_every_refund_state_is_mapped(status, expected):
@@ -310,5 +310,5 @@ def test_unknown_refund_status_hides_no_capture():
     payment = payment_of(result, is_live=False)
 
     assert len(payment.captures) == 1
-    assert [one.status for one in payment.refunds] == [RefundStatus.UNKNOWN]
+    assert [one.status for one in payment.refunds] == [RemoteRefundStatus.UNKNOWN]
     assert len(payment.problems) == 2

@@ -10,12 +10,12 @@ from payments.providers.contract import (
     ActionKind,
     ConfirmRequest,
     DeclineGroup,
-    DisputeStatus,
     DuplicateReference,
     ObjectNotFound,
     RefundRequest,
-    RefundStatus,
     Refused,
+    RemoteDisputeStatus,
+    RemoteRefundStatus,
     RemoteStatus,
     SaveRequest,
     Unknown,
@@ -282,7 +282,7 @@ def test_refund_sends_our_number_and_id(paypal, stub):
     result = paypal.refund(REFUND_REQUEST)
 
     (sent,) = stub.requests_to(REFUND)
-    assert (result.status, result.reference) == (RefundStatus.SUCCEEDED, "refund-7")
+    assert (result.status, result.reference) == (RemoteRefundStatus.SUCCEEDED, "refund-7")
     assert sent.headers["paypal-request-id"] == "rf:7"
     assert sent.json == {
         "amount": {"currency_code": "USD", "value": "10.00"},
@@ -316,7 +316,7 @@ def test_refund_made_before_is_found_by_its_id(paypal, stub):
     stub.respond_with(REFUND, refusal("DUPLICATE_INVOICE_ID"))
     stub.respond_with(ORDER, Answer(order("COMPLETED", captures=[capture()], refunds=[refund("PENDING")])))
 
-    assert paypal.refund(REFUND_REQUEST).status == RefundStatus.PENDING
+    assert paypal.refund(REFUND_REQUEST).status == RemoteRefundStatus.PENDING
 
 
 def test_refund_with_a_number_used_for_another_is_an_unknown_outcome(paypal, stub):
@@ -331,7 +331,7 @@ def test_refund_with_a_number_used_for_another_is_an_unknown_outcome(paypal, stu
 def test_a_refund_is_read_by_its_id(paypal, stub):
     stub.respond_with("/v2/payments/refunds/1JU08902781691411", Answer(refund("FAILED")))
 
-    assert paypal.read_refund("1JU08902781691411", currency="USD").status == RefundStatus.FAILED
+    assert paypal.read_refund("1JU08902781691411", currency="USD").status == RemoteRefundStatus.FAILED
 
 
 # ---- disputes ------------------------------------------------------------------------------------------------------
@@ -350,18 +350,18 @@ def dispute(status: str, outcome: str = "", **changes):
 @pytest.mark.parametrize(
     ("status", "outcome", "expected"),
     [
-        ("OPEN", "", DisputeStatus.OPEN),
-        ("WAITING_FOR_BUYER_RESPONSE", "", DisputeStatus.OPEN),
-        ("WAITING_FOR_SELLER_RESPONSE", "", DisputeStatus.OPEN),
-        ("UNDER_REVIEW", "", DisputeStatus.OPEN),
-        ("OTHER", "", DisputeStatus.OPEN),
-        ("RESOLVED", "RESOLVED_BUYER_FAVOUR", DisputeStatus.LOST),
-        ("RESOLVED", "ACCEPTED", DisputeStatus.LOST),
-        ("RESOLVED", "RESOLVED_SELLER_FAVOUR", DisputeStatus.WON),
-        ("RESOLVED", "RESOLVED_WITH_PAYOUT", DisputeStatus.WON),
-        ("RESOLVED", "CANCELED_BY_BUYER", DisputeStatus.WON),
-        ("RESOLVED", "DENIED", DisputeStatus.WON),
-        ("RESOLVED", "NONE", DisputeStatus.WON),
+        ("OPEN", "", RemoteDisputeStatus.OPEN),
+        ("WAITING_FOR_BUYER_RESPONSE", "", RemoteDisputeStatus.OPEN),
+        ("WAITING_FOR_SELLER_RESPONSE", "", RemoteDisputeStatus.OPEN),
+        ("UNDER_REVIEW", "", RemoteDisputeStatus.OPEN),
+        ("OTHER", "", RemoteDisputeStatus.OPEN),
+        ("RESOLVED", "RESOLVED_BUYER_FAVOUR", RemoteDisputeStatus.LOST),
+        ("RESOLVED", "ACCEPTED", RemoteDisputeStatus.LOST),
+        ("RESOLVED", "RESOLVED_SELLER_FAVOUR", RemoteDisputeStatus.WON),
+        ("RESOLVED", "RESOLVED_WITH_PAYOUT", RemoteDisputeStatus.WON),
+        ("RESOLVED", "CANCELED_BY_BUYER", RemoteDisputeStatus.WON),
+        ("RESOLVED", "DENIED", RemoteDisputeStatus.WON),
+        ("RESOLVED", "NONE", RemoteDisputeStatus.WON),
     ],
 )
 def test_a_payment_is_read_with_its_disputes(paypal, stub, status, outcome, expected):

@@ -15,14 +15,14 @@ from payments.providers.contract import (
     Breakdown,
     ConfirmRequest,
     DeclineGroup,
-    DisputeStatus,
     DuplicateReference,
     Item,
     ObjectNotFound,
     RefundRequest,
-    RefundStatus,
     Refused,
+    RemoteDisputeStatus,
     RemotePayment,
+    RemoteRefundStatus,
     RemoteStatus,
     SaveRequest,
     Unknown,
@@ -329,7 +329,7 @@ def test_failed_refund_is_an_unknown_outcome_and_made_once(paid, paypal, sandbox
     with pytest.raises(Unknown):
         paypal.refund(refund(payment, 1000))
 
-    assert paypal.refund(refund(payment, 1000)).status == RefundStatus.SUCCEEDED
+    assert paypal.refund(refund(payment, 1000)).status == RemoteRefundStatus.SUCCEEDED
     assert effects(sandbox, "refund.created") == 1
 
 
@@ -411,10 +411,10 @@ def test_refund_is_found_when_its_key_has_expired_at_paypal(paid, paypal, sandbo
 @pytest.mark.parametrize(
     ("way", "at_first", "at_last"),
     [
-        ("succeed", RefundStatus.SUCCEEDED, RefundStatus.SUCCEEDED),
-        ("pending", RefundStatus.PENDING, RefundStatus.SUCCEEDED),
-        ("fail", RefundStatus.PENDING, RefundStatus.FAILED),
-        ("refuse", RefundStatus.FAILED, RefundStatus.FAILED),
+        ("succeed", RemoteRefundStatus.SUCCEEDED, RemoteRefundStatus.SUCCEEDED),
+        ("pending", RemoteRefundStatus.PENDING, RemoteRefundStatus.SUCCEEDED),
+        ("fail", RemoteRefundStatus.PENDING, RemoteRefundStatus.FAILED),
+        ("refuse", RemoteRefundStatus.FAILED, RemoteRefundStatus.FAILED),
     ],
 )
 def test_every_course_of_a_refund_is_reported(paid, paypal, sandbox, way, at_first, at_last):
@@ -438,7 +438,9 @@ def test_a_refund_from_the_dashboard_has_no_reference(paid, paypal, sandbox):
     assert (result.amount, result.reference) == (Money(300, "USD"), "")
 
 
-@pytest.mark.parametrize(("verdict", "status"), [("won", DisputeStatus.WON), ("lost", DisputeStatus.LOST)])
+@pytest.mark.parametrize(
+    ("verdict", "status"), [("won", RemoteDisputeStatus.WON), ("lost", RemoteDisputeStatus.LOST)]
+)
 def test_dispute_is_reported_from_opening_to_resolution(paid, paypal, sandbox, verdict, status):
     payment = paid()
     opened = sandbox.post("paypal/dispute", order=payment.object_id, amount="50.00")
@@ -447,7 +449,7 @@ def test_dispute_is_reported_from_opening_to_resolution(paid, paypal, sandbox, v
     (at_last,) = paypal.read(payment.object_id).disputes
 
     assert at_first.dispute_id == at_last.dispute_id == opened["dispute_id"]
-    assert (at_first.status, at_last.status) == (DisputeStatus.OPEN, status)
+    assert (at_first.status, at_last.status) == (RemoteDisputeStatus.OPEN, status)
     assert at_first.amount == at_last.amount == Money(5000, "USD")
 
 
@@ -564,8 +566,8 @@ def test_all_webhooks_about_a_payment_name_it(shop, paid, sandbox, hook, by_call
     known = {payment.object_id, capture_id}
     assert all(known & set(event.object_ids) for event in result.values())
     assert result["PAYMENT.CAPTURE.COMPLETED"].status == RemoteStatus.SUCCEEDED
-    assert result["PAYMENT.CAPTURE.REFUNDED"].refund_status == RefundStatus.SUCCEEDED
-    assert result["CUSTOMER.DISPUTE.RESOLVED"].dispute_status == DisputeStatus.WON
+    assert result["PAYMENT.CAPTURE.REFUNDED"].refund_status == RemoteRefundStatus.SUCCEEDED
+    assert result["CUSTOMER.DISPUTE.RESOLVED"].dispute_status == RemoteDisputeStatus.WON
     assert result["VAULT.PAYMENT-TOKEN.CREATED"].method_id == payment.method.method_id
 
 

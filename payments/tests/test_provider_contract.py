@@ -17,10 +17,10 @@ from payments.providers.contract import (
     ProviderError,
     ProviderEvent,
     RefundRequest,
-    RefundStatus,
     Refused,
     RemotePayment,
     RemoteRefund,
+    RemoteRefundStatus,
     RemoteStatus,
     Unknown,
 )
@@ -138,7 +138,9 @@ class RefundsTooMuch(ToyProvider):
     """Refunds any amount."""
 
     def refund(self, request: RefundRequest) -> RemoteRefund:
-        made = RemoteRefund(f"back_{request.key}", request.amount, RefundStatus.SUCCEEDED, request.refund_id)
+        made = RemoteRefund(
+            f"back_{request.key}", request.amount, RemoteRefundStatus.SUCCEEDED, request.refund_id
+        )
         known = self.read(request.object_id).refunds
         self._bank.change(request.object_id, refunds=(*known, made))
         return made

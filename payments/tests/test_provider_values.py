@@ -22,11 +22,11 @@ from payments.methods import PaymentMethod
 from payments.models import EventState, FlagKind, WebhookEvent
 from payments.providers.contract import (
     Capture,
-    DisputeStatus,
-    RefundStatus,
     RemoteDispute,
+    RemoteDisputeStatus,
     RemotePayment,
     RemoteRefund,
+    RemoteRefundStatus,
     RemoteStatus,
 )
 from payments.providers.paypal import events
@@ -322,7 +322,7 @@ def test_any_paypal_value_in_any_field_does_not_stop_certain_facts(wallet, name)
 # ---- states and amounts of disputes -------------------------------------------------------------------------------
 
 
-def dispute(payment, status: DisputeStatus, amount: Money | None, number: int = 1) -> None:
+def dispute(payment, status: RemoteDisputeStatus, amount: Money | None, number: int = 1) -> None:
     remote = RemotePayment(
         object_id=payment.provider_payment_id,
         status=RemoteStatus.SUCCEEDED,
@@ -342,55 +342,58 @@ def paid(stripe, shopper):
 
 
 @pytest.mark.parametrize(
-    "path", list(itertools.permutations([DisputeStatus.OPEN, DisputeStatus.WON, DisputeStatus.LOST]))
+    "path",
+    list(
+        itertools.permutations([RemoteDisputeStatus.OPEN, RemoteDisputeStatus.WON, RemoteDisputeStatus.LOST])
+    ),
 )
 def test_dispute_follows_the_provider_from_any_state_to_any_other(paid, path):
-    for status in (*path, DisputeStatus.UNKNOWN, *path):
+    for status in (*path, RemoteDisputeStatus.UNKNOWN, *path):
         dispute(paid, status, usd("99.99"))
 
         row = paid.disputes.get()
-        assert row.status == (path[-1] if status == DisputeStatus.UNKNOWN else status).name
+        assert row.status == (path[-1] if status == RemoteDisputeStatus.UNKNOWN else status).name
         assert paid.disputed_minor == (9999 if row.status == "LOST" else 0)
 
 
 def test_dispute_lost_in_part_counts_that_part_and_keeps_the_disputed_amount(paid):
-    dispute(paid, DisputeStatus.OPEN, usd("99.99"))
-    dispute(paid, DisputeStatus.LOST, usd("40.00"))
+    dispute(paid, RemoteDisputeStatus.OPEN, usd("99.99"))
+    dispute(paid, RemoteDisputeStatus.LOST, usd("40.00"))
 
     row = paid.disputes.get()
     assert (paid.disputed_minor, paid.status, row.amount_minor) == (4000, "PARTIALLY_REFUNDED", 4000)
     assert list(row.transitions.values_list("new", "amount_minor")) == [("OPEN", 9999), ("LOST", 4000)]
 
-    dispute(paid, DisputeStatus.LOST, usd("60.00"))
+    dispute(paid, RemoteDisputeStatus.LOST, usd("60.00"))
     assert paid.disputed_minor == 6000
-    dispute(paid, DisputeStatus.WON, usd("60.00"))
+    dispute(paid, RemoteDisputeStatus.WON, usd("60.00"))
     assert (paid.disputed_minor, paid.status) == (0, "COMPLETED")
 
 
 def test_dispute_in_another_currency_is_flagged_with_its_amount_and_not_counted(paid):
-    dispute(paid, DisputeStatus.OPEN, Money(4000, "EUR"))
-    dispute(paid, DisputeStatus.LOST, Money(4000, "EUR"))
+    dispute(paid, RemoteDisputeStatus.OPEN, Money(4000, "EUR"))
+    dispute(paid, RemoteDisputeStatus.LOST, Money(4000, "EUR"))
 
     assert (paid.disputed_minor, paid.status) == (0, "COMPLETED")
     assert "40.00 EUR" in paid.flags.get(kind=FlagKind.MISMATCH).detail
 
 
 def test_dispute_without_a_readable_amount_keeps_its_amount(paid):
-    dispute(paid, DisputeStatus.LOST, None)
+    dispute(paid, RemoteDisputeStatus.LOST, None)
     assert not paid.disputes.exists()
 
-    dispute(paid, DisputeStatus.OPEN, usd("20.00"))
-    dispute(paid, DisputeStatus.LOST, None)
+    dispute(paid, RemoteDisputeStatus.OPEN, usd("20.00"))
+    dispute(paid, RemoteDisputeStatus.LOST, None)
     assert paid.disputed_minor == 2000
 
 
 def test_failed_refund_counts_again_when_the_provider_made_it_later(paid, staff, stripe):
     made = refund(paid, "20.00", actor=staff)
-    remote = RemoteRefund(made.provider_refund_id, usd("20.00"), RefundStatus.FAILED, str(made.pk))
+    remote = RemoteRefund(made.provider_refund_id, usd("20.00"), RemoteRefundStatus.FAILED, str(made.pk))
     for status, counted in (
-        (RefundStatus.FAILED, 0),
-        (RefundStatus.SUCCEEDED, 2000),
-        (RefundStatus.UNKNOWN, 2000),
+        (RemoteRefundStatus.FAILED, 0),
+        (RemoteRefundStatus.SUCCEEDED, 2000),
+        (RemoteRefundStatus.UNKNOWN, 2000),
     ):
         refund_finish(refund_id=made.pk, remote=replace(remote, status=status))
         assert reread(paid).refunded_minor == counted

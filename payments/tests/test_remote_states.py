@@ -15,7 +15,13 @@ from payments.gateway.sync import payment_apply_remote_state
 from payments.methods import PaymentMethod
 from payments.models import Capture, Payment, PaymentRefund, PaymentTransition
 from payments.providers import contract
-from payments.providers.contract import DeclineGroup, RefundStatus, RemotePayment, RemoteRefund, RemoteStatus
+from payments.providers.contract import (
+    DeclineGroup,
+    RemotePayment,
+    RemoteRefund,
+    RemoteRefundStatus,
+    RemoteStatus,
+)
 from payments.tests.factories import reread, start, usd
 from tests.invariants import check_invariants
 
@@ -47,7 +53,7 @@ def seen(payment, status=RemoteStatus.SUCCEEDED, *refunds, **more) -> RemotePaym
     )
 
 
-def back(amount: str, status=RefundStatus.SUCCEEDED, number=1) -> RemoteRefund:
+def back(amount: str, status=RemoteRefundStatus.SUCCEEDED, number=1) -> RemoteRefund:
     return RemoteRefund(f"re_{number}", usd(amount), status)
 
 
@@ -100,7 +106,7 @@ def test_states_in_any_order_lead_to_the_same_result(card):
         failed(card),
         seen(card, RemoteStatus.PROCESSING),
         seen(card),
-        seen(card, RemoteStatus.SUCCEEDED, back("10.00", RefundStatus.PENDING)),
+        seen(card, RemoteStatus.SUCCEEDED, back("10.00", RemoteRefundStatus.PENDING)),
         seen(card, RemoteStatus.SUCCEEDED, back("10.00")),
     ]
 

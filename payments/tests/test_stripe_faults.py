@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.contract import RefundStatus, RemoteStatus, Unknown
+from payments.providers.contract import RemoteRefundStatus, RemoteStatus, Unknown
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_helpers import (
@@ -106,7 +106,7 @@ class Refund(Create):
         return self.adapter.refund(build_refund_request(self.paid, Money(1000, "USD")))
 
     def is_done(self, answer):
-        return answer.status is RefundStatus.SUCCEEDED and answer.reference == "ref-1"
+        return answer.status is RemoteRefundStatus.SUCCEEDED and answer.reference == "ref-1"
 
 
 class StartSaving(Create):

@@ -10,11 +10,11 @@ from payments.providers.contract import (
     ActionKind,
     Breakdown,
     DeclineGroup,
-    DisputeStatus,
     Item,
     ObjectNotFound,
-    RefundStatus,
     Refused,
+    RemoteDisputeStatus,
+    RemoteRefundStatus,
     RemoteStatus,
 )
 from payments.tests.stripe_helpers import (
@@ -467,7 +467,7 @@ def test_partial_refunds_reach_the_last_cent_and_no_further(adapter, paid):
     first = adapter.refund(build_refund_request(paid, Money(9998, "USD")))
     assert (first.amount, first.status, first.reference) == (
         Money(9998, "USD"),
-        RefundStatus.SUCCEEDED,
+        RemoteRefundStatus.SUCCEEDED,
         "ref-1",
     )
     with pytest.raises(Refused):
@@ -493,10 +493,10 @@ def test_refund_is_made_once_per_key(adapter, sandbox, paid):
 @pytest.mark.parametrize(
     ("mode", "at_once", "later"),
     [
-        ("succeed", RefundStatus.SUCCEEDED, RefundStatus.SUCCEEDED),
-        ("pending", RefundStatus.PENDING, RefundStatus.SUCCEEDED),
-        ("fail", RefundStatus.SUCCEEDED, RefundStatus.FAILED),
-        ("refuse", RefundStatus.FAILED, RefundStatus.FAILED),
+        ("succeed", RemoteRefundStatus.SUCCEEDED, RemoteRefundStatus.SUCCEEDED),
+        ("pending", RemoteRefundStatus.PENDING, RemoteRefundStatus.SUCCEEDED),
+        ("fail", RemoteRefundStatus.SUCCEEDED, RemoteRefundStatus.FAILED),
+        ("refuse", RemoteRefundStatus.FAILED, RemoteRefundStatus.FAILED),
     ],
 )
 def test_refund_follows_its_current_state_at_stripe(adapter, sandbox, paid, mode, at_once, later):
@@ -541,20 +541,20 @@ def test_dispute_is_reported_with_its_outcome(adapter, sandbox, paid, verdict):
     opened = sandbox.post("stripe/dispute", payment_intent=paid.object_id, reason="product_not_received")
     (dispute,) = adapter.read(paid.object_id).disputes
     assert (dispute.dispute_id, dispute.amount) == (opened["id"], USD)
-    assert (dispute.status, dispute.reason) == (DisputeStatus.OPEN, "product_not_received")
+    assert (dispute.status, dispute.reason) == (RemoteDisputeStatus.OPEN, "product_not_received")
 
     sandbox.post("stripe/close_dispute", dispute=dispute.dispute_id, outcome=verdict)
 
-    assert adapter.read(paid.object_id).disputes[0].status is DisputeStatus(verdict)
+    assert adapter.read(paid.object_id).disputes[0].status is RemoteDisputeStatus(verdict)
 
 
 def test_inquiry_is_an_open_dispute_until_closed(adapter, sandbox, paid):
     opened = sandbox.post("stripe/dispute", payment_intent=paid.object_id, reason="inquiry")
-    assert adapter.read(paid.object_id).disputes[0].status is DisputeStatus.OPEN
+    assert adapter.read(paid.object_id).disputes[0].status is RemoteDisputeStatus.OPEN
 
     sandbox.post("stripe/close_dispute", dispute=opened["id"])
 
-    assert adapter.read(paid.object_id).disputes[0].status is DisputeStatus.WON
+    assert adapter.read(paid.object_id).disputes[0].status is RemoteDisputeStatus.WON
 
 
 def test_hosted_payment_shows_its_dispute(adapter, sandbox):

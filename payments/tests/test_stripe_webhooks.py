@@ -9,7 +9,13 @@ from contextlib import contextmanager
 import pytest
 
 from artisans.core.money import Money
-from payments.providers.contract import BadSignature, CannotVerify, DisputeStatus, RefundStatus, RemoteStatus
+from payments.providers.contract import (
+    BadSignature,
+    CannotVerify,
+    RemoteDisputeStatus,
+    RemoteRefundStatus,
+    RemoteStatus,
+)
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_helpers import (
@@ -226,13 +232,13 @@ USD = Money(9999, "USD")
         ("charge.refunded", CHARGE,
          {"object_ids": ("pi_1", "ch_1"), "status": RemoteStatus.SUCCEEDED, "capture_id": "ch_1"}),
         ("refund.created", REFUND,
-         {"object_ids": ("pi_1", "ch_1"), "refund_id": "re_1", "refund_status": RefundStatus.PENDING}),
+         {"object_ids": ("pi_1", "ch_1"), "refund_id": "re_1", "refund_status": RemoteRefundStatus.PENDING}),
         ("charge.refund.updated", REFUND | {"status": "failed"},
-         {"object_ids": ("pi_1", "ch_1"), "refund_id": "re_1", "refund_status": RefundStatus.FAILED}),
+         {"object_ids": ("pi_1", "ch_1"), "refund_id": "re_1", "refund_status": RemoteRefundStatus.FAILED}),
         ("charge.dispute.created", DISPUTE,
-         {"object_ids": ("pi_1", "ch_1"), "dispute_id": "du_1", "dispute_status": DisputeStatus.OPEN}),
+         {"object_ids": ("pi_1", "ch_1"), "dispute_id": "du_1", "dispute_status": RemoteDisputeStatus.OPEN}),
         ("charge.dispute.closed", DISPUTE | {"status": "lost"},
-         {"object_ids": ("pi_1", "ch_1"), "dispute_id": "du_1", "dispute_status": DisputeStatus.LOST}),
+         {"object_ids": ("pi_1", "ch_1"), "dispute_id": "du_1", "dispute_status": RemoteDisputeStatus.LOST}),
         ("checkout.session.expired", SESSION | {"status": "expired"},
          {"object_ids": ("cs_1",), "amount": USD, "status": RemoteStatus.EXPIRED}),
         ("checkout.session.completed",

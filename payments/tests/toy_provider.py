@@ -26,10 +26,10 @@ from payments.providers.contract import (
     PaymentProvider,
     ProviderEvent,
     RefundRequest,
-    RefundStatus,
     Refused,
     RemotePayment,
     RemoteRefund,
+    RemoteRefundStatus,
     RemoteStatus,
     Unknown,
 )
@@ -111,7 +111,7 @@ class ToyProvider(PaymentProvider):
             if back + request.amount > now.amount:
                 raise Refused("more_than_the_rest")
             made = RemoteRefund(
-                f"back_{request.key}", request.amount, RefundStatus.SUCCEEDED, request.refund_id
+                f"back_{request.key}", request.amount, RemoteRefundStatus.SUCCEEDED, request.refund_id
             )
             self._bank.change(request.object_id, refunds=(*now.refunds, made))
             return made.refund_id

@@ -84,9 +84,11 @@ def load_event(event: WebhookEvent) -> ProviderEvent:
         capture_id=kept.get("capture_id", ""),
         refunded=money_of(kept.get("refunded")),
         refund_id=kept.get("refund_id", ""),
-        refund_status=contract.RefundStatus(kept["refund_status"]) if "refund_status" in kept else None,
+        refund_status=contract.RemoteRefundStatus(kept["refund_status"]) if "refund_status" in kept else None,
         dispute_id=kept.get("dispute_id", ""),
-        dispute_status=contract.DisputeStatus(kept["dispute_status"]) if "dispute_status" in kept else None,
+        dispute_status=contract.RemoteDisputeStatus(kept["dispute_status"])
+        if "dispute_status" in kept
+        else None,
         disputed=money_of(kept.get("disputed")),
         setup_id=kept.get("setup_id", ""),
         customer_id=kept.get("customer_id", ""),
@@ -164,7 +166,7 @@ def is_known_dispute(provider_event: ProviderEvent, payment: Payment) -> bool:
 
 def is_known_refund(provider_event: ProviderEvent, payment: Payment) -> bool:
     """A completed refund was pending before, so an event about a pending one is late."""
-    if provider_event.refund_status in {None, contract.RefundStatus.UNKNOWN}:
+    if provider_event.refund_status in {None, contract.RemoteRefundStatus.UNKNOWN}:
         return False
     found = (
         payment.refunds.filter(provider_refund_id=provider_event.refund_id)

@@ -21,7 +21,7 @@ from payments.bookkeeping.review_flags import flag_raise
 from payments.gateway.payments import payment_mark_processing
 from payments.methods import PaymentMethod
 from payments.models import EventState, FlagKind, Payment, ReconciliationRun, WebhookEvent
-from payments.providers.contract import DisputeStatus, RefundStatus, RemoteDispute, RemoteRefund
+from payments.providers.contract import RemoteDispute, RemoteDisputeStatus, RemoteRefund, RemoteRefundStatus
 from payments.reconciliation.runs import Kind
 from payments.refunds.staff import refund_open
 from payments.tests.factories import apply_card_captures, remote_refund_of, start
@@ -95,31 +95,33 @@ def refunding(buyer: Caller, bowl: Product) -> Payment:
     return payment
 
 
-def refunded_in_part(buyer: Caller, bowl: Product, status: RefundStatus = RefundStatus.SUCCEEDED) -> Payment:
+def refunded_in_part(
+    buyer: Caller, bowl: Product, status: RemoteRefundStatus = RemoteRefundStatus.SUCCEEDED
+) -> Payment:
     payment = refunding(buyer, bowl)
     return apply_card_captures(payment, refunds=(remote_refund_of(payment.refunds.get(), status),))
 
 
 def refund_failed(buyer: Caller, bowl: Product) -> Payment:
-    return refunded_in_part(buyer, bowl, RefundStatus.FAILED)
+    return refunded_in_part(buyer, bowl, RemoteRefundStatus.FAILED)
 
 
 def refunded_outside(buyer: Caller, bowl: Product) -> Payment:
     payment = simulate_payment(buyer, bowl)
     return apply_card_captures(
-        payment, refunds=(RemoteRefund(f"re_{payment.pk.hex}", THREE, RefundStatus.SUCCEEDED),)
+        payment, refunds=(RemoteRefund(f"re_{payment.pk.hex}", THREE, RemoteRefundStatus.SUCCEEDED),)
     )
 
 
 def refunded(buyer: Caller, bowl: Product) -> Payment:
     payment = simulate_payment(buyer, bowl)
-    whole = RemoteRefund(f"re_{payment.pk.hex}", payment.amount, RefundStatus.SUCCEEDED)
+    whole = RemoteRefund(f"re_{payment.pk.hex}", payment.amount, RemoteRefundStatus.SUCCEEDED)
     return apply_card_captures(payment, refunds=(whole,))
 
 
 def disputed(buyer: Caller, bowl: Product) -> Payment:
     payment = simulate_payment(buyer, bowl)
-    question = RemoteDispute(f"dp_{payment.pk.hex}", payment.amount, DisputeStatus.OPEN, "fraudulent")
+    question = RemoteDispute(f"dp_{payment.pk.hex}", payment.amount, RemoteDisputeStatus.OPEN, "fraudulent")
     return apply_card_captures(payment, disputes=(question,))
 
 

@@ -18,7 +18,7 @@ from artisans.core.money import Money
 from orders.models import Transition
 from orders.services.parcels import parcel_ship
 from payments.methods import PaymentMethod
-from payments.providers.contract import DisputeStatus, RemoteDispute
+from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
 from payments.tests.factories import apply_card_captures, give_back, record, start
 from tests.append_only import rewriting
 
@@ -47,7 +47,7 @@ def history(shopper, staff, bowl, store, settings) -> None:
     by_hand = start(user=shopper)
     record(by_hand, "99.99", actor=staff)
     give_back(by_hand, "1.00", actor=staff, reference="OUT-1")
-    dispute = RemoteDispute("du_1", Money(100, "USD"), DisputeStatus.OPEN)
+    dispute = RemoteDispute("du_1", Money(100, "USD"), RemoteDisputeStatus.OPEN)
     apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper), disputes=(dispute,))
     parcel_ship(parcel_id=by_hand.order.parcels.get().pk, carrier="DHL", tracking="T-1", actor=staff)
 

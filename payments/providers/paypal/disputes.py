@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from payments.providers.contract import DisputeStatus, Refused, RemoteDispute, Unknown
+from payments.providers.contract import Refused, RemoteDispute, RemoteDisputeStatus, Unknown
 from payments.providers.paypal.client import PayPalClient
 from payments.providers.paypal.errors import link_of
 from payments.providers.paypal.money import from_paypal
@@ -14,21 +14,21 @@ from payments.providers.reading import Parts, an_id, plain, positive
 
 RESOLVED = "RESOLVED"
 STATUSES = {
-    "OPEN": DisputeStatus.OPEN,
-    "WAITING_FOR_BUYER_RESPONSE": DisputeStatus.OPEN,
-    "WAITING_FOR_SELLER_RESPONSE": DisputeStatus.OPEN,
-    "UNDER_REVIEW": DisputeStatus.OPEN,
-    "OTHER": DisputeStatus.OPEN,
+    "OPEN": RemoteDisputeStatus.OPEN,
+    "WAITING_FOR_BUYER_RESPONSE": RemoteDisputeStatus.OPEN,
+    "WAITING_FOR_SELLER_RESPONSE": RemoteDisputeStatus.OPEN,
+    "UNDER_REVIEW": RemoteDisputeStatus.OPEN,
+    "OTHER": RemoteDisputeStatus.OPEN,
 }
 # We lose what the buyer wins or the seller concedes; a payout by PayPal itself costs us nothing.
 OUTCOMES = {
-    "RESOLVED_BUYER_FAVOUR": DisputeStatus.LOST,
-    "ACCEPTED": DisputeStatus.LOST,
-    "RESOLVED_SELLER_FAVOUR": DisputeStatus.WON,
-    "RESOLVED_WITH_PAYOUT": DisputeStatus.WON,
-    "CANCELED_BY_BUYER": DisputeStatus.WON,
-    "DENIED": DisputeStatus.WON,
-    "NONE": DisputeStatus.WON,
+    "RESOLVED_BUYER_FAVOUR": RemoteDisputeStatus.LOST,
+    "ACCEPTED": RemoteDisputeStatus.LOST,
+    "RESOLVED_SELLER_FAVOUR": RemoteDisputeStatus.WON,
+    "RESOLVED_WITH_PAYOUT": RemoteDisputeStatus.WON,
+    "CANCELED_BY_BUYER": RemoteDisputeStatus.WON,
+    "DENIED": RemoteDisputeStatus.WON,
+    "NONE": RemoteDisputeStatus.WON,
 }
 PAGE_SIZE = 50
 
@@ -73,12 +73,12 @@ def whole(client: PayPalClient, summary: dict[str, Any], parts: Parts) -> Remote
     return dispute_of(dispute, parts)
 
 
-def dispute_status(dispute: dict[str, Any], parts: Parts | None = None) -> DisputeStatus:
+def dispute_status(dispute: dict[str, Any], parts: Parts | None = None) -> RemoteDisputeStatus:
     parts = parts or Parts("dispute")
     if text_at(dispute, "status") == RESOLVED:
         outcome = text_at(dispute, "dispute_outcome", "outcome_code")
-        return parts.lookup("outcome", OUTCOMES, outcome, DisputeStatus.UNKNOWN)
-    return parts.lookup("status", STATUSES, text_at(dispute, "status"), DisputeStatus.UNKNOWN)
+        return parts.lookup("outcome", OUTCOMES, outcome, RemoteDisputeStatus.UNKNOWN)
+    return parts.lookup("status", STATUSES, text_at(dispute, "status"), RemoteDisputeStatus.UNKNOWN)
 
 
 def dispute_of(dispute: dict[str, Any], parts: Parts | None = None) -> RemoteDispute:
@@ -90,14 +90,14 @@ def dispute_of(dispute: dict[str, Any], parts: Parts | None = None) -> RemoteDis
     amount = parts.read(
         f"amount of {dispute_id}", lambda: positive(from_paypal(dispute["dispute_amount"])), None
     )
-    if status == DisputeStatus.LOST and dig(dispute, "dispute_outcome", "amount_refunded") is not None:
+    if status == RemoteDisputeStatus.LOST and dig(dispute, "dispute_outcome", "amount_refunded") is not None:
         back = parts.read(
             f"amount of {dispute_id}",
             lambda: from_paypal(dispute["dispute_outcome"]["amount_refunded"]),
             None,
         )
         if back is not None and back.minor == 0:
-            status = DisputeStatus.WON
+            status = RemoteDisputeStatus.WON
         else:
             amount = back
     return RemoteDispute(dispute_id, amount, status, reason=plain(dig(dispute, "reason")))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from artisans.core.money import Money
-from payments.providers.contract import BadSignature, ProviderEvent, RefundStatus, RemoteStatus
+from payments.providers.contract import BadSignature, ProviderEvent, RemoteRefundStatus, RemoteStatus
 from payments.providers.paypal.disputes import dispute_of
 from payments.providers.paypal.errors import link_of
 from payments.providers.paypal.money import from_paypal
@@ -97,7 +97,7 @@ def of_refund(refund: dict[str, Any]) -> dict[str, Any]:
     """A refund names its capture, but not the amount of the payment."""
     capture_id = last_part(link_of(refund, "up"), "/v2/payments/captures/")
     order_id = text_at(refund, "supplementary_data", "related_ids", "order_id")
-    status: RefundStatus | None = REFUNDS.get(text_at(refund, "status"))
+    status: RemoteRefundStatus | None = REFUNDS.get(text_at(refund, "status"))
     return {
         "object_ids": ids(order_id, capture_id),
         "account": text_at(refund, "payer", "merchant_id"),

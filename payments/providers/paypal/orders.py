@@ -19,13 +19,13 @@ from payments.providers.contract import (
     Item,
     PendingReason,
     RefundRequest,
-    RefundStatus,
     Refused,
     RemoteAttempt,
     RemoteDispute,
     RemoteMethod,
     RemotePayment,
     RemoteRefund,
+    RemoteRefundStatus,
     RemoteStatus,
     ShipTo,
 )
@@ -61,10 +61,10 @@ PENDING = {  # https://developer.paypal.com/docs/api/payments/v2/#definition-cap
     "VERIFICATION_REQUIRED": PendingReason.SHOP,
 }
 REFUNDS = {
-    "COMPLETED": RefundStatus.SUCCEEDED,
-    "PENDING": RefundStatus.PENDING,
-    "FAILED": RefundStatus.FAILED,
-    "CANCELLED": RefundStatus.FAILED,
+    "COMPLETED": RemoteRefundStatus.SUCCEEDED,
+    "PENDING": RemoteRefundStatus.PENDING,
+    "FAILED": RemoteRefundStatus.FAILED,
+    "CANCELLED": RemoteRefundStatus.FAILED,
 }
 
 
@@ -287,7 +287,9 @@ def refund_in(refund: dict[str, Any], unit: Mapping[str, Any], parts: Parts) -> 
     return RemoteRefund(
         refund_id=refund_id,
         amount=positive(from_paypal(refund["amount"])),
-        status=parts.lookup(f"status of {refund_id}", REFUNDS, refund.get("status"), RefundStatus.UNKNOWN),
+        status=parts.lookup(
+            f"status of {refund_id}", REFUNDS, refund.get("status"), RemoteRefundStatus.UNKNOWN
+        ),
         reference="" if reference == text_at(unit, "custom_id") else reference,
         reason=plain(dig(refund, "status_details", "reason")),
     )

@@ -15,13 +15,13 @@ from payments.providers.contract import (
     Action,
     ActionKind,
     Capture,
-    DisputeStatus,
-    RefundStatus,
     RemoteAttempt,
     RemoteDispute,
+    RemoteDisputeStatus,
     RemoteMethod,
     RemotePayment,
     RemoteRefund,
+    RemoteRefundStatus,
     RemoteSetup,
     RemoteStatus,
 )
@@ -41,23 +41,23 @@ INTENT_STATUS = {
     "canceled": RemoteStatus.CANCELLED,
 }
 REFUND_STATUS = {
-    "pending": RefundStatus.PENDING,
-    "requires_action": RefundStatus.PENDING,
-    "succeeded": RefundStatus.SUCCEEDED,
-    "failed": RefundStatus.FAILED,
-    "canceled": RefundStatus.FAILED,
+    "pending": RemoteRefundStatus.PENDING,
+    "requires_action": RemoteRefundStatus.PENDING,
+    "succeeded": RemoteRefundStatus.SUCCEEDED,
+    "failed": RemoteRefundStatus.FAILED,
+    "canceled": RemoteRefundStatus.FAILED,
 }
 DISPUTE_STATUS = {
-    "warning_needs_response": DisputeStatus.OPEN,
-    "warning_under_review": DisputeStatus.OPEN,
-    "needs_response": DisputeStatus.OPEN,
-    "under_review": DisputeStatus.OPEN,
-    "appeal_needs_response": DisputeStatus.OPEN,
-    "appeal_under_review": DisputeStatus.OPEN,
-    "warning_closed": DisputeStatus.WON,  # a closed inquiry: no money was moved
-    "prevented": DisputeStatus.WON,
-    "won": DisputeStatus.WON,
-    "lost": DisputeStatus.LOST,
+    "warning_needs_response": RemoteDisputeStatus.OPEN,
+    "warning_under_review": RemoteDisputeStatus.OPEN,
+    "needs_response": RemoteDisputeStatus.OPEN,
+    "under_review": RemoteDisputeStatus.OPEN,
+    "appeal_needs_response": RemoteDisputeStatus.OPEN,
+    "appeal_under_review": RemoteDisputeStatus.OPEN,
+    "warning_closed": RemoteDisputeStatus.WON,  # a closed inquiry: no money was moved
+    "prevented": RemoteDisputeStatus.WON,
+    "won": RemoteDisputeStatus.WON,
+    "lost": RemoteDisputeStatus.LOST,
 }
 LAST_FOUR = re.compile(r"[0-9]{4}", re.ASCII)
 CHARGE_STATUS = {"succeeded", "pending", "failed"}
@@ -311,7 +311,9 @@ def parse_refund(row: Row, parts: Parts | None = None) -> RemoteRefund:
     return RemoteRefund(
         refund_id=refund_id,
         amount=positive(from_stripe(row["amount"], row["currency"])),
-        status=parts.lookup(f"status of {refund_id}", REFUND_STATUS, row.get("status"), RefundStatus.UNKNOWN),
+        status=parts.lookup(
+            f"status of {refund_id}", REFUND_STATUS, row.get("status"), RemoteRefundStatus.UNKNOWN
+        ),
         reference=plain(mapping(row.get("metadata")).get("refund_id")),
         reason=plain(row.get("failure_reason")) or plain(row.get("reason")),
     )
@@ -328,7 +330,7 @@ def dispute_of(row: Row, parts: Parts | None = None) -> RemoteDispute:
             f"amount of {dispute_id}", lambda: positive(from_stripe(row["amount"], row["currency"])), None
         ),
         status=parts.lookup(
-            f"status of {dispute_id}", DISPUTE_STATUS, row.get("status"), DisputeStatus.UNKNOWN
+            f"status of {dispute_id}", DISPUTE_STATUS, row.get("status"), RemoteDisputeStatus.UNKNOWN
         ),
         reason=plain(row.get("reason")),
     )
