@@ -213,8 +213,10 @@ class Window:
 # On a busy machine the card form may load more slowly than a buyer would wait for it (LOAD_LIMIT in stripe.js).
 PATIENT_CARD_FORM = """
 const { setTimeout: start } = window;
-window.setTimeout = (what, wait, ...rest) => start(what, wait === 10_000 ? 60_000 : wait, ...rest);
+window.setTimeout = (what, wait, ...rest) =>
+    start(what, wait === 10_000 && !window.isImpatient ? 60_000 : wait, ...rest);
 """
+IMPATIENT = "window.isImpatient = true;"
 
 # What reaches out to the right, when the page can be scrolled there.
 WIDER_THAN_WINDOW = """() => {

@@ -12,6 +12,7 @@ from orders.models import Order
 from orders.tests.factories import store_of
 from payments.models import Payment
 from sandbox.tests.client import client
+from tests.live.browser import IMPATIENT
 from tests.live.conftest import empty_database
 from tests.live.runner import Sandbox, Shop, wait_for
 
@@ -84,6 +85,7 @@ def test_card_form_that_does_not_load_gives_way_to_the_providers_page(
     window, bowl, charged, sandbox, fault, path
 ):
     one = window()
+    one.page.add_init_script(IMPATIENT)
     sandbox.fault(fault, path=path, count=None, seconds=25)
     order = one.order_by_card(bowl, email="slow@example.test")
     expect(one.page.locator("#card-late")).to_contain_text("did not load", timeout=20_000)
