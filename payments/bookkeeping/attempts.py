@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from artisans.core.security.encryption import keyed_hash
 from orders.models import Order
 from payments.bookkeeping.provider_alerts import alert_raise
 from payments.models import AttemptOutcome, Payment, PaymentAttempt, ProviderAlert
@@ -15,16 +16,24 @@ from payments.providers.contract import DeclineGroup, RemoteAttempt
 TOO_MANY_DECLINES = "too_many_declines"  # the `failure_code` of a payment that was closed for them
 ALARM = "declined payments"  # the part of a ProviderAlert
 WINDOW = timedelta(hours=1)
-CARD_FACTS = [
+FACTS = [  # columns with the name and text of the contract's
     "method",
     "brand",
     "funding",
     "card_country",
     "wallet",
     "cvc_check",
+    "address_check",
     "postal_code_check",
     "three_d_secure",
+    "three_d_secure_flow",
+    "liability",
     "risk_level",
+    "verdict",
+    "network_status",
+    "network_decline_code",
+    "advice_code",
+    "provider_reason",
 ]
 
 
@@ -47,7 +56,7 @@ def attempts_record(payment: Payment, order: Order, attempts: Sequence[RemoteAtt
 
 
 def build_attempt(payment: Payment, attempt: RemoteAttempt, number: int) -> PaymentAttempt:
-    facts = {name: getattr(attempt, name)[:30] for name in CARD_FACTS}
+    facts = {name: str(getattr(attempt, name))[:30] for name in FACTS}
     return PaymentAttempt(
         payment=payment,
         provider=payment.payment_provider,
@@ -59,6 +68,8 @@ def build_attempt(payment: Payment, attempt: RemoteAttempt, number: int) -> Paym
         currency=attempt.amount.currency,
         amount_minor=attempt.amount.minor,
         tried_at=attempt.at or timezone.now(),
+        fingerprint_hash=keyed_hash(attempt.fingerprint) if attempt.fingerprint else "",
+        risk_score=attempt.risk_score,
         **facts,
     )
 

@@ -6,6 +6,7 @@ from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from payments.models.payment import Payment
+from payments.providers.contract import Check, Liability, Verdict
 from payments.providers.registry import provider_choices
 
 
@@ -14,12 +15,22 @@ class AttemptOutcome(models.TextChoices):
     DECLINED = "declined", _("Declined")
 
 
+# New columns only: older rows hold what the provider sent.
+KNOWN_VALUES = {"address_check": Check, "liability": Liability, "verdict": Verdict}
+
+
+def optional_text(length: int = 30) -> "models.CharField[str, str]":
+    """A column that rows of release 0.1.0 do not fill."""
+    return models.CharField(max_length=length, blank=True, default="", db_default="")
+
+
 class PaymentAttempt(BaseModel, AppendOnlyModel):
     """A decided attempt to pay, as the provider sees it: a charge or a capture. Rows are added, never changed, so that
     the declines of a payment that succeeds later are kept.
 
     `attempt_id` is the provider's. `tried_at`: by the provider's clock, or when we learned of it. The columns below
-    `method` describe a card; unknown values are "".
+    `method` describe a card and what bank, network and provider said of it, as in contract.RemoteAttempt; unknown
+    values are "". `fingerprint_hash`: a keyed hash, the same for every use of a card.
     """
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
@@ -41,6 +52,16 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
     postal_code_check = models.CharField(max_length=30, blank=True)
     three_d_secure = models.CharField(max_length=30, blank=True)
     risk_level = models.CharField(max_length=30, blank=True)
+    address_check = optional_text()
+    three_d_secure_flow = optional_text()
+    liability = optional_text()
+    fingerprint_hash = optional_text(64)
+    risk_score = models.PositiveSmallIntegerField(null=True, blank=True, help_text=_("0 to 100."))
+    verdict = optional_text()
+    network_status = optional_text()
+    network_decline_code = optional_text()
+    advice_code = optional_text()
+    provider_reason = optional_text()
 
     class Meta:
         default_permissions = ("view",)
@@ -53,6 +74,11 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
                 condition=Q(outcome=AttemptOutcome.DECLINED) ^ Q(decline_group="", decline_code=""),
                 name="attempt_declined_has_a_reason",
             ),
+            *(
+                choices_constraint(name, [one.value for one in values], name=f"attempt_{name}_known")
+                for name, values in KNOWN_VALUES.items()
+            ),
+            models.CheckConstraint(condition=Q(risk_score__lte=100), name="attempt_risk_score_at_most_100"),
             models.UniqueConstraint(fields=["provider", "attempt_id"], name="attempt_booked_once"),
             models.UniqueConstraint(fields=["payment", "number"], name="attempt_number_once"),
         ]
@@ -68,8 +94,29 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
     @property
     def details(self) -> str:
         """What is known of the card or wallet, for staff."""
-        known = (self.wallet, self.brand or self.method, self.funding, self.card_country, self.risk_level)
+        known = (self.wallet, self.brand or self.method, self.funding, self.card_country)
         return " · ".join(filter(None, known))
+
+    @property
+    def findings(self) -> list[tuple[str, str]]:
+        """What bank, network and provider said of this attempt, for staff: labels and the provider's values."""
+        three_d_secure = " ".join(filter(None, (self.three_d_secure, self.three_d_secure_flow)))
+        risk = " ".join(
+            filter(None, (self.risk_level, "" if self.risk_score is None else str(self.risk_score)))
+        )
+        found = [
+            (_("Verdict"), self.verdict),
+            (_("Reason"), self.provider_reason if self.provider_reason != self.decline_code else ""),
+            (_("Network"), " ".join(filter(None, (self.network_status, self.network_decline_code)))),
+            (_("Advice"), self.advice_code),
+            (_("Risk"), risk),
+            (_("3-D Secure"), three_d_secure),
+            (_("Liability"), self.liability),
+            (_("Security code"), self.cvc_check),
+            (_("Street"), self.address_check),
+            (_("Postal code"), self.postal_code_check),
+        ]
+        return [(str(label), value) for label, value in found if value]
 
     @property
     def amount(self) -> Money:

@@ -204,10 +204,45 @@ class PendingReason(StrEnum):
     UNKNOWN = ""
 
 
+class Check(StrEnum):
+    """What the bank said of a value that the buyer entered: security code, street, postal code."""
+
+    PASS = "pass"  # noqa: S105  # no password
+    FAIL = "fail"
+    UNAVAILABLE = "unavailable"  # the bank does not check it
+    UNCHECKED = "unchecked"
+    UNKNOWN = ""
+
+
+class Verdict(StrEnum):
+    """What the provider and the bank decided about an attempt, in Stripe's terms."""
+
+    AUTHORIZED = "authorized"
+    MANUAL_REVIEW = "manual_review"
+    ISSUER_DECLINED = "issuer_declined"
+    BLOCKED = "blocked"  # by the provider, for its risk
+    INVALID = "invalid"
+    UNKNOWN = ""
+
+
+class Liability(StrEnum):
+    """Who bears the loss if a successful attempt is disputed as fraud."""
+
+    SHIFTED = "shifted"  # the bank or the provider
+    NOT_SHIFTED = "not_shifted"  # the shop
+    UNKNOWN = ""
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteAttempt:
     """A decided attempt to pay: a charge or capture that succeeded or was declined. `at`: by the provider's clock, if
-    known. `method` is "card" or the name of the wallet; what is not known of a card is ""."""
+    known. `method` is "card" or the name of the wallet; what is not known of a card is "".
+
+    `three_d_secure`: the result of the authentication; `three_d_secure_flow`: "challenge" or "frictionless".
+    `risk_score`: 0 to 100. `fingerprint`: the same for every use of a card, never its number; only a hash is stored.
+    `network_status`, `network_decline_code`: the card network's answer; `advice_code`: the provider's or network's
+    advice on trying again. `provider_reason`: why the provider gave this verdict.
+    """
 
     attempt_id: str
     amount: Money
@@ -220,10 +255,20 @@ class RemoteAttempt:
     funding: str = ""
     card_country: str = ""
     wallet: str = ""
-    cvc_check: str = ""
-    postal_code_check: str = ""
+    cvc_check: Check = Check.UNKNOWN
+    address_check: Check = Check.UNKNOWN
+    postal_code_check: Check = Check.UNKNOWN
     three_d_secure: str = ""
+    three_d_secure_flow: str = ""
+    liability: Liability = Liability.UNKNOWN
+    fingerprint: str = field(default="", repr=False)
     risk_level: str = ""
+    risk_score: int | None = None
+    verdict: Verdict = Verdict.UNKNOWN
+    network_status: str = ""
+    network_decline_code: str = ""
+    advice_code: str = ""
+    provider_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

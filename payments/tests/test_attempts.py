@@ -26,6 +26,7 @@ from payments.providers.contract import (
     RemoteStatus,
 )
 from payments.providers.paypal.orders import payment_of
+from payments.providers.stripe.objects import liability_of
 from payments.tasks import check_alerts_task
 from payments.tests.factories import reread, start
 from payments.tests.periodic import process_due
@@ -115,11 +116,20 @@ def test_captures_of_paypal_are_attempts():
                             "status": "DECLINED",
                             "amount": {"value": "10.00", "currency_code": "USD"},
                             "create_time": "2026-11-28T10:00:00Z",
+                            "processor_response": {
+                                "avs_code": "Z",
+                                "cvv_code": "M",
+                                "response_code": "5120",
+                            },
                         },
                         {
                             "id": "CAP2",
                             "status": "COMPLETED",
                             "amount": {"value": "10.00", "currency_code": "USD"},
+                            "seller_protection": {
+                                "status": "PARTIALLY_ELIGIBLE",
+                                "dispute_categories": ["UNAUTHORIZED_TRANSACTION"],
+                            },
                         },
                         {
                             "id": "CAP3",
@@ -134,7 +144,48 @@ def test_captures_of_paypal_are_attempts():
     first, second = payment_of(order, is_live=False).attempts
     assert (first.attempt_id, first.is_success, first.decline_code) == ("CAP1", False, "DECLINED")
     assert first.at is not None
+    assert (first.address_check, first.postal_code_check, first.cvc_check) == ("fail", "pass", "pass")
+    assert (first.verdict, first.network_decline_code, first.liability) == ("issuer_declined", "5120", "")
+    assert (second.verdict, second.liability) == ("authorized", "shifted")
     assert (second.attempt_id, second.is_success, second.amount) == ("CAP2", True, Money(1000, "USD"))
+
+
+def test_what_stripe_says_of_an_attempt_is_recorded(payment, stripe):
+    for card in ("chargeDeclinedIncorrectCvc", "radarBlock", "visa_chargeDeclinedLostCard"):
+        stripe.pay(payment, card)
+    stripe.pay(payment, "threeDSecure2Required")
+    stripe.authenticate(payment)
+    payment_sync(payment.pk, cause="test")
+
+    code, blocked, lost, paid = payment.attempts.all()
+    assert (code.cvc_check, code.verdict, code.network_decline_code) == ("fail", "issuer_declined", "N7")
+    assert (blocked.verdict, blocked.risk_level, blocked.risk_score) == ("blocked", "highest", 92)
+    assert (blocked.network_status, blocked.provider_reason) == (
+        "not_sent_to_network",
+        "highest_risk_level",
+    )
+    assert (lost.advice_code, lost.liability, lost.three_d_secure) == ("do_not_try_again", "", "")
+    assert (paid.verdict, paid.network_status) == ("authorized", "approved_by_network")
+    assert (paid.three_d_secure, paid.three_d_secure_flow) == ("authenticated", "challenge")
+    assert (paid.liability, paid.risk_score) == ("shifted", 12)
+    hashes = {attempt.fingerprint_hash for attempt in payment.attempts.all()}
+    assert len(hashes) == 4
+    assert all(len(text) == 64 for text in hashes)
+
+
+def test_liability_follows_the_indicator_of_the_network_then_the_result():
+    def card(**fields: object) -> dict[str, object]:
+        return {"three_d_secure": fields}
+
+    cases = [
+        ({}, "not_shifted"),
+        ({"three_d_secure": None, "wallet": {"type": "apple_pay"}}, ""),
+        (card(electronic_commerce_indicator="05", result="authenticated"), "shifted"),
+        (card(electronic_commerce_indicator="07", result="authenticated"), "not_shifted"),
+        (card(result="attempt_acknowledged"), "shifted"),
+        (card(result="exempted"), "not_shifted"),
+    ]
+    assert [liability_of(fields).value for fields, _ in cases] == [wanted for _, wanted in cases]
 
 
 def test_attempts_are_shown_to_staff(payment, client, staff):

@@ -16,6 +16,7 @@ class Buyer:
     pending: str | None = None  # the capture is pending for this reason
     outcome: str = "COMPLETED"  # of the capture, after `async_seconds` when it was pending
     disputes: bool = False  # opens a dispute later
+    processor: tuple[tuple[str, str], ...] = ()  # what the card's bank answered
 
     @property
     def email(self) -> str:
@@ -53,7 +54,10 @@ BUYERS = (
         pending="PENDING_REVIEW", outcome="DECLINED",
     ),
     Buyer("echeck", "Pays by e-check, completed later", "ECHECK2222222", "Erin", "Echeck", pending="ECHECK"),
-    Buyer("refused", "Approves, but the capture is declined", "REFUSED222222", "Remy", "Refused", outcome="DECLINED"),
+    Buyer(
+        "refused", "Approves, but the capture is declined", "REFUSED222222", "Remy", "Refused", outcome="DECLINED",
+        processor=(("avs_code", "Z"), ("cvv_code", "M"), ("response_code", "5120")),
+    ),
     Buyer(
         "confirms", "Must confirm once more when the shop captures", "C2NFRMS222222", "Connie", "Confirms",
         obstacle="PAYER_ACTION_REQUIRED",

@@ -56,6 +56,8 @@ def create_capture(account: Account, order: Json, buyer: Buyer) -> Json:
     } | {name: unit[name] for name in ("invoice_id", "custom_id") if name in unit}
     if buyer.pending:
         row["status_details"] = {"reason": buyer.pending}
+    if buyer.processor:
+        row["processor_response"] = dict(buyer.processor)
     account.save("order", order | {"status": "COMPLETED", "update_time": account.stamp()})
     set_status(account, row, "PENDING" if buyer.pending else buyer.outcome)
     if row["status"] != "DECLINED":

@@ -19,16 +19,20 @@ class Decline:
     code: str
     reason: str | None  # decline_code
     message: str
+    network_code: str | None = None  # of ISO 8583
+    advice: str | None = None
 
 
 DECLINED = "Your card was declined."
-GENERIC = Decline("card_declined", "generic_decline", DECLINED)
-FUNDS = Decline("card_declined", "insufficient_funds", "Your card has insufficient funds.")
-LOST = Decline("card_declined", "lost_card", DECLINED)
-STOLEN = Decline("card_declined", "stolen_card", DECLINED)
+GENERIC = Decline("card_declined", "generic_decline", DECLINED, "05")
+FUNDS = Decline(
+    "card_declined", "insufficient_funds", "Your card has insufficient funds.", "51", "try_again_later"
+)
+LOST = Decline("card_declined", "lost_card", DECLINED, "41", "do_not_try_again")
+STOLEN = Decline("card_declined", "stolen_card", DECLINED, "43", "do_not_try_again")
 FRAUD = Decline("card_declined", "fraudulent", DECLINED)
-EXPIRED = Decline("expired_card", None, "Your card has expired.")
-CVC = Decline("incorrect_cvc", None, "Your card's security code is incorrect.")
+EXPIRED = Decline("expired_card", None, "Your card has expired.", "54", "confirm_card_data")
+CVC = Decline("incorrect_cvc", None, "Your card's security code is incorrect.", "N7", "confirm_card_data")
 ERROR = Decline(
     "processing_error", None, "An error occurred while processing your card. Try again in a little bit."
 )

@@ -1,8 +1,10 @@
 """https://docs.stripe.com/api/charges and https://docs.stripe.com/api/balance_transactions"""
 
+from uuid import uuid4
+
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
-from sandbox.stripe_api.cards import Card, Decline
+from sandbox.stripe_api.cards import CVC, Card, Decline
 from sandbox.stripe_api.money import fee_of
 from sandbox.stripe_api.parameters import Text
 from sandbox.stripe_api.routes import Call, Route, list_params, page
@@ -45,7 +47,10 @@ def create_charge(
             "paid": status != "failed",
             "payment_intent": intent["id"],
             "payment_method": method["id"],
-            "payment_method_details": {"card": card_details(intent, method), "type": "card"},
+            "payment_method_details": {
+                "card": card_details(account, intent, method, decline),
+                "type": "card",
+            },
             "receipt_email": intent["receipt_email"],
             "receipt_number": None,
             "receipt_url": f"{account.simulator.base_url}/receipts/{charge_id}" if good else None,
@@ -67,9 +72,9 @@ def create_charge(
 def outcome(decline: Decline | None) -> Json:
     blocked = decline is not None and decline.reason == "fraudulent"
     return {
-        "advice_code": "try_again_later" if decline and decline.reason == "insufficient_funds" else None,
+        "advice_code": decline.advice if decline else None,
         "network_advice_code": None,
-        "network_decline_code": None,
+        "network_decline_code": decline.network_code if decline else None,
         "network_status": "not_sent_to_network"
         if blocked
         else "declined_by_network"
@@ -83,7 +88,7 @@ def outcome(decline: Decline | None) -> Json:
     }
 
 
-def card_details(intent: Json, method: Json) -> Json:
+def card_details(account: Account, intent: Json, method: Json, decline: Decline | None) -> Json:
     names = (
         "brand",
         "country",
@@ -99,7 +104,7 @@ def card_details(intent: Json, method: Json) -> Json:
         **{name: method["card"][name] for name in names},
         "amount_authorized": intent["amount"],
         "authorization_code": None,
-        "checks": {**method["card"]["checks"], "cvc_check": "pass"},
+        "checks": checks(method, decline),
         "extended_authorization": {"status": "disabled"},
         "incremental_authorization": {"status": "unavailable"},
         "installments": None,
@@ -109,8 +114,33 @@ def card_details(intent: Json, method: Json) -> Json:
         "network_token": {"used": False},
         "network_transaction_id": None,
         "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
-        "three_d_secure": None,
+        "three_d_secure": three_d_secure(account, intent, method),
         "transaction_link_id": None,
+    }
+
+
+def checks(method: Json, decline: Decline | None) -> Json:
+    """What the bank said of the code and address that came with the card."""
+    address = method["billing_details"]["address"]
+    return {
+        "address_line1_check": "pass" if address["line1"] else None,
+        "address_postal_code_check": "pass" if address["postal_code"] else None,
+        "cvc_check": "fail" if decline is CVC else "pass",
+    }
+
+
+def three_d_secure(account: Account, intent: Json, method: Json) -> Json | None:
+    """The result, if the buyer has authenticated this attempt."""
+    if account.internal(intent["id"]).get("authenticated") != method["id"]:
+        return None
+    return {
+        "authentication_flow": "challenge",
+        "electronic_commerce_indicator": "02" if method["card"]["brand"] == "mastercard" else "05",
+        "exemption_indicator": None,
+        "result": "authenticated",
+        "result_reason": None,
+        "transaction_id": str(uuid4()),
+        "version": "2.2.0",
     }
 
 

@@ -211,10 +211,13 @@ def finish_authentication(account: Account, intent: Json, *, passed: bool) -> No
         decision = bank_decision(
             card_of(account, method), off_session=False, set_up=False, authenticated=True
         )
+        account.set_internal(intent["id"], authenticated=method["id"])
         try:
             apply_decision(account, intent, method, decision)
         except ApiError:
             return  # declined, as the intent says
+        finally:
+            account.set_internal(intent["id"], authenticated="")  # each attempt is authenticated anew
         return
     code = "payment_intent_authentication_failure"
     error = {"code": code, "message": FAILED_AUTHENTICATION, "payment_method": dict(method), "type": INVALID}

@@ -14,9 +14,11 @@ from payments.providers.contract import (
     ActionKind,
     Breakdown,
     Capture,
+    Check,
     CreateRequest,
     DeclineGroup,
     Item,
+    Liability,
     PendingReason,
     RefundRequest,
     Refused,
@@ -28,6 +30,7 @@ from payments.providers.contract import (
     RemoteRefundStatus,
     RemoteStatus,
     ShipTo,
+    Verdict,
 )
 from payments.providers.paypal.errors import link_of
 from payments.providers.paypal.money import from_paypal, to_paypal
@@ -59,6 +62,26 @@ PENDING = {  # https://developer.paypal.com/docs/api/payments/v2/#definition-cap
     "RECEIVING_PREFERENCE_MANDATES_MANUAL_ACTION": PendingReason.SHOP,
     "UNILATERAL": PendingReason.SHOP,
     "VERIFICATION_REQUIRED": PendingReason.SHOP,
+}
+# What the bank said of a card's address and security code; digits are Maestro's.
+# https://developer.paypal.com/docs/api/orders/v2/#definition-processor_response
+STREET_CHECKS = {
+    Check.PASS: "A B D F M X Y 0",
+    Check.FAIL: "C N P W Z 1",
+    Check.UNAVAILABLE: "G I R S U 4",
+    Check.UNCHECKED: "E 3",
+}
+POSTAL_CODE_CHECKS = {
+    Check.PASS: "D F M P W X Y Z 0",
+    Check.FAIL: "A B C N 1",
+    Check.UNAVAILABLE: "G I R S U 4",
+    Check.UNCHECKED: "E 3",
+}
+CODE_CHECKS = {
+    Check.PASS: "M 0",
+    Check.FAIL: "N 1",
+    Check.UNAVAILABLE: "S U X 4",
+    Check.UNCHECKED: "E I P 2 3",
 }
 REFUNDS = {
     "COMPLETED": RemoteRefundStatus.SUCCEEDED,
@@ -239,16 +262,47 @@ def attempt_of(capture: RemoteCapture) -> RemoteAttempt | None:
     if capture.status not in {RemoteStatus.SUCCEEDED, RemoteStatus.FAILED}:
         return None
     is_success, row = capture.status == RemoteStatus.SUCCEEDED, capture.row
-    reason = text_at(row, "status_details", "reason") or text_at(row, "status")
+    reason = text_at(row, "status_details", "reason")
+    processor = mapping(row.get("processor_response"))
+    avs_code, response_code = text_at(processor, "avs_code"), text_at(processor, "response_code")
     return RemoteAttempt(
         attempt_id=capture.id,
         amount=positive(from_paypal(row["amount"])),
         is_success=is_success,
         at=datetime.fromisoformat(text_at(row, "create_time")) if text_at(row, "create_time") else None,
         decline=None if is_success else DeclineGroup.DECLINED,
-        decline_code="" if is_success else reason,
+        decline_code="" if is_success else reason or text_at(row, "status"),
         method="paypal",
+        cvc_check=check_of(CODE_CHECKS, text_at(processor, "cvv_code")),
+        address_check=check_of(STREET_CHECKS, avs_code),
+        postal_code_check=check_of(POSTAL_CODE_CHECKS, avs_code),
+        liability=liability_of(row) if is_success else Liability.UNKNOWN,
+        verdict=verdict_of(response_code, is_success=is_success),
+        network_decline_code="" if is_success else response_code,
+        advice_code=text_at(processor, "payment_advice_code"),
+        provider_reason=reason,
     )
+
+
+def check_of(codes: Mapping[Check, str], code: str) -> Check:
+    return next((check for check, listed in codes.items() if code in listed.split()), Check.UNKNOWN)
+
+
+def verdict_of(response_code: str, *, is_success: bool) -> Verdict:
+    """PayPal names a card processor's refusal by its response code, and gives no verdict of its own."""
+    if is_success:
+        return Verdict.AUTHORIZED
+    return Verdict.ISSUER_DECLINED if response_code else Verdict.UNKNOWN
+
+
+def liability_of(row: Mapping[str, Any]) -> Liability:
+    """Whether PayPal's seller protection covers payments that their owner did not authorize."""
+    protection = mapping(row.get("seller_protection"))
+    if protection.get("status") == "NOT_ELIGIBLE":
+        return Liability.NOT_SHIFTED
+    covered = protection.get("dispute_categories")
+    is_covered = isinstance(covered, list) and "UNAUTHORIZED_TRANSACTION" in covered
+    return Liability.SHIFTED if is_covered else Liability.UNKNOWN
 
 
 def status_of(order_status: object, captures: Sequence[RemoteCapture], parts: Parts) -> RemoteStatus:

@@ -7,14 +7,17 @@ or id is unreadable (KeyError, TypeError, ValueError).
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from artisans.core.money import Money
 from payments.providers.contract import (
     Action,
     ActionKind,
     Capture,
+    Check,
+    Liability,
     RemoteAttempt,
     RemoteDispute,
     RemoteDisputeStatus,
@@ -24,12 +27,14 @@ from payments.providers.contract import (
     RemoteRefundStatus,
     RemoteSetup,
     RemoteStatus,
+    Verdict,
 )
 from payments.providers.reading import Parts, an_id, mapping, plain, positive
 from payments.providers.stripe.declines import group_of
 from payments.providers.stripe.money import from_stripe
 
 Row = Mapping[str, Any]
+E = TypeVar("E", bound=StrEnum)
 
 INTENT_STATUS = {
     "requires_payment_method": RemoteStatus.OPEN,
@@ -67,6 +72,9 @@ SESSION_STATUS = {
     "expired": RemoteStatus.EXPIRED,
 }
 WAITING = {RemoteStatus.OPEN, RemoteStatus.FAILED}
+# Fully authenticated or attempted: Visa and American Express 05, 06, Mastercard 02, 01.
+LIABILITY_SHIFTED = {"01", "02", "05", "06"}
+AUTHENTICATED = {"authenticated", "attempt_acknowledged"}
 
 
 def id_of(value: object) -> str:
@@ -203,7 +211,9 @@ def attempt_of(charge: Row) -> RemoteAttempt | None:
         return None
     is_success = charge["status"] == "succeeded"
     outcome, code = mapping(charge.get("outcome")), plain(charge.get("failure_code"))
-    decline_code = "" if is_success else plain(outcome.get("reason")) or code
+    details = mapping(charge.get("payment_method_details"))
+    reason = plain(outcome.get("reason"))
+    decline_code = "" if is_success else reason or code
     return RemoteAttempt(
         attempt_id=an_id(charge["id"]),
         amount=positive(from_stripe(charge["amount"], charge["currency"])),
@@ -211,8 +221,15 @@ def attempt_of(charge: Row) -> RemoteAttempt | None:
         at=datetime.fromtimestamp(charge["created"], UTC),
         decline=None if is_success else group_of(decline_code, code),
         decline_code=decline_code,
+        liability=liability_of(mapping(details.get("card"))) if is_success else Liability.UNKNOWN,
         risk_level=plain(outcome.get("risk_level")),
-        **card_facts(mapping(charge.get("payment_method_details"))),
+        risk_score=number_in(range(101), outcome.get("risk_score")),
+        verdict=known(Verdict, outcome.get("type")),
+        network_status=plain(outcome.get("network_status")),
+        network_decline_code=plain(outcome.get("network_decline_code")),
+        advice_code=plain(outcome.get("advice_code")) or plain(outcome.get("network_advice_code")),
+        provider_reason=reason,
+        **card_facts(details),
     )
 
 
@@ -232,17 +249,39 @@ def failed_attempt(intent: Row, error: Row) -> RemoteAttempt:
 def card_facts(details: Row) -> dict[str, Any]:
     """What a charge or a payment method says of its card."""
     card = mapping(details.get("card"))
-    checks = mapping(card.get("checks"))
+    checks, authentication = mapping(card.get("checks")), mapping(card.get("three_d_secure"))
     return {
         "method": plain(details.get("type")),
         "brand": plain(card.get("brand")),
         "funding": plain(card.get("funding")),
         "card_country": plain(card.get("country")),
         "wallet": plain(mapping(card.get("wallet")).get("type")),
-        "cvc_check": plain(checks.get("cvc_check")),
-        "postal_code_check": plain(checks.get("address_postal_code_check")),
-        "three_d_secure": plain(mapping(card.get("three_d_secure")).get("result")),
+        "cvc_check": known(Check, checks.get("cvc_check")),
+        "address_check": known(Check, checks.get("address_line1_check")),
+        "postal_code_check": known(Check, checks.get("address_postal_code_check")),
+        "three_d_secure": plain(authentication.get("result")),
+        "three_d_secure_flow": plain(authentication.get("authentication_flow")),
+        "fingerprint": plain(card.get("fingerprint")),
     }
+
+
+def known(values: type[E], value: object) -> E:
+    """The member with this value; the one for "" if there is none."""
+    try:
+        return values(plain(value))
+    except ValueError:
+        return values("")
+
+
+def liability_of(card: Row) -> Liability:
+    """By the network's indicator (ECI), otherwise by the result of 3-D Secure. A payment without 3-D Secure is the
+    shop's risk, except by a wallet, which authenticates in its own way. https://docs.stripe.com/payments/3d-secure"""
+    authentication = mapping(card.get("three_d_secure"))
+    indicator, result = authentication.get("electronic_commerce_indicator"), authentication.get("result")
+    if not authentication and card.get("wallet"):
+        return Liability.UNKNOWN
+    is_shifted = indicator in LIABILITY_SHIFTED if indicator else result in AUTHENTICATED
+    return Liability.SHIFTED if is_shifted else Liability.NOT_SHIFTED
 
 
 def saved_in(intent: Row, charges: Sequence[Row]) -> RemoteMethod | None:
