@@ -68,6 +68,7 @@ ORDER_TRANSITIONS: Transitions[OrderStatus] = {
     O.CANCELLED: frozenset(),
 }
 
+PAID_IN_FULL = (OrderPaymentStatus.PAID, OrderPaymentStatus.OVERPAID)
 ORDERS_CLOSED = (O.CANCELLED, O.EXPIRED)
 ORDERS_UNSHIPPED = (O.PENDING, O.CONFIRMED, O.PROCESSING)
 

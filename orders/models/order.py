@@ -16,7 +16,8 @@ class Order(BaseModel):
     """An order: its prices and addresses as placed. Payments settle it, and it is shipped as parcels.
 
     `pay_by` is the due date shown to the buyer; `expires_at`, some days later, ends the hold on stock.
-    `released_at` is when the artisans were allowed to ship.
+    `paid_at` is when the order was first paid in full, whatever was refunded since; null for an order of release 0.1.0
+    whose time is not certain. `released_at` is when the artisans were allowed to ship.
     """
 
     order_number = models.CharField(max_length=9, unique=True, default=new_number, editable=False)
@@ -65,6 +66,7 @@ class Order(BaseModel):
         default=False, help_text=_("Due date extended after a partial payment.")
     )
     stock_round = models.PositiveSmallIntegerField(default=0)
+    paid_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)
     payment_withdrawn_at = models.DateTimeField(
         null=True,

@@ -14,7 +14,7 @@ from orders.owed import RefundSums
 from orders.selectors import group_by_parcel, lines_by_parcel, store_rules
 from orders.services.moves import order_move
 from orders.services.placing import PlacedOrder, load_placed_order, stock_lines
-from orders.statuses import PARCELS_UNSHIPPED, OrderStatus, payment_status_of
+from orders.statuses import PAID_IN_FULL, PARCELS_UNSHIPPED, OrderStatus, payment_status_of
 
 
 def order_set_hold(order: Order, *, pay_by: datetime | None, expires_at: datetime | None) -> None:
@@ -57,6 +57,9 @@ def order_apply_settlement(
         "unassigned_minor",
         "payment_status",
     ]
+    if order.paid_at is None and order.payment_status in PAID_IN_FULL:
+        order.paid_at = timezone.now()
+        sums.append("paid_at")
     price = order.balance.worth if order.is_alive else order.total_minor
     is_settled = received - refunded - held >= price
     if is_settled and order.status == OrderStatus.PENDING:
