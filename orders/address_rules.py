@@ -1,15 +1,15 @@
 """Validation of delivery addresses, shared by the API and the pages. Pure functions."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from artisans.core.texts import UNPRINTABLE, is_visible
+from artisans.core.texts import UNPRINTABLE, is_visible, plain_characters
 from orders.countries import KNOWN, CountryRules, meant_by, rules_for
+from orders.phones import canonical_phone, phone_error
 
 LENGTHS = {
     "name": 150,
@@ -23,11 +23,6 @@ LENGTHS = {
 }
 TEXT_LENGTH = 600
 LABELS = {"name": "Full name", "line1": gettext_lazy("Street and number")}
-PHONE_DIGITS = range(6, 16)  # E.164 allows 15
-DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\u30fc\ufe58\ufe63\uff0d")
-PHONE_SIGNS = str.maketrans(
-    {"\u00b7": ".", "\u2022": ".", "\u2219": ".", "\u22c5": ".", "\u2044": "/", "\u2215": "/"}
-)
 
 
 def address_errors(address: Mapping[str, Any]) -> dict[str, str]:
@@ -44,22 +39,11 @@ def address_errors(address: Mapping[str, Any]) -> dict[str, str]:
 def address_normalize(address: Mapping[str, str]) -> dict[str, str]:
     """The address with postal code and phone number as they are stored: in canonical form, if they are valid."""
     found = dict(address)
-    if code := plain(address.get("postal_code", "")):
+    if code := plain_characters(address.get("postal_code", "")):
         found["postal_code"] = rules_for(address.get("country", "")).canonical_postal_code(code) or code
     if phone := canonical_phone(address.get("phone", "")):
         found["phone"] = phone
     return found
-
-
-def plain(text: str) -> str:
-    """NFKC with ASCII digits and hyphens, one space between words, without invisible characters."""
-    visible = (sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
-    signs = ("-" if sign in DASHES else str(unicodedata.digit(sign, sign)) for sign in visible)
-    return " ".join("".join(signs).split())
-
-
-def canonical_phone(text: str) -> str:
-    return re.sub(r"^tel:\s*", "", plain(text), flags=re.IGNORECASE).translate(PHONE_SIGNS)
 
 
 def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -77,7 +61,9 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     rules = rules_for(country)
     yield from find_missing_fields(address, rules)
-    if (code := plain(address.get("postal_code", ""))) and rules.canonical_postal_code(code) is None:
+    if (code := plain_characters(address.get("postal_code", ""))) and rules.canonical_postal_code(
+        code
+    ) is None:
         yield "postal_code", postal_code_error(rules)
     if (phone := canonical_phone(address.get("phone", ""))) and (message := phone_error(phone)):
         yield "phone", message
@@ -117,11 +103,3 @@ def postal_code_error(rules: CountryRules) -> str:
     if rules.postal_code_example:
         return _("%(label)s is not valid for this country. Example: %(example)s.") % values
     return _("%(label)s is not valid for this country.") % values
-
-
-def phone_error(phone: str) -> str:
-    if re.search(r"[^\d\s()+./-]", phone):
-        return _("Use only digits, spaces and + ( ) . / - in a phone number.")
-    if sum(sign.isdigit() for sign in phone) not in PHONE_DIGITS:
-        return _("Enter a phone number with 6 to 15 digits.")
-    return ""

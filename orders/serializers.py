@@ -42,14 +42,16 @@ class AddressFields(StrictSerializer):
         max_length=LENGTHS["postal_code"],
         required=False,
         allow_blank=True,
-        help_text="Required in some countries; its letters and digits must fit the country's format.",
+        help_text="Required in some countries; its letters and digits must fit the country's format. A country, state "
+        "or label before it (D-10115, OR 97201, C.P. 06000) is not stored.",
     )
     country = CountryField(max_length=LENGTHS["country"], help_text="ISO 3166-1 alpha-2, such as GB or US.")
     phone = StrictCharField(
         max_length=LENGTHS["phone"],
         required=False,
         allow_blank=True,
-        help_text="6 to 15 digits, with spaces and + ( ) . / - between them.",
+        help_text="6 to 15 digits, with spaces and + ( ) . / - between them; an extension (x5, #5, ;ext=5) is "
+        "stored as `ext. 5`.",
     )
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:

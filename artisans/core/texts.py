@@ -1,4 +1,4 @@
-"""What counts as readable text on one line."""
+"""What counts as readable text on one line, and its plain characters."""
 
 import re
 import unicodedata
@@ -8,7 +8,16 @@ BLANK_LETTERS = (
     "\u115f\u1160\u2800\u3164\uffa0"  # Unicode counts these as letters or symbols, but they render as blank
 )
 
+DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\u30fc\ufe58\ufe63\uff0d")
+
 
 def is_visible(text: str) -> bool:
     """Whether the text has a letter, digit or symbol, not only spaces, combining marks and joiners."""
     return any(unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_LETTERS for sign in text)
+
+
+def plain_characters(text: str) -> str:
+    """NFKC with ASCII digits and hyphens, one space between words, without invisible characters."""
+    visible = (sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
+    signs = ("-" if sign in DASHES else str(unicodedata.digit(sign, sign)) for sign in visible)
+    return " ".join("".join(signs).split())

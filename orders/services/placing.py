@@ -9,6 +9,7 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.catalog.services import StockLine, stock_take
 from orders.models import Order, OrderLine, OrderTransition, Parcel
+from orders.phones import phone_digits
 from orders.pricing import Quote
 
 
@@ -25,8 +26,7 @@ class Buyer:
 
     @property
     def phone(self) -> str:
-        """Digits only, so that two spellings of a number compare equal."""
-        return "".join(sign for sign in self.shipping_address.get("phone", "") if sign.isdigit())[:20]
+        return phone_digits(self.shipping_address.get("phone", ""))[:20]
 
 
 @dataclass(frozen=True, slots=True)

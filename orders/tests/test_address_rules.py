@@ -4,6 +4,7 @@ import pytest
 
 from orders.address_rules import address_errors, address_normalize
 from orders.countries import COUNTRIES, rules_for
+from orders.phones import canonical_phone, phone_digits
 from orders.tests.factories import ADDRESS
 
 
@@ -93,6 +94,30 @@ def test_invalid_phone_number_is_refused(phone):
     assert set(errors(phone=phone)) == {"phone"}
 
 
+@pytest.mark.parametrize(
+    ("phone", "remedy"),
+    [
+        ("000000", "6 to 15 digits"),
+        ("00000012345", "6 to 15 digits"),
+        ("x5", "6 to 15 digits"),
+        ("------123456", "groups of digits"),
+        ("123456-", "groups of digits"),
+        ("12------3456", "groups of digits"),
+        ("+1+2+3+4+5+6", "groups of digits"),
+        ("++15035550123", "groups of digits"),
+        ("503+5550123", "groups of digits"),
+        ("(503 555 0123", "groups of digits"),
+        ("()503 555 0123", "groups of digits"),
+        ("+0151 2345678", "country code"),
+        ("503 555 0123 x", "ext. before an extension"),
+        ("503 555 0123 ext 1234567890", "ext. before an extension"),
+        ("503 555 0123 or 503 555 0124", "ext. before an extension"),
+    ],
+)
+def test_number_that_cannot_be_dialled_is_refused_with_the_remedy(phone, remedy):
+    assert remedy in errors(phone=phone)["phone"]
+
+
 def test_multiline_text_is_accepted():
     assert address_errors({"text": "Ada Lovelace\r\n\t12 Pier Road"}) == {}
     assert set(address_errors({"text": "Ada\x1b[2J"})) == {"text"}
@@ -139,6 +164,28 @@ def test_multiline_text_is_accepted():
         ("US", "971031234", "97103-1234"),
         ("US", "97103", "97103"),
         ("HK", " none ", "none"),
+        ("MX", "C.P. 06000", "06000"),
+        ("MX", "Código Postal 06000", "06000"),
+        ("MX", "CDMX 06000", "06000"),
+        ("US", "OR 97201", "97201"),
+        ("US", "Oregon 97201-1234", "97201-1234"),
+        ("US", "USA OR 97201", "97201"),
+        ("US", "ZIP: 97201", "97201"),
+        ("AU", "NSW 2000", "2000"),
+        ("AU", "Victoria 3000", "3000"),
+        ("CA", "ON K1A 0B1", "K1A 0B1"),
+        ("BR", "CEP 40301-110", "40301-110"),
+        ("BR", "SP 01310100", "01310-100"),
+        ("SG", "S(546080)", "546080"),
+        ("SG", "Singapore 546080", "546080"),
+        ("IN", "PIN 110001", "110001"),
+        ("IE", "Eircode A65 F4E2", "A65 F4E2"),
+        ("CZ", "PSČ 110 00", "110 00"),
+        ("GR", "Τ.Κ. 105 57", "105 57"),
+        ("US", "NSW 97201", None),
+        ("US", "OR 9720", None),
+        ("FR", "25075001", None),
+        ("US", "AR" * 6 + "97201", None),
         ("DE", "1011", None),
         ("DE", "FR-10115", None),
         ("DE", "---", None),
@@ -172,8 +219,25 @@ def test_every_example_is_its_own_canonical_form():
         ("503\u00b7555\u00b70123", "503.555.0123"),
         ("(503) 555\u22120123", "(503) 555-0123"),
         ("٠٥٠١٢٣٤٥٦٧", "0501234567"),
+        ("Tel.: 030 123456", "030 123456"),
+        ("(+49) 151 2345678", "+49 151 2345678"),
+        ("+ 49 (0)151/23-45-67", "+49 (0)151/23-45-67"),
+        ("+1 503 555 0123 x12", "+1 503 555 0123 ext. 12"),
+        ("(503) 555-0123 #12", "(503) 555-0123 ext. 12"),
+        ("503 555 0123, Extension: 12", "503 555 0123 ext. 12"),
+        ("503 555 0123 (ext 12)", "503 555 0123 ext. 12"),
+        ("tel:+1-503-555-0123;ext=12", "+1-503-555-0123 ext. 12"),
+        ("５０３５５５０１２３ｘ１２", "5035550123 ext. 12"),
+        ("503 555 0123 ext. 12", "503 555 0123 ext. 12"),
     ],
 )
 def test_phone_numbers_are_stored_in_plain_characters(phone, stored):
     assert errors(phone=phone) == {}
     assert address_normalize(ADDRESS | {"phone": phone})["phone"] == stored
+    assert canonical_phone(stored) == stored
+
+
+def test_spellings_of_a_phone_number_have_the_same_digits():
+    assert {phone_digits(text) for text in ("(503) 555-0123", "5035550123 ext. 12", "503.555.0123")} == {
+        "5035550123"
+    }

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.money import Money
 from orders.models import Order
+from orders.phones import phone_digits, split_extension
 from orders.selectors import store_rules
 from payments.models import Capture, Payment, PaymentRefund, ProviderCall, Receipt
 
@@ -78,8 +79,9 @@ def order_conditions(term: str, number: str, *, path: str = "") -> Iterator[dict
     order."""
     yield {f"{path}order_number__startswith": number.replace("-", "")}
     yield {f"{path}shipping_address__postal_code__iexact": term}
-    digits = "".join(sign for sign in term if sign.isdigit())
-    if len(digits) >= SHORTEST_PHONE and PHONE.fullmatch(term):
+    number_only, _extension = split_extension(term)
+    digits = phone_digits(number_only)
+    if len(digits) >= SHORTEST_PHONE and PHONE.fullmatch(number_only):
         yield {f"{path}phone__endswith": digits}
     if len(term) >= SHORTEST_TEXT and any(sign.isalpha() for sign in term):
         for address in ("shipping_address", "billing_address"):
