@@ -4,6 +4,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from artisans.core.models import label_of
 from payments.methods import CARD_METHODS, PaymentMethod
 from payments.providers.contract import DeclineGroup
 
@@ -47,6 +48,16 @@ WALLET_MESSAGES: dict[DeclineGroup, Promise] = {
     D.TRY_AGAIN: gettext_lazy("%(method)s could not process the payment. Please try again in a moment."),
 }
 
+# For the order's history, which gives no advice.
+PAST: dict[DeclineGroup, Promise] = {
+    D.DECLINED: gettext_lazy("%(method)s payment declined."),
+    D.OTHER_CARD: gettext_lazy("%(method)s payment declined: the card or account cannot be used for it."),
+    D.FUNDS: gettext_lazy("%(method)s payment declined: insufficient funds."),
+    D.FIX_DATA: gettext_lazy("%(method)s payment declined: the payment details were incorrect."),
+    D.AUTHENTICATION: gettext_lazy("%(method)s payment declined: your identity could not be confirmed."),
+    D.TRY_AGAIN: gettext_lazy("%(method)s payment declined: the bank could not be reached."),
+}
+
 
 def not_started() -> str:
     return _("We could not start the payment. Please choose another payment method, or try again later.")
@@ -64,3 +75,9 @@ def decline_message(group: DeclineGroup | None, method: str, *, wallet: str = ""
     if method in CARD_METHODS:
         return str(MESSAGES[group or D.DECLINED])
     return str(WALLET_MESSAGES[group or D.DECLINED]) % {"method": PaymentMethod(method).label}
+
+
+def past_decline(group: str, method: str) -> str:
+    """The entry of a decline in the order's history. `group` and `method` as stored."""
+    known = DeclineGroup(group) if group in DeclineGroup._value2member_map_ else D.DECLINED
+    return str(PAST[known]) % {"method": label_of(PaymentMethod, method)}

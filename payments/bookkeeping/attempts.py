@@ -19,6 +19,7 @@ WINDOW = timedelta(hours=1)
 FACTS = [  # columns with the name and text of the contract's
     "method",
     "brand",
+    "last_four",
     "funding",
     "card_country",
     "wallet",

@@ -45,6 +45,7 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
     tried_at = models.DateTimeField()
     method = models.CharField(max_length=30, blank=True)
     brand = models.CharField(max_length=30, blank=True)
+    last_four = optional_text(4)
     funding = models.CharField(max_length=30, blank=True)
     card_country = models.CharField(max_length=30, blank=True)
     wallet = models.CharField(max_length=30, blank=True)
@@ -94,7 +95,10 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
     @property
     def details(self) -> str:
         """What is known of the card or wallet, for staff."""
-        known = (self.wallet, self.brand or self.method, self.funding, self.card_country)
+        card = self.brand or self.method
+        if self.last_four:
+            card = f"{card} •••• {self.last_four}".strip()
+        known = (self.wallet, card, self.funding, self.card_country)
         return " · ".join(filter(None, known))
 
     @property

@@ -252,6 +252,7 @@ class RemoteAttempt:
     decline_code: str = ""
     method: str = ""
     brand: str = ""
+    last_four: str = ""
     funding: str = ""
     card_country: str = ""
     wallet: str = ""

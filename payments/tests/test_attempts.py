@@ -8,7 +8,7 @@ from django.utils import timezone
 from artisans.core.money import Money
 from artisans.core.security.tokens import order_token
 from orders.models import Order
-from payments.bookkeeping.attempts import ALARM, TOO_MANY_DECLINES
+from payments.bookkeeping.attempts import ALARM, TOO_MANY_DECLINES, attempts_record
 from payments.errors import MethodNotOffered
 from payments.gateway.connection import provider
 from payments.gateway.payments import payment_check, payment_ensure_at_provider, payment_sync
@@ -290,3 +290,21 @@ def test_reconciliation_lists_all_attempts_without_a_request_per_payment(stripe,
     assert [[attempt.is_success for attempt in payment.attempts] for payment in found] == [[False, True]] * 3
     sent = stripe.get("requests")["rows"][before:]
     assert len([row for row in sent if row["path"] == "/v1/charges"]) == 1
+
+
+def test_history_keeps_declines_after_the_method_is_changed(client, payment):
+    declined(payment, 1)
+    payment_choose_method(order_id=payment.order_id, method=TRANSFER, actor=None)
+
+    shown = client.get(f"/shop/orders/{payment.order.access_token}/")
+
+    texts = [event.text for event in shown.context["timeline"]]
+    assert texts == ["You placed the order.", "Credit card payment declined: insufficient funds."]
+
+
+def test_staff_see_the_last_four_digits_of_the_card(payment):
+    attempt = RemoteAttempt("ch_1", payment.amount, is_success=True, brand="visa", last_four="4242")
+
+    attempts_record(payment, payment.order, [attempt])
+
+    assert payment.attempts.get().details == "visa •••• 4242"

@@ -337,7 +337,7 @@ def test_hosted_page_shows_the_items(adapter, sandbox):
         ("Moss bowl", 2, 8000),
         ("Scarf", 1, 900),
         ("Tax", 1, 500),
-        ("Shipping", 1, 599),
+        ("Delivery", 1, 599),
     ]
 
 

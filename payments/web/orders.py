@@ -1,5 +1,6 @@
 """An order as its buyer sees it: by signed link for guests, by account for its owner."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +38,7 @@ from orders.selectors import (
 )
 from orders.statuses import OrderStatus
 from payments.bookkeeping.attempts import closed_providers
+from payments.declines import past_decline
 from payments.gateway.payments import payment_check
 from payments.lifecycle.cancel_and_expire import buyer_may_cancel, order_cancel
 from payments.lifecycle.choose_method import payment_choose_method
@@ -46,7 +48,16 @@ from payments.lifecycle.receipt_reversals import reversal_note
 from payments.lifecycle.start import mailbox_confirm
 from payments.mails import PaymentMail
 from payments.methods import PaymentMethod
-from payments.models import Capture, Payment, PaymentRefund, Receipt, ReceiptReversal
+from payments.models import (
+    AttemptOutcome,
+    Capture,
+    Payment,
+    PaymentAttempt,
+    PaymentRefund,
+    PaymentTransition,
+    Receipt,
+    ReceiptReversal,
+)
 from payments.selectors import latest_payment
 from payments.statuses import PaymentStatus, RefundStatus
 from payments.web.csp import may_lead_to_provider
@@ -112,7 +123,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         ],
         "address_lines": masked(order.shipping_address) if hides else order.shipping_address_lines,
         "billing_lines": masked(order.billing_address) if hides else order.billing_address_lines,
-        "timeline": events(order, payment),
+        "timeline": events(order),
         "provider_page": facts_with_page(payment),
         "thanks": just_placed and is_taken(order, payment),
         "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
@@ -162,7 +173,7 @@ def is_taken(order: Order, payment: Payment | None) -> bool:
     )
 
 
-def events(order: Order, payment: Payment | None) -> list[Event]:
+def events(order: Order) -> list[Event]:
     """The order's history, oldest first, without staff details."""
     texts: dict[str, str] = {
         "": _("You placed the order."),
@@ -187,14 +198,24 @@ def events(order: Order, payment: Payment | None) -> list[Event]:
     )
     found += [Event(row.created_at, describe_reversal(row)) for row in taken_back]
     found += [refund_event(refund) for refund in PaymentRefund.objects.filter(payment__order=order)]
-    if payment is not None and payment.status == PaymentStatus.FAILED:
-        found.append(
-            Event(
-                payment.updated_at,
-                _("The payment was declined: %(reason)s") % {"reason": payment.failure_reason},
-            )
-        )
+    found += declines(order)
     return sorted(found, key=lambda event: event.at)
+
+
+def declines(order: Order) -> Iterator[Event]:
+    """Every declined attempt, and other failures of a payment, also of methods that were changed since."""
+    attempts = PaymentAttempt.objects.filter(payment__order=order, outcome=AttemptOutcome.DECLINED)
+    tried = set()
+    for attempt in attempts.select_related("payment"):
+        tried.add(attempt.payment_id)
+        at = max(attempt.tried_at, order.created_at)  # by the provider's clock, in whole seconds
+        yield Event(at, past_decline(attempt.decline_group, attempt.payment.payment_method))
+    failures = PaymentTransition.objects.filter(payment__order=order, new=PaymentStatus.FAILED)
+    for failure in failures.select_related("payment"):
+        if failure.payment_id not in tried:
+            method = failure.payment.get_payment_method_display()
+            text = failure.payment.failure_reason or _("%(method)s payment failed.") % {"method": method}
+            yield Event(failure.at, text)
 
 
 def describe_reversal(reversal: ReceiptReversal) -> str:

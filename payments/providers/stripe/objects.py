@@ -253,6 +253,7 @@ def card_facts(details: Row) -> dict[str, Any]:
     return {
         "method": plain(details.get("type")),
         "brand": plain(card.get("brand")),
+        "last_four": last_four_of(card),
         "funding": plain(card.get("funding")),
         "card_country": plain(card.get("country")),
         "wallet": plain(mapping(card.get("wallet")).get("type")),
@@ -380,18 +381,24 @@ def dispute_of(row: Row, parts: Parts | None = None) -> RemoteDispute:
 
 def card_of(method_id: str, customer_id: str, card: Row) -> RemoteMethod:
     """What identifies the card to its owner may be missing; its id may not."""
-    funding, last_four = plain(card.get("funding")), plain(card.get("last4"))
+    funding = plain(card.get("funding"))
     return RemoteMethod(
         method_id=an_id(method_id),
         customer_id=customer_id,
         kind="card",
         brand=plain(card.get("brand")),
-        last_four=last_four if LAST_FOUR.fullmatch(last_four) else "",
+        last_four=last_four_of(card),
         exp_month=number_in(range(1, 13), card.get("exp_month")),
         exp_year=number_in(range(2000, 10000), card.get("exp_year")),
         funding=funding if funding in {"credit", "debit", "prepaid"} else "",
         fingerprint=plain(card.get("fingerprint")),
     )
+
+
+def last_four_of(card: Row) -> str:
+    """The last four digits; "" if the response has anything else there."""
+    digits = plain(card.get("last4"))
+    return digits if LAST_FOUR.fullmatch(digits) else ""
 
 
 def number_in(possible: range, value: object) -> int | None:

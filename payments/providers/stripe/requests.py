@@ -132,7 +132,7 @@ def lines_of(request: CreateRequest) -> list[SessionCreateParamsLineItem]:
     ):
         return whole
     parts = [line(item.name, item.unit_price, item.quantity) for item in request.breakdown.items]
-    extras = (("Tax", request.breakdown.tax), ("Shipping", request.breakdown.shipping))
+    extras = (("Tax", request.breakdown.tax), ("Delivery", request.breakdown.shipping))
     parts += [line(name, money, 1) for name, money in extras if money]
     return parts if len(parts) <= MOST_LINES else whole
 
