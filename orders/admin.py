@@ -15,7 +15,7 @@ from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
 from artisans.core.admin.pages import BAD, GOOD, WAIT, ReadOnlyAdmin, column, link_to, when
 from artisans.core.templatetags.money import show
 from orders.approvals import kinds_of_rule
-from orders.models import Parcel, StoreRules
+from orders.models import NO_CONTACT, Parcel, StoreRules
 from orders.statuses import ParcelStatus
 
 PARCEL_TONES = {
@@ -76,6 +76,8 @@ class StoreRulesForm(FiguresForm):
         for name, is_set in self.ANSWERS.items():
             if not getattr(self.instance, is_set):
                 self.initial[name] = ""  # not set yet: the 0 in the column is only its default
+        if self.instance.support_email == NO_CONTACT:
+            self.initial["support_email"] = ""
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()

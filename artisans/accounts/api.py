@@ -21,7 +21,14 @@ from artisans.accounts.services import (
     token_revoke,
     user_register,
 )
-from artisans.core.api.fields import StrictLineField, StrictSerializer, no_control_characters, utc, validated
+from artisans.core.api.fields import (
+    StoredEmailField,
+    StrictLineField,
+    StrictSerializer,
+    no_control_characters,
+    utc,
+    validated,
+)
 from artisans.core.api.openapi import described, example, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView, limited
@@ -53,7 +60,7 @@ class RegisterIn(StrictSerializer):
     }
 )
 class TokenIn(StrictSerializer):
-    email = serializers.EmailField(max_length=254)
+    email = StoredEmailField(max_length=254)
     password = serializers.CharField(max_length=128, trim_whitespace=False)
     name = StrictLineField(
         max_length=80, required=False, allow_blank=True, default="", help_text="What the token is for."

@@ -21,6 +21,7 @@ from artisans.accounts.second_factor import code_use
 from artisans.core.forms import LineField
 from artisans.core.security.encryption import decrypt_if_set, encrypt
 from artisans.core.security.rate_limits import RateLimited
+from artisans.core.validators import validate_stored_email
 
 MESSAGES = {
     "login": {"required": _("Enter your email address.")},
@@ -55,6 +56,10 @@ class OwnMessages(forms.Form):
 
 
 class LoginForm(OwnMessages, account.LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].validators = [validate_stored_email]
+
     def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
         """Passwords can only be measured at sign-in for users who became staff after setting them."""
         request.session[WEAK_PASSWORD] = self.user.is_staff and is_weak(

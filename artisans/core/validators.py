@@ -3,8 +3,9 @@
 import re
 
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator
+from django.core.validators import EmailValidator, RegexValidator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from artisans.core.money import CURRENCIES
 from artisans.core.numbers import compact, iban_is_right
@@ -15,8 +16,15 @@ IBAN_LIKE = re.compile(r"[A-Z]{2}[0-9]{2}", re.ASCII)
 ACCOUNT_NUMBER = re.compile(r"[0-9]{4,34}", re.ASCII)
 BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?", re.ASCII)
 BANK_CODE = re.compile(r"[0-9]{5,9}", re.ASCII)
+# Names that the public DNS never answers (RFC 6761, 6762, 7686, 9476; ICANN). Example and test names are for demos.
+PRIVATE_DOMAINS = frozenset({"alt", "internal", "invalid", "local", "localhost", "onion"})
 ROUTING_NUMBER = 9  # digits, of which the last is a check digit
 ROUTING_WEIGHTS = (3, 7, 1) * 3
+
+# For signing in and looking something up: stored addresses may be older than the rules for new ones.
+validate_stored_email = RegexValidator(
+    r"\A[^@\s]+@[^@\s]+\Z", gettext_lazy("Enter an email address in the format name@example.com."), "invalid"
+)
 
 
 def validate_currency(code: str) -> None:
@@ -67,24 +75,25 @@ def validate_line(text: str) -> None:
 def restrict_email_addresses() -> None:
     """Make Django's validator, which all forms, models and serializers use, refuse what cannot be delivered to.
 
-    Its pattern ignores case in all of Unicode, so that letters such as \u017f match; mail needs ASCII
-    before the @, at most 64 characters (RFC 5321).
+    Before the @: only letters, digits and symbols of ASCII, at most 64 characters (RFC 5321), without quotes.
+    Django's pattern ignores case in all of Unicode, so that letters such as \u017f match.
+    After it: a domain of the public DNS, no IP address, and not `localhost`.
     """
     allows_domain = EmailValidator.validate_domain_part
 
     def validate_domain_part(self: EmailValidator, domain_part: str) -> bool:
-        return allows_domain(self, domain_part) and is_idn(domain_part)
+        return allows_domain(self, domain_part) and is_public_domain(domain_part)
 
-    pattern = r"(?=.{1,64}\Z)" + EmailValidator.user_regex.pattern
+    pattern = r'(?=[^"]{1,64}\Z)' + EmailValidator.user_regex.pattern
     EmailValidator.user_regex = re.compile(pattern, re.IGNORECASE | re.ASCII)
+    EmailValidator.domain_allowlist = []
     EmailValidator.validate_domain_part = validate_domain_part  # type: ignore[method-assign]
 
 
-def is_idn(domain: str) -> bool:
+def is_public_domain(domain: str) -> bool:
     """Whether the DNS can hold the domain: ASCII, or an internationalized name that encodes to it."""
-    if domain.startswith("["):
-        return domain.isascii()
     try:
-        return bool(domain.encode("idna"))
+        name = domain.encode("idna").decode().lower()
     except UnicodeError:
         return False
+    return not domain.startswith("[") and name.rpartition(".")[2] not in PRIVATE_DOMAINS

@@ -562,6 +562,7 @@ BAD_ADDRESSES = [
     "jos\u00e9@example.com",
     "a@" + "\u00fc" * 63 + ".com",
     "a" * 65 + "@example.com",
+    "a@localhost",
 ]
 
 

@@ -4,6 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.numbers import is_number
+from artisans.core.validators import validate_stored_email
 from payments.lifecycle.offer import MethodChoice
 
 
@@ -23,6 +24,10 @@ class FindOrderForm(forms.Form):
             "invalid": _("Enter an email address with a name, an @ and a domain, such as ada@example.com."),
         },
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].validators = [validate_stored_email]
 
     def clean_order_number(self) -> str:
         number = "".join(self.cleaned_data["order_number"].upper().replace("-", " ").split())

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone
 from knox.settings import knox_settings
 
@@ -62,6 +63,14 @@ def test_known_and_unknown_email_address_get_the_same_text(api, shopper):
 
 def test_sign_in_accepts_the_email_address_in_any_case(api, shopper):
     assert api().post("/auth/token", RIGHT | {"email": " SHOPPER@Example.Test "}).status_code == 200
+
+
+def test_account_with_an_address_of_an_older_rule_can_sign_in(api, client):
+    user = UserFactory(email="admin@localhost")
+
+    assert api().post("/auth/token", {"email": user.email, "password": PASSWORD}).status_code == 200
+    answer = client.post(reverse("account_login"), {"login": user.email, "password": PASSWORD})
+    assert answer.status_code == 302
 
 
 @pytest.mark.parametrize("token", ["", "x", "aa_" + "0" * 64, "é", "a b c", "null"])

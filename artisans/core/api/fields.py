@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from artisans.core.money import AMOUNT
-from artisans.core.validators import validate_line
+from artisans.core.validators import validate_line, validate_stored_email
 
 logger = logging.getLogger(__name__)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -57,6 +58,15 @@ class StrictLineField(StrictCharField):
         text = super().to_internal_value(data)
         validate_line(text)
         return text
+
+
+class StoredEmailField(serializers.EmailField):
+    """An email address to look something up by."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        others = [check for check in self.validators if not isinstance(check, EmailValidator)]
+        self.validators = [*others, validate_stored_email]
 
 
 class StrictBooleanField(serializers.BooleanField):

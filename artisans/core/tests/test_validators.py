@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
 
@@ -55,3 +56,43 @@ def test_invalid_bank_code_is_refused_with_a_remedy(code, remedy):
 def test_currency_that_is_not_in_use_is_refused(code):
     with pytest.raises(ValidationError, match="such as USD or EUR"):
         validate_currency(code)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "localhost",
+        "LOCALHOST",
+        "shop",
+        "[127.0.0.1]",
+        "[::1]",
+        "[IPv6:::1]",
+        "127.0.0.1",
+        "10.0.0.10",
+        "printer.local",
+        "a.localhost",
+        "a.invalid",
+        "a.Internal",
+        "a.onion",
+        "a。local",
+        "a..test",
+        "-a.test",
+        "a.test.",
+        "a.1",
+    ],
+)
+def test_email_domain_that_is_not_in_the_public_dns_is_refused(domain):
+    with pytest.raises(ValidationError):
+        validate_email(f"ada@{domain}")
+
+
+def test_quoted_name_of_a_mailbox_is_refused():
+    with pytest.raises(ValidationError):
+        validate_email('"ada lovelace"@example.com')
+
+
+@pytest.mark.parametrize(
+    "email", ["o'brien+shop@example.com", "a@b.test", "a@locals.example", "a@xn--bcher-kva.example"]
+)
+def test_unusual_email_address_is_accepted(email):
+    validate_email(email)
