@@ -56,6 +56,13 @@ def attempts_record(payment: Payment, order: Order, attempts: Sequence[RemoteAtt
     return declined > 0
 
 
+def known_attempts(payment: Payment) -> frozenset[str]:
+    """The provider's ids of the payment's recorded attempts."""
+    if not (payment.declines or payment.received_minor):
+        return frozenset()
+    return frozenset(payment.attempts.values_list("attempt_id", flat=True))
+
+
 def build_attempt(payment: Payment, attempt: RemoteAttempt, number: int) -> PaymentAttempt:
     facts = {name: str(getattr(attempt, name))[:30] for name in FACTS}
     return PaymentAttempt(

@@ -17,7 +17,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.core.models import get_or_none
-from payments.bookkeeping.attempts import TOO_MANY_DECLINES, is_declined_too_often, too_many_declines
+from payments.bookkeeping.attempts import (
+    TOO_MANY_DECLINES,
+    is_declined_too_often,
+    known_attempts,
+    too_many_declines,
+)
 from payments.bookkeeping.holds import renew_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
@@ -187,9 +192,9 @@ def read_remote_payment(payment: Payment, object_id: str) -> RemotePayment:
 
     Errors: Refused, Unknown.
     """
-    name = payment.payment_provider
+    name, known = payment.payment_provider, known_attempts(payment)
     try:
-        remote = execute(name, lambda provider: provider.read(object_id))
+        remote = execute(name, lambda provider: provider.reread(object_id, known_attempts=known))
     except (Refused, Unknown) as error:
         flag_not_configured(payment, error)
         if error.is_forbidden:

@@ -7,7 +7,7 @@ it took effect.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -528,6 +528,11 @@ class PaymentProvider(ABC):
     @abstractmethod
     def read(self, object_id: str) -> RemotePayment:
         """Read the object with all its captures, refunds and disputes. Errors: ObjectNotFound, Unknown."""
+
+    def reread(self, object_id: str, *, known_attempts: Collection[str]) -> RemotePayment:
+        """The same for an object that was read before: attempts with these ids may be left out. By default it is read
+        in full."""
+        return self.read(object_id)
 
     @abstractmethod
     def cancel(self, object_id: str, *, key: str) -> RemotePayment:

@@ -277,6 +277,20 @@ def test_declines_of_an_earlier_hour_raise_no_alert(payment, settings, time_mach
 # ---- read --------------------------------------------------------------------------------------------------------
 
 
+def test_charges_are_listed_only_for_a_new_attempt(payment, stripe):
+    def listed() -> int:
+        return len([row for row in stripe.get("requests")["rows"] if row["path"] == "/v1/charges"])
+
+    cards = ("visa_chargeDeclinedInsufficientFunds", "chargeDeclinedExpiredCard", "visa")
+    for expected, card in enumerate(cards, 1):
+        stripe.pay(payment, card)
+        for _ in range(2):
+            payment_sync(payment.pk, cause="test")
+            assert listed() == expected
+
+    assert [code for _, _, code in outcomes(payment)] == ["insufficient_funds", "expired_card", ""]
+
+
 def test_reconciliation_lists_all_attempts_without_a_request_per_payment(stripe, shopper):
     for _ in range(3):
         started = start(CARD, user=shopper)

@@ -22,6 +22,7 @@ def test_order_keeps_the_time_when_it_was_first_paid_in_full(shopper, staff, tim
 
     record(payment, "9.99", actor=staff)
     first = payment.order.paid_at
+    assert first is not None
     assert abs(first - timezone.now()) < timedelta(minutes=1)
 
     Order.objects.update(paid_at=None)  # as written by release 0.1.0

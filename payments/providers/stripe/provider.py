@@ -1,7 +1,7 @@
 """Cards by Stripe: PaymentIntents on our page, Checkout Sessions on Stripe's, refunds, saved cards, webhooks."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
@@ -118,10 +118,13 @@ class StripeProvider(PaymentProvider):
 
     def read(self, object_id: str) -> RemotePayment:
         """Read a PaymentIntent or a Checkout Session."""
+        return self.reread(object_id, known_attempts=())
+
+    def reread(self, object_id: str, *, known_attempts: Collection[str]) -> RemotePayment:
         if INTENT_ID.fullmatch(object_id):
-            return self._reading.intent(object_id)
+            return self._reading.intent(object_id, known_attempts)
         if SESSION_ID.fullmatch(object_id):
-            return self._reading.session(object_id)
+            return self._reading.session(object_id, known_attempts)
         raise ObjectNotFound("no_such_object", "Ids of Stripe payments start with pi_ or cs_.")
 
     def find_reference(self, object_ids: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 created."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from payments.providers.contract import (
     RemoteRefund,
     Unknown,
 )
-from payments.providers.reading import LONGEST_TEXT, UNREADABLE, mapping
+from payments.providers.reading import LONGEST_TEXT, UNREADABLE, mapping, plain
 from payments.providers.stripe.link import StripeLink, row_of
 from payments.providers.stripe.objects import (
     Row,
@@ -58,31 +58,41 @@ class StripeReading:
 
     # ---- one -----------------------------------------------------------------------------------------------------
 
-    def intent(self, intent_id: str) -> RemotePayment:
+    def intent(self, intent_id: str, known_attempts: Collection[str] = ()) -> RemotePayment:
         intent = self._link.execute(
             lambda api: row_of(api.v1.payment_intents.retrieve(intent_id, {"expand": IN_INTENT}))
         )
-        return self._link.understand(lambda: self.whole(intent))
+        return self._link.understand(lambda: self.whole(intent, known_attempts=known_attempts))
 
-    def session(self, session_id: str) -> RemotePayment:
+    def session(self, session_id: str, known_attempts: Collection[str] = ()) -> RemotePayment:
         row = self._link.execute(
             lambda api: row_of(api.v1.checkout.sessions.retrieve(session_id, {"expand": IN_SESSION}))
         )
         intent = row.get("payment_intent")
-        made = self._link.understand(lambda: self.whole(intent)) if intent else None
+        made = (
+            self._link.understand(lambda: self.whole(intent, known_attempts=known_attempts))
+            if intent
+            else None
+        )
         return self._link.understand(lambda: session_of(row, made))
 
     def whole(
-        self, intent: Row, disputes: Sequence[Row] | None = None, charges: Sequence[Row] = ()
+        self,
+        intent: Row,
+        disputes: Sequence[Row] | None = None,
+        charges: Sequence[Row] = (),
+        *,
+        known_attempts: Collection[str] = (),
     ) -> RemotePayment:
         """The intent with every charge, and their refunds and disputes. `charges`: those that were listed already.
+        `known_attempts`: ids of charges that need not be listed again.
 
         A bank's inquiry does not mark the charge as disputed, so disputes are fetched wherever money was captured. A
         list that fails is recorded and does not hide the captures.
         """
         beside = Beside(self._link)
         if not (charges and accounts_for(intent, charges)):
-            charges = self._charges(intent, beside)
+            charges = self._charges(intent, known_attempts, beside)
         captured = [charge for charge in charges if took_money(charge)]
         refunds = [row for charge in captured for row in self._refunds(charge, beside)]
         if disputes is None and captured:
@@ -93,10 +103,12 @@ class StripeReading:
             intent, charges=charges, refunds=refunds, disputes=disputes or (), lists=beside.lists
         )
 
-    def _charges(self, intent: Row, beside: "Beside") -> Sequence[Row]:
-        """All charges, since each is an attempt to pay; the latest one alone if it is all there can be."""
+    def _charges(self, intent: Row, known_attempts: Collection[str], beside: "Beside") -> Sequence[Row]:
+        """All charges, since each is an attempt to pay; the latest one alone if there is nothing new before it."""
         charges = charges_in(intent)
-        if not intent.get("latest_charge") and accounts_for(intent, charges):
+        is_new = any(has_news(charge, known_attempts) for charge in charges)
+        is_there = bool(charges) or not intent.get("latest_charge")
+        if is_there and not is_new and accounts_for(intent, charges):
             return charges
         found = beside.rows(
             "charges",
@@ -258,6 +270,12 @@ class Beside:
             return ()
         self.lists.setdefault(name, "")
         return found
+
+
+def has_news(charge: Row, known_attempts: Collection[str]) -> bool:
+    """Whether an intent's latest charge is an attempt that is not known, so that others may have preceded it. One that
+    is pending becomes an attempt when it is decided."""
+    return charge.get("status") != "pending" and plain(charge.get("id")) not in known_attempts
 
 
 def took_money(charge: Row) -> bool:
