@@ -26,6 +26,7 @@ from payments.bookkeeping.provider_calls import (
     provider_call_finish,
 )
 from payments.bookkeeping.saved_methods import (
+    customer_forget,
     get_customer_id,
     get_own_method,
     list_changed,
@@ -60,6 +61,7 @@ from payments.models import CallState, Operation, Payment, PaymentMethodInfo, Pr
 from payments.providers.contract import (
     Action,
     Capability,
+    CustomerNotFound,
     DeclineGroup,
     ObjectNotFound,
     PaymentProvider,
@@ -210,7 +212,7 @@ def read_setup(call: ProviderCall) -> MethodSetup:
         return MethodSetup(call.pk, call.provider, call.object_id, call.method)
     try:
         setup = execute(call.provider, lambda provider: fetch_setup(provider, call))
-    except ObjectNotFound:
+    except (CustomerNotFound, ObjectNotFound):
         return MethodSetup(call.pk, call.provider, call.object_id)
     except (Refused, Unknown):
         raise ProviderUnavailable(call.get_provider_display()) from None
@@ -387,10 +389,14 @@ def is_gone(method: PaymentMethodInfo) -> bool:
 
 
 def read_method(method: PaymentMethodInfo) -> RemoteMethod | None:
-    """The method as the provider has it now; None if it is gone. Errors: ProviderUnavailable."""
+    """The method as the provider has it now; None if it is gone, alone or with its customer, who is forgotten then.
+    Errors: ProviderUnavailable."""
     customer_id = get_customer_id(method.user_id, method.provider)
     try:
         held = execute(method.provider, lambda provider: provider.saved_methods(customer_id))
+    except (CustomerNotFound, ObjectNotFound):
+        customer_forget(method.user_id, method.provider, customer_id)
+        return None
     except (Refused, Unknown):
         raise ProviderUnavailable(method.get_provider_display()) from None
     return next((remote for remote in held if remote.method_id == method.provider_method_id), None)

@@ -576,7 +576,7 @@ class PaymentProvider(ABC):
         raise NotImplementedError
 
     def saved_methods(self, customer_id: str) -> list[RemoteMethod]:
-        """Capability SAVE: the buyer's methods that the provider stores."""
+        """Capability SAVE: the buyer's methods that the provider stores. Errors: CustomerNotFound, Refused, Unknown."""
         raise NotImplementedError
 
     def detach(self, method_id: str, *, key: str) -> None:

@@ -32,7 +32,9 @@ from payments.models import (
     ProviderCustomer,
     WebhookEvent,
 )
+from payments.providers.contract import CustomerNotFound, RemoteMethod
 from payments.providers.registry import accounts_like
+from payments.providers.stripe.provider import StripeProvider
 from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open, providers_report
 from payments.tests.factories import paid_by_card, refund, reread, start
@@ -124,6 +126,36 @@ def test_saving_a_card_for_a_deleted_customer_works_at_once(stripe, shopper, gon
     setup = method_setup_start(user=shopper, provider="stripe")
     assert setup.action is not None
     assert get_customer(shopper) != gone
+
+
+def test_event_of_a_card_whose_customer_is_gone_is_settled_at_once(
+    stripe, shopper, saved, deliver, monkeypatch
+):
+    def refuse(self: StripeProvider, customer_id: str) -> list[RemoteMethod]:
+        raise CustomerNotFound("resource_missing", "No such customer")
+
+    monkeypatch.setattr(StripeProvider, "saved_methods", refuse)  # Stripe's adapter returns an empty list
+    stripe.post("stripe/event", type="payment_method.detached", id=saved.provider_method_id)
+
+    deliver(*stripe.events("payment_method.detached"))
+    process_due()
+
+    event = WebhookEvent.objects.get(kind="payment_method.detached")
+    assert (event.state, event.tries) == (EventState.DONE, 1)
+    assert not PaymentMethodInfo.objects.filter(is_active=True).exists()
+    assert not ProviderCustomer.objects.filter(user=shopper).exists()
+
+
+def test_setup_whose_customer_was_deleted_since_saves_nothing(stripe, shopper, deliver):
+    setup = method_setup_start(user=shopper, provider="stripe")
+    stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method="pm_card_visa")
+    customer_id = get_customer(shopper)
+    stripe.post("stripe/delete_customer", customer=customer_id)
+    deliver(*stripe.events("customer.deleted"))
+    process_due()
+
+    assert method_setup_finish(setup.setup_id, user=shopper).method is None
+    assert not ProviderCustomer.objects.exists()
 
 
 def test_event_of_a_deleted_customer_replaces_its_open_payment(
