@@ -65,7 +65,7 @@ def execute_call(call: ProviderCall, operation: Callable[[PaymentProvider], A_co
         return CallResult()
     lists = dict(answer.lists) if isinstance(answer, RemotePayment) else {}
     alerts_sync(call.provider, {call.operation: ""} | lists)
-    if call.operation in TAKES_PAYMENTS:
+    if is_unseen(call):
         note_credentials(call.provider, are_refused=False)
     return CallResult(answer)
 
@@ -84,9 +84,13 @@ def flag_not_configured(payment: Payment, error: ProviderError) -> None:
 
 
 def alert_forbidden(call: ProviderCall, error: ProviderError) -> None:
-    """Alert staff at once when our credentials are refused, because retrying will not help."""
+    """Alert staff at once when our credentials are refused, because retrying will not help.
+
+    Only a call that creates a payment without a saved method concerns no existing object: its refusal would meet every
+    buyer, so the provider is not offered.
+    """
     if not error.is_forbidden:
         return
     alert_raise(provider=call.provider, part=call.operation, detail=str(error))
-    if call.operation in TAKES_PAYMENTS:
+    if is_unseen(call):
         note_credentials(call.provider, are_refused=True)

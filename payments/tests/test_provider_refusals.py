@@ -352,6 +352,17 @@ def test_refused_refunds_do_not_take_the_method_off_the_offer(stripe, shopper, s
     assert offered(store)["credit_card"] == ""
 
 
+def test_refusal_of_a_single_paypal_order_alerts_staff_and_keeps_the_method_offered(paypal, wallet, store):
+    paypal.fault("forbidden", path="/v2/checkout/orders/*/capture", method="POST")
+
+    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+
+    assert reread(wallet).status == "FAILED"
+    assert reread(wallet).flags.filter(resolved_at=None).exists()
+    assert [(alert.provider, alert.part) for alert in alerts_open()] == [("paypal", "confirm")]
+    assert offered(store)["paypal"] == ""
+
+
 @pytest.mark.parametrize("action", ["unauthorized", "forbidden"])
 def test_refused_credentials_do_not_blame_the_buyers_card(stripe, shopper, action):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
