@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import Sum
 from django.utils import timezone
@@ -15,6 +14,7 @@ from orders.refunds import hold_refunded_parcels
 from orders.services.placing import PlacedOrder
 from orders.services.settlement import order_apply_settlement
 from orders.statuses import OrderStatus
+from payments.bookkeeping.buyer_facts import create_call_request
 from payments.bookkeeping.provider_calls import provider_call_enqueue
 from payments.bookkeeping.saved_methods import get_customer_id
 from payments.models import (
@@ -46,7 +46,7 @@ REFUND_CHECK = timedelta(hours=1)
 
 def enqueue_create(payment: Payment, order: Order) -> ProviderCall:
     """Enqueue the call that creates the payment at the provider; it runs after commit."""
-    request: dict[str, Any] = {"token_version": order.token_version}
+    request = create_call_request(order)
     if payment.user_id and (customer_id := get_customer_id(payment.user_id, payment.payment_provider)):
         request["customer_id"] = customer_id
     payment.next_check_at = timezone.now() + FIRST_CHECK[PaymentStatus.PENDING]

@@ -19,7 +19,7 @@ from artisans.accounts.models import User
 from artisans.core.security.encryption import encrypt, keyed_hash, keyed_hashes
 from payments.errors import PaymentBusy
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, PaymentRefund, ProviderCall
-from payments.models.provider_call import CREATES_OBJECT, SECRETS
+from payments.models.provider_call import BUYER, CREATES_OBJECT, METHOD_IDS, SECRETS
 from payments.providers.contract import Unknown
 from payments.providers.registry import key_lifetime
 
@@ -65,9 +65,9 @@ def provider_call_enqueue(
 
 
 def encrypt_secrets(request: dict[str, Any]) -> dict[str, Any]:
-    """The request as stored: ids of payment methods are encrypted, with a keyed hash beside each for lookups."""
+    """The request as stored: secrets are encrypted, with a keyed hash beside the id of a payment method for lookups."""
     secrets = {name: str(request[name]) for name in SECRETS if request.get(name)}
-    hashes = {f"{name}_hash": keyed_hash(text) for name, text in secrets.items()}
+    hashes = {f"{name}_hash": keyed_hash(text) for name, text in secrets.items() if name in METHOD_IDS}
     return request | {name: encrypt(text) for name, text in secrets.items()} | hashes
 
 
@@ -115,6 +115,8 @@ def provider_call_finish(
     call: ProviderCall, state: CallState, *, object_id: str = "", error: str = ""
 ) -> bool:
     """Close the call in the transaction that books its outcome. False when it was closed before."""
+    kept = {name: value for name, value in call.request.items() if name != BUYER}
+    request = {"request": kept} if BUYER in call.request else {}
     return bool(
         ProviderCall.objects.filter(pk=call.pk, state=CallState.OPEN).update(
             state=state,
@@ -122,6 +124,7 @@ def provider_call_finish(
             error=error[:300],
             lease_until=None,
             finished_at=timezone.now(),
+            **request,
         )
     )
 

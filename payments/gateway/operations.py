@@ -3,7 +3,6 @@
 Each outcome is booked in one transaction, together with the end of its call.
 """
 
-import re
 from collections.abc import Callable
 from uuid import UUID
 
@@ -17,8 +16,8 @@ from django.utils.translation import gettext as _
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.redaction import scrub
 from artisans.core.security.tokens import order_token
-from orders.addresses import address_read
 from orders.models import Order
+from payments.bookkeeping.buyer_facts import buyer_of
 from payments.bookkeeping.payments import payment_move
 from payments.bookkeeping.provider_calls import (
     is_too_old,
@@ -51,7 +50,6 @@ from payments.providers.contract import (
     RemotePayment,
     RemoteRefund,
     RemoteStatus,
-    ShipTo,
     Unknown,
 )
 from payments.selectors import object_ids_of, payment_lock
@@ -59,8 +57,6 @@ from payments.statuses import OPEN, PaymentStatus
 
 GIVEN_UP = "given_up"
 DUPLICATE = "duplicate_reference"
-SHIP_TO = ("name", "line1", "line2", "city", "region", "postal_code", "country")
-COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
 def provider_call_execute(call_id: UUID) -> CallResult[Answer]:
@@ -380,6 +376,7 @@ def page_url(name: str, order: Order, call: ProviderCall) -> str:
 
 def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
     order, stored = payment.order, call.request
+    ship_to, email = buyer_of(call, order)
     return CreateRequest(
         key=call.key,
         payment_id=str(payment.pk),
@@ -388,12 +385,12 @@ def create_request(call: ProviderCall, payment: Payment) -> CreateRequest:
         return_url=page_url("order_return", order, call),
         cancel_url=page_url("order_cancelled_at_provider", order, call),
         breakdown=breakdown(order) if payment.amount == order.total else None,
-        ship_to=ship_to(order),
+        ship_to=ship_to,
         customer_id=stored.get("customer_id", ""),
         method_id=call.secret("method_id"),
         save=stored.get("save", False),
         expires_at=parse_datetime(stored.get("expires_at", "")),
-        email=order.email,
+        email=email,
         requested_at=call.created_at,
         earlier_ids=earlier_ids(call, payment),
         attempt=duplicates_before(call, payment),
@@ -419,15 +416,6 @@ def duplicates_before(call: ProviderCall, payment: Payment) -> int:
         return 0
     refused = payment.calls.filter(state=CallState.REFUSED, error__startswith=DUPLICATE)
     return refused.filter(created_at__lt=call.created_at).count()
-
-
-def ship_to(order: Order) -> ShipTo | None:
-    """None for a free-text address, or one that lacks a field required by the providers. Never raises."""
-    known = address_read(order.shipping_address)
-    fields = {name: " ".join(str(known.get(name, "")).split()) for name in SHIP_TO}
-    if known.get("text") or not (fields["name"] and fields["line1"] and COUNTRY.fullmatch(fields["country"])):
-        return None
-    return ShipTo(**fields)
 
 
 def breakdown(order: Order) -> Breakdown:

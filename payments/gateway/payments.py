@@ -23,6 +23,7 @@ from payments.bookkeeping.attempts import (
     known_attempts,
     too_many_declines,
 )
+from payments.bookkeeping.buyer_facts import create_call_request
 from payments.bookkeeping.holds import renew_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
@@ -333,7 +334,7 @@ def payment_replace_at_provider(
         if payment.provider_payment_id:
             raise PaymentInProgress
         renew_order_hold(order, PaymentMethod(payment.payment_method))
-        request = {"token_version": order.token_version} | (request or {})
+        request = create_call_request(order) | (request or {})
         if operation == Operation.HOSTED and order.expires_at:
             request["expires_at"] = order.expires_at.isoformat()  # the hold may change before a repeat
         call = provider_call_enqueue(operation, payment=payment, request=request)

@@ -23,10 +23,9 @@ class Operation(models.TextChoices):
     DETACH = "detach", _("Remove payment method")
 
 
-SECRETS = (
-    "method_id",
-    "token",
-)  # keys of `request` that are encrypted: the provider's ids of payment methods
+METHOD_IDS = ("method_id", "token")  # keys of `request` with the provider's id of a payment method
+BUYER = "buyer"  # the key with the buyer's data; removed once the call is closed
+SECRETS = (*METHOD_IDS, BUYER)  # encrypted
 
 
 class CallState(models.TextChoices):

@@ -24,6 +24,9 @@ def pay(paypal, shopper, address) -> tuple[object, str]:
     """The paid payment, and PayPal's seller protection status."""
     payment = start(PaymentMethod.PAYPAL, user=shopper)
     Order.objects.filter(pk=payment.order_id).update(shipping_address=address)
+    payment.calls.update(
+        request={"token_version": 1}
+    )  # as release 0.1.0 wrote it: the address is the order's
     payment.order.refresh_from_db()
     payment_ensure_at_provider(payment)
     paypal.approve(payment)

@@ -530,6 +530,23 @@ def test_older_event_versions_and_the_buyers_currency_raise_no_flags(stripe, sho
 # ---- what the provider gets to know ----------------------------------------------
 
 
+def test_repeat_sends_the_address_of_the_first_try(stripe, shopper):
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    stripe.fault("drop_after", path="/v1/payment_intents", method="POST")
+    assert payment_ensure_at_provider(payment).action is None
+    address = payment.order.shipping_address
+    assert address["name"] not in str(payment.calls.get().request)
+
+    Order.objects.filter(pk=payment.order_id).update(
+        email="new@example.com", shipping_address=address | {"name": "Somebody Else"}
+    )
+    payment.calls.update(lease_until=None)
+
+    assert payment_ensure_at_provider(reread(payment)).action is not None
+    assert stripe.made() == 1
+    assert "buyer" not in payment.calls.get().request
+
+
 def test_stripe_gets_the_shipping_address_and_a_legal_expiry(stripe, shopper):
     payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
     payment_ensure_at_provider(payment)
