@@ -4,15 +4,22 @@ from datetime import timedelta
 from importlib import import_module
 
 import pytest
-from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from orders.models import Order
+from payments.models import PaymentRefund, Receipt
 from payments.tests.factories import give_back, record, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 migration = import_module("payments.migrations.0005_order_paid_at")
+TOTAL = 9999
+
+
+def fill_paid_at() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(migration.FILL_PAID_AT)
 
 
 def test_order_keeps_the_time_when_it_was_first_paid_in_full(shopper, staff, time_machine):
@@ -25,30 +32,47 @@ def test_order_keeps_the_time_when_it_was_first_paid_in_full(shopper, staff, tim
     assert first is not None
     assert abs(first - timezone.now()) < timedelta(minutes=1)
 
-    Order.objects.update(paid_at=None)  # as written by release 0.1.0
-    migration.fill_paid_at(apps, None)
-    payment.order.refresh_from_db()
-    assert payment.order.paid_at == payment.receipts.last().created_at
-
     time_machine.move_to(timezone.now() + timedelta(hours=1))
-    before = payment.order.paid_at
     give_back(payment, "50.00", actor=staff)
     record(payment, "50.00", actor=staff)
-    assert payment.order.paid_at == before
+    assert payment.order.paid_at == first
 
 
-def test_time_is_filled_in_only_if_it_is_certain():
-    now = timezone.now()
-    at = [now + timedelta(minutes=number) for number in range(4)]
-    cases = [
-        ("paid at once", [(at[0], 100)], 0, at[0]),
-        ("in parts, in any order of rows", [(at[2], 60), (at[1], 40)], 0, at[2]),
-        ("refunded later", [(at[0], 100), (at[1], 0)], 0, at[0]),
-        ("refunded before", [(at[0], 60), (at[1], 0), (at[2], 60)], 0, None),
-        ("not in full", [(at[0], 60)], 0, None),
-        ("in full before a parcel was cancelled", [(at[0], 100)], 30, at[0]),
-        ("in full before all of it was cancelled", [(at[0], 100)], 100, at[0]),
-        ("perhaps when a parcel was cancelled", [(at[0], 80), (at[1], 20)], 30, None),
+@pytest.mark.usefixtures("broken_books")
+def test_time_is_filled_in_only_if_it_is_certain(shopper, time_machine):
+    refund = 0
+    cases = [  # the amounts received in turn, what was cancelled, and which amount paid the order
+        ("paid at once", [TOTAL], 0, 0),
+        ("in parts", [4000, 5999], 0, 1),
+        ("too much", [TOTAL + 1, 5], 0, 0),
+        ("refunded later", [TOTAL, refund], 0, 0),
+        ("refunded before", [6000, refund, 6000], 0, None),
+        ("not in full", [6000], 0, None),
+        ("in full before a parcel was cancelled", [TOTAL], 3000, 0),
+        ("in full before all of it was cancelled", [TOTAL], TOTAL, 0),
+        ("perhaps when a parcel was cancelled", [8000, 1999], 3000, None),
     ]
-    found = {name: migration.find_paid_at(moves, 100, cancelled) for name, moves, cancelled, _ in cases}
-    assert found == {name: wanted for name, _, _, wanted in cases}
+    expected, now = {}, timezone.now()
+    for name, amounts, cancelled, paid_by in cases:
+        payment = start(user=shopper)
+        Order.objects.filter(pk=payment.order_id).update(
+            status="CONFIRMED", released_at=now, cancelled_minor=cancelled
+        )
+        times = [now + timedelta(minutes=minute) for minute in range(len(amounts))]
+        for at, amount in zip(times, amounts, strict=True):
+            time_machine.move_to(at, tick=False)
+            if amount == refund:
+                PaymentRefund.objects.create(payment=payment, currency="USD", amount_minor=1)
+            else:
+                Receipt.objects.create(
+                    payment=payment,
+                    currency="USD",
+                    amount_minor=amount,
+                    value_date=at.date(),
+                    reference_key=f"{name} {at}",
+                )
+        expected[payment.order_id] = None if paid_by is None else times[paid_by]
+
+    fill_paid_at()
+
+    assert dict(Order.objects.values_list("pk", "paid_at")) == expected
