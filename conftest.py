@@ -1,6 +1,8 @@
 """People, a store and clients for all tests. The network is off; money and stock are checked after every test."""
 
 import gc
+import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
@@ -8,6 +10,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.core.cache import cache
 from django.core.mail import EmailMultiAlternatives
@@ -55,6 +58,7 @@ def pytest_collection_finish() -> None:
     """Freeze modules and tests, which live until the end, so that the garbage collector does not traverse them."""
     gc.collect()
     gc.freeze()
+    gc.disable()
 
 
 def uses_database(item: pytest.Item) -> bool:
@@ -126,6 +130,25 @@ def live_server(django_db_setup, live_server):
 @pytest.fixture
 def broken_books() -> None:
     """The test writes rows that no service would write."""
+
+
+# ---- database ----------------------------------------------------------------------------------------------
+
+
+def sqlite_template() -> str:
+    """The migrated file from which `make test` copies the tests' databases; PostgreSQL copies by itself."""
+    return os.environ.get("TEST_TEMPLATE", "") if connection.vendor == "sqlite" else ""
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    if template := sqlite_template():
+        shutil.copyfile(template, settings.DATABASES["default"]["TEST"]["NAME"])
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    return bool(sqlite_template() or request.config.getvalue("reuse_db"))
 
 
 # ---- rows --------------------------------------------------------------------------------------------------

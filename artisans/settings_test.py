@@ -17,5 +17,5 @@ STORAGES = {
 }
 if "TEST_DATABASE" in os.environ:  # concurrent runs on one machine need separate databases
     DATABASES["default"]["TEST"] = {"NAME": os.environ["TEST_DATABASE"]}  # noqa: F405
-if "TEST_TEMPLATE" in os.environ:  # a migrated PostgreSQL database
+if "TEST_TEMPLATE" in os.environ:  # a migrated database, of which conftest.py copies the SQLite file
     DATABASES["default"]["TEST"] |= {"TEMPLATE": os.environ["TEST_TEMPLATE"], "MIGRATE": False}  # noqa: F405

@@ -5,12 +5,13 @@ With `gunicorn --preload` all modules are imported once and shared by the forked
 
 import gc
 import os
+from importlib import import_module
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
 
 application = get_wsgi_application()
-get_resolver().url_patterns  # imports all views, which each worker would do at its first request
+import_module(settings.ROOT_URLCONF)  # imports all views, which each worker would do at its first request
 gc.freeze()  # the collector would copy the shared pages: it writes to every object that it looks at

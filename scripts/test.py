@@ -20,7 +20,8 @@ from scripts.services import ProgramMissing, chromium, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
-TEMPLATE = "migrated"  # the database from which test databases are copied
+TEMPLATE = "migrated"  # the databases from which test databases are copied
+SQLITE_TEMPLATE = REPORTS / f"{TEMPLATE}.sqlite3"
 SPECIAL = "pg or crash or conformance or browser or browser_sqlite"
 OURS = (
     "artisans",
@@ -126,19 +127,24 @@ def start_services(stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
             services[name] = start()
         except ProgramMissing as problem:
             missing[name] = str(problem)
-    if "postgres" in services:
-        make_template(services["postgres"])
+    make_templates(services)
     return services, missing
 
 
-def make_template(url: str) -> None:
-    """Migrate one database from which the tests' databases are copied."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    env = own_environment() | {"DATABASE_URL": f"{url.rpartition('/')[0]}/{TEMPLATE}"}
-    env["DJANGO_SETTINGS_MODULE"] = "artisans.settings_test"
-    migrate = [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"]
-    subprocess.run(migrate, cwd=ROOT, env=env, check=True)
+def make_templates(services: dict[str, str]) -> None:
+    """Migrate one database of each kind, from which the tests' databases are copied."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    SQLITE_TEMPLATE.unlink(missing_ok=True)
+    urls = [f"sqlite:///{SQLITE_TEMPLATE}"]
+    if url := services.get("postgres"):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        urls.append(f"{url.rpartition('/')[0]}/{TEMPLATE}")
+    argv = [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"]
+    env = own_environment() | {"DJANGO_SETTINGS_MODULE": "artisans.settings_test"}
+    migrations = [subprocess.Popen(argv, cwd=ROOT, env=env | {"DATABASE_URL": url}) for url in urls]
+    if sum(migration.wait() for migration in migrations):
+        sys.exit("The test databases could not be migrated; see the output above.")
 
 
 # ---- runs ------------------------------------------------------------------------------------------------------
@@ -146,7 +152,6 @@ def make_template(url: str) -> None:
 
 def execute(runs: Sequence[Run], services: dict[str, str]) -> None:
     """Execute all runs, in parallel as far as there are cores; the output of each is printed when it ends."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
     waiting, progress = list(runs), Progress()
     busy: list[Running] = []
     try:
@@ -283,7 +288,8 @@ def environment(run: Run, services: dict[str, str]) -> dict[str, str]:
         env |= {"DATABASE_URL": services["postgres"], "TEST_TEMPLATE": TEMPLATE}
         env["TEST_DATABASE"] = f"test_{run.slug.replace('-', '_')}"
     else:
-        env |= {"DATABASE_URL": "sqlite://:memory:", "TEST_DATABASE": f"{REPORTS}/{run.slug}.sqlite3"}
+        env |= {"DATABASE_URL": "sqlite://:memory:", "TEST_TEMPLATE": str(SQLITE_TEMPLATE)}
+        env["TEST_DATABASE"] = f"{REPORTS}/{run.slug}.sqlite3"
     if "chromium" in run.needs:
         # Playwright runs an event loop, in which Django refuses to use its ORM without this.
         env |= {"CHROMIUM": services["chromium"], "DJANGO_ALLOW_ASYNC_UNSAFE": "1"}

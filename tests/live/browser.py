@@ -211,8 +211,8 @@ class Window:
         self.page.keyboard.type(text)
 
 
-# How long a page waits for the card form (LOAD_LIMIT in stripe.js): longer, since a test machine may be busy, and shorter
-# in tests about a form that does not load.
+# How long a page waits for the card form (LOAD_LIMIT in stripe.js): longer, since a test machine may be busy, and
+# shorter in tests about a form that does not load.
 PATIENT_CARD_FORM = """
 const { setTimeout: start } = window;
 window.setTimeout = (what, wait, ...rest) =>

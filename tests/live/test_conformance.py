@@ -27,7 +27,7 @@ CHECKS = (
     "response_schema_conformance",
     "negative_data_rejection",
 )
-SECONDS = 30  # for each of the two runs, apart from starting it; on a busy machine more
+SECONDS = 15  # for each of the two runs, apart from starting it; on a busy machine more
 
 
 @pytest.fixture(scope="module")
