@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.api.fields import CONTROL
 from artisans.core.security.card_data import REFUSAL, card_number_fields
+from artisans.core.texts import readable
 from orders.address_rules import LENGTHS, address_errors, address_normalize
 from orders.countries import COUNTRIES, CountryRules, rules_for
 
@@ -145,7 +146,7 @@ class DetailsForm(NoCardNumbersForm):
         return DetailsForm(initial=values | {f"{side}region": "" for side in moved}) if moved else None
 
     def clean_note(self) -> str:
-        note: str = self.cleaned_data["note"]
+        note = readable(self.cleaned_data["note"])
         if CONTROL.search(note):
             raise forms.ValidationError(gettext("Remove control characters; they cannot be printed."))
         return note

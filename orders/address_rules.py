@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from artisans.core.texts import UNPRINTABLE, is_visible, plain_characters
+from artisans.core.texts import UNPRINTABLE, is_visible, plain_characters, readable
 from orders.countries import KNOWN, CountryRules, meant_by, rules_for
 from orders.phones import canonical_phone, phone_error
 
@@ -37,8 +37,8 @@ def address_errors(address: Mapping[str, Any]) -> dict[str, str]:
 
 
 def address_normalize(address: Mapping[str, str]) -> dict[str, str]:
-    """The address with postal code and phone number as they are stored: in canonical form, if they are valid."""
-    found = dict(address)
+    """The address as it is stored: postal code and phone number in canonical form, if they are valid."""
+    found = {name: readable(value).strip() for name, value in address.items()}
     if code := plain_characters(address.get("postal_code", "")):
         found["postal_code"] = rules_for(address.get("country", "")).canonical_postal_code(code) or code
     if phone := canonical_phone(address.get("phone", "")):
@@ -74,6 +74,13 @@ def text_errors(text: str) -> Iterator[tuple[str, str]]:
         yield "text", _("Remove control characters; they cannot be printed on a label.")
     elif not is_visible(text):
         yield "text", _("Enter visible characters.")
+    elif not has_words(text):
+        yield "text", _("Enter an address, with letters or digits.")
+
+
+def has_words(text: str) -> bool:
+    """Whether there is a letter or a digit: a dot or a dash is no name and no street."""
+    return any(map(str.isalnum, text))
 
 
 def country_error(country: str) -> str:
@@ -94,7 +101,7 @@ def find_missing_fields(address: Mapping[str, Any], rules: CountryRules) -> Iter
         if getattr(rules, f"{name}_required")
     }
     for name, label in needed.items():
-        if not address.get(name, "").strip():
+        if not has_words(address.get(name, "")):
             yield name, _("%(label)s is required.") % {"label": _(label)}
 
 

@@ -10,6 +10,17 @@ BLANK_LETTERS = (
 
 DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2e3a\u2e3b\u30fc\ufe58\ufe63\uff0d")
 
+# Nothing that is seen: zero-width spaces, changes of direction that reorder the rest of a line, tags, noncharacters.
+# Joiners and the marks of right-to-left scripts stay.
+INVISIBLE = re.compile(
+    "[\u00ad\u200b\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufdd0-\ufdef\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
+)
+
+
+def readable(text: str) -> str:
+    """The text as it is stored: NFC, without invisible characters."""
+    return INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+
 
 def is_visible(text: str) -> bool:
     """Whether the text has a letter, digit or symbol, not only spaces, combining marks and joiners."""

@@ -118,6 +118,19 @@ def test_number_that_cannot_be_dialled_is_refused_with_the_remedy(phone, remedy)
     assert remedy in errors(phone=phone)["phone"]
 
 
+@pytest.mark.parametrize("value", [".", "---", "_", "😀", "??"])
+def test_name_street_and_city_need_a_letter_or_digit(value):
+    assert {"name", "line1", "city"} == set(errors(name=value, line1=value, city=value))
+    assert set(address_errors({"text": value})) == {"text"}
+
+
+def test_invisible_characters_are_not_stored():
+    hidden = "\ufeff\u202eAda\u200b \u2066Zoe\u0308\u2069\U000e0041\ufffe "
+
+    assert address_normalize(ADDRESS | {"name": hidden})["name"] == "Ada Zoë"
+    assert address_normalize(ADDRESS | {"name": "علی\u200cرضا"})["name"] == "علی\u200cرضا"
+
+
 def test_multiline_text_is_accepted():
     assert address_errors({"text": "Ada Lovelace\r\n\t12 Pier Road"}) == {}
     assert set(address_errors({"text": "Ada\x1b[2J"})) == {"text"}

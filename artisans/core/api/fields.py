@@ -2,7 +2,6 @@
 
 import logging
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,10 +14,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from artisans.core.money import AMOUNT
+from artisans.core.texts import readable
 from artisans.core.validators import validate_line, validate_stored_email
 
 logger = logging.getLogger(__name__)
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 CONTROL_IN_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # where no text of several lines is expected
 DAY = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
 MAX_DIGITS = 9
@@ -42,13 +42,13 @@ def no_control_characters(text: str) -> None:
 
 
 class StrictCharField(serializers.CharField):
-    """Text without control characters, in NFC. Numbers and booleans are not text."""
+    """Text without control and invisible characters, in NFC. Numbers and booleans are not text."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         no_control_characters(data)
-        return super().to_internal_value(unicodedata.normalize("NFC", data))
+        return super().to_internal_value(readable(data))
 
 
 class StrictLineField(StrictCharField):
