@@ -17,6 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.core.models import get_or_none
+from artisans.core.money import Money
+from orders.models import Order
 from payments.bookkeeping.attempts import (
     TOO_MANY_DECLINES,
     is_declined_too_often,
@@ -32,6 +34,7 @@ from payments.bookkeeping.review_flags import flag_refresh
 from payments.bookkeeping.saved_methods import customer_forget, get_customer_id
 from payments.declines import not_started
 from payments.errors import (
+    AmountMismatch,
     NotConfirmable,
     NothingDue,
     PaymentBusy,
@@ -258,9 +261,15 @@ def payment_capture(payment: Payment) -> PaymentResult:
     return execute_payment_call(payment.pk, call)
 
 
-def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
+def check_shown_amount(payment: Payment, order: Order, shown: Money | None) -> None:
+    """Refuse to charge anything but what the buyer was shown; the caller holds the locks. Errors: AmountMismatch."""
+    if shown is not None and not (shown == order.balance_due == payment.outstanding):
+        raise AmountMismatch(sent=shown.amount, due=order.balance_due)
+
+
+def payment_confirm(payment_id: UUID, *, method_id: str, shown: Money | None = None) -> PaymentResult:
     """The same once more with a new object if the provider no longer has the customer of this one."""
-    result = confirm_once(payment_id, method_id=method_id)
+    result = confirm_once(payment_id, method_id=method_id, shown=shown)
     if result.refused is not None and result.refused.is_forbidden:
         raise ProviderUnavailable(result.payment.get_payment_provider_display())
     if not isinstance(result.refused, CustomerNotFound):
@@ -269,15 +278,16 @@ def payment_confirm(payment_id: UUID, *, method_id: str) -> PaymentResult:
     if payment.user_id and (customer_id := get_customer_id(payment.user_id, payment.payment_provider)):
         customer_forget(payment.user_id, payment.payment_provider, customer_id)
     payment_replace_at_provider(payment_id, Operation.CREATE)
-    return confirm_once(payment_id, method_id=method_id)
+    return confirm_once(payment_id, method_id=method_id, shown=shown)
 
 
-def confirm_once(payment_id: UUID, *, method_id: str) -> PaymentResult:
+def confirm_once(payment_id: UUID, *, method_id: str, shown: Money | None) -> PaymentResult:
     """Pay with a payment method that the provider knows (a token or a saved one). Repeating it after success
     has no effect.
 
-    A refusal that is not a decline (an unknown method) is returned as `refused`. Errors: NotConfirmable,
-    PaymentBusy, ProviderUnavailable, PaymentDeclined with a message for the buyer.
+    `shown`: the amount that the buyer was shown. A refusal that is not a decline (an unknown method) is returned as
+    `refused`. Errors: NotConfirmable, PaymentBusy, AmountMismatch, ProviderUnavailable, PaymentDeclined with a message
+    for the buyer.
     """
     with transaction.atomic():
         payment, order = payment_lock(payment_id)
@@ -291,6 +301,7 @@ def confirm_once(payment_id: UUID, *, method_id: str) -> PaymentResult:
             raise ProviderUnavailable(payment.get_payment_provider_display())
         if not order.balance_due:
             raise NothingDue
+        check_shown_amount(payment, order, shown)
         if not payment.provider_payment_id:
             raise PaymentBusy
         call = provider_call_enqueue(
@@ -307,18 +318,23 @@ def confirm_once(payment_id: UUID, *, method_id: str) -> PaymentResult:
 
 
 def payment_replace_at_provider(
-    payment_id: UUID, operation: Operation, *, request: dict[str, object] | None = None
+    payment_id: UUID,
+    operation: Operation,
+    *,
+    request: dict[str, object] | None = None,
+    shown: Money | None = None,
 ) -> PaymentResult:
     """Replace the provider's object of a payment: by its hosted page, or by one for the card form on our
     page.
 
-    The current object is cancelled first, so that two can never be paid. Errors: PaymentBusy,
-    PaymentInProgress, NothingDue.
+    The current object is cancelled first, so that two can never be paid. `shown`: the amount that the buyer was shown,
+    for an object that is charged at once. Errors: PaymentBusy, PaymentInProgress, NothingDue, AmountMismatch.
     """
     with transaction.atomic():
         payment, order = payment_lock(payment_id)
         if payment.status not in OPEN or not order.balance_due:
             raise NothingDue
+        check_shown_amount(payment, order, shown)
         present = payment.provider_payment_id
         call = (
             provider_call_enqueue(Operation.RELEASE, payment=payment, request={"object_id": present})
@@ -333,6 +349,7 @@ def payment_replace_at_provider(
             return PaymentResult(payment)  # it has been paid in the meantime
         if payment.provider_payment_id:
             raise PaymentInProgress
+        check_shown_amount(payment, order, shown)
         renew_order_hold(order, PaymentMethod(payment.payment_method))
         request = create_call_request(order) | (request or {})
         if operation == Operation.HOSTED and order.expires_at:

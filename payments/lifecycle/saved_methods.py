@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
+from artisans.core.money import Money
 from artisans.core.security.card_data import RawCardData
 from artisans.core.security.encryption import keyed_hashes
 from payments.bookkeeping.provider_calls import (
@@ -296,11 +297,14 @@ def saved_method(user: User | None, provider: str, method_reference: str) -> Pay
     return get_own_method(user, saved.pk) if saved else None
 
 
-def payment_pay(payment_id: UUID, *, user: User | None, method_reference: str = "") -> PaymentResult:
-    """Pay with a saved method or a token; without one, check whether the buyer paid in the browser.
+def payment_pay(
+    payment_id: UUID, *, user: User | None, method_reference: str = "", shown: Money | None = None
+) -> PaymentResult:
+    """Pay with a saved method or a token; without one, check whether the buyer paid in the browser. `shown`: the amount
+    that the buyer was shown, if it has to be the amount charged.
 
-    Errors: NotConfirmable, PaymentBusy, PaymentInProgress, PaymentDeclined, ProviderUnavailable,
-    MethodRemoved, MethodNotUsable, and those of `saved_method`.
+    Errors: NotConfirmable, PaymentBusy, PaymentInProgress, AmountMismatch, PaymentDeclined,
+    ProviderUnavailable, MethodRemoved, MethodNotUsable, and those of `saved_method`.
     """
     payment = reload_payment(payment_id)
     if not payment.is_remote:
@@ -313,9 +317,10 @@ def payment_pay(payment_id: UUID, *, user: User | None, method_reference: str = 
     if method is not None:
         payment = payment_at_holder(payment, method)
         if charges_saved_on_create(method.provider):
-            return pay_with_account(payment, method)
+            return pay_with_account(payment, method, shown)
         ensure_customer_payment(payment, method)
-    result = payment_confirm(payment.pk, method_id=method.provider_method_id if method else method_reference)
+    token = method.provider_method_id if method else method_reference
+    result = payment_confirm(payment.pk, method_id=token, shown=shown)
     if result.refused is None or result.payment.status not in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
         return result
     if method is not None and is_gone(method):
@@ -362,16 +367,18 @@ def ensure_customer_payment(payment: Payment, method: PaymentMethodInfo) -> None
         payment_replace_at_provider(payment.pk, Operation.CREATE, request={"customer_id": customer_id})
 
 
-def pay_with_account(payment: Payment, method: PaymentMethodInfo) -> PaymentResult:
+def pay_with_account(
+    payment: Payment, method: PaymentMethodInfo, shown: Money | None = None
+) -> PaymentResult:
     """Some providers charge a saved account when the payment is created, without further approval by its owner.
 
-    Errors: PaymentBusy, PaymentInProgress, PaymentDeclined, ProviderUnavailable, MethodRemoved.
+    Errors: PaymentBusy, PaymentInProgress, AmountMismatch, PaymentDeclined, ProviderUnavailable, MethodRemoved.
     """
     request: dict[str, object] = {
         "customer_id": get_customer_id(method.user_id, method.provider),
         "method_id": method.provider_method_id,
     }
-    result = payment_replace_at_provider(payment.pk, Operation.CREATE, request=request)
+    result = payment_replace_at_provider(payment.pk, Operation.CREATE, request=request, shown=shown)
     if result.refused is None:
         is_waiting = result.action is None and result.payment.status == PaymentStatus.PENDING
         return sync_or_unavailable(result.payment) if is_waiting else result  # it may have to be captured

@@ -270,11 +270,11 @@ def test_removing_a_card_during_its_payment_ends_paid_or_refused(
     """The card is removed between reading it and the provider's confirmation, or just after."""
     real = saved_methods.payment_confirm
 
-    def confirmed_late(payment_id, *, method_id):
+    def confirmed_late(payment_id, **arguments):
         if detached_first:
             method_remove(user=shopper, method_id=saved.pk)
         try:
-            return real(payment_id, method_id=method_id)
+            return real(payment_id, **arguments)
         finally:
             if not detached_first:
                 method_remove(user=shopper, method_id=saved.pk)

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.catalog.tests.factories import ProductFactory
+from orders.models import Order
 from payments.errors import PaymentDeclined
 from payments.gateway.payments import payment_confirm, payment_ensure_at_provider
 from payments.lifecycle.saved_methods import (
@@ -19,6 +20,7 @@ from payments.methods import PaymentMethod
 from payments.models import PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.tasks import check_due_payments_task, check_due_setups_task
 from payments.tests.factories import reread, start
+from payments.web import provider_pages
 from tests.checkout_client import CheckoutClient, order_at
 from tests.html import page
 
@@ -207,6 +209,22 @@ def test_placed_order_is_paid_with_one_button(shop, card, payment, stripe):
 
 def test_other_amount_than_shown_is_not_charged(shop, card, payment, stripe):
     response = pay(shop.client, payment, card(), amount="9998")
+
+    assert "The amount due has changed. Nothing was charged." in page(response).text
+    assert stripe.captured() == []
+
+
+@pytest.mark.usefixtures("broken_books")
+def test_amount_is_compared_again_when_the_payment_is_locked(shop, card, payment, stripe, monkeypatch):
+    ensure = provider_pages.payment_ensure_at_provider
+
+    def cancel_a_part_meanwhile(payment):
+        result = ensure(payment)
+        Order.objects.filter(pk=payment.order_id).update(cancelled_minor=1000)
+        return result
+
+    monkeypatch.setattr(provider_pages, "payment_ensure_at_provider", cancel_a_part_meanwhile)
+    response = pay(shop.client, payment, card())
 
     assert "The amount due has changed. Nothing was charged." in page(response).text
     assert stripe.captured() == []

@@ -1,6 +1,8 @@
 """Paying at a provider: its page here, the redirect to the provider, and the return. Our forms never contain
 card data."""
 
+import re
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,12 +14,13 @@ from django.views.decorators.http import require_GET, require_POST
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal, require_user
 from artisans.core.errors import DomainError
+from artisans.core.money import Money
 from artisans.core.security.client_ip import site_url
 from artisans.core.security.rate_limits import count, count_network
 from orders.addresses import address_read
 from orders.models import Order
 from orders.selectors import is_masked
-from payments.errors import PaymentDeclined
+from payments.errors import AmountMismatch, PaymentDeclined
 from payments.gateway.connection import can, is_unavailable
 from payments.gateway.payments import (
     PaymentResult,
@@ -44,6 +47,8 @@ from payments.web.csp import allow_provider, may_lead_to_provider
 from payments.web.forms import PaymentForm
 from payments.web.links import order_of
 from payments.web.saved_choices import owner_of_page, saved_for_payment, saved_id_of
+
+MINOR_UNITS = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 def facts_with_page(payment: Payment | None) -> ProviderFacts | None:
@@ -125,13 +130,19 @@ def order_saved(request: HttpRequest, token: str) -> HttpResponse:
     if payment is None or owner is None or not order.balance_due:
         return redirect("payments:order", token=token)
     form = PaymentForm(request.POST, choices=saved_for_payment(payment, owner))
-    if request.POST.get("amount") != str(order.balance_due.minor):
-        messages.error(request, _("The amount due has changed. Nothing was charged."))
-    elif not form.is_valid():
+    shown = request.POST.get("amount", "")
+    if not form.is_valid():
         messages.error(request, _("Choose one of your saved cards, or pay another way. Nothing was charged."))
+    elif not MINOR_UNITS.fullmatch(shown):
+        messages.error(request, amount_changed())
     else:
-        return pay_with_saved(request, payment, token, saved_id_of(form.cleaned_data["payment_method"]))
+        method_id = saved_id_of(form.cleaned_data["payment_method"])
+        return pay_with_saved(request, payment, token, method_id, shown=order.money(int(shown)))
     return redirect_to_ways(payment, token)
+
+
+def amount_changed() -> str:
+    return _("The amount due has changed. Nothing was charged.")
 
 
 @csrf_exempt  # as order_pay: the path contains the secret
@@ -150,17 +161,22 @@ def order_save(request: HttpRequest, token: str) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def pay_with_saved(request: HttpRequest, payment: Payment, token: str, method_id: str) -> HttpResponse:
+def pay_with_saved(
+    request: HttpRequest, payment: Payment, token: str, method_id: str, *, shown: Money | None = None
+) -> HttpResponse:
     """Charge a saved method of the signed-in user; then redirect to their bank or to the order. If nothing was
-    charged, redirect to the page with the other ways to pay."""
+    charged, redirect to the page with the other ways to pay. `shown`: the amount on the page."""
     user = require_user(request)
     try:
         count_network("confirms_network", request)  # as in the API
         count("confirms_principal", f"user:{user.pk}")
         payment = payment_ensure_at_provider(payment).payment
-        result = payment_pay(payment.pk, user=user, method_reference=method_id)
+        result = payment_pay(payment.pk, user=user, method_reference=method_id, shown=shown)
     except PaymentDeclined:
         return redirect_to_ways(payment, token)  # the page shows the reason
+    except AmountMismatch:
+        messages.error(request, amount_changed())
+        return redirect_to_ways(payment, token)
     except DomainError as error:
         messages.error(request, error.detail)
         return redirect_to_ways(payment, token)
