@@ -138,6 +138,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "artisans.core.web.middleware.AdminContentPolicyMiddleware",
     "artisans.core.web.middleware.PrivatePagesMiddleware",
+    "artisans.core.web.middleware.PublicPagesCompressionMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -178,6 +179,7 @@ API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/product
 # Pages about one person are never cached; URLs that contain a token are never sent as a referrer.
 PRIVATE_PATHS = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
 SIGNED_LINK_PATHS = r"/shop/orders/(?!find/$)"
+COMPRESSED_PATHS = r"/(?:$|shop/products/|shop/artisans/|docs\b)"
 
 # ---- database, cache, queue, email ----------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}

@@ -37,6 +37,6 @@ for (const prefix of ["", "billing_"]) {
   const country = document.getElementById(`id_${prefix}country`);
   if (!country) continue;
   country.addEventListener("change", () => relabel(country.form, prefix));
-  // Chosen before this script had arrived, or restored by the browser.
+  // Selected before this script had loaded, or restored by the browser.
   if (country.value !== document.getElementById(prefix + "shown_country").value) relabel(country.form, prefix);
 }

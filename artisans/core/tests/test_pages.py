@@ -1,5 +1,6 @@
 """Every response: a request id, security headers, and error pages that say whether anything was charged."""
 
+import gzip
 import io
 import json
 import logging
@@ -152,3 +153,32 @@ def test_health(client, monkeypatch):
 )
 def test_path_traversal_is_not_found(client, path):
     assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["/", "/?q=bowl", "/docs"])
+def test_public_pages_are_compressed(client, address):
+    plain = client.get(address)
+    answer = client.get(address, headers={"accept-encoding": "gzip"})
+
+    assert "Content-Encoding" not in plain
+    assert (answer["Content-Encoding"], answer["Vary"].count("Accept-Encoding")) == ("gzip", 1)
+    assert (
+        gzip.decompress(answer.content).decode().partition("<main")[0]
+        == plain.content.decode().partition("<main")[0]
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/shop/cart/",
+        "/shop/orders/find/?order=x",
+        "/shop/account/login/",
+        "/admin/login/",
+        "/products/",
+        "/schema",
+    ],
+)
+def test_pages_that_may_hold_secrets_are_not_compressed(client, address):
+    """BREACH: the length of a compressed page can reveal them."""
+    assert "Content-Encoding" not in client.get(address, headers={"accept-encoding": "gzip"})

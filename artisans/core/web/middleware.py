@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from artisans.core.requests import request_id
 from artisans.core.security.card_data import has_card_number
@@ -43,6 +44,21 @@ class PrivatePagesMiddleware:
         if re.match(settings.SIGNED_LINK_PATHS, request.path):
             response["Referrer-Policy"] = "no-referrer"
         return response
+
+
+class PublicPagesCompressionMiddleware(GZipMiddleware):
+    """Compresses the catalog and the documentation only.
+
+    Other pages show personal data or links with a token beside text from the request, and the length of a compressed
+    page can reveal them (BREACH, https://breachattack.com). What public pages show of a user, such as their email
+    address in the header, is protected by Django's padding of random length.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        is_html = response.get("Content-Type", "").startswith("text/html")
+        if not is_html or not re.match(settings.COMPRESSED_PATHS, request.path):
+            return response
+        return super().process_response(request, response)
 
 
 class AdminContentPolicyMiddleware:
