@@ -14,4 +14,4 @@ class LineField(forms.CharField):
     default_validators = [validate_line]
 
     def to_python(self, value: Any) -> str:
-        return readable(super().to_python(value)).strip()
+        return readable(super().to_python(value) or "").strip()

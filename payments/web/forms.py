@@ -3,6 +3,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from artisans.core.forms import LineField
 from artisans.core.numbers import is_number
 from artisans.core.validators import validate_stored_email
 from payments.lifecycle.offer import MethodChoice
@@ -37,7 +38,7 @@ class FindOrderForm(forms.Form):
 
 
 class CancelForm(forms.Form):
-    reason = forms.CharField(
+    reason = LineField(
         label=_("Why are you cancelling?"),
         required=False,
         max_length=200,
