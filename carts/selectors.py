@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Artisan, Product
+from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
@@ -26,14 +27,37 @@ def carts_visible_to(principal: Principal) -> QuerySet[Cart]:
     return Cart.objects.none()
 
 
+@compiled
+def open_carts_of_user(user_id: UUID) -> QuerySet[Cart]:
+    return Cart.objects.filter(user=user_id, status=CartStatus.OPEN).order_by()
+
+
 def open_cart(principal: Principal) -> Cart | None:
+    if principal.user is not None:
+        return open_carts_of_user.first(principal.user.pk)
     return get_or_none(carts_visible_to(principal).filter(status=CartStatus.OPEN))
+
+
+@compiled
+def carts_of_user_locked(user_id: UUID, cart_id: UUID) -> QuerySet[Cart]:
+    return (
+        Cart.objects.filter(user=user_id, pk=cart_id).select_for_update(of=("self",), no_key=True).order_by()
+    )
+
+
+@compiled
+def carts_of_guest_locked(token_hash: str, cart_id: UUID) -> QuerySet[Cart]:
+    carts = Cart.objects.filter(token_hash=token_hash, pk=cart_id)
+    return carts.select_for_update(of=("self",), no_key=True).order_by()
 
 
 def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True) -> Cart:
     """The cart, locked until the transaction ends. Errors: NotFound if it is not the principal's, CartClosed."""
-    carts = carts_visible_to(principal).select_for_update(of=("self",), no_key=True)
-    cart = get_or_none(carts.filter(pk=cart_id))
+    cart = None
+    if principal.user is not None:
+        cart = carts_of_user_locked.first(principal.user.pk, cart_id)
+    elif principal.cart_hash:
+        cart = carts_of_guest_locked.first(principal.cart_hash, cart_id)
     if cart is None:
         raise NotFound(_("Cart not found."))
     if must_be_open and cart.status != CartStatus.OPEN:
@@ -41,20 +65,39 @@ def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True)
     return cart
 
 
+@compiled
+def items_in(cart_id: UUID) -> QuerySet[CartItem]:
+    """Without their products."""
+    return CartItem.objects.filter(cart=cart_id).order_by()
+
+
+@compiled
+def items_with_products(cart_id: UUID) -> QuerySet[CartItem]:
+    return CartItem.objects.filter(cart=cart_id).select_related("product__artisan").order_by()
+
+
+@compiled
+def items_with_locked_products(cart_id: UUID) -> QuerySet[CartItem]:
+    items = CartItem.objects.filter(cart=cart_id).select_related("product__artisan")
+    return items.select_for_update(of=("product",), no_key=True).order_by("product_id")
+
+
 def items_of(cart: Cart) -> list[CartItem]:
     """The items with product and artisan, in the order in which they were added."""
-    return sort_items(cart.items.select_related("product__artisan").order_by())
+    return sort_items(cart, items_with_products(cart.pk))
 
 
 def items_lock(cart: Cart) -> list[CartItem]:
     """The items of a locked cart, with their products locked in key order as products_lock does."""
-    products = cart.items.select_related("product__artisan").select_for_update(of=("product",), no_key=True)
-    return sort_items(products.order_by("product_id"))
+    return sort_items(cart, items_with_locked_products(cart.pk))
 
 
-def sort_items(items: Iterable[CartItem]) -> list[CartItem]:
-    """Sort by the time of adding."""
-    return sorted(items, key=lambda item: (item.created_at, item.pk))
+def sort_items(cart: Cart, items: Iterable[CartItem]) -> list[CartItem]:
+    """The items of this cart by the time of adding."""
+    found = sorted(items, key=lambda item: (item.created_at, item.pk))
+    for item in found:
+        item.cart = cart
+    return found
 
 
 def subtotal_of(cart: Cart, items: Sequence[CartItem]) -> Money:

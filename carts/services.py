@@ -14,7 +14,7 @@ from artisans.core.idempotency.keys import effect_record
 from artisans.core.security.tokens import hash_secret, new_secret
 from carts.errors import NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
 from carts.models import Cart, CartItem, CartStatus
-from carts.selectors import cart_lock, items_of, line_requests_of, open_cart, sort_items
+from carts.selectors import cart_lock, items_in, items_of, line_requests_of, open_cart, sort_items
 from orders.problems import MAX_QUANTITY, LineRequest, find_problems
 from orders.selectors import store_rules
 
@@ -60,7 +60,7 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
     Errors: NotFound, CartClosed, UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock; then nothing changes.
     """
     cart = cart_lock(principal, cart_id)
-    have = {item.product_id: item for item in sort_items(cart.items.order_by())}
+    have = {item.product_id: item for item in sort_items(cart, items_in(cart.pk))}
     products = products_by_id([*have, *adds])
     for item in have.values():
         item.product = products[item.product_id]

@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from artisans.core.compiled import compiled
 from artisans.core.errors import WHOLE_NUMBER, TooManyRequests
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
@@ -102,7 +103,7 @@ def holds_check(
     Errors: TooManyOpenOrders, TooManyUnitsHeld. Locks: the buyer and their network, after the products.
     """
     lock(buyer, is_known=is_known)
-    own = lines_of(open_orders(buyer, is_known=is_known, kind=kind))
+    own = open_lines(buyer, is_known=is_known, kind=kind)
     check_open_orders(own, is_known=is_known, kind=kind)
     if is_known:
         held = [held_units(row, currency) for row in own]
@@ -146,6 +147,18 @@ def order_hold_check(order: Order, *, kind: HoldKind) -> bool:
             decision.excess, kind=kind, is_known=is_known, currency=order.currency, is_placed=True
         )
     return decision.is_short or decision.excess is not None
+
+
+def open_lines(buyer: Buyer, *, is_known: bool, kind: HoldKind) -> list[LineRow]:
+    """The lines of the buyer's open orders."""
+    if buyer.user is not None and is_known and kind is not HoldKind.CASH:
+        return [LineRow(*row) for row in lines_awaiting_money(buyer.user.pk)]
+    return lines_of(open_orders(buyer, is_known=is_known, kind=kind))
+
+
+@compiled
+def lines_awaiting_money(user_id: UUID) -> QuerySet[OrderLine, tuple[Any, ...]]:
+    return line_rows(Q(order__in=orders_of_known_buyer(user_id).filter(AWAITING_MONEY)))
 
 
 def open_orders(buyer: Buyer, *, is_known: bool, kind: HoldKind) -> QuerySet[Order]:
@@ -205,15 +218,20 @@ def orders_of(buyer: Buyer, *, is_known: bool) -> QuerySet[Order]:
     Unconfirmed orders of others never count for a known buyer: strangers could lock them out.
     """
     if buyer.user is not None and is_known:
-        verified = EmailAddress.objects.filter(user=buyer.user, verified=True).values("email")
-        confirmed = Q(user=None, mailbox_confirmed_at__isnull=False, email__in=verified)
-        return Order.objects.filter(Q(user=buyer.user) | confirmed)
+        return orders_of_known_buyer(buyer.user.pk)
     same = Q(email=buyer.email)
     if buyer.user is not None:
         same |= Q(user=buyer.user)
     if buyer.phone:
         same |= Q(phone=buyer.phone)
     return Order.objects.filter(same)
+
+
+def orders_of_known_buyer(user_id: UUID) -> QuerySet[Order]:
+    """Their own orders, and guest orders that they confirmed by one of their addresses."""
+    verified = EmailAddress.objects.filter(user=user_id, verified=True).values("email")
+    confirmed = Q(user=None, mailbox_confirmed_at__isnull=False, email__in=verified)
+    return Order.objects.filter(Q(user=user_id) | confirmed)
 
 
 def held_by_unknown_buyers(
@@ -228,19 +246,21 @@ def held_by_unknown_buyers(
 
 
 def lines_of(orders: QuerySet[Order], condition: Q | None = None) -> list[LineRow]:
-    lines = OrderLine.objects.filter(condition or Q(), order__in=orders).order_by()
-    return [
-        LineRow(*row)
-        for row in lines.values_list(
-            "order_id",
-            "order__expires_at",
-            "order__network",
-            "product_id",
-            "quantity",
-            "line_total_minor",
-            "currency",
-        )
-    ]
+    return [LineRow(*row) for row in line_rows((condition or Q()) & Q(order__in=orders))]
+
+
+def line_rows(condition: Q) -> QuerySet[OrderLine, tuple[Any, ...]]:
+    """Shape: as LineRow."""
+    lines = OrderLine.objects.filter(condition).order_by()
+    return lines.values_list(
+        "order_id",
+        "order__expires_at",
+        "order__network",
+        "product_id",
+        "quantity",
+        "line_total_minor",
+        "currency",
+    )
 
 
 def held_units(row: LineRow, currency: str, *, is_own: bool = True) -> HeldUnits:

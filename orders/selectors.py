@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User, normal_email
 from artisans.accounts.principals import Principal
 from artisans.catalog.services import products_lock
+from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from orders.models import Order, OrderLine, Parcel, StoreRules
@@ -22,9 +23,14 @@ LOCK_CHECK: ContextVar[LockCheck | None] = ContextVar("LOCK_CHECK", default=None
 MASK_AFTER = timedelta(days=30)
 
 
+@compiled
+def all_store_rules() -> QuerySet[StoreRules]:
+    return StoreRules.objects.filter(pk=1).order_by()
+
+
 def store_rules() -> StoreRules:
     """The store's settings; unsaved defaults, with `is_open` False, if it was never set up."""
-    return get_or_none(StoreRules.objects.filter(pk=1)) or StoreRules(pk=1)
+    return all_store_rules.first() or StoreRules(pk=1)
 
 
 def owned_by(user: User, *, path: str = "") -> Q:
@@ -52,9 +58,15 @@ def is_known_buyer(order: Order) -> bool:
     return order.user_id is not None and has_verified_address(order.user_id)
 
 
+@compiled
+def verified_flags(user_id: UUID) -> QuerySet[EmailAddress, tuple[bool]]:
+    addresses: QuerySet[EmailAddress] = EmailAddress.objects.filter(user=user_id)  # allauth is untyped
+    return addresses.values_list("verified")
+
+
 def has_verified_address(user_id: UUID) -> bool:
     """Accounts without any address were made by the operator and count as verified."""
-    flags = list(EmailAddress.objects.filter(user=user_id).values_list("verified", flat=True))
+    flags = [is_verified for (is_verified,) in verified_flags(user_id)]
     return any(flags) or not flags
 
 

@@ -1,6 +1,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from knox.auth import TokenAuthentication
@@ -10,7 +11,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from artisans.accounts.models import AuthToken, Scope, User
-from artisans.core.models import get_or_none
+from artisans.core.compiled import compiled
 
 LAST_USED_INTERVAL = timedelta(minutes=1)
 
@@ -45,7 +46,7 @@ class BearerAuthentication(TokenAuthentication):
             digest = hash_token(token.decode("ascii"))
         except ValueError as error:
             raise AuthenticationFailed(_("The token is not valid."), "invalid_token") from error
-        found = get_or_none(AuthToken.objects.select_related("user").filter(digest=digest))
+        found = tokens_with_user.first(digest)
         if found is None or not found.user.is_active:
             raise AuthenticationFailed(_("The token is not valid."), "invalid_token")
         if found.expiry is not None and found.expiry < timezone.now():
@@ -60,6 +61,12 @@ class BearerAuthentication(TokenAuthentication):
         """The scope required for this method of the view."""
         own: str | None = getattr(view, "scopes", {}).get(getattr(view, "action", None) or method.lower())
         return own or (Scope.READ.value if method in SAFE_METHODS else Scope.WRITE.value)
+
+
+@compiled
+def tokens_with_user(digest: str) -> QuerySet[AuthToken]:
+    tokens: QuerySet[AuthToken] = AuthToken.objects.filter(digest=digest)  # knox is untyped
+    return tokens.select_related("user").order_by()
 
 
 def record_use(token: AuthToken) -> None:

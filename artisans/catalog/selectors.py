@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.search import SearchResult, search
+from artisans.core.compiled import compiled
 
 BEST_MATCH = "match"
 SORTS: dict[str, tuple[Any, tuple[str, ...]]] = {
@@ -25,10 +26,14 @@ def products_on_sale() -> QuerySet[Product]:
     )
 
 
+@compiled
+def products_with_artisans(ids: list[UUID]) -> QuerySet[Product]:
+    return Product.objects.filter(pk__any=ids).select_related("artisan").order_by()
+
+
 def products_by_id(ids: Iterable[UUID]) -> dict[UUID, Product]:
     """The products with their artisans, on sale or not. Missing ids are left out."""
-    found = Product.objects.filter(pk__in=set(ids)).select_related("artisan")
-    return {product.pk: product for product in found.order_by()}
+    return {product.pk: product for product in products_with_artisans(list(set(ids)))}
 
 
 def sorts_offered(q: str) -> list[str]:

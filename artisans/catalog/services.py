@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Product, StockMove, StockMoveKind
+from artisans.core.compiled import compiled
 from artisans.core.errors import Conflict, InvalidInput
 
 
@@ -35,14 +36,15 @@ class OutOfStock(Conflict):
         super().__init__(_("Some items are no longer in stock. Nothing was reserved."))
 
 
+@compiled
+def products_locked(ids: list[UUID]) -> models.QuerySet[Product]:
+    products = Product.objects.filter(pk__any=ids).select_related("artisan")
+    return products.select_for_update(of=("self",), no_key=True).order_by("pk")
+
+
 def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
     """The products, locked in key order until the transaction ends. Missing ids are left out."""
-    rows = (
-        Product.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("artisan")
-        .filter(pk__in=set(ids))
-    )
-    return {product.pk: product for product in rows.order_by("pk")}
+    return {product.pk: product for product in products_locked(list(set(ids)))}
 
 
 def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> None:

@@ -1,0 +1,113 @@
+"""Compiled queries return what their plain querysets return."""
+
+import sys
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.db import connection, models, transaction
+
+from artisans.accounts.authentication import tokens_with_user
+from artisans.accounts.models import AuthToken, User
+from artisans.catalog.selectors import products_with_artisans
+from artisans.catalog.services import products_locked
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.compiled import CompiledQuery, compiled
+from carts import selectors
+from carts.models import Cart
+from orders.holds import lines_awaiting_money
+from orders.models import StoreRules
+from orders.selectors import all_store_rules, verified_flags
+
+PACKAGES = ("artisans", "carts", "orders", "payments")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+def values(row: Any) -> Any:
+    """All columns of a row and of the rows that it loaded with it."""
+    if not isinstance(row, models.Model):
+        return row
+    held = {name: value for name, value in vars(row).items() if not name.startswith("_")}
+    loaded = {name: values(other) for name, other in row._state.fields_cache.items()}
+    return type(row), held, loaded
+
+
+def assert_same(query: CompiledQuery[Any, Any], *args: Any) -> None:
+    """The second call uses what the first has compiled."""
+    plain = list(map(values, query.queryset(*args)))
+    assert plain, f"{query.queryset.__name__} found nothing"
+    for _ in range(2):
+        assert list(map(values, query(*args))) == plain
+
+
+def test_rows_are_those_of_the_plain_querysets(api, shopper):
+    client, goods = api(shopper), [ProductFactory.create() for _ in range(100)]
+    rows = [{"product_id": str(product.pk), "quantity": 1} for product in goods]
+    order = {"shipping_address": "1 Road", "payment_method": "bank_transfer", "order_items": rows[:3]}
+    assert client.post("/orders/", order).status_code == 201
+    cart = Cart.objects.get(pk=client.post("/carts/", {"items": rows}).json()["id"])
+    guest = Cart.objects.create(token_hash="ab" * 32, currency="USD")
+    EmailAddress.objects.get_or_create(user=shopper, email=shopper.email, defaults={"verified": True})
+    token = AuthToken.objects.filter(user=shopper).first() or AuthToken.objects.create(user=shopper)[0]
+    ids = [product.pk for product in goods]
+    cases: dict[CompiledQuery[Any, Any], tuple[Any, ...]] = {
+        tokens_with_user: (token.digest,),
+        products_with_artisans: (ids,),
+        products_locked: (ids,),
+        all_store_rules: (),
+        verified_flags: (shopper.pk,),
+        lines_awaiting_money: (shopper.pk,),
+        selectors.open_carts_of_user: (shopper.pk,),
+        selectors.carts_of_user_locked: (shopper.pk, cart.pk),
+        selectors.carts_of_guest_locked: (guest.token_hash, guest.pk),
+        selectors.items_in: (cart.pk,),
+        selectors.items_with_products: (cart.pk,),
+        selectors.items_with_locked_products: (cart.pk,),
+    }
+    modules = [module for name, module in sys.modules.items() if name.startswith(PACKAGES)]
+    known = {found for module in modules for found in vars(module).values() if type(found) is CompiledQuery}
+    assert known == cases.keys()
+    for query, args in cases.items():
+        assert_same(query, *args)
+
+
+def test_query_without_rows_or_ids_is_empty():
+    assert products_with_artisans([]) == []
+    assert tokens_with_user("unknown") == []
+    assert tokens_with_user.first("unknown") is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_locked_only_in_a_transaction():
+    product = ProductFactory.create()
+    with transaction.atomic():
+        assert_same(products_locked, [product.pk])
+    if connection.features.has_select_for_update:
+        with pytest.raises(transaction.TransactionManagementError):
+            products_locked([product.pk])
+
+
+def test_unsupported_querysets_and_arguments_are_refused():
+    @compiled
+    def counted(email: str) -> models.QuerySet[User]:
+        return User.objects.filter(email=email).annotate(count=models.Count("carts"))
+
+    with pytest.raises(NotImplementedError):
+        counted("a@example.test")
+    with pytest.raises(TypeError):
+        tokens_with_user(1.5)
+
+
+@pytest.mark.postgresql
+def test_columns_that_a_migration_moved_and_widened_are_read_by_name(store):
+    """Nothing depends on the order of a table's columns, and others are ignored."""
+    assert_same(all_store_rules)
+    table, columns = StoreRules._meta.db_table, "support_email = 'moved@example.test', added = 'wrong'"
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+        cursor.execute(f"ALTER TABLE {table} DROP COLUMN support_email, ADD COLUMN added text")
+        cursor.execute(f"ALTER TABLE {table} ADD COLUMN support_email varchar(400)")
+        cursor.execute(f"UPDATE {table} SET {columns}")
+    assert_same(all_store_rules)
+    [rules] = all_store_rules()
+    assert (rules.support_email, rules.name) == ("moved@example.test", store.name)
