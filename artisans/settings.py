@@ -194,6 +194,7 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
     # a file, because threads cannot share an in-memory database
     DATABASE["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:
+    DATABASE["ENGINE"] = "artisans.core.postgresql"
     DATABASE["CONN_HEALTH_CHECKS"] = True
     DATABASE.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     if pool := env.int("DATABASE_POOL", default=0):

@@ -1,0 +1,43 @@
+"""Kept connections to PostgreSQL: sessions that the server has ended, and processes forked while one is open."""
+
+import os
+
+import psycopg
+import pytest
+from django.db import connection
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+
+
+def session() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def begin_request() -> None:
+    connection.health_check_enabled, connection.health_check_done = True, False
+
+
+def test_session_ended_between_two_requests_is_replaced():
+    before = session()
+    begin_request()
+    assert session() == before
+    with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [before])
+    begin_request()
+    assert session() != before
+
+
+def test_forked_process_has_a_session_of_its_own():
+    mine = session()
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(writer, str(session()).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    theirs = int(os.read(reader, 20))
+    assert theirs != mine
+    assert session() == mine
