@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from artisans.accounts.principals import Principal
-from artisans.core.api.fields import StrictCharField, StrictSerializer, utc
+from artisans.core.api.fields import StrictCharField, StrictSerializer, utc, validated
 from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors, address_normalize
 from orders.addresses import address_out, address_read
 from orders.models import Order, OrderLine, Parcel, StoreRules
@@ -74,9 +74,7 @@ class AddressField(serializers.Field[Any, Any, Any, Any]):
             return address
         if not isinstance(data, dict):
             self.fail("invalid")
-        fields = AddressFields(data=data)
-        fields.is_valid(raise_exception=True)
-        return dict(fields.validated_data)
+        return validated(AddressFields, data)
 
     def to_representation(self, value: Any) -> Any:
         return address_out(value)
