@@ -15,3 +15,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
 application = get_wsgi_application()
 import_module(settings.ROOT_URLCONF)  # imports all views, which each worker would do at its first request
 gc.freeze()  # the collector would copy the shared pages: it writes to every object that it looks at
+gc.set_threshold(5_000)  # requests leave few cycles; with freeze(), 6% of the CPU time of placing an order
