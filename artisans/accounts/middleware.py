@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.second_factor import has_second_factor
 from artisans.core.web.middleware import Handler
+from artisans.core.web.page_middleware import for_pages
 
 LAST_SEEN_KEY = "seen_at"  # session key: when it was last used, to the minute
 WEAK_PASSWORD = "weak_password"  # noqa: S105  # in the session of staff: the password is not good enough for them
@@ -47,6 +48,7 @@ class FreshSignInMiddleware:
         return render(request, "account/confirm_first.html", {"page": page, "fields": fields}, status=403)
 
 
+@for_pages
 class StaffSignInMiddleware:
     """Records session use, ends staff sessions after half an hour without use, and keeps staff without a sufficient
     sign-in out of the admin.
