@@ -34,7 +34,7 @@ from payments.declines import decline_message, not_started, not_taken
 from payments.errors import PaymentBusy
 from payments.gateway.calls import Answer, CallResult, execute_call
 from payments.gateway.connection import execute
-from payments.gateway.saved_methods import execute_detach, execute_save
+from payments.gateway.saved_methods import consent_record, execute_detach, execute_save
 from payments.gateway.sync import apply_remote_state
 from payments.models import CallState, FlagKind, Operation, Payment, ProviderCall
 from payments.providers.contract import (
@@ -231,6 +231,8 @@ def book_object(call: ProviderCall, remote: RemotePayment) -> None:
         if payment.user_id:
             former = call.request.get("customer_id", "")
             customer_renew(payment.user_id, call.provider, former=former, current=remote.customer_id)
+        if user_id := call.request.get("saves_for"):
+            consent_record(payment, user_id, remote.object_id, given_at=call.created_at)
         if remote.unprotected:
             flag_raise(
                 payment,

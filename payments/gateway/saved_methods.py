@@ -3,19 +3,27 @@
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.core.idempotency.keys import effect_record
-from payments.bookkeeping.provider_calls import is_too_old, provider_call_finish
-from payments.bookkeeping.saved_methods import customer_forget, customer_renew, customer_save, method_store
+from payments.bookkeeping.provider_calls import is_too_old, provider_call_enqueue, provider_call_finish
+from payments.bookkeeping.saved_methods import (
+    customer_forget,
+    customer_renew,
+    customer_save,
+    get_customer_id,
+    method_store,
+)
 from payments.gateway.calls import CallResult, DetachedMethod, execute_call
-from payments.models import CallState, ProviderCall
+from payments.models import CallState, Operation, Payment, ProviderCall
 from payments.providers.contract import (
     CustomerNotFound,
     PaymentProvider,
@@ -102,8 +110,30 @@ def owner_of(call: ProviderCall) -> User:
 
 
 def consented_at(call: ProviderCall) -> datetime:
-    """The request to save is the buyer's consent."""
-    return call.created_at
+    """The request to save is the buyer's consent, or the request for a page that also saves the card."""
+    return parse_datetime(call.request.get("consented_at", "")) or call.created_at
+
+
+@transaction.atomic
+def consent_record(
+    payment: Payment, user_id: UUID, object_id: str, *, given_at: datetime | None = None
+) -> ProviderCall:
+    """Record a user's consent to save the card that pays this object, as a call that is done: the periodic task stores
+    the card once it has paid."""
+    request = {
+        "payment_id": str(payment.pk),
+        "customer_id": get_customer_id(user_id, payment.payment_provider),
+        "consented_at": (given_at or timezone.now()).isoformat(),
+    }
+    call = provider_call_enqueue(
+        Operation.SAVE,
+        provider=payment.payment_provider,
+        user=User.objects.get(pk=user_id),
+        request=request,
+    )
+    provider_call_finish(call, CallState.DONE, object_id=object_id)
+    ProviderCall.objects.filter(pk=call.pk).update(next_try_at=timezone.now() + FIRST_SETUP_CHECK)
+    return call
 
 
 # ---- booking ---------------------------------------------------------------------------------------------------------

@@ -8,16 +8,14 @@ from contextlib import suppress
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
-from payments.bookkeeping.provider_calls import provider_call_enqueue, provider_call_finish
 from payments.bookkeeping.saved_methods import customer_renew, customer_save, get_customer_id, user_lock
 from payments.errors import MethodNotOffered, ProviderUnavailable
 from payments.gateway.connection import can, execute
 from payments.gateway.payments import PaymentResult, payment_replace_at_provider, reload_payment
-from payments.gateway.saved_methods import FIRST_SETUP_CHECK, save_request
+from payments.gateway.saved_methods import consent_record, save_request
 from payments.lifecycle.saved_methods import read_setup
 from payments.models import CallState, Operation, Payment, ProviderCall
 from payments.providers.contract import Capability, Refused, Unknown
@@ -35,7 +33,7 @@ def payment_save_method(payment_id: UUID, *, user: User, is_wanted: bool) -> Non
         raise MethodNotOffered(_("The card of this payment cannot be saved."))
     consent = find_consent(payment, user)
     if consent is None and is_wanted:
-        consent = consent_record(payment, user, object_id)
+        consent = consent_record(payment, user.pk, object_id)
     if consent is None:
         return
     request = save_request(consent)
@@ -66,20 +64,6 @@ def find_consent(payment: Payment, user: User) -> ProviderCall | None:
     return calls.filter(user=user, object_id=payment.provider_payment_id or "-").first()
 
 
-@transaction.atomic
-def consent_record(payment: Payment, user: User, object_id: str) -> ProviderCall:
-    request = {
-        "payment_id": str(payment.pk),
-        "customer_id": get_customer_id(user.pk, payment.payment_provider),
-    }
-    call = provider_call_enqueue(
-        Operation.SAVE, provider=payment.payment_provider, user=user, request=request
-    )
-    provider_call_finish(call, CallState.DONE, object_id=object_id)
-    ProviderCall.objects.filter(pk=call.pk).update(next_try_at=timezone.now() + FIRST_SETUP_CHECK)
-    return call
-
-
 def consent_withdraw(consent: ProviderCall) -> None:
     ProviderCall.objects.filter(pk=consent.pk, method=None).update(
         state=CallState.REFUSED, error=_("The card is not to be saved.")
@@ -87,18 +71,17 @@ def consent_withdraw(consent: ProviderCall) -> None:
 
 
 def payment_open_hosted(payment_id: UUID, *, saves_for: User | None = None) -> PaymentResult:
-    """Replace the payment's object by the provider's page. `saves_for`: the user who wants the card saved.
+    """Replace the payment's object by the provider's page. `saves_for`: the user who wants the card saved; their
+    consent is part of the call that creates the page, and recorded with its result.
 
     Errors: as payment_replace_at_provider.
     """
     payment = reload_payment(payment_id)
     if saves_for is None or not can_save_on_payment(payment):
         return payment_replace_at_provider(payment_id, Operation.HOSTED)
-    request = {"save": True, "customer_id": get_customer_id(saves_for.pk, payment.payment_provider)}
-    result = payment_replace_at_provider(payment_id, Operation.HOSTED, request=request)
-    if result.action is not None and result.payment.provider_payment_id:
-        consent_record(result.payment, saves_for, result.payment.provider_payment_id)
-    return result
+    customer_id = get_customer_id(saves_for.pk, payment.payment_provider)
+    request = {"save": True, "saves_for": str(saves_for.pk), "customer_id": customer_id}
+    return payment_replace_at_provider(payment_id, Operation.HOSTED, request=request)
 
 
 def payment_save_finish(payment: Payment) -> None:

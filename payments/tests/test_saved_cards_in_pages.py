@@ -20,6 +20,7 @@ from payments.methods import PaymentMethod
 from payments.models import PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.tasks import check_due_payments_task, check_due_setups_task
 from payments.tests.factories import reread, start
+from payments.tests.periodic import process_due
 from payments.web import provider_pages
 from tests.checkout_client import CheckoutClient, order_at
 from tests.html import page
@@ -335,6 +336,23 @@ def test_card_is_saved_on_the_hosted_page(shop, shopper, payment, stripe):
     come_back(shop.client, payment)
 
     assert (saved_of(shopper), stripe.captured()) == (["4242"], [9999])
+
+
+def test_consent_is_kept_when_the_hosted_page_is_known_only_later(
+    shop, shopper, payment, stripe, time_machine
+):
+    stripe.fault("drop_after", path="/v1/checkout/sessions", method="POST")
+    url = reverse("payments:order_hosted", args=[payment.order.access_token])
+    asked_at = timezone.now()
+    shop.client.post(url, {"save": "on"})
+
+    time_machine.move_to(asked_at + timedelta(minutes=2))
+    process_due()
+    stripe.pay(payment)
+    come_back(shop.client, payment)
+
+    assert (saved_of(shopper), stripe.captured()) == (["4242"], [9999])
+    assert PaymentMethodInfo.objects.get().consented_at - asked_at < timedelta(minutes=1)
 
 
 def test_card_that_is_saved_already_is_not_saved_again_by_a_payment(shop, card, shopper, payment, stripe):
