@@ -60,8 +60,8 @@ class ProductFilters(CreatedFilters):
         method="matching",
         max_length=MAX_LENGTH,
         help_text="Words, of which each must be found in name, materials, category, artisan or description; at most "
-        f"{MAX_LENGTH} characters. Case, accents and plurals make no difference; if nothing matches, typing errors "
-        "are corrected.",
+        f"{MAX_LENGTH} characters. Case, accents and plurals make no difference; if nothing matches, related words "
+        "are tried and typing errors corrected.",
     )
 
     def having_stock(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature

@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +7,14 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, Product
-from artisans.catalog.search import SearchResult, search
+from artisans.catalog.search import (
+    NEAR,
+    FoundProducts,
+    Words,
+    best_first,
+    search_words,
+    sorted_by,
+)
 from artisans.core.compiled import compiled
 
 BEST_MATCH = "match"
@@ -41,18 +48,35 @@ def sorts_offered(q: str) -> list[str]:
     return [value for value in SORTS if q or value != BEST_MATCH]
 
 
-def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: str = "") -> SearchResult:
+@dataclass(frozen=True, slots=True)
+class ProductList:
+    """What the shop's list shows. A search shows at most MOST_RESULTS; `words` and `corrected`: see search_words."""
+
+    products: QuerySet[Product] | FoundProducts
+    words: Words = ()
+    corrected: str = ""
+
+
+def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: str = "") -> ProductList:
     """The products of the shop's list; every filter is optional, and an unknown sort order is the default."""
-    result = search(products_on_sale(), q) if q else SearchResult(products_on_sale())
-    found = result.products
+    listed = products_on_sale()
     if category:
-        found = found.filter(category__slug=category)
+        listed = listed.filter(category__slug=category)
     if artisan:
-        found = found.filter(artisan__slug=artisan)
+        listed = listed.filter(artisan__slug=artisan)
     offered = sorts_offered(q)
-    if order := SORTS[sort if sort in offered else offered[0]][1]:
-        found = found.order_by(*order)
-    return replace(result, products=found)
+    order = SORTS[sort if sort in offered else offered[0]][1]
+    if not q:
+        return ProductList(listed.order_by(*order))
+    words, corrected = search_words(products_on_sale(), q)
+    if order:
+        return ProductList(sorted_by(listed, words, order), words, corrected)
+    return ProductList(best_first(listed, words), words, corrected)
+
+
+def products_new() -> QuerySet[Product]:
+    """The newest that can be bought now."""
+    return products_on_sale().filter(stock__gt=0)[:NEAR]
 
 
 def artisans_open() -> QuerySet[Artisan]:

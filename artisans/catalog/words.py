@@ -11,12 +11,16 @@ import snowballstemmer
 LONGEST_WORD = 40
 MOST_TERMS = 3_000  # of one text; PostgreSQL's limit for a document is 1 MB
 SHORTEST_BEGINNING = 2  # letters
-ONE_SLIP_FROM, TWO_SLIPS_FROM = 4, 8  # letters
+# letters of a word in which two may be swapped or one doubled; one missing or too many; one wrong; two slips
+SWAP_FROM, ONE_SLIP_FROM, WRONG_LETTER_FROM, TWO_SLIPS_FROM = 4, 5, 6, 8
+MOST_SLIPS = 2
+SHORTEST_ROOT, LONGEST_ENDING = 5, 3  # letters
 
 LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "\u0131": "i"}
 )
 MARKS = re.compile("[\u0300-\u036f]")
+DOUBLED = re.compile(r"(.)\1+")
 JOINED = str.maketrans(
     dict.fromkeys("’\u2018\u201b\u02bc\u02b9\u2032\uff07`\u00b4", "'")
     | dict.fromkeys("\u2010\u2011\ufe63\uff0d", "-")
@@ -40,6 +44,15 @@ SAME_LIST = """
     ax axe, color colour, gray grey, jewelry jewellery, mold mould, mustache moustache
 """
 SAME_WORDS = dict(pair.split() for pair in SAME_LIST.split(","))
+# Offered for each other, the first ones first, if the shop has nothing by the word typed.
+RELATED_LIST = """
+    mug cup beaker tumbler, pendant necklace chain, cuff bracelet bangle, cushion pillow, blanket throw quilt,
+    stoneware pottery ceramics porcelain earthenware, tableware crockery plate dish bowl, jug pitcher carafe,
+    rug carpet mat, wallet purse, bag handbag tote satchel rucksack backpack, notebook journal diary,
+    print poster painting picture, jewellery jewel, lamp light lantern chandelier, scarf shawl, weaving tapestry,
+    stationery paper, bauble ornament decoration christmas, children kids, cloth fabric textile
+"""
+RELATED = [group.split() for group in RELATED_LIST.split(",")]
 OTHER_FORMS = {base: word for word, base in SAME_WORDS.items()}
 
 
@@ -105,8 +118,60 @@ def query_words(text: str) -> tuple[QueryWord, ...]:
     return tuple(QueryWord(word, is_beginning=word == words[-1]) for word in content or words)
 
 
+def related(word: str) -> list[str]:
+    """Other words for the same, or for things nearly the same."""
+    base = stem(word)
+    groups = [group for group in RELATED if base in map(stem, group)]
+    return [other for group in groups for other in group if stem(other) != base]
+
+
 def slips_allowed(word: str) -> int:
-    return (len(word) >= ONE_SLIP_FROM) + (len(word) >= TWO_SLIPS_FROM)
+    return (len(word) >= SWAP_FROM) + (len(word) >= TWO_SLIPS_FROM)
+
+
+def singular(word: str) -> str:
+    """Without a plural's s: "cups" is as short as "cup"."""
+    return word.removesuffix("s") if not word.endswith("ss") else word
+
+
+def undoubled(word: str) -> str:
+    """`poter` of "potter"."""
+    return DOUBLED.sub(r"\1", word)
+
+
+def distance(typed: str, term: str) -> int | None:
+    """How far the term is from the word typed: its slips; None if it must be another word."""
+    if term[0] != typed[0]:
+        return None
+    length = min(len(singular(typed)), len(term))
+    counts = [
+        count
+        for form in {typed, singular(typed)}
+        if length >= letters_needed(form, term, count := slips(form, term, most=MOST_SLIPS))
+    ]
+    return min(counts, default=MOST_SLIPS if is_other_form(typed, term) else None)
+
+
+def letters_needed(one: str, other: str, count: int) -> int:
+    """How long words must be, so that so many slips are likelier than two different words."""
+    if count > MOST_SLIPS:
+        return LONGEST_WORD + 1
+    if count == MOST_SLIPS:
+        return TWO_SLIPS_FROM
+    if is_mild(one, other):
+        return SWAP_FROM
+    return WRONG_LETTER_FROM if len(one) == len(other) else ONE_SLIP_FROM
+
+
+def is_mild(one: str, other: str) -> bool:
+    """Whether no letter is missing or wrong: some are swapped, or doubled in one word only."""
+    return sorted(one) == sorted(other) or undoubled(one) == undoubled(other)
+
+
+def is_other_form(typed: str, term: str) -> bool:
+    """Whether the words differ in their ending and in doubled letters only: "pottery" or "potery", "potters"."""
+    root, other = undoubled(stem(typed).rstrip("i")), undoubled(term)
+    return len(root) >= SHORTEST_ROOT and other.startswith(root) and len(other) <= len(root) + LONGEST_ENDING
 
 
 def slips(one: str, other: str, *, most: int) -> int:

@@ -7,10 +7,11 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
 from artisans.catalog.models import Category, Product, SearchDocument, SearchTerm
-from artisans.catalog.search import could_be, search
+from artisans.catalog.search import Condition, candidates, search, those_with
 from artisans.catalog.search_index import FIELDS, documents_lagging, search_index_refresh
 from artisans.catalog.selectors import products_on_sale
 from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory, ProductFactory
+from artisans.catalog.words import query_words
 from tests.html import edit
 
 pytestmark = pytest.mark.django_db
@@ -158,12 +159,14 @@ def test_plans_use_the_indexes(broken_books):
     )
     SearchTerm.objects.bulk_create(SearchTerm(term=f"term{n}x", word=f"{n}", field=0) for n in range(20_000))
     with connection.cursor() as cursor:
-        for index in ("search_document_vector", "search_term_trigrams"):
+        for index in ("search_document_vector", "search_document_title", "search_term_trigrams"):
             cursor.execute("SELECT gin_clean_pending_list(%s::regclass)", [index])  # as autovacuum does
         cursor.execute("ANALYZE")
 
     assert "search_document_vector" in search(products_on_sale(), "9999").products.explain()
-    assert "search_term_trigrams" in SearchTerm.objects.filter(could_be("porcelian", most=2)).explain()
+    in_title = Condition(query_words("9999"), fields=1)
+    assert "search_document_title" in those_with(products_on_sale(), in_title).explain()
+    assert "Seq Scan" not in candidates("porcelian").explain()
 
 
 def test_refresh_restores_a_missing_term_of_a_current_document():

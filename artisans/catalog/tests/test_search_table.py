@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from artisans.catalog import search as search_module
 from artisans.catalog.models import Artisan, Category
-from artisans.catalog.search import search, search_near
+from artisans.catalog.search import best_first, search, search_near
 from artisans.catalog.selectors import products_on_sale
 from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory, ProductFactory
+from artisans.catalog.words import query_words
 
 pytestmark = pytest.mark.django_db
 
@@ -16,6 +18,7 @@ ITEMS, QUERIES = (
     [line for line in part.splitlines() if line.strip() and not line.startswith("# ")]
     for part in TABLE.read_text().split("== Items ==")[1].split("== Queries ==")
 )
+FEW = (1, 3)
 ROWS = [line.rsplit(" | ", 1) for line in QUERIES]
 
 
@@ -40,13 +43,25 @@ def unescaped(query: str) -> str:
 
 def answer(query: str) -> str:
     result = search(products_on_sale(), unescaped(query))
-    names = [product.name for product in result.products]
+    names = [product.name for product in best_first(products_on_sale(), result.words)]
     if names:
         return f"({result.corrected}) " * bool(result.corrected) + "; ".join(names)
     near = [product.name for product in search_near(products_on_sale(), result.words)]
     return f"~ {'; '.join(near)}" if near else "-"
 
 
-@pytest.mark.parametrize(("query", "expected"), ROWS, ids=[query[:40] for query, _ in ROWS])
-def test_query_finds_what_the_table_says(shop, query, expected):
-    assert answer(query) == expected.strip()
+def test_queries_find_what_the_table_says(shop, subtests):
+    for query, expected in ROWS:
+        with subtests.test(query):
+            assert answer(query) == expected.strip()
+
+
+def test_of_very_many_products_the_best_are_found(shop, monkeypatch):
+    queries = [query for query, _ in ROWS[::4]]
+    rankings = {query: best_first(products_on_sale(), query_words(query)).keys for query in queries}
+    assert max(map(len, rankings.values())) > max(FEW)
+
+    for most in FEW:
+        monkeypatch.setattr(search_module, "MOST_RESULTS", most)
+        for query, keys in rankings.items():
+            assert best_first(products_on_sale(), query_words(query)).keys == keys[:most], query
