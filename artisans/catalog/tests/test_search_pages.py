@@ -42,23 +42,59 @@ def test_results_are_sorted_by_match_unless_another_order_is_chosen(client):
     assert "Relevance" not in page(client.get("/")).text
 
 
-def test_a_corrected_search_says_so(client):
-    ProductFactory.create(name="Teapot")
+def sentences(client, **query) -> tuple[str, str]:
+    """Title of the page, which is also its heading, and what the list says about itself."""
+    shown = page(client.get("/", query))
+    heading = shown.one("h1").text
+    assert shown.one("title").text.startswith(heading)
+    link = " Show all items"
+    return heading, next(p.text.removesuffix(link) for p in shown.all("p") if p.text.endswith(link))
 
-    shown = page(client.get("/", {"q": "teapto"}))
 
-    assert "No items match “teapto”. These match “teapot”." in shown.text
-    assert titles(shown) == ["Teapot"]
-
-
-def test_nothing_found_offers_items_that_match_some_words(client):
+def test_title_heading_and_text_agree(client, monkeypatch):
     ProductFactory.create(name="Walnut board")
+    ProductFactory.create(name="Teapot", category=CategoryFactory.create(slug="pots", name="Pots"))
+    CategoryFactory.create(slug="bags", name="Bags")
+
+    assert sentences(client, q="teapot") == ("Results for “teapot”", "1 item found.")
+    assert sentences(client, q="teapto") == (
+        "Results for “teapot”",
+        "No items match “teapto”. 1 item matches “teapot”.",
+    )
+    assert sentences(client, q="walnut teapot") == (
+        "No results for “walnut teapot”",
+        "No items match all words of “walnut teapot”. The items below match some of them.",
+    )
+    assert sentences(client, q="gold teapto") == (
+        "No results for “gold teapto”",
+        "No items match “gold teapto”. The items below match some words of “gold teapot”.",
+    )
+    assert sentences(client, q="zzzzqq") == (
+        "No results for “zzzzqq”",
+        "No items match “zzzzqq”. Check the spelling, or try fewer or different words.",
+    )
+    assert sentences(client, q="teapot", category="bags") == (
+        "No results for “teapot”",
+        "No items here match “teapot”. The items below come from the whole shop.",
+    )
+    assert sentences(client, category="bags") == ("Bags", "There are no items here at the moment.")
+    assert sentences(client, category="pots") == ("Pots", "1 item found.")
+    monkeypatch.setattr("artisans.catalog.search.MOST_RESULTS", 1)
+    monkeypatch.setattr("artisans.catalog.views.MOST_RESULTS", 1)
+    assert sentences(client, q="te") == ("Results for “te”", "At least 1 item found.")
+
+
+def test_nothing_found_offers_items_that_match_some_words_or_new_ones(client):
+    ProductFactory.create(name="Walnut board")
+    ProductFactory.create(name="Sold out", stock=0)
     ProductFactory.create(name="Teapot")
 
-    shown = page(client.get("/", {"q": "walnut teapot"}))
+    def offered(q):
+        shown = page(client.get("/", {"q": q}))
+        return [heading.text for heading in shown.one("main").all("h2")], titles(shown)
 
-    assert "No items match all words of “walnut teapot”. The items below match some of them." in shown.text
-    assert titles(shown) == ["Teapot", "Walnut board"]
+    assert offered("walnut teapot") == (["Similar items"], ["Teapot", "Walnut board"])
+    assert offered("zzzzqq") == (["New in the shop"], ["Teapot", "Walnut board"])
 
 
 def test_nothing_found_in_a_category_offers_items_of_the_whole_shop(client):
