@@ -1,9 +1,10 @@
 """The Celery app. Tasks only point to rows in the database; the broker stores nothing else."""
 
+import gc
 import os
 
 from celery import Celery
-from celery.signals import task_postrun, task_prerun
+from celery.signals import task_postrun, task_prerun, worker_before_create_process
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -20,3 +21,9 @@ app.autodiscover_tasks()
 def drop_stale_connections(**_: object) -> None:
     """As between requests: connections are kept for their maximum age and checked before use."""
     close_old_connections()
+
+
+@worker_before_create_process.connect
+def share_memory(**_: object) -> None:
+    """The garbage collector would copy the pages that forked processes share: it writes to what it looks at."""
+    gc.freeze()
