@@ -27,6 +27,7 @@ from artisans.notifications.services import notifications_send_due
 from orders.models import StoreRules
 from tests import answer_keys, rows
 from tests.append_only import rewriting
+from tests.checkout_client import CheckoutClient
 from tests.invariants import check_invariants_after_writes, note_writes, writes
 
 hypothesis.settings.register_profile("shop", deadline=None)  # a slow machine is not a failure
@@ -229,6 +230,12 @@ def api(db) -> Callable[..., APIClient]:
 @pytest.fixture
 def browser(db) -> Callable[..., Client]:
     return browser_client
+
+
+@pytest.fixture
+def shop(browser: Callable[..., Client], shopper: User) -> CheckoutClient:
+    """The checkout pages in the shopper's browser."""
+    return CheckoutClient(browser(shopper))
 
 
 # ---- mail --------------------------------------------------------------------------------------------------

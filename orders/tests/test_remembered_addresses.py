@@ -3,7 +3,6 @@
 import pytest
 from django.urls import reverse
 
-from artisans.catalog.tests.factories import ProductFactory
 from orders.models import Order
 from orders.tests.factories import ADDRESS
 from tests.checkout_client import CheckoutClient
@@ -17,16 +16,6 @@ BILLING = {
     "billing_line1": "2 Office Park",
 }
 NOTE = "The addresses of your last order are filled in."
-
-
-@pytest.fixture
-def shop(browser, shopper):
-    return CheckoutClient(browser(shopper))
-
-
-@pytest.fixture
-def bowl(store):
-    return ProductFactory.create(stock=9)
 
 
 def filled(shop, bowl):

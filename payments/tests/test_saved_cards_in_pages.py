@@ -6,7 +6,6 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from artisans.catalog.tests.factories import ProductFactory
 from orders.models import Order
 from payments.errors import PaymentDeclined
 from payments.gateway.payments import payment_confirm, payment_ensure_at_provider
@@ -31,16 +30,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 @pytest.fixture
 def card(shopper):
     return lambda token="pm_card_visa": method_save(user=shopper, provider="stripe", token=token)
-
-
-@pytest.fixture
-def shop(browser, shopper):
-    return CheckoutClient(browser(shopper))
-
-
-@pytest.fixture
-def bowl(store):
-    return ProductFactory.create(stock=9)
 
 
 @pytest.fixture
