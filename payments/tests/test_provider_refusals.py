@@ -209,9 +209,22 @@ def test_customers_stored_before_accounts_were_known_stay_in_use(stripe, shopper
     assert [row["id"] for row in methods_of(shopper)] == [str(saved.pk)]
 
 
-def test_account_of_paypal_has_its_mode_and_payee(settings):
+def test_account_of_a_provider_has_its_mode_and_id(settings):
     settings.PAYPAL_MODE, settings.PAYPAL_PAYEE = "live", "SHOP2222"
     assert accounts_like("paypal") == ("", "live", "live SHOP2222")
+    settings.STRIPE_SECRET_KEY, settings.STRIPE_ACCOUNT = "sk_test_1", "acct_1"
+    assert accounts_like("stripe") == ("", "test", "test acct_1")
+
+
+def test_customers_of_another_account_are_kept_and_not_used(stripe, shopper, saved, settings):
+    ProviderCustomer.objects.update(account="test acct_former")
+    PaymentMethodInfo.objects.update(account="test acct_former")
+    settings.STRIPE_ACCOUNT = "acct_present"
+    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+
+    assert payment_ensure_at_provider(payment).action is not None
+    assert "customer_id" not in payment.calls.get().request
+    assert (methods_of(shopper), ProviderCustomer.objects.count()) == ([], 1)
 
 
 def test_card_replaced_by_its_network_is_shown_with_its_new_details(stripe, shopper, saved, deliver):

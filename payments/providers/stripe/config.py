@@ -10,13 +10,16 @@ SCRIPT = "https://js.stripe.com/v3/"
 
 @dataclass(frozen=True)
 class StripeConfig(ProviderConfig):
-    """`webhook_secrets`: several during a rotation. `api_base`: "" for Stripe itself. Times are in seconds."""
+    """`webhook_secrets`: several during a rotation. `account_id`: such as acct_1ABC, to tell customers of several
+    accounts apart; it cannot be derived from the key, which changes when it is rolled. `api_base`: "" for Stripe
+    itself. Times are in seconds."""
 
     secret_key: str = variable("STRIPE_SECRET_KEY", secret=True)
     publishable_key: str = variable("STRIPE_PUBLISHABLE_KEY")
     webhook_secrets: tuple[str, ...] = variable(
         "STRIPE_WEBHOOK_SECRET", comma_separated, default=(), secret=True
     )
+    account_id: str = variable("STRIPE_ACCOUNT")
     api_base: str = variable("STRIPE_API_BASE", base_url)
     js_url: str = variable("STRIPE_JS_URL", default=SCRIPT)
     connect_timeout: float = 3
@@ -29,7 +32,7 @@ class StripeConfig(ProviderConfig):
 
     @property
     def account(self) -> str:
-        return "live" if self.is_live else "test"
+        return f"{'live' if self.is_live else 'test'} {self.account_id}".strip()
 
     @property
     def is_test(self) -> bool:
