@@ -12,6 +12,7 @@ from artisans.core.numbers import compact, iban_is_right
 
 LENGTHS = range(13, 20)
 REGULAR_LENGTHS = {15, 16}  # numbers with groups of any size
+PAIR = 2
 AMEX_GROUPS = ([4, 6, 5], [4, 6, 4], [4, 3, 3, 3])
 BRANDS = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})"  # Visa
@@ -39,6 +40,7 @@ PARCEL = re.compile(r"00[1-9]|420|9[1-6]")  # how numbers of parcels with 18 and
 PHONE_DIGIT = r"[\s()./-]{0,2}[0-9]"
 OTHER_KINDS = re.compile(
     r"(?i:\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)"  # UUIDs
+    r"|\b(?:[A-Z]{2}[0-9]{9,11}|SE[0-9]{10}01)\b"  # VAT ids: no card number is written in groups of these sizes
     r"|(?i:\b(?=[0-9]*[a-f])[0-9a-f]{24,}\b)"  # hexadecimal tokens and hashes
     # international phone numbers, whole: a longer one may begin with the digits of a card; 15 digits that begin with
     # 34 or 37 are American Express, as no country with such a code has phone numbers of that length
@@ -195,9 +197,14 @@ def is_card_number(digits: str) -> bool:
 
 
 def has_card_groups(sizes: list[int]) -> bool:
-    """Whether people write card numbers in groups of these sizes: one, fours, or all of one size."""
+    """Whether people write card numbers in groups of these sizes: one, fours, or all of one size.
+
+    Two groups of other sizes are two numbers, such as a tax number and a postal code.
+    """
+    if len(sizes) <= PAIR:
+        return len(sizes) == 1 or all(size % 4 == 0 for size in sizes)
     first, *others = sizes
-    same = all(size == first for size in others[:-1]) and (not others or others[-1] <= first)
+    same = all(size == first for size in others[:-1]) and others[-1] <= first
     fours = all(size % 4 == 0 for size in sizes[:-1])
     return same or fours or sizes in AMEX_GROUPS
 
