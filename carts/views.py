@@ -25,6 +25,7 @@ from artisans.core.money import Money
 from artisans.core.security.client_ip import network_hash
 from artisans.core.security.tokens import hash_secret
 from artisans.core.templatetags.money import show
+from artisans.core.validators import is_email
 from carts.checkout import Assertions, Checkout, cart_checkout
 from carts.cookies import cookie_hash, keep_token, page_principal
 from carts.fingerprint import changed_parts, page_fingerprint, quote_fingerprint
@@ -186,14 +187,16 @@ class CheckoutSession:
         return next((choice for choice in available if choice.is_selected), None)
 
     def first_open_step(self) -> str:
-        if "email" not in self.draft or self.has_invalid_address():
+        if "email" not in self.draft or self.has_invalid_answer():
             return "details"
         return "check" if self.selected_method() else "payment"
 
-    def has_invalid_address(self) -> bool:
-        """Whether a saved draft no longer passes the address rules; the details form then shows the errors."""
+    def has_invalid_answer(self) -> bool:
+        """Whether a saved draft no longer passes the rules; the details form then shows the errors."""
         addresses = [address_read(self.draft.get(name)) for name in ("shipping", "billing")]
-        return any("text" in address or address_errors(address) for address in addresses)
+        if any("text" in address or address_errors(address) for address in addresses):
+            return True
+        return not is_email(str(self.draft.get("email", "")))
 
     def steps(self, current: str) -> list[Step]:
         """The steps to show: payment only where there is a choice."""
@@ -351,7 +354,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
 def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     if request.method != "POST":
         initial = details_initial(request, session)
-        needs_correction = "email" in session.draft and session.has_invalid_address()
+        needs_correction = "email" in session.draft and session.has_invalid_answer()
         form = DetailsForm(initial) if needs_correction else DetailsForm(initial=initial)
         is_remembered = "line1" in initial and "email" not in session.draft
         return show_step(request, session, "details", form, is_remembered=is_remembered)

@@ -3,7 +3,7 @@
 import re
 
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator, RegexValidator
+from django.core.validators import EmailValidator, RegexValidator, validate_email
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -88,6 +88,14 @@ def restrict_email_addresses() -> None:
     EmailValidator.user_regex = re.compile(pattern, re.IGNORECASE | re.ASCII)
     EmailValidator.domain_allowlist = []
     EmailValidator.validate_domain_part = validate_domain_part  # type: ignore[method-assign]
+
+
+def is_email(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def is_public_domain(domain: str) -> bool:

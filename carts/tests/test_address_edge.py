@@ -109,6 +109,17 @@ def test_draft_with_an_invalid_stored_address_redirects_to_the_form_with_errors(
     assert Order.objects.get().shipping_address == ADDRESS
 
 
+def test_draft_with_an_email_address_of_an_older_rule_redirects_to_the_form_with_errors(browser, bowl):
+    walk = CheckoutClient(browser())
+    walk.fill_checkout("bank_transfer", bowl)
+    cart = Cart.objects.get()
+    cart.draft |= {"email": "a@localhost"}
+    cart.save()
+
+    assert walk.get("carts:checkout_check")["Location"] == reverse("carts:checkout_details")
+    assert page(walk.get("carts:checkout_details")).one(id="id_email_error").text.startswith("Error:")
+
+
 def test_api_and_pages_store_the_same_canonical_form(api, browser, bowl):
     address = ADDRESS | {
         "country": "CA",
