@@ -1,14 +1,17 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
+from artisans.accounts.admin import USER_TEXT
+from artisans.accounts.models import User
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import GOOD, WAIT, ReadOnlyAdmin, column, when
+from artisans.core.admin.search import containing
 from artisans.core.templatetags.money import show
 from carts.models import Cart, CartItem, CartStatus
 
@@ -42,15 +45,24 @@ class CartAdmin(ReadOnlyAdmin):
     list_filter = ("status", ("updated_at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("user",)
-    search_fields = ("user__email__istartswith",)
-    search_help_text = _("Start of the owner’s email address")
-    ordering = ("-updated_at",)
+    search_fields = ("user__email",)  # shows the box; `get_search_results` searches
+    search_help_text = _("Part of the owner’s email address")
+    ordering = ("-created_at",)
     fields = ("owner", "status", "currency", "order", "created_at", "updated_at")
     inlines = (ItemInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cart]:
         queryset: QuerySet[Cart] = super().get_queryset(request)
-        return queryset.annotate(sum=Sum("items__quantity"))
+        items = CartItem.objects.filter(cart=OuterRef("pk")).order_by().values("cart")
+        return queryset.annotate(sum=Subquery(items.annotate(sum=Sum("quantity")).values("sum")))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Cart], search_term: str
+    ) -> tuple[QuerySet[Cart], bool]:
+        if not search_term.strip():
+            return queryset, False
+        owners = containing(User.objects.order_by(), USER_TEXT, search_term)
+        return queryset.filter(user__in=owners.values("pk")), False
 
     @column(_("Cart"))
     def short(self, cart: Cart) -> str:

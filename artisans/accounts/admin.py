@@ -11,6 +11,8 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import TextField, Value
+from django.db.models.functions import Concat
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext
@@ -24,6 +26,7 @@ from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.accounts.setting_changes import needs_second_person_for_rights
 from artisans.audit.services import Action
 from artisans.core.admin.pages import GOOD, ReadOnlyAdmin, column, posted, when
+from artisans.core.admin.search import containing
 from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import Forbidden
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
@@ -34,6 +37,9 @@ admin.site.password_change = RedirectView.as_view(  # type: ignore[assignment,me
     pattern_name="account_change_password"
 )
 admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
+
+
+USER_TEXT = Concat("email", Value(" "), "name", output_field=TextField())  # has an index of trigrams
 
 
 def check_credentials_are_own(request: HttpRequest, user: User | None) -> None:
@@ -84,8 +90,8 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
     pages = {"remove-second-factor": "accounts.change_user"}
     list_display = ("email", "name", "role_shown", "jobs", "is_active", "last_seen", "since")
     list_filter = ("role", "is_active", "groups")
-    search_fields = ("email__istartswith", "name__istartswith")
-    search_help_text = _("Start of the email address or name")
+    search_fields = ("email", "name")  # shows the box; `get_search_results` searches
+    search_help_text = _("Parts of the email address or name")
     ordering = ("-created_at",)
     filter_horizontal = ("groups",)
     readonly_fields = ("email", "last_login", "created_at")
@@ -99,6 +105,9 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return (containing(queryset, USER_TEXT, search_term) if search_term.strip() else queryset), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         fields = tuple(super().get_readonly_fields(request, obj))
@@ -186,4 +195,7 @@ class EmailAddressAdmin(ReadOnlyAdmin):
     list_display = ("email", "user", "primary", "verified")
     list_filter = ("verified", "primary")
     list_select_related = ("user",)
-    search_fields = ("email__istartswith",)
+    search_fields = ("email",)  # shows the box; `get_search_results` searches
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        return (containing(queryset, "email", search_term) if search_term.strip() else queryset), False

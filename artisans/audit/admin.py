@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.audit.models import AuditEntry
 from artisans.audit.services import row_key
-from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.filters import DayRangeFilter, RecentValuesFilter
 from artisans.core.admin.pages import ReadOnlyAdmin, column, when
+from artisans.core.admin.search import containing
 from artisans.core.models import is_uuid
 
 ACTION_LABELS = {
@@ -92,10 +93,16 @@ class ActionFilter(admin.SimpleListFilter):
         return queryset.filter(action=self.value()) if self.value() else queryset
 
 
+class TargetFilter(RecentValuesFilter):
+    title = _("target type")
+    parameter_name = column = "target_type"
+    newest = "-id"
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("time", "actor_name", "what", "about", "why")
-    list_filter = (ActionFilter, ("at", DayRangeFilter), "target_type")
+    list_filter = (ActionFilter, ("at", DayRangeFilter), TargetFilter)
     list_filter_submit = True
     search_fields = ("actor_name",)
     search_help_text = _("User, id of an order, payment or product, or request id")
@@ -131,5 +138,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return queryset, False
         if is_uuid(term):
             return queryset.filter(target_id=term), False
-        by_name = queryset.filter(actor_name__istartswith=term)
-        return by_name | queryset.filter(request_id=term), False
+        by_name = containing(AuditEntry.objects.order_by(), "actor_name", term).values("pk")
+        by_request = AuditEntry.objects.order_by().filter(request_id=term).exclude(request_id="").values("pk")
+        return queryset.filter(pk__in=by_name.union(by_request)), False

@@ -22,7 +22,10 @@ class AuditEntry(AppendOnlyModel):
         verbose_name_plural = _("audit entries")
         default_permissions = ("view",)
         ordering = ("-id",)
-        indexes = [models.Index(fields=["target_id", "id"], name="audit_of_target")]
+        indexes = [
+            models.Index(fields=["target_id", "id"], name="audit_of_target"),
+            models.Index(fields=["request_id"], condition=~models.Q(request_id=""), name="audit_of_request"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor_name}"

@@ -14,9 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, ReadOnlyAdmin, admin_page_url, column, two_lines
+from artisans.core.admin.search import containing
 from artisans.core.models import is_uuid
+from artisans.core.numbers import compact, is_number
 from artisans.notifications.kinds import KINDS
-from artisans.notifications.models import MailState, Notification
+from artisans.notifications.models import UNSENT, MailState, Notification, mails_of_order
 from artisans.notifications.rendering import render
 from artisans.notifications.services import notification_retry
 
@@ -27,7 +29,7 @@ SOON = timedelta(minutes=5)
 def stuck_mails() -> QuerySet[Notification]:
     """Overdue emails: failed for good, failed at least once, or waiting for minutes."""
     late = Q(tries__gt=0) | Q(created_at__lt=timezone.now() - SOON)
-    return Notification.objects.filter(Q(state=MailState.DEAD) | Q(state=MailState.WAITING) & late)
+    return Notification.objects.filter(Q(state=MailState.DEAD) | late, state__in=UNSENT)
 
 
 class DeliveryFilter(admin.SimpleListFilter):
@@ -46,8 +48,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        kinds = Notification.objects.order_by("kind").values_list("kind", flat=True).distinct()
-        return [(kind, KINDS.get(kind, kind)) for kind in kinds]
+        return sorted(((kind, str(label)) for kind, label in KINDS.items()), key=lambda pair: pair[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
         return queryset.filter(kind=self.value()) if self.value() else queryset
@@ -86,8 +87,11 @@ class NotificationAdmin(ReadOnlyAdmin):
             return queryset, False
         if is_uuid(term):
             return queryset.filter(pk=term), False
-        number = "".join(term.split()).upper()
-        return queryset.filter(Q(recipient__startswith=term.lower()) | Q(context__order_number=number)), False
+        number = compact(term.split()[-1])
+        by_number = mails_of_order(number if is_number(number) else "")
+        by_recipient = containing(Notification.objects.order_by(), "recipient", term)
+        found = by_recipient.values("pk").union(by_number.order_by().values("pk"))
+        return queryset.filter(pk__in=found), False
 
     def has_retry_mail_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifications.retry_mail")

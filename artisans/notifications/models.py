@@ -1,4 +1,6 @@
 from django.db import models
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
@@ -10,6 +12,9 @@ class MailState(models.TextChoices):
     WAITING = "waiting", _("Waiting")
     SENT = "sent", _("Sent")
     DEAD = "dead", _("Failed")
+
+
+UNSENT = [MailState.WAITING, MailState.DEAD]
 
 
 class Notification(BaseModel):
@@ -44,8 +49,15 @@ class Notification(BaseModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_try_at"], condition=models.Q(state="waiting"), name="mail_waiting")
+            models.Index(fields=["next_try_at"], condition=models.Q(state="waiting"), name="mail_waiting"),
+            models.Index(fields=["created_at"], condition=models.Q(state__in=UNSENT), name="mail_unsent"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.recipient}"
+
+
+def mails_of_order(number: str) -> models.QuerySet[Notification]:
+    """The emails about an order, found by an index: the cast keeps SQLite from reading the number as JSON."""
+    written = Cast(KT("context__order_number"), models.TextField())
+    return Notification.objects.alias(order_number=written).filter(order_number=number)

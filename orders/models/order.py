@@ -8,7 +8,7 @@ from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.security.tokens import order_token
 from orders.addresses import address_lines
-from orders.owed import AmountOwed, Balance
+from orders.owed import IS_OWED, AmountOwed, Balance
 from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus
 
 
@@ -126,6 +126,9 @@ class Order(BaseModel):
         ]
         indexes = [
             models.Index(fields=["user", "-created_at"], name="order_of_user"),
+            models.Index(fields=["status", "created_at"], name="order_status"),
+            models.Index(fields=["total_minor"], name="order_total"),
+            models.Index(fields=["updated_at"], condition=IS_OWED, name="order_refund_due"),
             models.Index(fields=["expires_at"], condition=Q(status="PENDING"), name="order_to_expire"),
             models.Index(
                 fields=["network", "created_at"], condition=Q(status="PENDING"), name="order_of_network"

@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 
 from artisans.catalog.models import Artisan
 from artisans.core.models import BaseModel, choices_constraint
@@ -70,6 +71,10 @@ class Parcel(BaseModel):
                 condition=Q(commission_minor__gte=0, commission_minor__lte=F("subtotal_minor")),
                 name="parcel_commission_within_subtotal",
             ),
+        ]
+        indexes = [
+            models.Index(Upper("tracking"), condition=~Q(tracking=""), name="parcel_tracking"),
+            models.Index(fields=["order"], condition=Q(instruction="hold"), name="parcel_on_hold"),
         ]
 
     def __str__(self) -> str:

@@ -35,7 +35,7 @@ from artisans.core.admin.pages import (
 from artisans.core.models import label_of
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from artisans.notifications.models import Notification
+from artisans.notifications.models import Notification, mails_of_order
 from orders.models import Order
 from orders.selectors import is_own_order, lines_by_parcel
 from orders.services.closing import order_links_revoke
@@ -164,7 +164,7 @@ class OrderAdmin(MoneyPages):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
     ) -> tuple[QuerySet[Order], bool]:
-        return orders_found(queryset, search_term), False
+        return orders_found(request, queryset, search_term), False
 
     # ---- columns ---------------------------------------------------------------------------------------------
 
@@ -466,7 +466,5 @@ def ends(order: Order) -> str:
 
 
 def mails_about(order: Order) -> QuerySet[Notification]:
-    """Emails to the buyer and the artisans; none is older than the order."""
-    return Notification.objects.filter(
-        created_at__gte=order.created_at, context__order_number=order.order_number
-    ).order_by("created_at")
+    """Emails to the buyer and the artisans, oldest first."""
+    return mails_of_order(order.order_number).order_by("created_at")

@@ -2,7 +2,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -37,7 +38,7 @@ from artisans.core.admin.pages import (
 from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from orders.models import Order
+from orders.models import Order, Parcel
 from orders.statuses import PARCELS_ENDED, OrderStatus
 from payments.admin.approvals import awaiting_approval
 from payments.admin.buttons import Button
@@ -67,6 +68,12 @@ TONES: dict[str, str] = {
     P.REFUNDED: "default",
     P.PARTIALLY_REFUNDED: WARN,
 }
+
+
+def parcel_count(condition: Q) -> Coalesce:
+    """The number of such parcels of a payment's order: read for the rows of a page only."""
+    parcels = Parcel.objects.filter(condition, order=OuterRef("order")).order_by().values("order")
+    return Coalesce(Subquery(parcels.annotate(n=Count("pk")).values("n")), 0)
 
 
 @admin.register(Payment)
@@ -118,17 +125,18 @@ class PaymentAdmin(RefundPages, MoneyPages):
         return ("created_at",) if self.is_queue(request) else ("-created_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
-        parcels = Count("order__parcels", filter=~Q(order__parcels__status__in=PARCELS_ENDED))
-        cash = Count("order__parcels", filter=Q(order__parcels__cash_reported_at__isnull=False))
         queryset: QuerySet[Payment] = super().get_queryset(request)
-        return (
-            queryset.annotate(parcel_count=parcels, cash_count=cash) if self.is_queue(request) else queryset
+        if not self.is_queue(request):
+            return queryset
+        return queryset.annotate(
+            parcel_count=parcel_count(~Q(status__in=PARCELS_ENDED)),
+            cash_count=parcel_count(Q(cash_reported_at__isnull=False)),
         )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
     ) -> tuple[QuerySet[Payment], bool]:
-        return payments_found(queryset, search_term), False
+        return payments_found(request, queryset, search_term), False
 
     # ---- columns ---------------------------------------------------------------------------------------------
 

@@ -1,92 +1,140 @@
-"""One search box: the form of the term decides which columns are searched, exactly or by prefix, to use indexes."""
+"""One search box: the form of the term decides which columns are searched, each by an index of its own.
+
+Each search reads at most its newest 1,000 rows, so that a term that is in every order costs no more than another.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.contrib import messages
+from django.db.models import Model, QuerySet, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Concat
+from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from artisans.core.admin.search import containing
 from artisans.core.money import Money
-from orders.models import Order
-from orders.phones import phone_digits, split_extension
+from orders.models import Order, OrderLine
 from orders.selectors import store_rules
 from payments.models import Capture, Payment, PaymentRefund, ProviderCall, Receipt
+from payments.models.provider_call import CREATES_OBJECT
+from payments.providers.registry import remote_providers
 
 M = TypeVar("M", bound=Model)
+Keys = QuerySet[Any, Any]  # the keys of the newest rows that a search finds
 HELP = _(
     "Order number, name, email, phone, post code, product, payment or refund number, bank reference, a provider’s id, "
     "or an amount such as 99.99"
 )
-SHORTEST_TEXT = 3  # of a name or product: shorter terms are found in nearly every row
+MOST = 1000
 PHONE = re.compile(r"[\d\s()+./-]+")
 SHORTEST_PHONE = 6
+SHORTEST_NUMBER = 6  # of a number among other words
+AROUND_NUMBERS = "#:,.;()[]"
+ORDER_TEXT = Concat(  # has an index of trigrams
+    "email",
+    Value(" "),
+    KT("shipping_address__name"),
+    Value(" "),
+    KT("billing_address__name"),
+    output_field=TextField(),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is searched, and the paths of lookups: from a row of it to its order, from a payment to it, and from a row
-    of a payment to it."""
+    """What is searched: its amount, and the lookups from a row of it to its order and its payments."""
 
     model: type[Model]
     amount: str
-    to_order: str
-    from_payment: str
-    from_row_of_payment: str
+    order: str
+    payment: str
 
 
-ORDERS = Target(Order, "total_minor", to_order="", from_payment="order", from_row_of_payment="payment__order")
-PAYMENTS = Target(
-    Payment, "amount_minor", to_order="order__", from_payment="pk", from_row_of_payment="payment"
-)
+ORDERS = Target(Order, "total_minor", order="pk", payment="payments")
+PAYMENTS = Target(Payment, "amount_minor", order="order", payment="pk")
 
 
-def orders_found(queryset: QuerySet[Order], text: str) -> QuerySet[Order]:
-    return find(queryset, text, ORDERS)
+def orders_found(request: HttpRequest, queryset: QuerySet[Order], text: str) -> QuerySet[Order]:
+    return find(request, queryset, text, ORDERS)
 
 
-def payments_found(queryset: QuerySet[Payment], text: str) -> QuerySet[Payment]:
-    return find(queryset, text, PAYMENTS)
+def payments_found(request: HttpRequest, queryset: QuerySet[Payment], text: str) -> QuerySet[Payment]:
+    return find(request, queryset, text, PAYMENTS)
 
 
-def find(queryset: QuerySet[M], text: str, target: Target) -> QuerySet[M]:
-    term, number = text.strip(), number_of(text)
-    if not number:
+def find(request: HttpRequest, queryset: QuerySet[M], text: str, target: Target) -> QuerySet[M]:
+    """The rows that any of the searches finds. A message says if there are more than the newest."""
+    term = text.strip()
+    if not number_of(term):
         return queryset.none() if term else queryset
-    if "@" in term:
-        return queryset.filter(**{f"{target.to_order}email__startswith": term.lower()})
-    if number.startswith("PAY-"):
-        return either(queryset, rows(Payment, target.from_payment, payment_number__startswith=number))
-    key = target.from_row_of_payment
-    if number.startswith("REF-"):
-        return either(queryset, rows(PaymentRefund, key, refund_number__startswith=number))
-    amounts = ({target.amount: money.minor, "currency": money.currency} for money in amounts_of(term))
-    conditions: tuple[dict[str, Any], ...] = (*order_conditions(term, number, path=target.to_order), *amounts)
-    return either(
-        queryset,
-        rows(Payment, target.from_payment, provider_payment_id=term),
-        rows(ProviderCall, key, object_id=term),
-        rows(Capture, key, provider_capture_id=term),
-        rows(Receipt, key, bank_reference=term),
-        rows(PaymentRefund, key, bank_reference=term),
-        *(rows(target.model, "pk", **condition) for condition in conditions),
+    first, *more = (
+        target.model._default_manager.filter(**{f"{path}__in": keys}).order_by().values_list("pk", flat=True)
+        for path, keys in searches(term, target)
     )
+    found = set(first.union(*more))
+    if len(found) > MOST:
+        message = gettext(
+            "More than %(count)s results: only the newest were searched. Add a word, or search for a number."
+        )
+        messages.warning(request, message % {"count": f"{MOST:,}"})
+    return queryset.filter(pk__in=found)
 
 
-def order_conditions(term: str, number: str, *, path: str = "") -> Iterator[dict[str, str]]:
-    """What the term can mean in an order: its number, phone, post code, buyer's name or product. `path` leads to the
-    order."""
-    yield {f"{path}order_number__startswith": number.replace("-", "")}
-    yield {f"{path}shipping_address__postal_code__iexact": term}
-    number_only, _extension = split_extension(term)
-    digits = phone_digits(number_only)
-    if len(digits) >= SHORTEST_PHONE and PHONE.fullmatch(number_only):
-        yield {f"{path}phone__endswith": digits}
-    if len(term) >= SHORTEST_TEXT and any(sign.isalpha() for sign in term):
-        for address in ("shipping_address", "billing_address"):
-            yield {f"{path}{address}__name__icontains": term}
-        yield {f"{path}lines__product_name__icontains": term}
+def searches(term: str, target: Target) -> Iterator[tuple[str, Keys]]:
+    """Each search with the lookup of the target that leads to its keys."""
+    for number in numbers_in(term):
+        if number.startswith("PAY-"):
+            yield target.payment, newest(Payment.objects.filter(payment_number__startswith=number), "pk")
+        elif number.startswith("REF-"):
+            refunds = PaymentRefund.objects.filter(refund_number__startswith=number)
+            yield target.payment, newest(refunds, "payment")
+        else:
+            orders = Order.objects.filter(order_number__startswith=number.replace("-", ""))
+            yield target.order, newest(orders, "pk")
+    for money in amounts_of(term):
+        amount = {target.amount: money.minor, "currency": money.currency}
+        yield "pk", newest(target.model._default_manager.filter(**amount), "pk")
+    for keys in order_searches(term):
+        yield target.order, keys
+    for keys in payment_searches(term):
+        yield target.payment, keys
+
+
+def order_searches(term: str) -> Iterator[Keys]:
+    """By parts of email and names in any order, by post code, by the end of the phone number, and by the items."""
+    yield newest(containing(Order.objects.all(), ORDER_TEXT, term), "pk")
+    yield newest(Order.objects.filter(shipping_address__postal_code__iexact=term), "pk")
+    digits = "".join(sign for sign in term if sign.isdigit())
+    if len(digits) >= SHORTEST_PHONE and PHONE.fullmatch(term):
+        yield newest(Order.objects.filter(phone__endswith=digits), "pk")
+    yield newest(containing(OrderLine.objects.all(), "product_name", term), "order")
+
+
+def payment_searches(term: str) -> Iterator[Keys]:
+    """By ids of providers and references of banks, exactly."""
+    names = [facts.name for facts in remote_providers()]
+    yield newest(Payment.objects.filter(payment_provider__in=names, provider_payment_id=term), "pk")
+    calls = ProviderCall.objects.filter(provider__in=names, object_id=term, operation__in=CREATES_OBJECT)
+    yield newest(calls.exclude(object_id=""), "payment")
+    yield newest(Capture.objects.filter(provider__in=names, provider_capture_id=term), "payment")
+    yield newest(Receipt.objects.filter(bank_reference=term), "payment")
+    yield newest(PaymentRefund.objects.filter(bank_reference=term).exclude(bank_reference=""), "payment")
+
+
+def newest(rows: QuerySet[Any], key: str) -> Keys:
+    return rows.order_by("-created_at").values(key)[: MOST + 1]
+
+
+def numbers_in(term: str) -> list[str]:
+    """The term as a number, and the words in it that can be one, as in "Order Y88…"."""
+    words = [word.strip(AROUND_NUMBERS) for word in term.split()]
+    numbers = [number_of(word) for word in words if any(sign.isdigit() for sign in word)]
+    return list(dict.fromkeys([number_of(term), *(n for n in numbers if len(n) >= SHORTEST_NUMBER)]))
 
 
 def number_of(text: str) -> str:
@@ -101,12 +149,3 @@ def amounts_of(term: str) -> list[Money]:
         return [Money.parse(term.lstrip("$€£ "), store_rules().currency)]
     except ValueError:
         return []
-
-
-def rows(model: type[Model], key: str, **condition: object) -> QuerySet[Any, Any]:
-    return model._default_manager.filter(**condition).order_by().values(key)
-
-
-def either(queryset: QuerySet[M], first: QuerySet[Any, Any], *more: QuerySet[Any, Any]) -> QuerySet[M]:
-    """A union of small queries: an OR over joins would scan the whole table."""
-    return queryset.filter(pk__in=first.union(*more) if more else first)

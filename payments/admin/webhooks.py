@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import require_user
-from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.filters import DayRangeFilter, RecentValuesFilter
 from artisans.core.admin.pages import (
     BAD,
     GOOD,
@@ -23,6 +23,7 @@ from artisans.core.admin.pages import (
     two_lines,
 )
 from artisans.core.models import is_uuid
+from orders.models import Order
 from payments.admin.buttons import Button
 from payments.admin.filters import WebhookNeedsFilter
 from payments.admin.forms import TextForm
@@ -42,16 +43,9 @@ TONES: dict[str, str] = {
 }
 
 
-class KindFilter(admin.SimpleListFilter):
+class KindFilter(RecentValuesFilter):
     title = _("type")
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        kinds = WebhookEvent.objects.order_by("kind").values_list("kind", flat=True).distinct()
-        return [(kind, kind) for kind in kinds]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+    parameter_name = column = "kind"
 
 
 @admin.register(WebhookEvent)
@@ -83,7 +77,9 @@ class WebhookEventAdmin(ReadOnlyAdmin):
             return queryset, False
         if is_uuid(term):
             return queryset.filter(Q(pk=term) | Q(payment=term)), False
-        owners = Payment.objects.filter(Q(payment_number=number) | Q(order__order_number=number))
+        owners = Payment.objects.filter(
+            Q(payment_number=number) | Q(order__in=Order.objects.filter(order_number=number))
+        )
         found = {found[0] for facts in remote_providers() if (found := payment_of_object(facts.name, [term]))}
         mine = Q(event_id=term) | Q(payment__in=owners.order_by().values("pk")) | Q(payment__in=found)
         return queryset.filter(mine), False

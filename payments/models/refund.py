@@ -99,10 +99,13 @@ class PaymentRefund(BaseModel):
         ]
         indexes = [
             models.Index(
+                fields=["bank_reference"], condition=~Q(bank_reference=""), name="refund_bank_reference"
+            ),
+            models.Index(
                 fields=["created_at"],
                 condition=Q(decision=RefundDecision.PENDING),
                 name="refund_to_be_decided",
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,9 @@ class EventState(models.TextChoices):
     DEAD = "dead", _("Failed")
 
 
+UNSETTLED = [EventState.RECEIVED, EventState.WAITING, EventState.STAFF, EventState.DEAD]
+
+
 class WebhookEvent(BaseModel):
     """A verified provider event, stored once and acknowledged, then processed by a worker."""
 
@@ -46,7 +49,8 @@ class WebhookEvent(BaseModel):
                 fields=["next_try_at"],
                 condition=Q(state__in=[EventState.RECEIVED, EventState.WAITING]),
                 name="webhook_due",
-            )
+            ),
+            models.Index(fields=["created_at"], condition=Q(state__in=UNSETTLED), name="webhook_unsettled"),
         ]
 
     def __str__(self) -> str:

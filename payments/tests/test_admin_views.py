@@ -138,6 +138,34 @@ def test_search_finds_orders_and_payments_by_any_identifier(full, staff):
         assert found(full, admin_list_url(Order, f"q={quote(term)}")) == set(), term
 
 
+def test_search_finds_numbers_among_words_and_parts_of_names_and_emails(full, bowl):
+    payment = start(
+        items={bowl: 1},
+        email="grace.hopper@example.test",
+        shipping_address=ADDRESS | {"name": "Grace Hopper"},
+    )
+    number = payment.order.order_number
+
+    for term in (f"Order {number}", f"order: {number}, please", f"Payment {payment.payment_number}"):
+        assert found(full, admin_list_url(Order, f"q={quote(term)}")) == {number}, term
+    for term in ("Hopper Grace", "hopp grac", "race.hop", "e.hopper@exam"):
+        assert found(full, admin_list_url(Order, f"q={quote(term)}")) == {number}, term
+        assert found(full, admin_list_url(Payment, f"q={quote(term)}")) == {payment.payment_number}, term
+    for term in ("Hopper Quill", "Order ZZZZZZZZZ", "gr ho"):
+        assert found(full, admin_list_url(Order, f"q={quote(term)}")) == set(), term
+
+
+def test_search_says_that_it_reads_only_the_newest_orders(full, monkeypatch):
+    monkeypatch.setattr("payments.admin.search.MOST", 1)
+    orders = [start(email=f"ada-{n}@example.test").order for n in range(3)]
+
+    answer = full.get(admin_list_url(Order, "q=ada-"))
+
+    assert "More than 1 results: only the newest were searched." in answer.text
+    assert orders[2].order_number in answer.text
+    assert orders[0].order_number not in answer.text
+
+
 def test_search_finds_an_order_by_what_a_caller_says(full, staff, stripe, bowl):
     lamp = ProductFactory.create(name="Salt lamp")
     address = ADDRESS | {

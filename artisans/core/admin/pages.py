@@ -26,6 +26,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from artisans.core.admin.paging import PER_PAGE, BoundedPaginator
 from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import DomainError
 from artisans.core.models import save_columns
@@ -87,6 +88,9 @@ class PagesAdmin(ModelAdmin):
     views: ClassVar[dict[str, StrOrPromise]] = {}
     list_before_template = "admin/_views.html"
     list_fullwidth = True
+    list_per_page = PER_PAGE
+    paginator = BoundedPaginator
+    show_full_result_count = False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
