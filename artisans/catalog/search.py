@@ -7,7 +7,7 @@ description. If nothing matches, related words are tried and typing slips correc
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import islice, pairwise, product
 from operator import itemgetter, or_
@@ -198,11 +198,28 @@ def sorted_by(products: QuerySet[Product], words: Words, order: Sequence[str]) -
     return FoundProducts(products, found.values_list("pk", flat=True)[:MOST_RESULTS])
 
 
-def search_near(products: QuerySet[Product], words: Words) -> list[Product]:
-    """What comes nearest when nothing matches: all words, else any of them, first in the title."""
-    some = [Condition(words, fields, any_word=True) for fields in HEADING]
-    every, last = Condition(words, begins=True), Condition(words, any_word=True)
-    return FoundProducts(products, ranked(products, [every, *some, last]))[:NEAR]
+@dataclass(frozen=True, slots=True)
+class NearProducts:
+    """What comes nearest when nothing matches, best match first; each has all of `words`, or some."""
+
+    products: Sequence[Product] = ()
+    words: str = ""
+    has_all_words: bool = False
+
+
+def search_near(products: QuerySet[Product], words: Words) -> NearProducts:
+    """Up to NEAR products with the words that any product has."""
+    known = tuple(word for word in words if has_match(products, (word,)))
+    if not known:
+        return NearProducts()
+    if has_match(products, known):
+        return NearProducts(best_first(products, known)[:NEAR], shown(known), has_all_words=True)
+    steps = [
+        Condition(known, fields, begins=begins, any_word=True)
+        for begins in (False, True)
+        for fields in (*HEADING, len(FIELDS))
+    ]
+    return NearProducts(FoundProducts(products, ranked(products, steps))[:NEAR], shown(known))
 
 
 def ranked(products: QuerySet[Product], steps: Sequence[Condition]) -> list[UUID]:
@@ -263,16 +280,24 @@ def correct(products: QuerySet[Product], words: Words) -> Words:
 
 
 def as_beginnings(words: Words) -> Words:
-    return tuple(replace(word, is_beginning=True) for word in words)
+    """Each once."""
+    return tuple(QueryWord(text, is_beginning=True) for text in dict.fromkeys(word.text for word in words))
 
 
 def similar(word: QueryWord) -> list[QueryWord]:
     """Up to five words of the shop that may be meant by this one, the likeliest first."""
     typed = joined(word.text)
-    others = related(typed)
-    known = known_terms(map(stem, others))
-    if words := [other for other in others if stem(other) in known]:
-        return [QueryWord(each) for each in words[:MOST_CANDIDATES]]
+    words = in_shop(related(typed)) or without_slips(typed) or in_shop(related(typed, with_slips=True))
+    return [QueryWord(each) for each in words[:MOST_CANDIDATES]]
+
+
+def in_shop(words: list[str]) -> list[str]:
+    known = known_terms(map(stem, words))
+    return [word for word in words if stem(word) in known]
+
+
+def without_slips(typed: str) -> list[str]:
+    """The words of the shop that typing slips may have made into this one, the likeliest first."""
     if len(typed) < SWAP_FROM:
         return []
     nearest: dict[str, tuple[int, bool, int]] = {}
@@ -282,8 +307,7 @@ def similar(word: QueryWord) -> list[QueryWord]:
             in_description = field == len(FIELDS) - 1
             order = (slips, in_description, abs(len(term) - len(typed)))
             nearest[shown_as] = min(nearest.get(shown_as, order), order)
-    words = sorted(nearest, key=lambda each: (nearest[each], each))
-    return [QueryWord(each) for each in words[:MOST_CANDIDATES]]
+    return sorted(nearest, key=lambda each: (nearest[each], each))
 
 
 def candidates(typed: str) -> QuerySet[SearchTerm]:

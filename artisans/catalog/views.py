@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from artisans.catalog.models import Category, Product
-from artisans.catalog.search import MAX_LENGTH, MOST_RESULTS, search_near
+from artisans.catalog.search import MAX_LENGTH, MOST_RESULTS, NearProducts, search_near
 from artisans.catalog.selectors import (
     SORTS,
     artisans_open,
@@ -36,7 +36,7 @@ def product_list(request: HttpRequest) -> HttpResponse:
     q, sorts = filters["q"], sorts_offered(filters["q"])
     result = products_found(**filters)
     paginator = Paginator(result.products, PER_PAGE)
-    near = [] if paginator.count else search_near(products_on_sale(), result.words)
+    near = NearProducts() if paginator.count else search_near(products_on_sale(), result.words)
     is_filtered = any(filters[name] for name in ("q", "category", "artisan"))
     query = request.GET.copy()
     query.pop("page", None)
@@ -52,7 +52,7 @@ def product_list(request: HttpRequest) -> HttpResponse:
         "corrected": result.corrected,
         "has_more": bool(q) and paginator.count >= MOST_RESULTS,
         "near": near,
-        "new": [] if paginator.count or near else list(products_new()),
+        "new": [] if paginator.count or near.products else list(products_new()),
         "sort": filters["sort"] if filters["sort"] in sorts else sorts[0],
         "sorts": [(value, SORTS[value][0]) for value in sorts],
         "is_filtered": is_filtered,

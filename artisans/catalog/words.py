@@ -118,10 +118,14 @@ def query_words(text: str) -> tuple[QueryWord, ...]:
     return tuple(QueryWord(word, is_beginning=word == words[-1]) for word in content or words)
 
 
-def related(word: str) -> list[str]:
+def related(word: str, *, with_slips: bool = False) -> list[str]:
     """Other words for the same, or for things nearly the same."""
     base = stem(word)
-    groups = [group for group in RELATED if base in map(stem, group)]
+
+    def is_it(other: str) -> bool:
+        return stem(other) == base or (with_slips and distance(word, other) is not None)
+
+    groups = [group for group in RELATED if any(map(is_it, group))]
     return [other for group in groups for other in group if stem(other) != base]
 
 

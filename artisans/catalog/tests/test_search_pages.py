@@ -67,7 +67,11 @@ def test_title_heading_and_text_agree(client, monkeypatch):
     )
     assert sentences(client, q="gold teapto") == (
         "No results for “gold teapto”",
-        "No items match “gold teapto”. The items below match some words of “gold teapot”.",
+        "No items match “gold teapto”. The items below match “teapot”.",
+    )
+    assert sentences(client, q="walnut teapto") == (
+        "No results for “walnut teapto”",
+        "No items match “walnut teapto”. The items below match some words of “walnut teapot”.",
     )
     assert sentences(client, q="zzzzqq") == (
         "No results for “zzzzqq”",

@@ -46,7 +46,7 @@ def answer(query: str) -> str:
     names = [product.name for product in best_first(products_on_sale(), result.words)]
     if names:
         return f"({result.corrected}) " * bool(result.corrected) + "; ".join(names)
-    near = [product.name for product in search_near(products_on_sale(), result.words)]
+    near = [product.name for product in search_near(products_on_sale(), result.words).products]
     return f"~ {'; '.join(near)}" if near else "-"
 
 
