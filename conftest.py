@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -111,10 +112,10 @@ def invariants(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
-    commits = not connection.in_atomic_block
+    has_commits = not connection.in_atomic_block
     cache.clear()
     was_seen = writes.is_seen
-    note_writes(also_unseen=commits)  # other threads and processes write too
+    note_writes(also_unseen=has_commits)  # other threads and processes write too
     yield
     if "broken_books" not in request.fixturenames and not connection.needs_rollback:
         check_invariants_after_writes()
@@ -167,6 +168,35 @@ def module_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
         note_writes()
         yield
         transaction.set_rollback(True)
+
+
+ROWS: dict[str, Callable[[], Any]] = {
+    make.__name__: make
+    for make in (
+        *(rows.store, rows.shopper, rows.stranger, rows.seller, rows.other_seller, rows.bowl, rows.scarf),
+        *(rows.staff, rows.powerless_staff),
+    )
+} | {"admin_user": rows.superuser}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def shared_rows(request: pytest.FixtureRequest) -> None:
+    """Make the rows once that nearly all tests of a module ask for."""
+    tests = [item for item in request.session.items if item.path == request.path and uses_database(item)]
+    if any(map(commits, tests)):
+        return
+    wanted = Counter(name for item in tests for name in ROWS if name in item.fixturenames)  # type: ignore[attr-defined]
+    for name, count in wanted.items():
+        if count > 1 and count * 5 >= len(tests) * 4:
+            request.getfixturevalue("module_db")
+            ROWS[name]()
+
+
+def commits(item: pytest.Item) -> bool:
+    """Whether the test needs real commits."""
+    names = {*getattr(item, "fixturenames", ())}
+    mark = item.get_closest_marker("django_db")
+    return bool(names & {"transactional_db", "live_server"} or (mark and mark.kwargs.get("transaction")))
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ CHECKOUT = {"shipping_address": ADDRESS, "payment_method": "bank_transfer"}
 REPLAYED = "Idempotent-Replayed"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def shared_rows() -> None:
+    """No rows for all tests: some tests register the shopper themselves."""
+
+
 @pytest.fixture(autouse=True)
 def enough(settings):
     settings.MAX_OPEN_ORDERS = 20

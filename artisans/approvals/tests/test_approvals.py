@@ -33,6 +33,11 @@ pytestmark = pytest.mark.django_db
 PERMISSION = "payments.refund"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def shared_rows() -> None:
+    """No rows for all tests: each test decides who could approve."""
+
+
 @pytest.fixture
 def done(monkeypatch):
     """What the test operation did: its payload, requester and approver."""

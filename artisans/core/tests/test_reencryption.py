@@ -20,6 +20,11 @@ OLD, NEW = "old-key-" + "Zb3vQm9tLw2xRk7cHn5sYd8fGj4pUa6e", "new-key-" + "Gj4pUa
 IDS = ("pm_first_1", "pm_second_2")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def shared_rows() -> None:
+    """No rows for all tests: rows are written under keys that the tests choose."""
+
+
 @pytest.fixture
 def stored(settings, shopper, store) -> ProviderCall:
     """Two saved methods, a call that names one, and the bank account, under the old key."""
