@@ -11,6 +11,7 @@ from typing import Any, Self
 from artisans.core.money import Money
 from payments.providers.contract import CreateRequest
 from payments.providers.paypal.config import PayPalConfig
+from sandbox.tests.client import stop_server
 
 TOKEN_PATH = "/v1/oauth2/token"
 ORDER_ID = "5O190127TN364715T"
@@ -101,8 +102,7 @@ class Stub:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        stop_server(self._server)
 
 
 class Listener(ThreadingHTTPServer):

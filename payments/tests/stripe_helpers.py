@@ -17,6 +17,7 @@ from payments.providers.contract import (
     RemotePayment,
     SaveRequest,
 )
+from sandbox.tests.client import stop_server
 
 PRICE = Money(9999, "USD")
 SECRET = "whsec_of_the_tests"
@@ -88,6 +89,7 @@ class Stub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else the second write waits for an acknowledgement
 
             def do_GET(self) -> None:
                 stub.answer(self)
@@ -122,5 +124,4 @@ class Stub:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        stop_server(self._server)
