@@ -1,6 +1,7 @@
 """Fixtures for payment tests: the simulated providers, in this process, on a real socket."""
 
 import json
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ from payments.providers.stripe.provider import StripeProvider
 from payments.tests.stripe_helpers import SECRET
 from sandbox.__main__ import build
 from sandbox.http_server import Server
+from sandbox.simulator import JOBS
 from sandbox.tests.client import Control, Receiver
+from sandbox.webhook_delivery import DELIVERIES
 
 WEBHOOK_SECRET = Receiver.secret
 
@@ -39,9 +42,25 @@ def sandbox_server() -> Iterator[Server]:
 class Stripe(Control):
     """The sandbox as Stripe: actions of the buyer and the dashboard, and the webhooks that it sends."""
 
-    def __init__(self, url: str, post: "Receiver") -> None:
-        super().__init__(url)
+    def __init__(self, server: Server, post: "Receiver") -> None:
+        super().__init__(server.base_url)
+        self.simulator = server.simulator
         self.post_box = post
+        self.shared: bytes | None = None
+
+    def restore(self) -> None:
+        """Bring back the objects of the module's fixtures, as they were before its first test."""
+        with self.simulator.lock:
+            tables = self.simulator.store._tables
+            self.shared = self.shared or pickle.dumps(tables)
+            self.simulator.reset()
+            tables.clear()
+            tables |= pickle.loads(self.shared)  # noqa: S301  # our own rows
+            for key, job in self.simulator.store.table(JOBS).items():
+                self.simulator._scheduler.add(job["due"], key)
+            for key, row in self.simulator.store.table(DELIVERIES).items():
+                self.simulator.webhooks._by_event.setdefault(row["event"], []).append(key)
+        self.post_box.raw.clear()
 
     def pay(self, payment: Payment, card: str = "visa") -> Any:
         """The buyer enters a test card on the page."""
@@ -87,7 +106,7 @@ def stripe_settings(server: Server) -> dict[str, Any]:
 def fresh_stripe(server: Server) -> Iterator[Stripe]:
     server.simulator.store.table("endpoint").clear()
     with Receiver() as receiver:
-        made = Stripe(server.base_url, receiver)
+        made = Stripe(server, receiver)
         made.post("reset")
         made.post("settings", async_seconds=3600)
         made.post("stripe/endpoint", url=receiver.url, secret=receiver.secret)
@@ -97,8 +116,17 @@ def fresh_stripe(server: Server) -> Iterator[Stripe]:
 
 
 @pytest.fixture
-def stripe(sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
-    """Stripe without objects and faults, and a shop with its keys; webhooks are held until `events()`."""
+def stripe(request: pytest.FixtureRequest, sandbox_server: Server, settings: Any) -> Iterator[Stripe]:
+    """Stripe without objects and faults, and a shop with its keys; webhooks are held until `events()`.
+
+    With `module_stripe`: with the objects of the module's fixtures.
+    """
+    if "module_stripe" in request.fixturenames:
+        made = request.getfixturevalue("module_stripe")
+        made.restore()
+        yield made
+        configured.cache_clear()
+        return
     for name, value in stripe_settings(sandbox_server).items():
         setattr(settings, name, value)
     with fresh_stripe(sandbox_server) as made:

@@ -8,6 +8,7 @@ from artisans.catalog.tests.factories import ProductFactory
 from payments.gateway.payments import payment_sync
 from payments.models import Payment, PaymentRefund
 from payments.tests.factories import paid_by_card, record, refund, reread, start
+from tests import rows
 from tests.dump import dump
 from tests.problems import problem
 
@@ -16,9 +17,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 SHAPE = {"id", "refund_number", "payment_id", "amount", "currency", "status", "reason", "provider_refund_id"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shared_paid(module_db, module_stripe) -> Payment:
+    rows.store()
+    return paid_by_card(module_stripe, {rows.bowl(): 1}, user=rows.shopper())
+
+
 @pytest.fixture
-def paid(stripe, shopper, bowl):
-    return paid_by_card(stripe, {bowl: 1}, user=shopper)
+def paid(shared_paid, stripe):
+    return Payment.objects.get(pk=shared_paid.pk)
 
 
 @pytest.fixture
@@ -246,13 +253,15 @@ def test_timeline_is_chronological_and_names_no_staff_to_the_buyer(
 def test_timeline_of_an_offline_payment_has_its_receipts(api, shopper, staff):
     payment = start(user=shopper)
     record(payment, "40", actor=staff)
+    client = api(shopper)
+    before = dump()
 
-    rows = api(shopper).get(f"/payments/{payment.pk}/timeline/").json()["results"]
+    rows = client.get(f"/payments/{payment.pk}/timeline/").json()["results"]
 
     assert [(row["kind"], row["amount"]) for row in rows if row["kind"] == "receipt"] == [
         ("receipt", "40.00")
     ]
-    assert Payment.objects.count() == 1
+    assert dump() == before
 
 
 # ---- retries ----------------------------------------------------------------------------------------------

@@ -19,23 +19,35 @@ from payments.errors import (
 )
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
-from payments.models import PaymentRefund, RefundLine
+from payments.models import Payment, PaymentRefund, RefundLine
 from payments.refunds.staff import refund_open, refund_retry, refund_send
 from payments.tests.factories import paid_by_card, refund, reread, start, unit_selection, usd
+from tests import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
-@pytest.fixture
-def mug(seller, store):
+@pytest.fixture(scope="module", autouse=True)
+def shared_mug(module_db) -> Product:
     """9.99 each: the tax of seven units, 6.99, does not divide evenly."""
-    return ProductFactory.create(artisan=seller.artisan, name="Tide mug", price_minor=999, stock=10)
+    rows.store()
+    return ProductFactory.create(artisan=rows.seller().artisan, name="Tide mug", price_minor=999, stock=10)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_paid(module_db, module_stripe, shared_mug) -> Payment:
+    """Seven mugs and two bowls: 69.93 + 6.99, 170.90 + 17.09, shipping 5.99."""
+    return paid_by_card(module_stripe, {shared_mug: 7, rows.bowl(): 2}, user=rows.shopper())
 
 
 @pytest.fixture
-def paid(stripe, shopper, bowl, mug):
-    """Seven mugs and two bowls: 69.93 + 6.99, 170.90 + 17.09, shipping 5.99."""
-    return paid_by_card(stripe, {mug: 7, bowl: 2}, user=shopper)
+def mug(shared_mug):
+    return Product.objects.get(pk=shared_mug.pk)
+
+
+@pytest.fixture
+def paid(shared_paid, stripe):
+    return Payment.objects.get(pk=shared_paid.pk)
 
 
 @pytest.fixture
@@ -225,13 +237,13 @@ def test_repeated_refund_does_not_restock_twice(stripe, shopper, staff, mug):
     payment = paid_by_card(stripe, {mug: 3}, user=shopper, card="refundFail")
     line = payment.order.lines.get()
     failed = refund(payment, items=unit_selection((line, 1), restock=True), actor=staff)
-    assert stock(mug) == 8
+    assert stock(mug) == mug.stock - 2
     stripe.run_jobs()
     sync(payment)
 
     again = refund_send(refund_retry(refund_id=failed.pk, actor=staff))
 
-    assert (again.status, again.restock, stock(mug)) == ("COMPLETED", True, 8)
+    assert (again.status, again.restock, stock(mug)) == ("COMPLETED", True, mug.stock - 2)
     line.refresh_from_db()
     assert line.refundable_quantity == 2
 

@@ -21,17 +21,24 @@ from payments.errors import (
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.methods import PaymentMethod
-from payments.models import CallState, FlagKind, PaymentFlag, PaymentRefund
+from payments.models import CallState, FlagKind, Payment, PaymentFlag, PaymentRefund
 from payments.refunds.staff import refund_open, refund_retry, refund_send
 from payments.tests.factories import paid_by_card, record, refund, reread, start, usd
 from payments.tests.periodic import process_due
+from tests import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shared_paid(module_db, module_stripe) -> Payment:
+    rows.store()
+    return paid_by_card(module_stripe, {rows.bowl(): 1}, user=rows.shopper())
+
+
 @pytest.fixture
-def paid(stripe, shopper, bowl):
-    return paid_by_card(stripe, {bowl: 1}, user=shopper)
+def paid(shared_paid, stripe):
+    return Payment.objects.get(pk=shared_paid.pk)
 
 
 def sync(payment):

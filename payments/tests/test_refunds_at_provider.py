@@ -15,20 +15,27 @@ from payments.bookkeeping.refund_amounts import RefundLineInput
 from payments.errors import NoPermission, NotDecidable, NotRetryable, RefundExceedsReceived
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
-from payments.models import FlagKind, PaymentFlag, PaymentRefund, RefundDecision, RefundLine
+from payments.models import FlagKind, Payment, PaymentFlag, PaymentRefund, RefundDecision, RefundLine
 from payments.refunds.staff import refund_decide, refund_retry
 from payments.selectors import refunds_to_decide
 from payments.tests.factories import paid_by_card, refund, reread
 from payments.tests.periodic import process_due
+from tests import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
 NOTHING, RESTOCK, CANCEL = RefundDecision.NOTHING, RefundDecision.RESTOCK, RefundDecision.CANCEL
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shared_paid(module_db, module_stripe) -> Payment:
+    rows.store()
+    return paid_by_card(module_stripe, {rows.bowl(): 2}, user=rows.shopper())
+
+
 @pytest.fixture
-def paid(stripe, shopper, bowl):
-    return paid_by_card(stripe, {bowl: 2}, user=shopper)
+def paid(shared_paid, stripe):
+    return Payment.objects.get(pk=shared_paid.pk)
 
 
 def sync(payment):

@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from payments.providers.contract import (
     RemoteStatus,
 )
 from payments.tests.factories import reread, start, usd
+from tests import rows
 from tests.invariants import check_invariants
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -30,11 +30,17 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 CAPTURE = contract.Capture("ch_1", usd("99.99"))
 
 
-@pytest.fixture
-def card(shopper, stripe):
-    payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+@pytest.fixture(scope="module", autouse=True)
+def shared_card(module_db, module_stripe) -> Payment:
+    rows.store()
+    payment = start(PaymentMethod.CREDIT_CARD, user=rows.shopper())
     payment_ensure_at_provider(payment)
-    return reread(payment)
+    return payment
+
+
+@pytest.fixture
+def card(shared_card, stripe):
+    return Payment.objects.get(pk=shared_card.pk)
 
 
 def seen(payment, status=RemoteStatus.SUCCEEDED, *refunds, **more) -> RemotePayment:
@@ -100,6 +106,23 @@ def ends(payment, orders) -> list[tuple[Any, ...]]:
     return found
 
 
+def ends_of_all_orders(payment, snapshots) -> list[tuple[Any, ...]]:
+    """Like `ends` of all permutations, but applies what several begin with only once."""
+    if not snapshots:
+        check_invariants()
+        return [end_of(payment)]
+    found = []
+    for n, snapshot in enumerate(snapshots):
+        try:
+            with transaction.atomic():
+                apply(payment, snapshot)
+                found += ends_of_all_orders(payment, snapshots[:n] + snapshots[n + 1 :])
+                raise Undone
+        except Undone:
+            continue
+    return found
+
+
 def test_states_in_any_order_lead_to_the_same_result(card):
     """Declined, processing, paid, partly refunding, partly refunded; a slow reader may apply any of them last."""
     snapshots = [
@@ -110,7 +133,7 @@ def test_states_in_any_order_lead_to_the_same_result(card):
         seen(card, RemoteStatus.SUCCEEDED, back("10.00")),
     ]
 
-    found = ends(card, permutations(snapshots))
+    found = ends_of_all_orders(card, snapshots)
 
     assert len(found) == 120
     assert found.count(found[0]) == 120
@@ -127,7 +150,7 @@ def test_two_refunds_in_any_order_lead_to_the_same_result(card):
         seen(card, RemoteStatus.SUCCEEDED, one, two),
     ]
 
-    found = ends(card, permutations(snapshots))
+    found = ends_of_all_orders(card, snapshots)
 
     assert found.count(found[0]) == 24
     assert found[0][0] == ("PARTIALLY_REFUNDED", 9999, 3000, 0)
@@ -137,7 +160,7 @@ def test_full_refund_in_any_order_leads_to_the_same_totals(card):
     """Whether artisans were asked to ship depends on the order of events; the money does not."""
     snapshots = [failed(card), seen(card), seen(card, RemoteStatus.SUCCEEDED, back("99.99"))]
 
-    found = ends(card, permutations(snapshots))
+    found = ends_of_all_orders(card, snapshots)
 
     assert {end[0] for end in found} == {("REFUNDED", 9999, 9999, 0)}
     assert {end[2][:2] for end in found} == {("CONFIRMED", "REFUNDED"), ("PENDING", "REFUNDED")}

@@ -23,7 +23,7 @@ from payments.models import (
 )
 from payments.providers.contract import ObjectNotFound, ProviderEvent
 from payments.providers.stripe.provider import StripeProvider
-from payments.tasks import process_webhook_task
+from payments.tasks import process_due_webhooks_task, process_webhook_task
 from payments.tests.factories import reread, start
 from payments.tests.periodic import process_due
 from payments.tests.webhook_helpers import only_event, post_stripe, stripe_body
@@ -36,6 +36,7 @@ from payments.webhooks.inbox import (
     webhook_replay,
     webhooks_due,
 )
+from tests import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
@@ -43,11 +44,17 @@ CARD = PaymentMethod.CREDIT_CARD
 SUCCEEDED = "payment_intent.succeeded"
 
 
-@pytest.fixture
-def open_card(shopper, stripe):
-    payment = start(CARD, user=shopper)
+@pytest.fixture(scope="module", autouse=True)
+def shared_open_card(module_db, module_stripe) -> Payment:
+    rows.store()
+    payment = start(CARD, user=rows.shopper())
     payment_ensure_at_provider(payment)
-    return reread(payment)
+    return payment
+
+
+@pytest.fixture
+def open_card(shared_open_card, stripe):
+    return Payment.objects.get(pk=shared_open_card.pk)
 
 
 @pytest.fixture
@@ -449,7 +456,7 @@ def test_webhook_faster_than_our_commit_settles_at_once(shopper, stripe, deliver
     payment = start(CARD, user=shopper)
     stripe.fault("drop_after", path="/v1/payment_intents", method="POST")
     payment_ensure_at_provider(payment)
-    [row] = stripe.journal("intent.created")
+    [_, row] = stripe.journal("intent.created")  # the first is that of `open_card`
     stripe.post("stripe/pay", payment_intent=row["id"], payment_method="pm_card_visa")
     deliver(*stripe.events(SUCCEEDED))
     assert statuses_of(payment)[0] == "PROCESSING"
@@ -467,7 +474,7 @@ def test_event_without_a_payment_is_retried_with_growing_delays_and_given_up_aft
     post_stripe(stripe_body())
     pauses = []
     while only_event().state != "dead":
-        process_due()
+        process_due_webhooks_task()
         event = only_event()
         pauses.append((event.next_try_at - timezone.now()).total_seconds())
         later(seconds=max(pauses[-1], 1) + 1)
@@ -731,7 +738,7 @@ def test_replay_of_a_failed_message_settles_the_payment(
 def test_replay_needs_permission_a_reason_and_no_active_lease(staff, operator):
     post_stripe(stripe_body())
     pk = only_event().pk
-    before = WebhookEvent.objects.values().get()
+    before, payments = WebhookEvent.objects.values().get(), Payment.objects.count()
 
     with pytest.raises(NoPermission):
         webhook_replay(event_id=pk, reason="why not", actor=staff)
@@ -742,4 +749,4 @@ def test_replay_needs_permission_a_reason_and_no_active_lease(staff, operator):
     with pytest.raises(AlreadyRecorded):
         webhook_replay(event_id=pk, reason="again", actor=operator)
     assert not AuditEntry.objects.filter(action="webhook.replay").exists()
-    assert Payment.objects.count() == 0
+    assert Payment.objects.count() == payments
