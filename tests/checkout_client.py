@@ -23,20 +23,20 @@ class CheckoutClient:
     def get(self, name: str, *args: Any) -> HttpResponse:
         return self.client.get(reverse(name, args=args))
 
-    def add(self, product: Product, quantity: int = 1) -> HttpResponse:
+    def add(self, product: Product, quantity: int = 1, *, follow: bool = True) -> HttpResponse:
         sent = {"product_id": str(product.pk), "quantity": str(quantity)}
-        return self.client.post(reverse("carts:item_add"), sent, follow=True)
+        return self.send("carts:item_add", sent, follow=follow)
 
-    def details(self, **changes: Any) -> HttpResponse:
+    def details(self, *, follow: bool = True, **changes: Any) -> HttpResponse:
         """The step with the address; None leaves a field out, as an empty checkbox does."""
         result = {name: value for name, value in (DETAILS_FORM | changes).items() if value is not None}
-        return self.send("carts:checkout_details", result)
+        return self.send("carts:checkout_details", result, follow=follow)
 
-    def payment(self, method: str) -> HttpResponse:
-        return self.send("carts:checkout_payment", {"payment_method": method})
+    def payment(self, method: str, *, follow: bool = True) -> HttpResponse:
+        return self.send("carts:checkout_payment", {"payment_method": method}, follow=follow)
 
-    def send(self, name: str, data: dict[str, Any]) -> HttpResponse:
-        return self.client.post(reverse(name), data, follow=True)
+    def send(self, name: str, data: dict[str, Any], *, follow: bool = True) -> HttpResponse:
+        return self.client.post(reverse(name), data, follow=follow)
 
     def check_page(self) -> Node:
         response = self.get("carts:checkout_check")
@@ -48,10 +48,11 @@ class CheckoutClient:
         return self.check_page().one("form", class_="pay-box").fields()
 
     def fill_checkout(self, method: str, *products: Product, **details: Any) -> dict[str, str]:
+        """Without the pages between the steps."""
         for product in products:
-            self.add(product)
-        self.details(**details)
-        self.payment(method)
+            self.add(product, follow=False)
+        self.details(follow=False, **details)
+        self.payment(method, follow=False)
         return self.pay_form()
 
     def press(self, form: dict[str, str], *, follow: bool = False) -> HttpResponse:

@@ -3,10 +3,13 @@
 import time
 
 import pytest
+from django.forms import Select
+from django.test.html import parse_html
 from django.urls import reverse
 
-from carts.forms import DetailsForm
+from carts.forms import CountrySelect, DetailsForm
 from carts.models import Cart
+from orders import countries
 from tests.checkout_client import DETAILS_FORM, CheckoutClient
 from tests.html import Node, page
 
@@ -35,13 +38,23 @@ AUTOCOMPLETE = {
 @pytest.fixture
 def walk(browser, bowl) -> CheckoutClient:
     walk = CheckoutClient(browser())
-    walk.add(bowl)
+    walk.add(bowl, follow=False)
     return walk
 
 
 def sent(walk: CheckoutClient, **changes: str) -> Node:
     data = {name: value for name, value in (DETAILS_FORM | changes).items() if value is not None}
     return page(walk.client.post(reverse("carts:checkout_details"), data))
+
+
+def test_countries_are_rendered_like_any_other_choices():
+    quick, usual = (
+        widget(attrs={"autocomplete": "country"}, choices=countries.COUNTRIES)
+        for widget in (CountrySelect, Select)
+    )
+    for value in ("US", "DE", "XX", "", None, '"><b>'):
+        shown = [widget.render("country", value, {"aria-invalid": "true"}) for widget in (quick, usual)]
+        assert parse_html(shown[0]) == parse_html(shown[1])
 
 
 CAUSES = [
