@@ -17,7 +17,7 @@ from carts.services import cart_open
 from orders.models import Order
 from payments.models import Payment
 
-pytestmark = pytest.mark.django_db(transaction=True)
+with_commits = pytest.mark.django_db(transaction=True)
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -62,6 +62,7 @@ def product(store) -> Product:
     return ProductFactory(price_minor=8545, stock=25)
 
 
+@with_commits
 def test_calls_of_the_api_document_do_what_it_says(live_server, shopper, product):
     _, token = AuthToken.objects.create(user=shopper)
     cart = cart_open(Principal(user=shopper)).cart
@@ -93,6 +94,7 @@ def test_calls_of_the_api_document_do_what_it_says(live_server, shopper, product
     assert Payment.objects.count() == 2
 
 
+@with_commits
 def test_calls_of_the_readme_place_an_order(live_server, shopper, product):
     shopper.email = "shopper@demo.test"
     shopper.set_password("demo-alley-1")

@@ -65,6 +65,10 @@ WAYS = {
 }
 
 
+ON_ALL_PAGES = {"account", "guest with a second address in capitals"}  # the other ways on two of the pages
+TWO_PAGES = ("payment.record", "order.cancel")
+
+
 def money_pages() -> set[str]:
     """Every custom admin page of orders and their related objects."""
     return {
@@ -132,7 +136,8 @@ def test_pages_refuse_changes_to_ones_own_order(acts, browser, staff, shopper, n
     staff_client, before = browser(staff), dump()
     refusals = {str(OwnOrder()), "This order is paid or on its way; write to us and we will sort it out."}
 
-    for act, (row, typed) in acts.items():
+    for act in acts if name in ON_ALL_PAGES else TWO_PAGES:
+        row, typed = acts[act]
         answer = staff_client.post(admin_page_url(row, act.partition(".")[2]), typed)
 
         assert answer.status_code == 200, f"{act} went through"

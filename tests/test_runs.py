@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -34,6 +35,7 @@ def test_run_over_its_time_limit_is_ended_with_its_servers_and_fails(monkeypatch
     (tmp_path / "test_hangs.py").write_text(HANGS.format(pid=str(pid)))
     monkeypatch.setattr(runner, "REPORTS", tmp_path)
     monkeypatch.setattr("sys.argv", ["test.py"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run inherits it if this process ignores it
     run = Run("slow one", "not pg", options=(str(tmp_path), "-p", "no:cacheprovider"))
     running = Running(run, {})
     wait_for(pid.exists, detail=running.output)
