@@ -583,7 +583,7 @@ def test_event_is_retried_until_the_provider_shows_the_money(open_card, stripe, 
     """Parts of the provider may lag behind each other; a message about money is not dropped for that."""
     stripe.pay(open_card)
     deliver(*stripe.events(SUCCEEDED))
-    with mock.patch.object(StripeProvider, "read", side_effect=ObjectNotFound("resource_missing")):
+    with mock.patch.object(StripeProvider, "reread", side_effect=ObjectNotFound("resource_missing")):
         webhook_process(only_event().pk)
 
     assert (only_event().state, only_event().payment) == ("received", open_card)
