@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.admin.search import containing
 from artisans.core.money import Money
 from orders.models import Order, OrderLine
+from orders.phones import phone_digits, split_extension
 from orders.selectors import store_rules
 from payments.models import Capture, Payment, PaymentRefund, ProviderCall, Receipt
 from payments.models.provider_call import CREATES_OBJECT
@@ -109,8 +110,9 @@ def order_searches(term: str) -> Iterator[Keys]:
     """By parts of email and names in any order, by post code, by the end of the phone number, and by the items."""
     yield newest(containing(Order.objects.all(), ORDER_TEXT, term), "pk")
     yield newest(Order.objects.filter(shipping_address__postal_code__iexact=term), "pk")
-    digits = "".join(sign for sign in term if sign.isdigit())
-    if len(digits) >= SHORTEST_PHONE and PHONE.fullmatch(term):
+    number, _extension = split_extension(term)  # stored without
+    digits = phone_digits(number)
+    if len(digits) >= SHORTEST_PHONE and PHONE.fullmatch(number):
         yield newest(Order.objects.filter(phone__endswith=digits), "pk")
     yield newest(containing(OrderLine.objects.all(), "product_name", term), "order")
 

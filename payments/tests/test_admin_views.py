@@ -172,13 +172,13 @@ def test_search_finds_an_order_by_what_a_caller_says(full, staff, stripe, bowl):
         "name": "Zoë Quill",
         "postal_code": "AB1 2CD",
         "country": "GB",
-        "phone": "020 7946 0958",
+        "phone": "020 7946 0958 ext. 12",
     }
     payment = start(items={lamp: 1}, email="other@example.test", shipping_address=address)
     card = paid_by_card(stripe, {bowl: 1})
     number, ours = payment.order.order_number, {payment.order.order_number}
 
-    for term in (f"#{number}", "quill", "Zoë", "ab1 2cd", "7946 0958", "salt lamp"):
+    for term in (f"#{number}", "quill", "Zoë", "ab1 2cd", "7946 0958", "020 79460958 x12", "salt lamp"):
         assert found(full, admin_list_url(Order, f"q={quote(term)}")) == ours, term
         assert found(full, admin_list_url(Payment, f"q={quote(term)}")) == {payment.payment_number}, term
     for term in (card.provider_payment_id, card.captures.get().provider_capture_id):
