@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
-from artisans.catalog.services import OutOfStock, products_lock
+from artisans.catalog.services import products_lock
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import MAX_MINOR, PPM
 from artisans.core.transactions import atomic_with_retry
@@ -140,7 +140,10 @@ def place(
     store: StoreRules,
     assertions: Assertions,
 ) -> PlacedOrder:
-    """Check the requests against the locked products and place the order with the hold of its payment method."""
+    """Check the requests against the locked products and place the order with the hold of its payment method.
+
+    Since they are locked, order_place finds the stock that was checked here.
+    """
     currency = store.currency
     if not store.is_open:
         raise ShopNotOpen
@@ -169,13 +172,9 @@ def place(
         buyer=buyer, is_known=is_known, wanted=wanted, kind=hold_kind(method), currency=currency
     )
     hold = compute_hold(method, is_known_buyer=is_known, placed_at=timezone.now(), is_short=is_short)
-    try:
-        return order_place(
-            quote=offer, products=products, buyer=buyer, pay_by=hold.pay_by, expires_at=hold.expires_at
-        )
-    except OutOfStock as error:
-        current = products_lock(products)
-        raise CheckoutBlocked(find_problems(line_requests, current, currency=currency)) from error
+    return order_place(
+        quote=offer, products=products, buyer=buyer, pay_by=hold.pay_by, expires_at=hold.expires_at
+    )
 
 
 def load_checkout(cart: Cart) -> Checkout:

@@ -48,7 +48,7 @@ def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
 
 
 def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> None:
-    """Take all lines or none. Errors: OutOfStock.
+    """Take all lines. Errors: OutOfStock; the caller must then roll back, because some products may be changed.
 
     Call inside the transaction that writes the order, with the products locked (products_lock): an UPDATE of several
     rows locks them in no certain order.
@@ -57,11 +57,9 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
     wanted = sum_by_product(lines)
     amount = quantity_by_product(wanted)
     enough = Product.objects.filter(pk__in=wanted, is_active=True, stock__gte=amount)
-    with transaction.atomic():
-        changed = enough.update(stock=F("stock") - amount)
-        if changed != len(wanted):
-            raise OutOfStock
-        record_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
+    if enough.update(stock=F("stock") - amount) != len(wanted):
+        raise OutOfStock
+    record_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
 
 
 def stock_return(

@@ -49,7 +49,7 @@ def order_place(
     """Create an order from a quote and take its stock, in the caller's transaction.
 
     Shape: `products` are locked rows, one for each line of the quote.
-    Errors: OutOfStock; then nothing was written.
+    Errors: OutOfStock; the caller must then roll back.
     Locks: the products, by the caller.
     """
     order = Order(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db import transaction
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -74,11 +75,12 @@ def order_apply_settlement(
     placed = load_placed_order(order)
     products_lock(line.product_id for line in placed.lines)
     try:
-        stock_take(
-            lines=stock_lines(placed.lines),
-            reason=f"late payment for {order.order_number}",
-            stock_round=order.stock_round + 1,
-        )
+        with transaction.atomic():
+            stock_take(
+                lines=stock_lines(placed.lines),
+                reason=f"late payment for {order.order_number}",
+                stock_round=order.stock_round + 1,
+            )
     except OutOfStock:
         return None
     order.stock_round += 1

@@ -78,7 +78,7 @@ def find_provider(
     """Errors: ProviderUnavailable, MethodNotOffered."""
     country = address_read(order.shipping_address).get("country", "")
     facts, reason = choose_provider(method, amount=due, country=country, provider=provider)
-    if facts is not None and is_unavailable(facts.name):
+    if facts is not None and method not in OFFLINE_METHODS and is_unavailable(facts.name):
         raise ProviderUnavailable(facts.label)
     is_known = method != PaymentMethod.CASH_ON_DELIVERY or is_known_buyer(order)
     reason = reason or shop_reason(method, total=order.total, is_known_buyer=is_known, store=store)
