@@ -6,12 +6,12 @@ from bench.client import JOURNEYS
 from bench.measure import Case, Load, Pair
 
 SQL_LIMITS = {
-    "add one product": 8,
-    "add a list": 10,
-    "read the cart": 4,
-    "place, by bank transfer": 18,
+    "add one product": 5,
+    "add a list": 5,
+    "read the cart": 3,
+    "place, by bank transfer": 17,
     "place, cash on delivery": 20,  # also confirms the order and emails the artisans
-    "order in one call": 18,
+    "order in one call": 15,
 }
 MANY = 8  # clients of the runs whose CPU is compared
 BAR = 32

@@ -10,7 +10,7 @@ decorated with `compiled` looks like a selector, and is called like one:
     carts_of(user.pk, "OPEN")  # a list of carts
 
 The function runs once, with placeholders as arguments. It must not look at them, only pass them to `filter`.
-Measured on placing with 5 lines: 13 to 18% less CPU time of the web process.
+Measured on orders of 5 lines: 16 to 27% less CPU time of web process and database.
 """
 
 from collections.abc import Callable, Sequence

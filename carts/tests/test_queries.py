@@ -15,7 +15,7 @@ from tests.checkout_client import CheckoutClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
-BUDGET = {"add one": 8, "add a list": 10, "read the cart": 4, "checkout": 18, "order in one call": 18}
+BUDGET = {"add one": 5, "add a list": 5, "read the cart": 3, "checkout": 17, "order in one call": 15}
 FREE = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "BEGIN", "COMMIT")
 
 
