@@ -29,6 +29,9 @@ def test_session_ended_between_two_requests_is_replaced():
     assert session() != before
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*fork:DeprecationWarning"
+)  # of Python 3.12 and later, if there are threads
 def test_forked_process_has_a_session_of_its_own():
     mine = session()
     reader, writer = os.pipe()
