@@ -4,7 +4,9 @@ import os
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import NotSupportedError, connection
+
+from artisans.catalog.models import Category
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -27,6 +29,32 @@ def test_session_ended_between_two_requests_is_replaced():
         other.execute("SELECT pg_terminate_backend(%s, 10000)", [before])
     begin_request()
     assert session() != before
+
+
+def test_migration_that_changes_a_column_fails_one_request_and_none_after_it():
+    def read() -> list[tuple[str]]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM catalog_category WHERE slug = %s", ["bowls"])
+            return cursor.fetchall()
+
+    def change(size: int) -> None:
+        with psycopg.connect(
+            **connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}
+        ) as other:
+            other.execute(f"ALTER TABLE catalog_category ALTER COLUMN name TYPE varchar({size})")
+
+    size = Category._meta.get_field("name").max_length
+    for _ in range(8):  # from the sixth time on, the statement is prepared
+        assert read() == []
+    change(size + 1)
+    try:
+        with pytest.raises(NotSupportedError, match="cached plan"):
+            read()
+        connection.close_if_unusable_or_obsolete()  # at the end of the request
+        assert read() == []
+    finally:
+        change(size)
+        connection.close()
 
 
 @pytest.mark.filterwarnings(
