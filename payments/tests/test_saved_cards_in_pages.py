@@ -262,6 +262,20 @@ def test_another_way_includes_the_saved_cards(shop, card, shopper, stripe):
     assert stripe.captured() == [9999]
 
 
+def test_another_way_charges_a_saved_card_only_the_amount_that_the_page_showed(shop, card, shopper, stripe):
+    method = card()
+    made = start(PaymentMethod.BANK_TRANSFER, user=shopper)
+    url = reverse("payments:order_pay", args=[made.order.access_token])
+    [form] = [form for form in page(shop.client.get(url)).all("form") if "amount" in form.fields()]
+    assert form.fields()["amount"] == "9999"
+
+    body = {"payment_method": choice_value(method), "amount": "9998"}
+    response = shop.client.post(url, body, follow=True)
+
+    assert "The amount due has changed. Nothing was charged." in page(response).text
+    assert stripe.captured() == []
+
+
 # ---- saving the card that pays --------------------------------------------------------------------------------------
 
 

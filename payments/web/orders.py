@@ -74,6 +74,7 @@ from payments.web.provider_pages import (
     can_pay_now,
     facts_with_page,
     pay_with_saved,
+    read_shown_amount,
     redirect_to_next_action,
     to_page,
 )
@@ -310,7 +311,8 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
             messages.error(request, error.detail)
             return redirect("payments:order", token=token)
         if saved_id:
-            return pay_with_saved(request, chosen.payment, token, saved_id)
+            shown = read_shown_amount(request, order)
+            return pay_with_saved(request, chosen.payment, token, saved_id, shown=shown)
         facts = facts_with_page(chosen.payment)
         if facts is not None and chosen.result.action is not None:
             return to_page(facts, token)

@@ -130,15 +130,21 @@ def order_saved(request: HttpRequest, token: str) -> HttpResponse:
     if payment is None or owner is None or not order.balance_due:
         return redirect("payments:order", token=token)
     form = PaymentForm(request.POST, choices=saved_for_payment(payment, owner))
-    shown = request.POST.get("amount", "")
+    shown = read_shown_amount(request, order)
     if not form.is_valid():
         messages.error(request, _("Choose one of your saved cards, or pay another way. Nothing was charged."))
-    elif not MINOR_UNITS.fullmatch(shown):
+    elif shown is None:
         messages.error(request, amount_changed())
     else:
         method_id = saved_id_of(form.cleaned_data["payment_method"])
-        return pay_with_saved(request, payment, token, method_id, shown=order.money(int(shown)))
+        return pay_with_saved(request, payment, token, method_id, shown=shown)
     return redirect_to_ways(payment, token)
+
+
+def read_shown_amount(request: HttpRequest, order: Order) -> Money | None:
+    """The amount due that the page showed and its form repeats; None if it is missing or no amount."""
+    text = request.POST.get("amount", "")
+    return order.money(int(text)) if MINOR_UNITS.fullmatch(text) else None
 
 
 def amount_changed() -> str:
