@@ -10,6 +10,7 @@ import psycopg
 
 from bench import reads
 from bench.client import JOURNEYS
+from bench.grown import run as run_grown
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
 from bench.report import report
 from bench.servers import Site, shop_and_baseline
@@ -18,6 +19,7 @@ from bench.webhooks import run as run_webhooks
 LINES = (1, 5, 20)
 USUAL = 5  # lines of the orders to which the CPU limits apply
 CLIENTS = (1, 8)
+GROWN = 200_000  # orders
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,21 @@ def main() -> int:
         metavar="DELIVERIES",
         help=f"only webhooks, by default {FULL.deliveries} deliveries",
     )
+    parts.add_argument(
+        "--grown",
+        type=int,
+        nargs="?",
+        const=GROWN,
+        metavar="ORDERS",
+        help=f"only the admin's lists and placing in a shop with many orders, by default {GROWN}",
+    )
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else FULL
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGALRM, give_up)
     only_webhooks = chosen.webhooks is not None
+    if chosen.grown:
+        return run_grown(chosen.grown, print_line)
     started, misses = time.monotonic(), 0
     if not (chosen.reads or only_webhooks):
         signal.alarm(plan.longest)

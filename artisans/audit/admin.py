@@ -138,6 +138,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return queryset, False
         if is_uuid(term):
             return queryset.filter(target_id=term), False
-        by_name = containing(AuditEntry.objects.order_by(), "actor_name", term).values("pk")
-        by_request = AuditEntry.objects.order_by().filter(request_id=term).exclude(request_id="").values("pk")
-        return queryset.filter(pk__in=by_name.union(by_request)), False
+        by_name = containing(queryset, "actor_name", term)
+        by_request = queryset.filter(request_id=term).exclude(request_id="")
+        return by_name | by_request, False

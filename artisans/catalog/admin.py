@@ -33,6 +33,8 @@ from artisans.core.errors import Conflict
 from artisans.core.forms import LineField
 from artisans.core.templatetags.money import show
 
+RARE = 1000  # movements
+
 
 def count_field(label: StrOrPromise, **options: Any) -> forms.IntegerField:
     return forms.IntegerField(
@@ -275,12 +277,17 @@ class StockMoveAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[StockMove], search_term: str
     ) -> tuple[QuerySet[StockMove], bool]:
-        """Products are few, so that their names need no index; their movements have one."""
+        """Products are few, so that their names need no index; their movements have one. Rare reasons are looked up by
+        the index of reasons, and common ones are met soon from the newest movement on."""
         term = search_term.strip()
         if not term:
             return queryset, False
         products = list(Product.objects.filter(name__icontains=term).values_list("pk", flat=True))
-        return queryset.filter(Q(product__in=products) | Q(reason__istartswith=term)), False
+        by_reason = Q(reason__istartswith=term)
+        rare = list(StockMove.objects.filter(by_reason).order_by().values_list("pk", flat=True)[: RARE + 1])
+        if len(rare) <= RARE:
+            by_reason = Q(pk__in=rare)
+        return queryset.filter(Q(product__in=products) | by_reason), False
 
     @column(_("Date"), ordering="at")
     def time(self, move: StockMove) -> str:

@@ -107,7 +107,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         ("created_at", DayRangeFilter),
     )
     list_filter_submit = True
-    list_select_related = ("order", "user")
+    list_select_related = ("order",)
     search_fields = ("payment_number",)
     search_help_text = HELP
     actions = ("record_selected", "reject_selected")

@@ -23,14 +23,11 @@ from artisans.core.admin.pages import (
     two_lines,
 )
 from artisans.core.models import is_uuid
-from orders.models import Order
 from payments.admin.buttons import Button
 from payments.admin.filters import WebhookNeedsFilter
 from payments.admin.forms import TextForm
-from payments.admin.search import number_of
-from payments.models import EventState, Payment, WebhookEvent
-from payments.providers.registry import remote_providers
-from payments.selectors import payment_of_object
+from payments.admin.search import number_of, payments_named
+from payments.models import EventState, WebhookEvent
 from payments.webhooks.inbox import refusal_count, webhook_close, webhook_replay
 
 TONES: dict[str, str] = {
@@ -72,17 +69,16 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WebhookEvent], search_term: str
     ) -> tuple[QuerySet[WebhookEvent], bool]:
-        term, number = search_term.strip(), number_of(search_term)
-        if not term:
-            return queryset, False
+        term = search_term.strip()
+        if not number_of(term):
+            return (queryset.none() if term else queryset), False
         if is_uuid(term):
             return queryset.filter(Q(pk=term) | Q(payment=term)), False
-        owners = Payment.objects.filter(
-            Q(payment_number=number) | Q(order__in=Order.objects.filter(order_number=number))
-        )
-        found = {found[0] for facts in remote_providers() if (found := payment_of_object(facts.name, [term]))}
-        mine = Q(event_id=term) | Q(payment__in=owners.order_by().values("pk")) | Q(payment__in=found)
-        return queryset.filter(mine), False
+        providers = [name for name, _label in WebhookEvent._meta.get_field("provider").flatchoices]
+        events = WebhookEvent.objects.order_by()
+        by_id = events.filter(provider__in=providers, event_id=term).values("pk")
+        found = by_id.union(events.filter(payment__in=payments_named(term)).values("pk"))
+        return queryset.filter(pk__in=found), False
 
     # ---- columns -------------------------------------------------------------------------------------------------
 

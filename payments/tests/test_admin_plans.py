@@ -1,5 +1,7 @@
 """Lists, counters and searches of the admin read indexes, so that they stay fast as the shop grows."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
@@ -37,7 +39,7 @@ SEARCHED = {
 }
 
 
-def plan_of(rows: QuerySet) -> str:
+def plan_of(rows: QuerySet[Any, Any]) -> str:
     """With so few rows, reading the whole table, or all in order, costs less than any index."""
     rows = rows.all()
     rows.query.clear_limits()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.utils.functional import cached_property
 
 PER_PAGE = 50
@@ -20,8 +20,16 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
         return int(rows.order_by()[: MOST + 1].count())
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]  # a cached property there, too
+    def count(self) -> int:
         return min(self.found, MOST)
+
+    def page(self, number: Any) -> Page:  # type: ignore[type-arg]  # generic in the stubs only
+        """Find the keys first: the rows before a page are then skipped without their joins and annotations."""
+        found = super().page(number)
+        rows: Any = self.object_list
+        keys = list(found.object_list.values_list("pk", flat=True))  # type: ignore[attr-defined]  # a query
+        found.object_list = rows.filter(pk__in=keys)
+        return found
 
     @property
     def has_more(self) -> bool:

@@ -2,7 +2,7 @@
 
 from functools import reduce
 from operator import and_
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import Combinable
@@ -21,9 +21,10 @@ def containing(rows: QuerySet[M], text: str | Combinable, term: str) -> QuerySet
         return rows.none()
     if isinstance(text, str):
         return rows.filter(every(text, words))
-    return rows.alias(searched_text=text).filter(every("searched_text", words))
+    named: QuerySet[M] = rows.alias(searched_text=text)  # type: ignore[assignment]  # the stubs' second parameter
+    return named.filter(every("searched_text", words))
 
 
 def every(column: str, words: list[str]) -> Q:
-    conditions: list[Any] = [Q(**{f"{column}__icontains": word}) for word in words]
-    return reduce(and_, conditions)
+    conditions = (Q(**{f"{column}__icontains": word}) for word in words)
+    return reduce(and_, conditions, Q())
