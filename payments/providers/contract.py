@@ -215,7 +215,7 @@ class Check(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the provider and the bank decided about an attempt, in Stripe's terms."""
+    """What the provider and the bank decided about an attempt."""
 
     AUTHORIZED = "authorized"
     MANUAL_REVIEW = "manual_review"

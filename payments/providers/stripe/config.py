@@ -19,9 +19,9 @@ class StripeConfig(ProviderConfig):
     webhook_secrets: tuple[str, ...] = variable(
         "STRIPE_WEBHOOK_SECRET", comma_separated, default=(), secret=True
     )
-    account_id: str = variable("STRIPE_ACCOUNT")
     api_base: str = variable("STRIPE_API_BASE", base_url)
     js_url: str = variable("STRIPE_JS_URL", default=SCRIPT)
+    account_id: str = variable("STRIPE_ACCOUNT")
     connect_timeout: float = 3
     read_timeout: float = 10
     tolerance: int = 300
