@@ -48,14 +48,18 @@ class Stripe(Control):
         self.post_box = post
         self.shared: bytes | None = None
 
-    def restore(self) -> None:
-        """Bring back the objects of the module's fixtures, as they were before its first test."""
+    def keep(self) -> bytes:
+        """Remember the objects of the module's fixtures, before its first test changes or resets them."""
         with self.simulator.lock:
-            tables = self.simulator.store._tables
-            self.shared = self.shared or pickle.dumps(tables)
+            self.shared = self.shared or pickle.dumps(self.simulator.store._tables)
+            return self.shared
+
+    def restore(self) -> None:
+        """Bring back the objects of the module's fixtures."""
+        with self.simulator.lock:
+            shared = pickle.loads(self.keep())  # noqa: S301  # our own rows
             self.simulator.reset()
-            tables.clear()
-            tables |= pickle.loads(self.shared)  # noqa: S301  # our own rows
+            self.simulator.store._tables |= shared
             for key, job in self.simulator.store.table(JOBS).items():
                 self.simulator._scheduler.add(job["due"], key)
             for key, row in self.simulator.store.table(DELIVERIES).items():
@@ -191,8 +195,12 @@ PAYPAL_WEBHOOK_ID = "5GP028458E2496506"
 
 
 @pytest.fixture
-def paypal(sandbox_server: Server, settings: Any, tmp_path: Path) -> Iterator[PayPal]:
+def paypal(
+    request: pytest.FixtureRequest, sandbox_server: Server, settings: Any, tmp_path: Path
+) -> Iterator[PayPal]:
     """PayPal without objects and faults, and a shop with its credentials; webhooks are held until `events()`."""
+    if "module_stripe" in request.fixturenames:
+        request.getfixturevalue("module_stripe").keep()
     url = sandbox_server.base_url
     ca_file = tmp_path / "ca.pem"
     settings.PAYPAL_CLIENT_ID = settings.PAYPAL_CLIENT_SECRET = "sandbox"

@@ -19,7 +19,7 @@ from payments.gateway.connection import provider
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.gateway.sync import payment_apply_remote_state
 from payments.methods import PaymentMethod
-from payments.models import EventState, FlagKind, WebhookEvent
+from payments.models import EventState, FlagKind, Payment, WebhookEvent
 from payments.providers.contract import (
     Capture,
     RemoteDispute,
@@ -36,6 +36,7 @@ from payments.providers.stripe.requests import IN_INTENT
 from payments.selectors import alerts_open
 from payments.tests.factories import paid_by_card, refund, reread, start, usd
 from payments.webhooks.inbox import webhook_process, webhook_receive
+from tests import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -102,12 +103,20 @@ class FakeStripeObject:
         return map(FakeStripeObject, self.said)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shared_card(module_db, module_stripe) -> Payment:
+    """A card payment of which 10.00 was refunded in the dashboard, and which is disputed."""
+    rows.store()
+    payment = paid_by_card(module_stripe, user=rows.shopper())
+    module_stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
+    module_stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
+    return payment
+
+
 @pytest.fixture
-def card(stripe, shopper):
-    """A payment of which 10.00 was refunded in the dashboard, and which is disputed; and Stripe's objects for it."""
-    payment = paid_by_card(stripe, user=shopper)
-    stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
-    stripe.post("stripe/dispute", payment_intent=payment.provider_payment_id)
+def card(stripe, shared_card):
+    """That payment, and Stripe's objects for it."""
+    payment = Payment.objects.get(pk=shared_card.pk)
     link = provider("stripe")._link
     intent = link.execute(
         lambda api: row_of(
