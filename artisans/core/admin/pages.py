@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from artisans.core.admin.paging import PER_PAGE, BoundedPaginator
+from artisans.core.admin.paging import PER_PAGE, BoundedPaginator, KeyedChangeList
 from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import DomainError
 from artisans.core.models import save_columns
@@ -91,6 +91,9 @@ class PagesAdmin(ModelAdmin):
     list_per_page = PER_PAGE
     paginator = BoundedPaginator
     show_full_result_count = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeyedChangeList]:
+        return KeyedChangeList
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

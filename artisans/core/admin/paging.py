@@ -3,10 +3,25 @@
 from typing import Any
 
 from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.utils.functional import cached_property
+from unfold.views import ChangeList
 
 PER_PAGE = 50
 MOST = 10_000  # rows that are counted and can be paged through
+
+
+class KeyedChangeList(ChangeList):
+    """A list whose filters by other tables look up keys: Django's DISTINCT would compare all columns of all rows."""
+
+    def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(*args, **kwargs)
+        if not rows.query.distinct:
+            return rows
+        keys = rows.order_by().values("pk")
+        keys.query.distinct = False
+        plain: QuerySet[Any] = self.apply_select_related(self.root_queryset.filter(pk__in=keys))
+        return plain.order_by(*rows.query.order_by)
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
