@@ -50,7 +50,7 @@ class Notification(BaseModel):
         ]
         indexes = [
             models.Index(fields=["next_try_at"], condition=models.Q(state="waiting"), name="mail_waiting"),
-            models.Index(fields=["created_at"], condition=models.Q(state__in=UNSENT), name="mail_unsent"),
+            models.Index(fields=["created_at"], condition=models.Q(state__in=UNSENT), name="mail_to_send"),
         ]
 
     def __str__(self) -> str:

@@ -66,7 +66,7 @@ def test_counters_and_other_searches_have_indexes(subtests):
         "payment_flag_one_open_per_kind": flags_open().order_by(),
         "refund_to_be_decided": refunds_to_decide(),
         "webhook_unsettled": webhooks_for_staff().order_by("created_at"),
-        "mail_unsent": stuck_mails().order_by("created_at"),
+        "mail_to_send": stuck_mails().order_by("created_at"),
         "mail_of_order": mails_of_order("7KQ2M9XBG").order_by(),
         "mail_recipient": containing(Notification.objects.order_by(), "recipient", "lovelace"),
         "user_text": containing(User.objects.order_by(), USER_TEXT, "lovelace ada"),

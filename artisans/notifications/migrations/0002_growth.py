@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
     operations = [
         AddIndex(
             model_name='notification',
-            index=models.Index(condition=models.Q(('state__in', ['waiting', 'dead'])), fields=['created_at'], name='mail_unsent'),
+            index=models.Index(condition=models.Q(('state__in', ['waiting', 'dead'])), fields=['created_at'], name='mail_to_send'),
         ),
         AddPostgresIndex("mail_of_order", "notifications_notification ((context ->> 'order_number'))"),
         AddPostgresIndex(
