@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.search import containing
 from artisans.core.money import Money
+from artisans.core.numbers import is_number
 from orders.models import Order, OrderLine
 from orders.phones import phone_digits, split_extension
 from orders.selectors import store_rules
@@ -147,9 +148,13 @@ def newest(rows: QuerySet[Any], key: str) -> Keys:
 
 def numbers_in(term: str) -> list[str]:
     """The term as a number, and the words in it that can be one, as in "Order Y88…"."""
-    words = [word.strip(AROUND_NUMBERS) for word in term.split()]
-    numbers = [number_of(word) for word in words if any(sign.isdigit() for sign in word)]
-    return list(dict.fromkeys([number_of(term), *(n for n in numbers if len(n) >= SHORTEST_NUMBER)]))
+    words = [number_of(word.strip(AROUND_NUMBERS)) for word in term.split()]
+    return list(dict.fromkeys([number_of(term), *filter(may_be_number, words)]))
+
+
+def may_be_number(word: str) -> bool:
+    """Numbers of providers and banks have a digit; one in 15 of our own has none."""
+    return is_number(word) or (len(word) >= SHORTEST_NUMBER and any(sign.isdigit() for sign in word))
 
 
 def number_of(text: str) -> str:

@@ -9,9 +9,11 @@ from django.utils import timezone
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.admin.pages import admin_list_url, admin_page_url
 from artisans.core.money import Money
+from artisans.core.numbers import check_sign
 from orders.models import Order
 from orders.tests.factories import ADDRESS
 from payments.admin.filters import REFUND_DUE
+from payments.admin.search import numbers_in
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod
 from payments.models import EventState, Payment, WebhookEvent
@@ -153,6 +155,13 @@ def test_search_finds_numbers_among_words_and_parts_of_names_and_emails(full, bo
         assert found(full, admin_list_url(Payment, f"q={quote(term)}")) == {payment.payment_number}, term
     for term in ("Hopper Quill", "Order ZZZZZZZZZ", "gr ho"):
         assert found(full, admin_list_url(Order, f"q={quote(term)}")) == set(), term
+
+
+def test_search_finds_order_numbers_without_a_digit():
+    number = "ABCDEFGH" + check_sign("ABCDEFGH")
+
+    assert number in numbers_in(f"Order {number.lower()}, please")
+    assert "PLEASE" not in numbers_in(f"Order {number.lower()}, please")
 
 
 def test_search_says_that_it_reads_only_the_newest_orders(full, monkeypatch):
