@@ -308,7 +308,7 @@ TEXTS = [
     "=1+1",
     "'; DROP TABLE x; --",
     "🫖 ＡＢＣ",
-    "\u202eevil",
+    "\u202eevil",  # the direction mark could disguise the text and is dropped
 ]
 
 
@@ -318,7 +318,7 @@ def test_unusual_text_is_stored_as_text(client, bowl, text):
 
     body = client.post("/orders/", wanted).json()
 
-    assert body["shipping_address"] == text
+    assert body["shipping_address"] == text.removeprefix("\u202e")
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\x1b[31m", "a\x08", "\x7f", "x" * 601, "\ud800"])
