@@ -14,7 +14,7 @@ from orders.tests.factories import place
 from payments.errors import NoPermission, OwnOrder
 from payments.lifecycle.parcels import parcel_return
 from payments.methods import PaymentMethod
-from payments.models import RefundDecision
+from payments.models import Payment, RefundDecision
 from payments.providers.contract import RemoteDispute, RemoteDisputeStatus, RemoteRefund, RemoteRefundStatus
 from payments.refunds.staff import refund_decide, refund_open
 from payments.tests.factories import (
@@ -29,6 +29,7 @@ from payments.tests.factories import (
     unit_selection,
     usd,
 )
+from tests import rows
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -54,12 +55,20 @@ def come_back(parcel, **changes) -> None:
         parcel_return(**create_request)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def shared_paid(module_db, module_stripe) -> dict[str, Payment]:
+    rows.store()
+    shopper = rows.shopper()
+    offline = start(items={rows.bowl(): 3, rows.scarf(): 1}, user=shopper)
+    record(offline, offline.amount, actor=rows.staff())
+    card = paid_by_card(module_stripe, {rows.bowl(): 1, rows.scarf(): 1}, user=shopper)
+    return {"offline": offline, "card": card}
+
+
 @pytest.fixture
-def paid(bowl, scarf, shopper, staff):
+def paid(shared_paid) -> Payment:
     """Three bowls of one artisan, a scarf of another; paid."""
-    payment = start(items={bowl: 3, scarf: 1}, user=shopper)
-    record(payment, payment.amount, actor=staff)
-    return payment
+    return Payment.objects.get(pk=shared_paid["offline"].pk)
 
 
 def of(order, user):
@@ -141,6 +150,7 @@ def test_units_that_were_never_shipped_cannot_be_returned(paid, bowl, seller, ot
 
 
 def test_refused_cash_parcel_ends_the_order_and_its_payment(bowl, shopper, seller, mails):
+    left = stock(bowl)
     payment = start(CASH, {bowl: 1}, user=shopper)
     mine = payment.order.parcels.get()
     ship(mine)
@@ -151,7 +161,7 @@ def test_refused_cash_parcel_ends_the_order_and_its_payment(bowl, shopper, selle
     assert (order.status, order.payment_status, payment.status) == ("CANCELLED", "UNPAID", "CANCELLED")
     assert not order.balance_due
     assert not order.refund_due
-    assert stock(bowl) == 10
+    assert stock(bowl) == left
     [captured_twice] = [m for m in mails(shopper.email) if m.subject.endswith("a parcel was returned")]
     assert "You have not been charged for it." in captured_twice.body
 
@@ -256,8 +266,9 @@ def shipping_refused(parcel) -> bool:
 
 
 @pytest.fixture
-def card(stripe, bowl, scarf, shopper):
-    return paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
+def card(shared_paid, stripe) -> Payment:
+    """A bowl of one artisan, a scarf of another; paid by card."""
+    return Payment.objects.get(pk=shared_paid["card"].pk)
 
 
 def subjects(mails, user) -> list[str]:
@@ -532,7 +543,7 @@ def test_amount_refunded_with_a_cancelled_parcel_is_not_goodwill(card, staff, se
 
 
 def test_artisans_page_starts_a_parcel_and_records_its_return(browser, paid, seller, bowl):
-    mine, client = of(paid.order, seller), browser(seller)
+    mine, client, left = of(paid.order, seller), browser(seller), stock(bowl)
     address = f"/shop/artisan/parcels/{mine.pk}/"
 
     client.post(address, {"start": "1"})
@@ -545,7 +556,7 @@ def test_artisans_page_starts_a_parcel_and_records_its_return(browser, paid, sel
     client.post(f"{address}returned/", {"restock": "yes"})
 
     mine.refresh_from_db()
-    assert (mine.status, stock(bowl)) == ("RETURNED", 10)
+    assert (mine.status, stock(bowl)) == ("RETURNED", left + 3)
 
 
 def test_pages_and_api_agree_on_a_parcel_on_hold(browser, api, card, staff, seller, shopper, client):
