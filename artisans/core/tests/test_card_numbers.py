@@ -172,8 +172,8 @@ def test_phone_of_13_digits_without_a_plus_is_no_card():
 
 
 def test_time_grows_with_the_length_of_a_text_only():
-    """Anybody may send a form of 256 KiB; its groups were copied once per group before."""
+    """Anybody may send a form of 256 KiB; its groups were copied once per group before. Half of it shows that, too."""
     for text in ("1 1-", "%25%2", "&amp;amp;", "<a <", "DE42", "\u00e94", "0", "00 1", "4 "):
         started = time.process_time()
-        has_card_number(text * (256_000 // len(text)))
-        assert time.process_time() - started < 5, text
+        has_card_number(text * (128_000 // len(text)))
+        assert time.process_time() - started < 2.5, text
