@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from orders.addresses import address_read
 from orders.models import Earnings, OrderLine, Parcel
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
 
@@ -57,7 +56,7 @@ class ParcelDisplay:
     @property
     def phone(self) -> str:
         """The buyer's phone number for the carrier; empty if they gave none."""
-        return address_read(self.parcel.order.shipping_address).get("phone", "")
+        return self.parcel.order.shipping_phone
 
     @property
     def artisan_name(self) -> str:

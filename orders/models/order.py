@@ -7,7 +7,7 @@ from artisans.core.models import BaseModel, choices_constraint, currency_constra
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.security.tokens import order_token
-from orders.addresses import address_lines
+from orders.addresses import address_lines, address_read
 from orders.owed import IS_OWED, AmountOwed, Balance
 from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus
 
@@ -254,6 +254,11 @@ class Order(BaseModel):
     @property
     def shipping_address_lines(self) -> list[str]:
         return address_lines(self.shipping_address)
+
+    @property
+    def shipping_phone(self) -> str:
+        """The buyer's phone number for the carrier, as it was entered; empty if they gave none."""
+        return address_read(self.shipping_address).get("phone", "")
 
     @property
     def billing_address_lines(self) -> list[str]:
