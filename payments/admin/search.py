@@ -29,8 +29,8 @@ from payments.providers.registry import remote_providers
 M = TypeVar("M", bound=Model)
 Keys = QuerySet[Any, Any]  # the keys of the newest rows that a search finds
 HELP = _(
-    "Order number, name, email, phone, post code, product, payment or refund number, bank reference, a provider’s id, "
-    "or an amount such as 99.99"
+    "Order number, name, email, phone, postal code, product, payment or refund number, bank reference, "
+    "a provider’s id, or an amount such as 99.99"
 )
 MOST = 500
 PHONE = re.compile(r"[\d\s()+./-]+")
@@ -121,7 +121,7 @@ def searches(term: str, target: Target) -> Iterator[tuple[str, Keys]]:
 
 
 def order_searches(term: str) -> Iterator[Keys]:
-    """By parts of email and names in any order, by post code, by the end of the phone number, and by the items."""
+    """By parts of email and names in any order, by postal code, by the end of the phone number, and by the items."""
     yield newest(containing(Order.objects.all(), ORDER_TEXT, term), "pk")
     yield newest(Order.objects.filter(shipping_address__postal_code__iexact=term), "pk")
     number, _extension = split_extension(term)  # stored without

@@ -19,7 +19,7 @@ from payments.admin.filters import REFUND_DUE
 from payments.admin.search import numbers_in
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod
-from payments.models import EventState, Payment, WebhookEvent
+from payments.models import EventState, Payment, ProviderAlert, WebhookEvent
 from payments.tests.factories import give_back, paid_by_card, record, start
 from tests.html import page
 
@@ -73,6 +73,16 @@ def test_search_that_finds_nothing_offers_what_staff_can_do(full, model):
     assert "Nothing matches this search or these filters." in shown
     assert "Reset filters" in shown
     assert "Create a new item" not in shown
+    assert "Show all" in shown
+
+
+def test_list_without_a_search_or_filter_does_not_offer_to_reset_them(full):
+    everything, nothing = (page(full.get(admin_list_url(model))).text for model in (Payment, ProviderAlert))
+
+    assert "1 payment" in everything
+    assert "No results found" in nothing
+    for offer in ("Show all", "Reset filters", "Nothing matches"):
+        assert offer not in everything + nothing
 
 
 # ---- one order, one payment --------------------------------------------------------------------------------
@@ -90,6 +100,7 @@ def test_order_page_shows_the_full_history(full):
         "shopper@example.test",
         payment.payment_number,
         "12 Pier Road",
+        "Phone for the carrier: +1 503 555 0123",
     ):
         assert text in shown.text, text
     entries = [node.text for node in shown.one("ol", class_="aa-timeline").all("li")]

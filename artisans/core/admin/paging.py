@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.views import ChangeList
 
@@ -13,6 +14,12 @@ MOST = 10_000  # rows that are counted and can be paged through
 
 class KeyedChangeList(ChangeList):
     """A list whose filters by other tables look up keys: Django's DISTINCT would compare all columns of all rows."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Without a search or filter, all rows are found: the page then has no link that shows all of them."""
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(*args, **kwargs)
