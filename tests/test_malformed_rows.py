@@ -161,26 +161,32 @@ def test_malformed_orders_can_be_processed(bowl, shopper, staff, seller, setting
     assert Notification.objects.exclude(state=MailState.SENT).count() == 0
 
 
-@pytest.mark.parametrize(
-    "context", [None, [], 7, {}, {"$": "gone"}, {"order_link": 7}, {"store": "x", "order": None}]
-)
-def test_mail_that_cannot_be_rendered_stops_no_other_and_is_shown_to_staff(
-    bowl, shopper, browser, admin_user, context
+def test_mails_that_cannot_be_rendered_stop_no_other_and_are_shown_to_staff(
+    bowl, shopper, browser, admin_user, subtests
 ):
+    contexts = [None, [], 7, {}, {"$": "gone"}, {"order_link": 7}, {"store": "x", "order": None}]
     start(items={bowl: 1}, user=shopper)
+    first = Notification.objects.get()
+    odd = [first] + [
+        Notification.objects.create(kind=first.kind, recipient=first.recipient, dedupe_key=f"odd-{n}")
+        for n in range(1, len(contexts))
+    ]
+    for mail, context in zip(odd, contexts, strict=True):
+        Notification.objects.filter(pk=mail.pk).update(context=models.Value(context, models.JSONField()))
     start(items={bowl: 1}, user=shopper)
-    odd, fine = Notification.objects.order_by("created_at")[:2]
-    Notification.objects.filter(pk=odd.pk).update(context=models.Value(context, models.JSONField()))
+    fine = Notification.objects.exclude(pk__in=[mail.pk for mail in odd]).get()
 
     notifications_send_due()
 
     fine.refresh_from_db()
-    odd.refresh_from_db()
     assert fine.state == MailState.SENT
     office = browser(admin_user)
-    assert office.get(admin_page_url(odd)).status_code == 200
     assert office.get("/admin/notifications/notification/?delivery=stuck").status_code == 200
-    assert odd.state == MailState.SENT or odd.last_error
+    for mail, context in zip(odd, contexts, strict=True):
+        with subtests.test(str(context)):
+            mail.refresh_from_db()
+            assert mail.state == MailState.SENT or mail.last_error
+            assert office.get(admin_page_url(mail)).status_code == 200
 
 
 def test_address_has_lines_for_every_country():
