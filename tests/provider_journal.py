@@ -29,7 +29,9 @@ def check_captures(rows: list[dict[str, Any]]) -> None:
         (str(capture.payment_id), capture.provider_capture_id, capture.amount_minor)
         for capture in Capture.objects.filter(provider="stripe")
     )
-    assert booked == happened
+    assert booked == happened, (
+        f"{set(booked) - set(happened)} did not happen, {set(happened) - set(booked)} not booked"
+    )
 
 
 def check_refunds(rows: list[dict[str, Any]]) -> None:

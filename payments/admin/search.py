@@ -154,7 +154,9 @@ def numbers_in(term: str) -> list[str]:
 
 def may_be_number(word: str) -> bool:
     """Numbers of providers and banks have a digit; one in 15 of our own has none."""
-    return is_number(word) or (len(word) >= SHORTEST_NUMBER and any(sign.isdigit() for sign in word))
+    return is_number(word.rpartition("-")[2]) or (
+        len(word) >= SHORTEST_NUMBER and any(sign.isdigit() for sign in word)
+    )
 
 
 def number_of(text: str) -> str:

@@ -191,6 +191,7 @@ def test_search_finds_order_numbers_without_a_digit():
     number = "ABCDEFGH" + check_sign("ABCDEFGH")
 
     assert number in numbers_in(f"Order {number.lower()}, please")
+    assert f"PAY-{number}" in numbers_in(f"Payment PAY-{number}")
     assert "PLEASE" not in numbers_in(f"Order {number.lower()}, please")
 
 
