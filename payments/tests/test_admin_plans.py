@@ -40,8 +40,10 @@ SEARCHED = {
 
 
 def plan_of(rows: QuerySet[Any, Any]) -> str:
-    """With so few rows, reading the whole table, or all in order, costs less than any index."""
+    """With so few rows, reading the whole table, or all in order, costs less than any index; so may beginning with a
+    joined table."""
     rows = rows.all()
+    rows.query.select_related = False
     rows.query.clear_limits()
     rows.query.clear_ordering(force=True)
     with connection.cursor() as cursor:
@@ -49,7 +51,25 @@ def plan_of(rows: QuerySet[Any, Any]) -> str:
     return rows.explain()
 
 
+def hide_other_indexes(index: str) -> None:
+    """Of its table, until the test's transaction ends: which one is cheapest for few rows depends on statistics."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_index SET indisvalid = (indexrelid = %(index)s::regclass) "
+            "WHERE indrelid = (SELECT indrelid FROM pg_index WHERE indexrelid = %(index)s::regclass)",
+            {"index": index},
+        )
+
+
+def forget_statistics() -> None:
+    """Until the test's transaction ends, the planner assumes what it does of tables that were never analyzed."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM pg_statistic")
+        cursor.execute("UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relkind IN ('r', 'i')")
+
+
 def test_every_search_of_orders_and_payments_has_an_index(subtests):
+    forget_statistics()
     for term, indexes in SEARCHED.items():
         with subtests.test(term):
             plans = "\n".join(plan_of(keys) for _path, keys in searches(term, ORDERS))
@@ -78,4 +98,5 @@ def test_counters_and_other_searches_have_indexes(subtests):
     }
     for index, rows in cases.items():
         with subtests.test(index):
+            hide_other_indexes(index)
             assert index in plan_of(rows)
