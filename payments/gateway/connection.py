@@ -142,8 +142,13 @@ def forbid_transaction() -> None:
         raise NetworkInTransaction(_("Commit before calling the provider."))
 
 
+def state_key(name: str, state: str) -> str:
+    """Of the cache: "down" and "refused" are flags, "outages" and "slow" count."""
+    return f"provider:{name}:{state}"
+
+
 def is_down(name: str) -> bool:
-    return cache.get(f"provider:{name}:down") is not None
+    return cache.get(state_key(name, "down")) is not None
 
 
 def note_outage(name: str) -> None:
@@ -154,29 +159,29 @@ def note_answer(name: str, *, seconds: float) -> None:
     """An answer ends an outage. Several slow ones in a row mark the provider down too: waiting for each of them would
     occupy the workers."""
     if seconds < SLOW_SECONDS:
-        cache.delete_many([f"provider:{name}:outages", f"provider:{name}:slow"])
+        cache.delete_many([state_key(name, "outages"), state_key(name, "slow")])
         return
-    cache.delete(f"provider:{name}:outages")
+    cache.delete(state_key(name, "outages"))
     count_failure(name, "slow", limit=SLOW_UNTIL_DOWN)
 
 
 def count_failure(name: str, kind: str, *, limit: int) -> None:
-    if count_all({f"provider:{name}:{kind}": OUTAGES_COUNT_SECONDS})[0] >= limit:
-        cache.set(f"provider:{name}:down", 1, DOWN_SECONDS)
+    if count_all({state_key(name, kind): OUTAGES_COUNT_SECONDS})[0] >= limit:
+        cache.set(state_key(name, "down"), 1, DOWN_SECONDS)
 
 
 def are_credentials_refused(name: str) -> bool:
     """Whether the provider refused our credentials for payments a short time ago."""
-    return cache.get(f"provider:{name}:refused") is not None
+    return cache.get(state_key(name, "refused")) is not None
 
 
 def is_unavailable(name: str) -> bool:
     """Whether no new payment can be made: the provider does not respond, or refuses our credentials."""
-    return len(cache.get_many([f"provider:{name}:down", f"provider:{name}:refused"])) > 0
+    return len(cache.get_many([state_key(name, "down"), state_key(name, "refused")])) > 0
 
 
 def note_credentials(name: str, *, are_refused: bool) -> None:
-    key = f"provider:{name}:refused"
+    key = state_key(name, "refused")
     if are_refused:
         cache.set(key, 1, REFUSED_SECONDS)
     else:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from artisans.accounts.models import User
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.redaction import scrub
 from artisans.core.security.tokens import order_token
@@ -231,8 +232,8 @@ def book_object(call: ProviderCall, remote: RemotePayment) -> None:
         if payment.user_id:
             former = call.request.get("customer_id", "")
             customer_renew(payment.user_id, call.provider, former=former, current=remote.customer_id)
-        if user_id := call.request.get("saves_for"):
-            consent_record(payment, user_id, remote.object_id, given_at=call.created_at)
+        if saver := User.objects.filter(pk=call.request.get("saves_for")).first():
+            consent_record(payment, saver, remote.object_id, given_at=call.created_at)
         if remote.unprotected:
             flag_raise(
                 payment,

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -116,19 +115,19 @@ def consented_at(call: ProviderCall) -> datetime:
 
 @transaction.atomic
 def consent_record(
-    payment: Payment, user_id: UUID, object_id: str, *, given_at: datetime | None = None
+    payment: Payment, user: User, object_id: str, *, given_at: datetime | None = None
 ) -> ProviderCall:
     """Record a user's consent to save the card that pays this object, as a call that is done: the periodic task stores
     the card once it has paid."""
     request = {
         "payment_id": str(payment.pk),
-        "customer_id": get_customer_id(user_id, payment.payment_provider),
+        "customer_id": get_customer_id(user.pk, payment.payment_provider),
         "consented_at": (given_at or timezone.now()).isoformat(),
     }
     call = provider_call_enqueue(
         Operation.SAVE,
         provider=payment.payment_provider,
-        user=User.objects.get(pk=user_id),
+        user=user,
         request=request,
     )
     provider_call_finish(call, CallState.DONE, object_id=object_id)

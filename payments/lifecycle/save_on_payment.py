@@ -33,7 +33,7 @@ def payment_save_method(payment_id: UUID, *, user: User, is_wanted: bool) -> Non
         raise MethodNotOffered(_("The card of this payment cannot be saved."))
     consent = find_consent(payment, user)
     if consent is None and is_wanted:
-        consent = consent_record(payment, user.pk, object_id)
+        consent = consent_record(payment, user, object_id)
     if consent is None:
         return
     request = save_request(consent)

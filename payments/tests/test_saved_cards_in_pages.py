@@ -1,6 +1,7 @@
 """Paying with a saved card in a browser without JavaScript: at checkout, and on the page of a placed order."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
@@ -356,6 +357,22 @@ def test_consent_is_kept_when_the_hosted_page_is_known_only_later(
 
     assert (saved_of(shopper), stripe.captured()) == (["4242"], [9999])
     assert PaymentMethodInfo.objects.get().consented_at - asked_at < timedelta(minutes=1)
+
+
+def test_payment_is_booked_although_the_user_who_wanted_to_save_the_card_is_gone(
+    shop, payment, stripe, time_machine
+):
+    stripe.fault("drop_after", path="/v1/checkout/sessions", method="POST")
+    shop.client.post(reverse("payments:order_hosted", args=[payment.order.access_token]), {"save": "on"})
+    call = ProviderCall.objects.get(operation="hosted", state="open")
+    ProviderCall.objects.filter(pk=call.pk).update(request=call.request | {"saves_for": str(uuid4())})
+
+    time_machine.move_to(timezone.now() + timedelta(minutes=2))
+    process_due()
+    stripe.pay(payment)
+    come_back(shop.client, payment)
+
+    assert (reread(payment).status, PaymentMethodInfo.objects.count()) == ("COMPLETED", 0)
 
 
 def test_card_that_is_saved_already_is_not_saved_again_by_a_payment(shop, card, shopper, payment, stripe):
