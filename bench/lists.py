@@ -19,6 +19,7 @@ django.setup()
 settings.DEBUG = settings.STAFF_NEED_SECOND_FACTOR = False  # as in production, but without signing in
 settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
+# Models can be imported after setup only.
 from django.contrib import admin  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402

@@ -1,4 +1,7 @@
-"""Django's middleware that only pages need; requests to the API skip it: 9% of the CPU time of placing an order."""
+"""Django's middleware that only pages need; requests to the API skip it.
+
+Without nine of all middlewares, placing an order took 10 to 14% less CPU time; these are the ones that can be left out.
+"""
 
 from typing import Any, TypeVar
 
