@@ -401,14 +401,18 @@ def enqueue_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall 
 def run_after_cancelling(operation: Callable[[], T], *, cause: str, actor: str = "system") -> T:
     """Run an operation on an order that must not have a payable object; when it has one, cancel that first.
 
-    Errors: PaymentInProgress while its outcome is unknown.
+    The operation is tried after the last cancellation too: the order would be left without a payment otherwise.
+    Errors: PaymentInProgress while the outcome of a cancellation is unknown, or others keep opening payments.
     """
     for _attempt in range(MAX_CANCEL_ATTEMPTS):
         try:
             return operation()
         except StillPayable as found:
             payment_cancel_at_provider(found.payment_id, cause=cause, actor=actor)
-    raise PaymentInProgress
+    try:
+        return operation()
+    except StillPayable:
+        raise PaymentInProgress from None
 
 
 def payment_action(payment: Payment) -> Action | None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -17,8 +18,8 @@ from payments.bookkeeping.provider_calls import (
     provider_calls_due,
 )
 from payments.bookkeeping.refunds import refund_enqueue
-from payments.errors import PaymentBusy, PaymentInProgress, ProviderUnavailable
-from payments.gateway import connection
+from payments.errors import PaymentBusy, PaymentInProgress, ProviderUnavailable, StillPayable
+from payments.gateway import connection, payments
 from payments.gateway.connection import NetworkInTransaction, call_slots_at, execute, is_down
 from payments.gateway.operations import (
     book_answer,
@@ -28,6 +29,7 @@ from payments.gateway.operations import (
     refuse_cancel,
 )
 from payments.gateway.payments import (
+    MAX_CANCEL_ATTEMPTS,
     payment_check,
     payment_confirm,
     payment_ensure_at_provider,
@@ -512,3 +514,27 @@ def test_quick_answer_ends_the_count_of_slow_ones(answer_in):
     for seconds in (8, 8, 0.2, 8, 8):
         answer_in(seconds)
     assert not connection.is_down("stripe")
+
+
+@pytest.mark.parametrize("payable", [0, MAX_CANCEL_ATTEMPTS, MAX_CANCEL_ATTEMPTS + 1])
+def test_nothing_is_cancelled_without_trying_the_operation_again(monkeypatch, payable):
+    """Others may choose another method at the same time, so that an order has a payable object again and again."""
+    done: list[str] = []
+
+    def operation() -> str:
+        done.append("operation")
+        if done.count("operation") <= payable:
+            raise StillPayable(uuid4())
+        return "chosen"
+
+    monkeypatch.setattr(
+        payments, "payment_cancel_at_provider", lambda *args, **kwargs: done.append("cancelled")
+    )
+    if payable > MAX_CANCEL_ATTEMPTS:
+        with pytest.raises(PaymentInProgress):
+            payments.run_after_cancelling(operation, cause="other method")
+    else:
+        assert payments.run_after_cancelling(operation, cause="other method") == "chosen"
+
+    assert done[-1] == "operation"
+    assert done.count("cancelled") == min(payable, MAX_CANCEL_ATTEMPTS)
