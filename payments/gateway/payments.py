@@ -182,9 +182,8 @@ def payment_sync_loaded(
     except ObjectNotFound:
         return cancel_if_unwanted(PaymentResult(clear_missing_object(payment.pk, asked)))
     payment = payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause=cause)
-    is_agreed = has_agreed or payment.status != PaymentStatus.FAILED
-    if remote.status == RemoteStatus.APPROVED and is_agreed and payment.status in OPEN:
-        return cancel_if_unwanted(payment_capture(payment))
+    if remote.status == RemoteStatus.APPROVED and may_capture(payment, has_agreed=has_agreed):
+        return cancel_if_unwanted(payment_capture(payment, has_agreed=has_agreed))
     action = (
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
     )
@@ -245,12 +244,18 @@ def note_too_many_declines(payment_id: UUID) -> Payment:
     return payment
 
 
-def payment_capture(payment: Payment) -> PaymentResult:
-    """Capture the payment that the buyer approved, once, if the order still needs it."""
+def may_capture(payment: Payment, *, has_agreed: bool) -> bool:
+    """Whether an approved payment is to be captured: a declined one only when the buyer approved it just now."""
+    return payment.status in OPEN and (has_agreed or payment.status != PaymentStatus.FAILED)
+
+
+def payment_capture(payment: Payment, *, has_agreed: bool) -> PaymentResult:
+    """Capture the payment that the buyer approved, once, if the order still needs it and no other process was
+    declined in the meantime."""
     try:
         with transaction.atomic():
             locked, order = payment_lock(payment.pk)
-            if locked.status not in OPEN or not order.balance_due:
+            if not may_capture(locked, has_agreed=has_agreed) or not order.balance_due:
                 return PaymentResult(locked)
             call = provider_call_enqueue(
                 Operation.CONFIRM, payment=locked, request={"token_version": order.token_version}

@@ -13,6 +13,7 @@ from artisans.core.errors import NotFound
 from orders.models import Order
 from payments.bookkeeping.saved_methods import get_customer_id, get_own_method, methods_of
 from payments.errors import ProviderUnavailable
+from payments.gateway import payments
 from payments.gateway.access import check_provider_access
 from payments.gateway.connection import note_credentials
 from payments.gateway.payments import (
@@ -278,6 +279,28 @@ def test_buyer_who_must_confirm_once_more_is_sent_back(paypal, shopper):
     assert "/checkoutnow" in result.action.url
     paypal.approve(payment, "confirms")
     assert payment_sync(payment.pk, cause="came back", has_agreed=True).payment.status == "COMPLETED"
+
+
+def test_decline_between_the_read_and_the_capture_of_a_webhook_is_not_tried_again(
+    paypal, shopper, monkeypatch
+):
+    payment = start(PaymentMethod.PAYPAL, user=shopper)
+    payment_ensure_at_provider(payment)
+    paypal.approve(payment, "declined")
+    apply_state = payments.payment_apply_remote_state
+
+    def buyer_comes_back(**arguments):
+        monkeypatch.undo()
+        read_by_the_webhook = apply_state(**arguments)
+        payment_sync(payment.pk, cause="came back", has_agreed=True)
+        return read_by_the_webhook
+
+    monkeypatch.setattr(payments, "payment_apply_remote_state", buyer_comes_back)
+
+    payment_sync(payment.pk, cause="webhook")
+
+    assert reread(payment).status == "FAILED"
+    assert payment.calls.filter(operation=Operation.CONFIRM).count() == 1
 
 
 # ---- invoices ----------------------------------------------
