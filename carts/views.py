@@ -471,9 +471,10 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
 
 
 def redirect_to_payment(request: HttpRequest, done: Checkout, chosen: MethodChoice) -> HttpResponse:
-    token, saved_id = done.placed.order.access_token, saved_id_of(chosen.value)
+    order, saved_id = done.placed.order, saved_id_of(chosen.value)
+    token = order.access_token
     if saved_id and done.is_new and done.payment is not None:
-        return pay_with_saved(request, done.payment, token, saved_id)
+        return pay_with_saved(request, done.payment, token, saved_id, shown=order.total)
     return redirect_after_order(done.payment, token)
 
 

@@ -257,7 +257,7 @@ def test_another_way_includes_the_saved_cards(shop, card, shopper, stripe):
     url = reverse("payments:order_pay", args=[made.order.access_token])
     assert choices(shop.client.get(url))[0] == choice_value(method)
 
-    response = shop.client.post(url, {"payment_method": choice_value(method)}, follow=True)
+    response = shop.client.post(url, {"payment_method": choice_value(method), "amount": "9999"}, follow=True)
 
     assert page(response).one("h1").text == "Thank you for your order"
     assert stripe.captured() == [9999]
@@ -269,6 +269,11 @@ def test_another_way_charges_a_saved_card_only_the_amount_that_the_page_showed(s
     url = reverse("payments:order_pay", args=[made.order.access_token])
     [form] = [form for form in page(shop.client.get(url)).all("form") if "amount" in form.fields()]
     assert form.fields()["amount"] == "9999"
+
+    of_an_earlier_release = shop.client.post(url, {"payment_method": choice_value(method)}, follow=True)
+    assert of_an_earlier_release.redirect_chain[-1][0] == url
+    assert "Check the amount and press the button again." in page(of_an_earlier_release).text
+    assert made.order.payments.get().status == "PENDING"
 
     body = {"payment_method": choice_value(method), "amount": "9998"}
     response = shop.client.post(url, body, follow=True)

@@ -71,6 +71,7 @@ from payments.web.order_display import (
     load_pending_money,
 )
 from payments.web.provider_pages import (
+    amount_missing,
     can_pay_now,
     facts_with_page,
     pay_with_saved,
@@ -304,14 +305,19 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         choice = next(each for each in choices if each.value == form.cleaned_data["payment_method"])
         method, saved_id = PaymentMethod(choice.kind), saved_id_of(choice.value)
-        actor = request.user if request.user.is_authenticated else None
+        actor, shown = (
+            request.user if request.user.is_authenticated else None,
+            read_shown_amount(request, order),
+        )
+        if saved_id and shown is None:
+            messages.error(request, amount_missing())
+            return redirect("payments:order_pay", token=token)
         try:
             chosen = payment_choose_method(order_id=order.pk, method=method, actor=actor)
         except DomainError as error:
             messages.error(request, error.detail)
             return redirect("payments:order", token=token)
-        if saved_id:
-            shown = read_shown_amount(request, order)
+        if saved_id and shown is not None:
             return pay_with_saved(request, chosen.payment, token, saved_id, shown=shown)
         facts = facts_with_page(chosen.payment)
         if facts is not None and chosen.result.action is not None:

@@ -134,7 +134,7 @@ def order_saved(request: HttpRequest, token: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose one of your saved cards, or pay another way. Nothing was charged."))
     elif shown is None:
-        messages.error(request, amount_changed())
+        messages.error(request, amount_missing())
     else:
         method_id = saved_id_of(form.cleaned_data["payment_method"])
         return pay_with_saved(request, payment, token, method_id, shown=shown)
@@ -142,13 +142,18 @@ def order_saved(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def read_shown_amount(request: HttpRequest, order: Order) -> Money | None:
-    """The amount due that the page showed and its form repeats; None if it is missing or no amount."""
+    """The amount due that the page showed and its form repeats; None if it is missing or no amount, as in the form of
+    a page that an earlier release rendered."""
     text = request.POST.get("amount", "")
     return order.money(int(text)) if MINOR_UNITS.fullmatch(text) else None
 
 
 def amount_changed() -> str:
     return _("The amount due has changed. Nothing was charged.")
+
+
+def amount_missing() -> str:
+    return _("Nothing was charged. Check the amount and press the button again.")
 
 
 @csrf_exempt  # as order_pay: the path contains the secret
@@ -168,7 +173,7 @@ def order_save(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def pay_with_saved(
-    request: HttpRequest, payment: Payment, token: str, method_id: str, *, shown: Money | None = None
+    request: HttpRequest, payment: Payment, token: str, method_id: str, *, shown: Money
 ) -> HttpResponse:
     """Charge a saved method of the signed-in user; then redirect to their bank or to the order. If nothing was
     charged, redirect to the page with the other ways to pay. `shown`: the amount on the page."""
