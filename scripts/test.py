@@ -35,19 +35,21 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 WORKERS = min(4, CORES)
 SIDE_BY_SIDE = ("-n", str(WORKERS), "--dist=worksteal")
 BY_MODULE = ("-n", "2", "--dist=loadfile")  # tests of a module share a shop and mostly wait for processes
+WAITING = 2  # runs at a time that mostly wait, beside those that compute
 PROGRESS_SECONDS = 20  # between progress lines when there is no terminal
 
 
 @dataclass
 class Run:
-    """One call of pytest. `limit`: minutes after which it has failed; `cores`: how many it keeps busy."""
+    """One call of pytest. `limit`: minutes after which it has failed; `cores`: how many it keeps busy, 0 when it mostly
+    waits for processes, browsers and timers."""
 
     name: str
     marks: str
     needs: frozenset[str] = frozenset()
     options: tuple[str, ...] = ()
     limit: float = 10
-    cores: float = 1
+    cores: int = 0
     python: tuple[str, ...] = (sys.executable,)
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0
@@ -60,9 +62,10 @@ class Run:
 
 
 POSTGRES, BROWSER = frozenset({"postgres"}), frozenset({"postgres", "chromium"})
-# In starting order: the run that keeps all cores busy first, in parallel with those that mostly wait.
+# In starting order: the longest first, and last the one whose processes end together.
 RUNS = (
     Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS), limit=20, cores=WORKERS),
+    Run("browser", "browser and not browser_sqlite", BROWSER, (*BY_MODULE, "tests/live"), limit=20),
     Run(
         "races and crashes",
         "(pg or crash) and not (browser or alone)",
@@ -70,20 +73,19 @@ RUNS = (
         (*BY_MODULE, *LIVE),
         limit=20,
     ),
-    Run(
-        "PostgreSQL",
-        f"not ({SPECIAL})",
-        POSTGRES,
-        (*SIDE_BY_SIDE, "--only-with-database", *OURS),
-        limit=20,
-        cores=WORKERS,
-    ),
-    Run("browser", "browser and not browser_sqlite", BROWSER, (*BY_MODULE, "tests/live"), limit=15),
-    Run("outages", "alone", POSTGRES, (*BY_MODULE, "tests/live")),
+    Run("outages", "alone", POSTGRES, (*BY_MODULE, "tests/live"), limit=15),
     Run("API conformance", "conformance", POSTGRES, (*BY_MODULE, "tests/live")),
     Run("browser on SQLite", "browser_sqlite", frozenset({"chromium"}), ("tests/live",)),
     Run("sandbox in browser", "browser", frozenset({"chromium"}), ("sandbox",)),
-    Run("sandbox", f"not ({SPECIAL})", options=("sandbox",)),
+    Run("sandbox", f"not ({SPECIAL})", options=("sandbox",), cores=1),
+)
+LAST = Run(
+    "PostgreSQL",
+    f"not ({SPECIAL})",
+    POSTGRES,
+    (*SIDE_BY_SIDE, "--only-with-database", *OURS),
+    limit=20,
+    cores=WORKERS,
 )
 # On the other Pythons of this machine: a purchase, every email, money, refunds and both providers; 90 seconds in total.
 SMOKE = (
@@ -93,7 +95,7 @@ SMOKE = (
 )
 
 
-def on_other_pythons(*options: str, limit: float = 5, cores: float = 1) -> list[Run]:
+def on_other_pythons(*options: str, limit: float = 5, cores: int = 1) -> list[Run]:
     """One run for each version; it first installs the pinned packages if they are missing."""
     return [
         Run(f"Python {version}", f"not ({SPECIAL})", frozenset(), options, limit, cores, pythons.on(version))
@@ -112,7 +114,7 @@ def main() -> int:
     started = time.monotonic()
     with ExitStack() as stack:
         services, missing = start_services(stack)
-        runs = (*RUNS, *on_other_pythons(*SMOKE))
+        runs = (*RUNS, *on_other_pythons(*SMOKE), LAST)
         for run in runs:
             run.not_run = "; ".join(missing[need] for need in sorted(run.needs & missing.keys()))
         execute([run for run in runs if not run.not_run], services)
@@ -175,8 +177,11 @@ def execute(runs: Sequence[Run], services: dict[str, str]) -> None:
 
 
 def fits(run: Run, busy: list["Running"]) -> bool:
-    """One core more than there are, because most runs wait now and then."""
-    return not busy or run.cores + sum(one.run.cores for one in busy) <= CORES + 1
+    """Runs that compute share the cores. Beside them, so many run that mostly wait that no core is idle."""
+    if not run.cores:
+        return sum(not one.run.cores for one in busy) < WAITING
+    used = sum(one.run.cores for one in busy)
+    return not used or used + run.cores <= CORES
 
 
 class Running:

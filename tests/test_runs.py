@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+from dataclasses import replace
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,6 +51,21 @@ def test_run_over_its_time_limit_is_ended_with_its_servers_and_fails(monkeypatch
     wait_for(lambda: not is_running(server), detail="its server still runs")
     assert (run.counts["failed"], run.note) == (1, "ended after its limit of 0 minutes")
     assert "=== slow one, 0:" in capsys.readouterr().out
+
+
+def test_two_runs_that_wait_start_beside_those_that_share_the_cores(monkeypatch):
+    monkeypatch.setattr(runner, "CORES", 2)
+    waits, both_cores, one_core = Run("waits", ""), Run("both", "", cores=2), Run("one", "", cores=1)
+    for run, busy, fits in (
+        (both_cores, [], True),
+        (waits, [both_cores, waits], True),
+        (waits, [both_cores, waits, waits], False),
+        (one_core, [waits, waits, one_core], True),
+        (one_core, [both_cores], False),
+        (both_cores, [one_core], False),
+        (replace(both_cores, cores=4), [waits, waits], True),  # more than there are: alone
+    ):
+        assert runner.fits(run, [SimpleNamespace(run=each) for each in busy]) is fits, (run, busy)
 
 
 def test_marked_tests_are_in_the_folders_of_their_runs():
