@@ -55,6 +55,16 @@ def test_details_form_for_another_country_does_not_show_it_again(walk):
     assert CARD not in answer.content.decode()
 
 
+def test_details_form_refuses_it_over_two_lines(walk):
+    before = dump()
+
+    answer = walk.details(line1="4242 4242", line2="4242 4242")
+
+    assert [page(answer).one(id=f"id_line{n}_error").text[:6] for n in (1, 2)] == ["Error:", "Error:"]
+    assert "4242 4242" not in answer.content.decode()
+    assert dump() == before
+
+
 def test_note_refuses_it(walk):
     answer = walk.details(note=f"Charge {CARD} please")
 
@@ -115,6 +125,7 @@ def in_address(**changes: str) -> dict[str, Any]:
         {"fingerprint": CARD},
         {CARD: "x"},
         *[in_address(**{name: CARD}) for name in ADDRESS],
+        in_address(line1="4242 4242", line2="4242 4242"),
         {"shipping_address": {"line9": {"x": [CARD]}}},
     ],
 )

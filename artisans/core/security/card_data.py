@@ -1,14 +1,21 @@
 """Finds card numbers and security codes in texts and request bodies, so that they are refused and never stored."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, product
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from artisans.core.errors import InvalidInput
-from artisans.core.security.card_numbers import LENGTHS, card_number_spans, plain_text
+from artisans.core.security.card_numbers import (
+    LENGTHS,
+    card_number_spans,
+    is_split_number,
+    number_part,
+    plain_text,
+)
 
 # Field names of the founding body. Their values are only compared with the published test numbers.
 CARD_FIELDS = frozenset({"card_number", "card_exp_month", "card_exp_year", "card_cvc"})
@@ -20,6 +27,15 @@ OTHER_NUMBERS = re.compile(
     r"tracking|bank_reference|account_iban|account_bic|csrfmiddlewaretoken|.*password.*"
 )
 PHONE_FIELDS = re.compile(r".*phone")
+
+# A number over several fields is looked for in fields that follow one another as they were sent, in one form or one
+# object of JSON, because a label prints them so. Empty fields and the country, which is chosen, are skipped. A postal
+# code or a phone number takes part only in groups of four, and beside another text: with one another, a postal code
+# of Salzburg and its phone numbers would look like a card of every tenth buyer there.
+SKIPPED_FIELDS = re.compile(r".*country")
+NUMBER_FIELDS = re.compile(r".*(phone|postal_code)")
+FOURS = re.compile(r"\d{4}(?:[\s.\-]?\d{4})*")
+MOST_PARTS = 5
 
 REFUSAL = gettext_lazy(
     "This looks like a card number. Remove it: card numbers are entered only in the payment form. It was not stored."
@@ -49,6 +65,8 @@ class RawCardData(InvalidInput):
 
 def holds_card_data(value: Any) -> bool:
     """Whether a name or value in it looks like card data; for requests about payment methods, which hold no others."""
+    if any(map(split_number_fields, objects_in(value))):
+        return True
     if isinstance(value, Mapping):
         names = {str(name).lower() for name in value}
         return bool(names & (OTHER_NAMES | CARD_FIELDS)) or any(
@@ -62,8 +80,15 @@ def holds_card_data(value: Any) -> bool:
 
 def refuse_card_numbers(value: Any) -> None:
     """Check all names and values of a JSON document. Errors: RawCardData."""
-    if any(has_card_number(text, field=name) for name, text in texts_in(value)):
+    if holds_card_number(value):
         raise RawCardData
+
+
+def holds_card_number(value: Any, name: str = "") -> bool:
+    """Whether a name or value of a JSON document has a card number, or adjacent values of one of its objects."""
+    return any(has_card_number(text, field=name) for name, text in texts_in(value, name)) or any(
+        map(split_number_fields, objects_in(value))
+    )
 
 
 def texts_in(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -79,13 +104,63 @@ def texts_in(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, str(value)
 
 
+def objects_in(value: Any) -> Iterator[list[tuple[str, str]]]:
+    """The fields of each object of a JSON document as (name, text), in their order; a list of texts is one field."""
+    if isinstance(value, Mapping):
+        yield [
+            (str(name), text)
+            for name, inner in value.items()
+            for text in (inner if isinstance(inner, list | tuple) else [inner])
+            if isinstance(text, str)
+        ]
+        value = list(value.values())
+    elif isinstance(value, list | tuple):
+        yield [("", text) for text in value if isinstance(text, str)]
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from objects_in(inner)
+
+
 def card_number_fields(fields: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
-    """Names of the fields of a form, or of query parameters, that hold a card number as name or value."""
+    """Names of the fields of a form or a query that hold a card number, or part of one, as name or value."""
+    sent = [(name, list(values)) for name, values in fields]
+    parts = split_number_fields((name, text) for name, values in sent for text in values)
     return [
         name
-        for name, values in fields
-        if has_card_number(name) or any(has_card_number(text, field=name) for text in values)
+        for name, values in sent
+        if name in parts or has_card_number(name) or any(has_card_number(text, field=name) for text in values)
     ]
+
+
+def split_number_fields(fields: Iterable[tuple[str, str]]) -> set[str]:
+    """Names of adjacent fields that hold one card number together."""
+    written = [(name, text) for name, text in fields if is_written(name, text)]
+    found: set[str] = set()
+    for has_digits, group in groupby(written, key=lambda field: any(map(str.isdigit, field[1]))):
+        adjacent = list(group)
+        if has_digits and len(adjacent) > 1:
+            found |= split_number_names([(name, number_part(text)) for name, text in adjacent])
+    return found
+
+
+def is_written(name: str, text: str) -> bool:
+    return any(map(str.isalnum, text)) and SKIPPED_FIELDS.fullmatch(name) is None
+
+
+def split_number_names(fields: Sequence[tuple[str, str]]) -> set[str]:
+    found: set[str] = set()
+    for start, size in product(range(len(fields) - 1), range(2, MOST_PARTS + 1)):
+        names, parts = zip(*fields[start : start + size], strict=True)
+        is_text = any(not NUMBER_FIELDS.fullmatch(name) for name in names)
+        if is_text and all(map(takes_part, names, parts)) and is_split_number(parts):
+            found |= set(names)
+    return found
+
+
+def takes_part(name: str, part: str) -> bool:
+    if NUMBER_FIELDS.fullmatch(name):
+        return FOURS.fullmatch(part) is not None
+    return not OTHER_NUMBERS.fullmatch(name)
 
 
 def has_card_number(text: str, *, field: str = "") -> bool:

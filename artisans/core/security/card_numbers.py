@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import unescape
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from urllib.parse import unquote
 
 from artisans.core.numbers import compact, iban_is_right
@@ -13,6 +13,8 @@ from artisans.core.numbers import compact, iban_is_right
 LENGTHS = range(13, 20)
 REGULAR_LENGTHS = {15, 16}  # numbers with groups of any size
 PAIR = 2
+GROUP_SIZE = 4
+PART_LENGTH = 60  # 19 digits with separators between them are shorter
 AMEX_GROUPS = ([4, 6, 5], [4, 6, 4], [4, 3, 3, 3])
 BRANDS = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})"  # Visa
@@ -35,6 +37,7 @@ DOUBLED = str.maketrans("0123456789", "0246813579")  # twice the digit, as the s
 SEPARATOR = r"(?:[^0-9A-Za-z+]{1,5}|(?<=[0-9])\+(?=[0-9]))"
 RUN = re.compile(rf"[0-9]+(?:{SEPARATOR}[0-9]+)*")
 GROUP = re.compile(r"[0-9]+")
+EDGES = re.compile(r"\A[^0-9A-Za-z]+|[^0-9A-Za-z]+\Z")
 PLAIN_SEPARATORS = re.compile(r"[0-9\s-]+")
 PARCEL = re.compile(r"00[1-9]|420|9[1-6]")  # how numbers of parcels with 18 and more digits begin
 PHONE_DIGIT = r"[\s()./-]{0,2}[0-9]"
@@ -116,17 +119,58 @@ def card_number_spans(text: str, *, shortest: int = LENGTHS.start) -> list[tuple
     if text.isascii() and sum(map(str.isdigit, text)) < shortest:
         return []
     plain = plain_text(text)
-    masked = IBAN.sub(
-        lambda found: mask(found) if iban_is_right(compact(found.group())) else found.group(), plain.text
-    )
-    masked = OTHER_KINDS.sub(mask, masked)
     found = [
         (plain.starts[run.start() + start], plain.ends[run.start() + end - 1])
-        for run in RUN.finditer(masked)
+        for run in RUN.finditer(without_other_kinds(plain.text))
         for start, end, digits in numbers_in(run.group())
         if digits >= shortest
     ]
     return merge(found)
+
+
+def number_part(text: str) -> str:
+    """What a text can contribute to a number over several texts: plain characters, and of a long text both ends."""
+    plain = without_other_kinds(plain_text(text).text)
+    if len(plain) > 2 * PART_LENGTH:
+        plain = f"{plain[:PART_LENGTH]}x{plain[-PART_LENGTH:]}"
+    return EDGES.sub("", plain)
+
+
+def is_split_number(parts: Sequence[str]) -> bool:
+    """Whether parts (from number_part) hold one card number together: the end of the first, all between, the start
+    of the last.
+
+    Each holds at least four of its digits, and put together, with or without a space, they are written in groups
+    as people write card numbers.
+    """
+    meets = parts[0][-1:].isdigit() and parts[-1][:1].isdigit()
+    if not meets or re.search("[A-Za-z]", "".join(parts[1:-1])):
+        return False
+    parts = [parts[0][-PART_LENGTH:], *parts[1:-1], parts[-1][:PART_LENGTH]]
+    return any(is_written_across(parts, separator) for separator in (" ", ""))
+
+
+def is_written_across(parts: Sequence[str], separator: str) -> bool:
+    text = separator.join(parts)
+    borders = list(pairwise(accumulate((len(part) + len(separator) for part in parts), initial=0)))
+    for run in RUN.finditer(text):
+        for first, after, digits in numbers_in(run.group()):
+            number = text[run.start() + first : run.start() + after]
+            sizes = [len(group) for group in GROUP.findall(number)]
+            placed = " " * (run.start() + first) + number
+            shares = [sum(map(str.isdigit, placed[start:end])) for start, end in borders]
+            is_usual = len(sizes) > 1 or digits in REGULAR_LENGTHS
+            if min(shares) >= GROUP_SIZE and has_card_groups(sizes) and is_usual:
+                return True
+    return False
+
+
+def without_other_kinds(text: str) -> str:
+    """A plain text with an x for each character of numbers that are no card numbers."""
+    masked = IBAN.sub(
+        lambda found: mask(found) if iban_is_right(compact(found.group())) else found.group(), text
+    )
+    return OTHER_KINDS.sub(mask, masked)
 
 
 def mask(found: re.Match[str]) -> str:
@@ -202,10 +246,10 @@ def has_card_groups(sizes: list[int]) -> bool:
     Two groups of other sizes are two numbers, such as a tax number and a postal code.
     """
     if len(sizes) <= PAIR:
-        return len(sizes) == 1 or all(size % 4 == 0 for size in sizes)
+        return len(sizes) == 1 or all(size % GROUP_SIZE == 0 for size in sizes)
     first, *others = sizes
     same = all(size == first for size in others[:-1]) and others[-1] <= first
-    fours = all(size % 4 == 0 for size in sizes[:-1])
+    fours = all(size % GROUP_SIZE == 0 for size in sizes[:-1])
     return same or fours or sizes in AMEX_GROUPS
 
 

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from artisans.core.numbers import new_number
-from artisans.core.security.card_data import has_card_number
+from artisans.core.security.card_data import card_number_fields, has_card_number, holds_card_number
 from artisans.core.security.redaction import scrub
 
 CARDS = [
@@ -177,3 +177,60 @@ def test_time_grows_with_the_length_of_a_text_only():
         started = time.process_time()
         has_card_number(text * (128_000 // len(text)))
         assert time.process_time() - started < 2.5, text
+
+
+SPLIT = {
+    "halves": {"line1": "4242 4242", "line2": "4242 4242"},
+    "after other text": {"line1": "Card: 4242 4242", "line2": "4242 4242 12/27 please"},
+    "within a group": {"name": "4242 42", "line1": "42 4242 4242"},
+    "uneven": {"name": "424242", "line1": "4242424242"},
+    "four fields": {"name": "4242", "line1": "4242", "line2": "4242", "city": "4242"},
+    "with the last digits alone": {"line1": "4242 4242 4242", "line2": "4242"},
+    "American Express": {"line1": "3782 822463", "line2": "10005 "},
+    "other digits": {"line1": "４２４２\u200b４２４２", "line2": "٤٢٤٢-٤٢٤٢"},
+    "with an empty field between": {"line1": "4242 4242", "line2": " - ", "city": "4242 4242"},
+    "with the country between": {"name": "4242 4242", "country": "US", "line1": "4242 4242"},
+    "with a postal code": {"city": "4242 4242 4242", "region": "", "postal_code": "4242"},
+    "with a phone number": {"line1": "4242 4242", "phone": "4242 4242"},
+    "other fields": {"note": "x 42424242", "gift_message": "42424242"},
+}
+NOT_SPLIT = {
+    "a usual address": {
+        "name": "Ada Lovelace",
+        "line1": "Hauptstraße 42",
+        "line2": "4242",
+        "city": "Köln",
+        "postal_code": "50667",
+        "phone": "02211234567",
+    },
+    "street, postal code and phone": {"line1": "Kai 5020", "postal_code": "5667", "phone": "0221 1234 5678"},
+    "postal code and phone in fours": {"postal_code": "4242", "phone": "4242 4242 4242"},
+    "postal code and phone": {"line1": "Pier 12", "postal_code": "42424", "phone": "24242424242"},
+    "phone first": {"phone": "42424242424", "line1": "24242"},
+    "text between": {"line1": "4242 4242", "city": "Astoria", "postal_code": "4242 4242"},
+    "a locker": {"line1": "4242424242", "line2": "Packstation 424242"},
+    "settings": {"hours": "42", "minutes": "4242", "days": "42", "grams": "4242", "limit": "4242"},
+    "dates": {"since": "2026-11-28", "until": "2026-11-29"},
+    "other numbers": {"account_iban": "42424242", "bank_reference": "42424242", "note": "thanks"},
+    "UUIDs": {"cart": "550e8400-e29b-41d4-a716-424242424242", "number": "4242"},
+    "one digit each": {f"quantity{place}": digit for place, digit in enumerate("4242424242424242")},
+}
+
+
+def test_number_over_adjacent_fields_is_found(subtests):
+    for label, fields in SPLIT.items():
+        with subtests.test(label):
+            assert holds_card_number({"order": {"address": fields}})
+            assert len(card_number_fields((name, [text]) for name, text in fields.items())) > 1
+    for label, fields in NOT_SPLIT.items():
+        with subtests.test(label):
+            assert not holds_card_number({"order": {"address": fields}})
+            assert card_number_fields((name, [text]) for name, text in fields.items()) == []
+    assert not holds_card_number([{"line1": "4242 4242"}, {"line1": "4242 4242"}])  # two objects
+    assert holds_card_number({"lines": ["4242 4242", "4242 4242"]})
+
+
+def test_long_fields_are_searched_in_time_that_grows_with_their_length_only():
+    started = time.process_time()
+    card_number_fields((f"f{place}", ["4 " * 60 + "-" * 80 + "42"]) for place in range(600))
+    assert time.process_time() - started < 2.5

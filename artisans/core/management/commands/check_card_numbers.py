@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db import models
 
-from artisans.core.security.card_data import has_card_number, texts_in
+from artisans.core.security.card_data import holds_card_number
 from artisans.core.security.encryption import EncryptedTextField
 
 TEXTS = (models.CharField, models.TextField, models.JSONField)
@@ -37,5 +37,5 @@ def rows_with_card_numbers(model: type[models.Model]) -> Iterator[tuple[Any, str
         return
     for pk, *values in model._default_manager.values_list("pk", *columns).iterator():
         for column, value in zip(columns, values, strict=True):
-            if any(has_card_number(text, field=name) for name, text in texts_in(value, column)):
+            if holds_card_number(value, column):
                 yield pk, column
