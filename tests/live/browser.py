@@ -10,7 +10,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, Playwright, Response
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    FrameLocator,
+    Locator,
+    Page,
+    Playwright,
+    Response,
+    ViewportSize,
+)
 
 from artisans.catalog.models import Product
 from orders.models import Order
@@ -21,6 +30,7 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 COUNTED = {"document", "stylesheet", "script", "font"}
 TEXT = {"document", "stylesheet", "script"}
 MAX_TABS = 80
+WIDE, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=320, height=640)
 
 
 @contextmanager
@@ -67,6 +77,15 @@ class Window:
             self.problems.append(f"{self.page.url} asks {response.url}")
         if response.status >= 400 and response.request.resource_type != "document":
             self.problems.append(f"{self.page.url}: {response.status} for {response.url}")
+
+    def empty(self) -> None:
+        """As when it was opened; the shop's pages store nothing but cookies."""
+        self.page.goto("about:blank")
+        self.page.unroute_all()
+        self.page.set_viewport_size(WIDE)
+        self.page.context.clear_cookies()
+        self.problems.clear()
+        self.responses.clear()
 
     # ---- reading -------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from payments.providers.contract import RemoteDispute, RemoteDisputeStatus, Remo
 from payments.reconciliation.runs import Kind
 from payments.refunds.staff import refund_open
 from payments.tests.factories import apply_card_captures, remote_refund_of, start
-from tests.live.browser import Window
+from tests.live.browser import PHONE, WIDE, Window
 from tests.live.cards import CONFIRM, card_order, confirm_body
 from tests.live.conftest import empty_database
 from tests.live.runner import Caller, Sandbox, Shop
@@ -141,16 +141,16 @@ STATES: dict[str, tuple[Make, str]] = {
 
 def visit(one: Window) -> None:
     assert one.violations() == []
-    one.page.set_viewport_size({"width": 320, "height": 640})
+    one.page.set_viewport_size(PHONE)
     assert one.overflow() == ""
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_order_page_is_accessible(window, caller, bowl, state):
+def test_order_page_is_accessible(shared_window, caller, bowl, state):
     make, headline = STATES[state]
     payment = make(caller(UserFactory.create()), bowl)
 
-    one = window(viewport={"width": 1280, "height": 900}).go(order_page(payment.order))
+    one = shared_window().go(order_page(payment.order))
 
     assert headline in one.page.locator("h2").first.inner_text()
     visit(one)
@@ -160,7 +160,7 @@ def test_order_page_is_accessible(window, caller, bowl, state):
 def test_card_page_is_accessible(window, caller, bowl, make, has_scripts):
     payment = make(caller(UserFactory.create()), bowl)
 
-    one = window(viewport={"width": 1280, "height": 900}, java_script_enabled=has_scripts)
+    one = window(viewport=WIDE, java_script_enabled=has_scripts)
     one.go(f"{order_page(payment.order)}card/")
 
     if has_scripts:
@@ -170,10 +170,10 @@ def test_card_page_is_accessible(window, caller, bowl, make, has_scripts):
         one.page.get_by_role("button", name="Continue to pay").wait_for()
 
 
-def test_method_page_with_providers_is_accessible(window, caller, bowl):
+def test_method_page_with_providers_is_accessible(shared_window, caller, bowl):
     payment = declined(caller(UserFactory.create()), bowl)
 
-    one = window(viewport={"width": 1280, "height": 900}).go(f"{order_page(payment.order)}pay/")
+    one = shared_window().go(f"{order_page(payment.order)}pay/")
 
     assert {"Card", "PayPal", "Bank transfer"} <= set(one.page.locator("main label strong").all_inner_texts())
     visit(one)
@@ -246,10 +246,10 @@ def test_staff_pages_have_no_errors_and_fit_a_phone(window, caller, bowl):
     staff_client = window(UserFactory.create(is_superuser=True, role=Role.STAFF))
     problems = []
     for address in staff_pages(caller(UserFactory.create()), bowl):
-        staff_client.page.set_viewport_size({"width": 1280, "height": 900})
+        staff_client.page.set_viewport_size(WIDE)
         staff_client.responses.clear()
         staff_client.go(address)
         assert staff_client.responses[0].status == 200, address
-        staff_client.page.set_viewport_size({"width": 320, "height": 640})
+        staff_client.page.set_viewport_size(PHONE)
         problems += [wide for wide in [staff_client.overflow()] if wide]
     assert not problems, "\n".join(problems)

@@ -26,7 +26,7 @@ from orders.tests.factories import ADDRESS, buyer_of
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.receipts import payment_reject, receipt_record
 from payments.methods import PaymentMethod
-from tests.live.browser import Window
+from tests.live.browser import PHONE, Window
 from tests.live.runner import Shop
 from tests.live.users import order_page
 
@@ -357,12 +357,12 @@ SCENES = [
 
 
 @pytest.mark.parametrize(("who", "scene", "status"), SCENES)
-def test_page_is_accessible(window, who, scene, status):
-    one = window(person(who) if who else None, viewport={"width": 1280, "height": 900})
+def test_page_is_accessible(shared_window, who, scene, status):
+    one = shared_window(person(who) if who else None)
     scene(one)
     assert one.status == status
     assert one.violations() == []
-    one.page.set_viewport_size({"width": 320, "height": 640})
+    one.page.set_viewport_size(PHONE)
     assert one.overflow() == ""
 
 
