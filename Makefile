@@ -32,7 +32,7 @@ coverage: setup ## Report line and branch coverage of the tests on SQLite
 check: setup ## Check format, lint, types, layers, migrations, settings, templates
 	@.venv/bin/python -m scripts.check
 
-bench: setup ## Measure orders, reads and webhooks against a minimal baseline (OPTIONS=--grown: with 200,000 orders)
+bench: setup ## Measure orders, reads and webhooks against a minimal baseline (OPTIONS=--grown: with 200,000 orders; OPTIONS=--against-oscar)
 	@.venv/bin/python -m bench $(OPTIONS)
 
 storm: setup ## Stress tests: random orders, failing provider endpoints, faults and process kills (ROUNDS=100 SEED=1)

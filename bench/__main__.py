@@ -4,11 +4,12 @@ import argparse
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import psycopg
 
-from bench import reads
+from bench import against_oscar, reads
 from bench.client import JOURNEYS
 from bench.grown import run as run_grown
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
@@ -42,6 +43,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="about two minutes, less exact")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--orders", action="store_true", help="only ordering")
+    parts.add_argument(
+        "--against-oscar",
+        action="store_true",
+        help="only ordering, compared with django-oscar, which is installed into var/bench-oscar",
+    )
     parts.add_argument("--reads", action="store_true", help="only reading payments and quotes")
     parts.add_argument(
         "--webhooks",
@@ -67,13 +73,16 @@ def main() -> int:
     if chosen.grown:
         return run_grown(chosen.grown, print_line)
     started, misses = time.monotonic(), 0
+    only_orders = chosen.orders or chosen.against_oscar
     if not (chosen.reads or only_webhooks):
-        signal.alarm(plan.longest)
-        misses += run_orders(plan)
-    if not (chosen.orders or only_webhooks):
+        signal.alarm(
+            plan.longest * (5 if chosen.against_oscar else 1)
+        )  # starting and loading oscar takes long
+        misses += run_orders(plan, with_oscar=chosen.against_oscar)
+    if not (only_orders or only_webhooks):
         signal.alarm(plan.longest)
         misses += reads.run(print_line)
-    if not (chosen.orders or chosen.reads):
+    if not (only_orders or chosen.reads):
         signal.alarm(plan.longest)
         misses += run_webhooks(chosen.webhooks or plan.deliveries, print_line)
     verdict = f"Limits not met: {misses}." if misses else "All limits are met."
@@ -81,17 +90,21 @@ def main() -> int:
     return int(misses > 0)
 
 
-def run_orders(plan: Plan) -> int:
+def run_orders(plan: Plan, *, with_oscar: bool = False) -> int:
     """Measure and print; returns how many limits are not met."""
-    print_line("Starting PostgreSQL, Redis, the shop and the baseline …")
-    with shop_and_baseline() as (shop, baseline):
+    print_line(f"Starting PostgreSQL, Redis, the shop, the baseline{' and django-oscar' * with_oscar} …")
+    with (
+        shop_and_baseline() as (shop, baseline),
+        against_oscar.oscar() if with_oscar else nullcontext() as oscar,
+    ):
         print_line("Warming up …")
         for case in every_case(plan):
             run_both(shop, baseline, case, seconds=plan.seconds / 4)
         counter = Counter(shop)
         counts = {lines: statements(counter, lines) for lines in LINES}
-        loads = measure(shop, baseline, plan)
-    return report(counts, loads, usual=USUAL)
+        loads, of_oscar = measure(shop, baseline, oscar, plan)
+    misses = report(counts, loads, usual=USUAL)
+    return misses + against_oscar.report(loads, of_oscar) if with_oscar else misses
 
 
 def give_up(*_: object) -> None:
@@ -109,10 +122,15 @@ def every_case(plan: Plan) -> list[Case]:
     return usual + others if plan.other_lines else usual
 
 
-def measure(shop: Site, baseline: Site, plan: Plan) -> dict[Case, Pair]:
-    """Cases with the usual number of lines in every round, the others in the last one."""
+def measure(
+    shop: Site, baseline: Site, oscar: Site | None, plan: Plan
+) -> tuple[dict[Case, Pair], dict[Case, Load]]:
+    """Cases with the usual number of lines in every round, the others in the last one; oscar after each usual case with
+    many clients."""
     loads: dict[Case, Pair] = {}
+    of_oscar: dict[Case, Load] = {}
     for number in range(1, plan.rounds + 1):
+        spread_orders(shop)
         refresh_statistics(shop, baseline)
         for case in every_case(plan):
             if case.lines != USUAL and number != plan.rounds:
@@ -123,7 +141,20 @@ def measure(shop: Site, baseline: Site, plan: Plan) -> dict[Case, Pair]:
             now = run_both(shop, baseline, case, seconds=plan.seconds)
             before = loads.get(case, Pair(Load(), Load()))
             loads[case] = Pair(before.shop + now.shop, before.baseline + now.baseline)
-    return loads
+            if oscar and case.lines == USUAL and case.clients == max(CLIENTS):
+                load = against_oscar.run_oscar(oscar, case, seconds=plan.seconds * 2)  # it places few orders
+                of_oscar[case] = of_oscar.get(case, Load()) + load
+    return loads, of_oscar
+
+
+def spread_orders(shop: Site) -> None:
+    """Date back what was placed in the last hour, over a month, so that the shop's last hour is not all it ever had."""
+    with psycopg.connect(shop.database, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")  # without triggers
+        connection.execute(
+            "UPDATE orders_order SET created_at = created_at - random() * interval '30 days'"
+            " WHERE created_at > now() - interval '1 hour'"
+        )
 
 
 def refresh_statistics(*sites: Site) -> None:

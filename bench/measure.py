@@ -84,7 +84,7 @@ def run_load(site: Site, journey: Journey, *, prefix: str, lines: int, clients: 
     end = [0.0]
 
     def buy(mine: Sequence[str]) -> None:
-        client, tokens = Client(site.port, prefix), cycle(mine)
+        client, tokens = journey.client(site.port, prefix), cycle(mine)
         start.wait()
         try:
             while time.perf_counter() < end[0] and not problems:

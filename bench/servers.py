@@ -60,12 +60,19 @@ def shop_and_baseline() -> Iterator[tuple[Site, Site]]:
 
 
 @contextmanager
-def site(wsgi: str, seed: str, env: dict[str, str], database: Server, folder: Path) -> Iterator[Site]:
-    argv = [sys.executable, "-m", seed, str(PRODUCTS), str(BUYERS)]
+def site(
+    wsgi: str,
+    seed: str,
+    env: dict[str, str],
+    database: Server,
+    folder: Path,
+    python: str = sys.executable,
+) -> Iterator[Site]:
+    argv = [python, "-m", seed, str(PRODUCTS), str(BUYERS)]
     seeded = json.loads(subprocess.run(argv, cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE).stdout)
     port = free_port()
     argv = [
-        *(sys.executable, "-m", "gunicorn", wsgi, "--chdir", str(ROOT), "--bind", f"127.0.0.1:{port}"),
+        *(python, "-m", "gunicorn", wsgi, "--chdir", str(ROOT), "--bind", f"127.0.0.1:{port}"),
         *("--workers", "2", "--threads", "4", "--keep-alive", "75", "--no-control-socket"),
     ]
     server = Server(
