@@ -133,6 +133,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "artisans.core.web.middleware.RequestIdMiddleware",
+    "artisans.core.web.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -486,6 +487,10 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "django.request": {"level": "ERROR"},  # "artisans.requests" has a line for every other response
+        "artisans.requests": {"level": "WARNING" if DEMO else "NOTSET"},
+        "artisans.tasks": {"level": "WARNING" if DEMO else "NOTSET"},
+        "artisans.security": {"level": "WARNING" if DEMO else "NOTSET"},
         "celery.beat": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
         "kombu.connection": {"level": "ERROR"},  # it warns that the file broker has no host name

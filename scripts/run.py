@@ -24,8 +24,8 @@ from scripts.terminal import abandoned_by, own_ctrl_c
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = f"exec {shlex.quote(sys.executable)} -m"
 PROCESSES = {
-    "web": f"{PYTHON} gunicorn artisans.wsgi --bind 127.0.0.1:$PORT --workers 1 --threads 8"
-    " --graceful-timeout 3 --no-control-socket --log-level warning",
+    "web": f"{PYTHON} gunicorn artisans.wsgi --config deploy/gunicorn.conf.py --bind 127.0.0.1:$PORT --workers 1"
+    " --graceful-timeout 3 --log-level warning",
     "worker": f"{PYTHON} celery --quiet -A artisans worker -P threads -c 6 -B --loglevel INFO"
     " --without-gossip --without-mingle --without-heartbeat",
     "mailer": f"{PYTHON} celery --quiet -A artisans worker -P threads -c 2 -Q default,mail -n mailer@%h --loglevel INFO"

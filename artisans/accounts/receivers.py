@@ -1,5 +1,6 @@
 """Handles allauth's signals in the transaction of the change (its pages run in one, see urls.py)."""
 
+import logging
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -13,6 +14,7 @@ from allauth.account.signals import (
 from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -22,6 +24,7 @@ from artisans.accounts.credentials import account_changed, acting_user, session_
 from artisans.accounts.middleware import WEAK_PASSWORD
 from artisans.accounts.models import User
 from artisans.audit.services import Action
+from artisans.core.security.events import account_hash, security_event
 
 
 @receiver(password_changed)
@@ -80,3 +83,21 @@ def on_sign_in_confirmed(request: HttpRequest, user: User, **kwargs: Any) -> Non
         old = request.session.session_key
         request.session.cycle_key()
         UserSession.objects.filter(session_key=old).update(session_key=request.session.session_key)
+
+
+@receiver(user_logged_in)
+def on_signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    security_event("sign_in", {"user": str(user.pk), "is_staff": user.is_staff}, request)
+
+
+@receiver(user_logged_out)
+def on_signed_out(request: HttpRequest, user: User | None, **kwargs: Any) -> None:
+    if user is not None:
+        security_event("sign_out", {"user": str(user.pk)}, request)
+
+
+@receiver(user_login_failed)
+def on_sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any) -> None:
+    """By page or API: the password is wrong, or there is no such account."""
+    account = account_hash(str(credentials.get("email", "")))
+    security_event("sign_in_failed", {"account": account}, request, level=logging.WARNING)

@@ -1,5 +1,6 @@
 """allauth's TOTP, passkeys and recovery codes, with encrypted secrets, one relying party and single-use codes."""
 
+import logging
 import time
 
 from allauth.account.models import EmailAddress
@@ -13,6 +14,7 @@ from django.db import transaction
 
 from artisans.accounts.models import User
 from artisans.core.security import encryption
+from artisans.core.security.events import security_event
 from artisans.core.security.rate_limits import count
 
 LAST_TOTP_STEP = "used_up_to"  # in the data of a TOTP row: the last time step whose code was used
@@ -55,6 +57,7 @@ def code_use(user: User, code: str) -> Authenticator | None:
             is_totp = row.type == Authenticator.Type.TOTP
             if totp_use(row, code) if is_totp else row.wrap().validate_code(code):
                 return row
+    security_event("second_factor_failed", {"user": str(user.pk)}, level=logging.WARNING)
     return None
 
 

@@ -1,12 +1,15 @@
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.apps import apps
+from django.db import transaction
 from django.db.models import AutoField, Model
 
 from artisans.audit.models import AuditEntry
 from artisans.core.requests import request_id
+from artisans.core.security.events import security_event
 
 if TYPE_CHECKING:
     from artisans.accounts.models import User
@@ -56,6 +59,15 @@ class Action(StrEnum):
     SETTING_CHANGE = "setting.change"
 
 
+# Operations on these are also logged as security events.
+SECURITY_SUBJECTS = frozenset(
+    {
+        *("account", "address", "password", "second_factor", "recovery_codes", "sessions", "token"),
+        *("setting", "approval"),
+    }
+)
+
+
 def audit_record(
     *,
     actor: "User | None",
@@ -65,7 +77,7 @@ def audit_record(
     actor_name: str = "system",
 ) -> AuditEntry:
     """Add an entry in the transaction of the change. Data: plain JSON, no personal data."""
-    return AuditEntry.objects.create(
+    entry = AuditEntry.objects.create(
         actor=actor,
         actor_name=actor.email if actor else actor_name,
         action=action,
@@ -74,6 +86,23 @@ def audit_record(
         data=data or {},
         request_id=request_id.get(),
     )
+    if action.split(".")[0] in SECURITY_SUBJECTS:
+        transaction.on_commit(partial(log_entry, entry))
+    return entry
+
+
+def log_entry(entry: AuditEntry) -> None:
+    """Who did what to which row, and the names of changed fields; the audit log has their values."""
+    changes = entry.data["changes"] if entry.action == Action.SETTING_CHANGE else ()
+    facts = {
+        "audit": str(entry.pk),
+        "actor": str(entry.actor_id or entry.actor_name),
+        "target_type": entry.target_type,
+        "target": str(entry.target_id),
+    }
+    if changes:
+        facts["fields"] = ", ".join(change["field"] for change in changes)
+    security_event(entry.action, facts)
 
 
 def target_key(pk: UUID | int) -> UUID:

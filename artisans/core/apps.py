@@ -8,7 +8,7 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from artisans.core import checks  # noqa: F401  # registers the system checks
+        from artisans.core import checks, task_log  # noqa: F401  # each registers itself
         from artisans.core.append_only import check_triggers, create_triggers_after_migrate
         from artisans.core.migration_history import check_history
         from artisans.core.validators import restrict_email_addresses

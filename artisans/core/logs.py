@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 
 from artisans.core.requests import request_id
@@ -14,18 +15,42 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "request",
     "server_time",
 }
+LARGEST_NUMBER = 10**11  # a longer one could be a card number
+REFUSALS = "django.security."  # requests that Django refuses: suspicious, too large, for another host
+ERROR_500 = (
+    "django.request"  # its message holds the path, which can hold a secret; the request's line has the route
+)
+# gunicorn quotes the request that it refuses, with its cookies and its path.
+QUOTED_REQUEST = re.compile(r"(Invalid request from ip=\S+: [\w ]+|Error handling request).*", re.DOTALL)
 
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        is_refusal = record.name.startswith(REFUSALS)
+        line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
+            "level": "WARNING" if is_refusal else record.levelname,
             "logger": record.name,
-            "event": scrub(record.getMessage())[:2000],
+            "event": event_of(record),
             "request_id": request_id.get(),
         }
-        line |= {k: scrub(str(v))[:500] for k, v in vars(record).items() if k not in STANDARD}
-        if record.exc_info:
+        extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
+        line |= {f"{k}_" if k in line else k: as_json(v) for k, v in extra.items()}
+        if record.exc_info and not is_refusal:
             line["error"] = scrub(self.formatException(record.exc_info))
         return json.dumps(line)
+
+
+def event_of(record: logging.LogRecord) -> str:
+    if record.name == ERROR_500:
+        return "request_failed"
+    message = record.getMessage()
+    if record.name == "gunicorn.error":
+        message = QUOTED_REQUEST.sub(r"\1", message)
+    return scrub(message)[:2000]
+
+
+def as_json(value: object) -> object:
+    if value is None or (isinstance(value, int | float) and abs(value) < LARGEST_NUMBER):
+        return value
+    return scrub(str(value))[:500]

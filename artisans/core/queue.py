@@ -16,6 +16,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
 
+from artisans.core.requests import request_id
+
 logger = logging.getLogger(__name__)
 
 PAUSE = 10  # seconds without retrying after a failure, so that a hanging broker does not delay every request
@@ -41,12 +43,13 @@ def enqueue_after_commit(name: str, *ids: UUID) -> None:
     """
     task = current_app.tasks[name]
     arguments = tuple(str(i) for i in ids)
+    headers = {"request_id": request_id.get()}
 
     def enqueue() -> None:
         if time.monotonic() < broker_state.until:
             return
         try:
-            task.apply_async(arguments, retry=False, ignore_result=True)
+            task.apply_async(arguments, headers=headers, retry=False, ignore_result=True)
         except Exception:  # brokers raise many kinds of errors; the periodic task finds the row
             broker_state.until = time.monotonic() + PAUSE
             logger.warning("enqueue_failed", extra={"task": name}, exc_info=True)

@@ -81,7 +81,7 @@ def webhook_receive(*, name: str, provider_event: ProviderEvent) -> None:
     if (first.kind, first.content["object_ids"]) != (event.kind, event.content["object_ids"]):
         logger.error(
             "webhook_id_reused",
-            extra={"provider": name, "event": provider_event.event_id, "kind": event.kind},
+            extra={"provider": name, "webhook": provider_event.event_id, "kind": event.kind},
         )
 
 
@@ -184,7 +184,7 @@ def postpone(event: WebhookEvent, outcome: Outcome, *, minimum_seconds: int = 0)
     staff."""
     now = timezone.now()
     if is_old(event):
-        logger.error("webhook_dead", extra={"event": str(event.pk), "kind": event.kind})
+        logger.error("webhook_dead", extra={"webhook": str(event.pk), "kind": event.kind})
         outcome = Outcome(
             EventState.DEAD,
             _("Given up after three days. %(note)s") % {"note": outcome.note},
@@ -197,7 +197,7 @@ def postpone(event: WebhookEvent, outcome: Outcome, *, minimum_seconds: int = 0)
 
 
 def postpone_failed(event: WebhookEvent, error: Exception) -> None:
-    logger.error("webhook_failed", exc_info=error, extra={"event": str(event.pk), "kind": event.kind})
+    logger.error("webhook_failed", exc_info=error, extra={"webhook": str(event.pk), "kind": event.kind})
     postpone(event, Outcome(EventState.RECEIVED, f"{type(error).__name__}: {error}"))
 
 
@@ -319,7 +319,7 @@ def find_account_mismatch(configured: PaymentProvider, provider_event: ProviderE
 
 def ignore_foreign(event: WebhookEvent, subject: Subject) -> Outcome:
     detail = subject.foreign
-    logger.warning("webhook_foreign", extra={"event": str(event.pk), "kind": event.kind, "why": detail})
+    logger.warning("webhook_foreign", extra={"webhook": str(event.pk), "kind": event.kind, "why": detail})
     if subject.payment is None:
         return Outcome(EventState.IGNORED, detail)
     return flag_mismatch(event, subject.payment, detail)
@@ -328,7 +328,7 @@ def ignore_foreign(event: WebhookEvent, subject: Subject) -> Outcome:
 def flag_mismatch(event: WebhookEvent, payment: Payment, detail: str) -> Outcome:
     """Flag an impossible claim about one of our payments for review; nothing is booked."""
     logger.warning(
-        "webhook_mismatch", extra={"event": str(event.pk), "kind": event.kind, "payment": str(payment.pk)}
+        "webhook_mismatch", extra={"webhook": str(event.pk), "kind": event.kind, "payment": str(payment.pk)}
     )
     flag_raise(payment, FlagKind.MISMATCH, detail)
     return Outcome(EventState.IGNORED, detail, payment.pk)
@@ -347,7 +347,7 @@ def handle_unknown_object(event: WebhookEvent, provider_event: ProviderEvent) ->
         return Outcome(waiting, note)
     if payment_of_object(event.provider, (), reference):
         return Outcome(waiting, note)
-    logger.info("webhook_of_others", extra={"event": str(event.pk), "kind": event.kind})
+    logger.info("webhook_of_others", extra={"webhook": str(event.pk), "kind": event.kind})
     detail = _("%(object_id)s belongs to another application (reference: %(reference)s).")
     values = {"object_id": object_ids[0], "reference": reference[:60] or "–"}
     return Outcome(EventState.IGNORED, detail % values)

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from artisans.accounts.setting_changes import SettingChange, setting_change
+from artisans.accounts.tests.factories import PASSWORD
 from artisans.core.logs import JsonFormatter
 from artisans.core.requests import request_id
 from artisans.core.security.redaction import scrub
@@ -103,3 +105,100 @@ def test_errors_are_masked_and_have_the_request_id():
     assert result["request_id"] == "abc-123-def"
     assert "sk_live" not in result["error"]
     assert "ValueError" in result["error"]
+
+
+def test_extra_value_never_replaces_the_name_of_the_event():
+    result = line("webhook_dead", event="evt_1", level="x", amount=12, card=4242424242424242)
+
+    assert [result[name] for name in ("event", "event_", "level", "level_", "amount", "card")] == [
+        *("webhook_dead", "evt_1", "WARNING", "x", 12, "[card]")
+    ]
+
+
+def test_lines_of_django_and_gunicorn_quote_no_request():
+    for name, message, event, level in (
+        ("django.request", "Internal Server Error: /reset/key/3-secret/", "request_failed", "ERROR"),
+        (
+            "django.security.DisallowedHost",
+            "Invalid HTTP_HOST header: 'x'.",
+            "Invalid HTTP_HOST header: 'x'.",
+            "WARNING",
+        ),
+        (
+            "gunicorn.error",
+            "Invalid request from ip=::1: Invalid HTTP Header: 'Cookie session=1'",
+            "Invalid request from ip=::1: Invalid HTTP Header",
+            "WARNING",
+        ),
+        (
+            "gunicorn.error",
+            "Error handling request GET /reset/key/3-secret/",
+            "Error handling request",
+            "WARNING",
+        ),
+    ):
+        record = logging.LogRecord(
+            name, getattr(logging, level), "f", 1, message, (), (ValueError, ValueError("x"), None)
+        )
+        result = json.loads(JsonFormatter().format(record))
+        assert (result["event"], result["level"]) == (event, level)
+        assert ("error" in result) == (not name.startswith("django.security"))
+
+
+def logged(caplog, name: str) -> list[dict[str, object]]:
+    found = [record for record in caplog.records if record.name == f"artisans.{name}"]
+    return [json.loads(JsonFormatter().format(record)) for record in found]
+
+
+def test_each_request_is_one_line_with_its_route_and_kind_of_principal(
+    api, browser, shopper, staff, bowl, caplog, settings
+):
+    settings.TRUSTED_PROXIES = 1
+    caplog.set_level(logging.INFO)
+    here, there, link = "127.0.0.1", "203.0.113.5", order_token(uuid4(), 1)
+    guest, holder = {"HTTP_X_CART_TOKEN": "x", "HTTP_X_FORWARDED_FOR": there}, {"HTTP_X_ORDER_TOKEN": "x"}
+    calls = (
+        (api(), f"/products/{bowl.pk}?q=mia@private.test", {}, "/products/<pk>", 400, here, "anonymous"),
+        (api(shopper), "/orders/", {}, "/orders", 200, here, "user"),
+        (api(), "/orders/", {}, "/orders", 401, here, "anonymous"),
+        (api(), "/orders/", holder, "/orders", 200, here, "order_link"),
+        (api(), "/carts/", guest, "/carts", 405, there, "guest"),
+        (browser(staff), "/", {}, "/", 200, here, "staff"),
+        (browser(), f"/shop/orders/{link}/", {}, "/shop/orders/<str:token>", 410, here, "order_link"),
+        (browser(), "/reset/mia@private.test/", {}, "/reset/[address]/", 404, here, "anonymous"),
+    )
+    for client, path, headers, *expected in calls:
+        caplog.clear()
+        client.get(path, **headers)
+        [row] = logged(caplog, "requests")
+        assert [row[name] for name in ("route", "status", "address", "principal")] == expected
+        assert (request_id.get(), "private.test" in str(row)) == ("", False)
+        is_refused = row["status"] == 401
+        assert [event["event"] for event in logged(caplog, "security")] == ["access_refused"] * is_refused
+    caplog.clear()
+    browser().get("/health/live")
+    assert not caplog.records, "probes ask every few seconds"
+
+
+def test_sign_ins_failures_and_changes_are_security_events(
+    api, browser, admin_user, shopper, caplog, django_capture_on_commit_callbacks
+):
+    caplog.set_level(logging.INFO)
+    with django_capture_on_commit_callbacks(execute=True):
+        for password in ("wrong", PASSWORD):
+            api().post("/auth/token", {"email": shopper.email, "password": password})
+            browser().post("/shop/account/login/", {"login": shopper.email, "password": password})
+        change = SettingChange.of(shopper, new={"role": "artisan"})
+        setting_change(change, actor=admin_user)
+
+    lines = logged(caplog, "security")
+    assert [row["event"] for row in lines] == [
+        *("sign_in_failed", "sign_in_failed", "sign_in", "token.issue", "setting.change")
+    ]
+    assert lines[0]["account"] == lines[1]["account"]
+    assert (lines[2]["user"], lines[2]["address"]) == (str(shopper.pk), "127.0.0.1")
+    assert (lines[4]["actor"], lines[4]["target"], lines[4]["fields"]) == (
+        *(str(admin_user.pk), str(shopper.pk)),
+        "role",
+    )
+    assert shopper.email not in str(lines)

@@ -3,6 +3,8 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.signals import request_finished
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
@@ -25,10 +27,16 @@ class RequestIdMiddleware:
         sent = request.headers.get("X-Request-Id", "")
         is_accepted = ACCEPTED_ID.fullmatch(sent) and not has_card_number(sent)
         this_id = sent if is_accepted else uuid.uuid4().hex
-        request_id.set(this_id)  # never reset: Django logs errors after this middleware
+        request_id.set(this_id)
         response = self.get_response(request)
         response["X-Request-Id"] = this_id
         return response
+
+
+@receiver(request_finished)
+def forget_request_id(**kwargs: object) -> None:
+    """At the very end, because Django logs errors after the middleware."""
+    request_id.set("")
 
 
 class PrivatePagesMiddleware:
