@@ -31,6 +31,7 @@ from tests.append_only import rewriting
 from tests.checkout_client import CheckoutClient
 from tests.invariants import check_invariants_after_writes, note_writes, writes
 
+gc.disable()  # until all tests are collected, which leaves no garbage: 40 % of the time of that
 hypothesis.settings.register_profile("shop", deadline=None)  # a slow machine is not a failure
 hypothesis.settings.load_profile("shop")
 
@@ -56,12 +57,14 @@ def keep_only(
     items[:] = filter(is_wanted, items)
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
     """Freeze modules and tests, which live until the end, so that the garbage collector does not traverse them, and
     let it run less often: 8 % of the time of the tests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 def uses_database(item: pytest.Item) -> bool:
