@@ -97,10 +97,10 @@ def pages() -> Iterator[tuple[str, str]]:
     artisan = Order.objects.order_by("created_at")[0].lines.all()[0].artisan_id
     for query in (
         "payment_status__exact=PAID",
-        f"parcels__artisan__id__exact={artisan}",
+        f"artisan={artisan}",
         "o=2",
         "o=3",
-        "payments__payment_method__exact=paypal",
+        "method=paypal",
         "created_at_from=2026-11-01&created_at_to=2026-11-10",
     ):
         yield f"orders_order {query}", f"{orders}?{query}"
@@ -110,7 +110,7 @@ def pages() -> Iterator[tuple[str, str]]:
         "received=today",
         "o=3",
         "o=4",
-        f"order__parcels__artisan__id__exact={artisan}",
+        f"artisan={artisan}",
         "o=2",
     ):
         yield f"payments_payment {query}", f"{payments}?{query}"
@@ -141,8 +141,9 @@ def measure(client: Client, title: str, address: str, backend: int) -> bool:
         spent = cpu_seconds(backend) - before
         if (total := (time.thread_time() - began + spent) * 1000) < best:
             best, sql = total, spent * 1000
-    with CaptureQueriesContext(connection) as captured:
-        client.get(address, follow=True)
+    captured = min(
+        (statements(client, address) for _ in range(2)), key=len
+    )  # one a minute notes the session's use
     is_over = best > MILLISECONDS or len(captured) > STATEMENTS or answer.status_code != HTTPStatus.OK
     mark = "FAIL" if is_over else "    "
     print(f"{mark} {title[:64]:64} {best:5.0f} ms {sql:5.0f} {len(captured):4}", flush=True)
@@ -151,6 +152,12 @@ def measure(client: Client, title: str, address: str, backend: int) -> bool:
             if float(query["time"]) > SLOW:
                 print("      ", query["time"], query["sql"][:4000])
     return is_over
+
+
+def statements(client: Client, address: str) -> CaptureQueriesContext:
+    with CaptureQueriesContext(connection) as captured:
+        client.get(address, follow=True)
+    return captured
 
 
 def cpu_seconds(pid: int) -> float:

@@ -7,12 +7,16 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import DropdownFilter
 
+from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import midnight
 from artisans.core.admin.pages import StrOrPromise
+from artisans.core.models import is_uuid
 from orders.models import Parcel
 from orders.owed import IS_OWED
 from orders.statuses import OrderStatus, ParcelInstruction
+from payments.methods import PaymentMethod
 from payments.models import Payment, RefundDecision, WebhookEvent
 from payments.selectors import payments_awaiting_decision, payments_received_since, webhooks_for_staff
 from payments.statuses import RefundStatus
@@ -90,3 +94,38 @@ class OrderNeedsFilter(NeedsFilter):
             Q(pk__in=Parcel.objects.filter(instruction=ParcelInstruction.HOLD).order_by().values("order")),
         ),
     }
+
+
+class OrderArtisanFilter(DropdownFilter):
+    """By key: Django's own filter joins the parcels, and then has to remove duplicates among all rows."""
+
+    title = _("artisan")
+    parameter_name = "artisan"
+    order = "pk"  # the lookup from a row of the list to its order
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(artisan.pk), str(artisan)) for artisan in Artisan.objects.order_by("name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        if not is_uuid(self.value()):
+            return queryset.none()
+        parcels = Parcel.objects.filter(artisan=self.value()).order_by()
+        return queryset.filter(**{f"{self.order}__in": parcels.values("order")})
+
+
+class PaymentArtisanFilter(OrderArtisanFilter):
+    order = "order"
+
+
+class OrderMethodFilter(admin.SimpleListFilter):
+    title = _("payment method")
+    parameter_name = "method"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(method.value, str(method.label)) for method in PaymentMethod]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        payments = Payment.objects.filter(payment_method=self.value()).order_by()
+        return queryset.filter(pk__in=payments.values("order")) if self.value() else queryset

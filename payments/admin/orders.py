@@ -14,7 +14,6 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
@@ -47,7 +46,7 @@ from orders.statuses import (
     OrderStatus,
 )
 from payments.admin.buttons import Button
-from payments.admin.filters import OrderNeedsFilter
+from payments.admin.filters import OrderArtisanFilter, OrderMethodFilter, OrderNeedsFilter
 from payments.admin.forms_refund import CancelOrderForm, DecideParcelsForm
 from payments.admin.payments import TONES as PAYMENT_TONES
 from payments.admin.payments import payment_buttons
@@ -129,8 +128,8 @@ class OrderAdmin(MoneyPages):
         OrderNeedsFilter,
         "status",
         "payment_status",
-        "payments__payment_method",
-        ("parcels__artisan", RelatedDropdownFilter),
+        OrderMethodFilter,
+        OrderArtisanFilter,
         ("created_at", DayRangeFilter),
     )
     list_filter_submit = True

@@ -12,7 +12,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
@@ -42,7 +41,7 @@ from orders.models import Order, Parcel
 from orders.statuses import PARCELS_ENDED, OrderStatus
 from payments.admin.approvals import awaiting_approval
 from payments.admin.buttons import Button
-from payments.admin.filters import PaymentNeedsFilter, ReceivedFilter
+from payments.admin.filters import PaymentArtisanFilter, PaymentNeedsFilter, ReceivedFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
 from payments.admin.refund_pages import RefundPages
 from payments.admin.search import HELP, payments_found
@@ -102,7 +101,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         "status",
         "payment_method",
         "payment_provider",
-        ("order__parcels__artisan", RelatedDropdownFilter),
+        PaymentArtisanFilter,
         ReceivedFilter,
         ("created_at", DayRangeFilter),
     )

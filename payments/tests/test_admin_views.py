@@ -7,12 +7,14 @@ import pytest
 from django.contrib import admin
 from django.test import RequestFactory
 from django.utils import timezone
+from unfold.templatetags.unfold_list import items_for_result, result_headers
 
 from artisans.accounts.models import User
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.admin.pages import admin_list_url, admin_page_url
 from artisans.core.money import Money
 from artisans.core.numbers import check_sign
+from artisans.core.templatetags.list_rows import columns_of
 from orders.models import Order
 from orders.tests.factories import ADDRESS
 from payments.admin.filters import REFUND_DUE
@@ -243,20 +245,18 @@ def test_filters_return_the_expected_rows(full, staff):
     cases = {
         "status__exact=PENDING": {check.order.order_number},
         "payment_status__exact=OVERPAID": {first.order.order_number},
-        "payments__payment_method__exact=check": {check.order.order_number},
-        f"parcels__artisan__id__exact={weaver.artisan_id}": {check.order.order_number},
+        "method=check": {check.order.order_number},
+        f"artisan={weaver.artisan_id}": {check.order.order_number},
         f"created_at_from={today}": {first.order.order_number},
         f"created_at_to={long_ago}": {check.order.order_number},
-        f"created_at_from={today}&payments__payment_method__exact=check": set(),
+        f"created_at_from={today}&method=check": set(),
         "created_at_from=nonsense": {check.order.order_number, first.order.order_number},
         "needs=shipping": {first.order.order_number},
     }
 
     for query, numbers in cases.items():
         assert found(full, admin_list_url(Order, query)) == numbers, query
-    assert found(
-        full, admin_list_url(Payment, f"order__parcels__artisan__id__exact={weaver.artisan_id}")
-    ) == {check.payment_number}
+    assert found(full, admin_list_url(Payment, f"artisan={weaver.artisan_id}")) == {check.payment_number}
     assert found(full, admin_list_url(Payment, "payment_method__exact=check")) == {check.payment_number}
 
 
@@ -300,6 +300,7 @@ LISTS = [
 def test_number_of_queries_does_not_depend_on_the_list_length(
     full, staff, django_assert_max_num_queries, subtests
 ):
+    record(start(email="first@example.test"), "5.00", actor=staff)  # an empty list needs fewer
     full.get(LISTS[0])
     short = {}
     for address in LISTS:
@@ -396,3 +397,20 @@ def test_start_page_shows_only_what_a_role_may_see(browser, powerless_staff):
 
     assert shown.all("a", class_="aa-tile") == []
     assert "Store rules" not in shown.text
+
+
+def test_rows_of_lists_are_those_of_the_theme(full, shopper):
+    """They are written faster by a tag of our own, and have to follow the theme when it changes."""
+    start(PaymentMethod.CHECK, user=shopper)
+    for model, query in (
+        (Payment, ""),
+        (Payment, "needs=decision"),
+        (Order, "status__exact=PENDING"),
+        (User, ""),
+    ):
+        cl = full.get(admin_list_url(model, query)).context["cl"]
+        columns = columns_of(cl, [header["text"] for header in result_headers(cl)])
+
+        for row in cl.result_list:
+            theirs = ["".join(cell.split()) for cell in items_for_result(cl, row, None)]
+            assert ["".join(column.cell(row).split()) for column in columns] == theirs
