@@ -150,6 +150,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "attempt_outcome_known": ("payments.PaymentAttempt", {"outcome": "maybe"}),
     "attempt_amount_positive": ("payments.PaymentAttempt", {"amount_minor": 0}),
     "attempt_declined_has_a_reason": ("payments.PaymentAttempt", {"outcome": "declined"}),
+    "attempt_challenged_is_not_decided": ("payments.PaymentAttempt", {"outcome": "challenged"}),
     "attempt_address_check_known": ("payments.PaymentAttempt", {"address_check": "maybe"}),
     "attempt_liability_known": ("payments.PaymentAttempt", {"liability": "maybe"}),
     "attempt_verdict_known": ("payments.PaymentAttempt", {"verdict": "maybe"}),

@@ -9,7 +9,7 @@ reports tables without them. The shop cannot disable them: a correction is anoth
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.apps import AppConfig, apps
 from django.core import checks
@@ -28,55 +28,84 @@ END $$
 
 
 class AppendOnlyModel(models.Model):
+    """`undecided`: the column and value of rows that may still be updated, though not deleted."""
+
+    undecided: ClassVar[tuple[str, str] | None] = None
+
     class Meta:
         abstract = True
 
 
+def append_only_models() -> dict[str, type[AppendOnlyModel]]:
+    """By table."""
+    return {model._meta.db_table: model for model in apps.get_models() if issubclass(model, AppendOnlyModel)}
+
+
 def append_only_tables() -> list[str]:
-    return sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, AppendOnlyModel))
+    return sorted(append_only_models())
 
 
 def triggers_of(table: str, vendor: str) -> dict[str, str]:
     """Name and SQL of each trigger that the table needs."""
-    if vendor == "postgresql":
-        return {
-            f"{table}_rows": f'CREATE TRIGGER "{table}_rows" BEFORE UPDATE OR DELETE ON "{table}" '
-            f"FOR EACH ROW EXECUTE FUNCTION {REFUSE}()",
-            f"{table}_truncate": f'CREATE TRIGGER "{table}_truncate" BEFORE TRUNCATE ON "{table}" '
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {REFUSE}()",
+    on_postgres = vendor == "postgresql"
+    events = (
+        [("rows", "UPDATE OR DELETE", "")]
+        if on_postgres
+        else [("update", "UPDATE", ""), ("delete", "DELETE", "")]
+    )
+    if undecided := append_only_models()[table].undecided:
+        column, value = undecided
+        events = [("decided", "UPDATE", f"WHEN (OLD.\"{column}\" <> '{value}')"), ("delete", "DELETE", "")]
+    head = f'CREATE TRIGGER "{table}_{{}}" BEFORE {{}} ON "{table}"'
+    if on_postgres:
+        rows = {
+            f"{table}_{name}": f"{head.format(name, event)} FOR EACH ROW {when} EXECUTE FUNCTION {REFUSE}()"
+            for name, event, when in events
         }
-    return {
-        f"{table}_{act.lower()}": f'CREATE TRIGGER "{table}_{act.lower()}" BEFORE {act} ON "{table}" '
-        f"BEGIN SELECT RAISE(ABORT, 'rows of {table} are never changed or deleted'); END"
-        for act in ("UPDATE", "DELETE")
-    }
+        truncate = f"{head.format('truncate', 'TRUNCATE')} FOR EACH STATEMENT EXECUTE FUNCTION {REFUSE}()"
+        return rows | {f"{table}_truncate": truncate}
+    refuse = f"BEGIN SELECT RAISE(ABORT, 'rows of {table} are never changed or deleted'); END"
+    return {f"{table}_{name}": f"{head.format(name, event)} {when} {refuse}" for name, event, when in events}
 
 
-def missing_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """Name and table of each trigger that is missing or disabled."""
+def needed_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """Name and table of each trigger of the tables that exist."""
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor)) & set(append_only_tables())
+    return {name: table for table in sorted(tables) for name in triggers_of(table, connection.vendor)}
+
+
+def present_triggers(connection: BaseDatabaseWrapper) -> set[str]:
+    with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')")
         else:
             cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        present = {name for (name,) in cursor.fetchall()}
-    return {
-        name: table
-        for table in sorted(tables)
-        for name in triggers_of(table, connection.vendor)
-        if name not in present
-    }
+        return {name for (name,) in cursor.fetchall()}
+
+
+def missing_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """Name and table of each trigger that is missing or disabled."""
+    present = present_triggers(connection)
+    return {name: table for name, table in needed_triggers(connection).items() if name not in present}
+
+
+def outdated_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """Those that an earlier release created and that would refuse what is allowed now."""
+    needed, present = needed_triggers(connection), present_triggers(connection)
+    possible = {f"{table}_{kind}": table for table in needed.values() for kind in ("rows", "update")}
+    return {name: table for name, table in possible.items() if name in present and name not in needed}
 
 
 def create_triggers(connection: BaseDatabaseWrapper) -> None:
-    missing = missing_triggers(connection)
+    missing, outdated = missing_triggers(connection), outdated_triggers(connection)
     with connection.cursor() as cursor:
         if missing and connection.vendor == "postgresql":
             cursor.execute(POSTGRES_FUNCTION)
-        for name, table in missing.items():
+        for name, table in (missing | outdated).items():
             on = f' ON "{table}"' if connection.vendor == "postgresql" else ""
             cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{on}')  # it may exist but be disabled
+        for name, table in missing.items():
             cursor.execute(triggers_of(table, connection.vendor)[name])
 
 

@@ -1,9 +1,11 @@
 """Attempts to pay at a provider: recorded once each, limited per payment, and watched per network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,6 +18,7 @@ from payments.providers.contract import DeclineGroup, RemoteAttempt
 TOO_MANY_DECLINES = "too_many_declines"  # the `failure_code` of a payment that was closed for them
 ALARM = "declined payments"  # the part of a ProviderAlert
 WINDOW = timedelta(hours=1)
+CHALLENGE_LIFE = timedelta(hours=1)
 FACTS = [  # columns with the name and text of the contract's
     "method",
     "brand",
@@ -39,21 +42,107 @@ FACTS = [  # columns with the name and text of the contract's
 
 
 def attempts_record(payment: Payment, order: Order, attempts: Sequence[RemoteAttempt]) -> bool:
-    """Record the attempts that are not known yet; returns whether a new one was declined. The caller holds the
-    payment's lock and saves it."""
+    """Record the attempts that are not known yet, and the outcome of those that required 3-D Secure; returns whether
+    one was declined just now. The caller holds the payment's lock and saves it."""
     if not attempts:
         return False
-    known = set(payment.attempts.values_list("attempt_id", flat=True))
-    new = [attempt for attempt in attempts if attempt.attempt_id not in known]
-    rows = [build_attempt(payment, attempt, number) for number, attempt in enumerate(new, len(known) + 1)]
-    if not rows:
-        return False
-    PaymentAttempt.objects.bulk_create(rows, ignore_conflicts=True)
-    declined = sum(not attempt.is_success for attempt in new)
+    known = list(payment.attempts.all())
+    decided = [attempt for attempt in attempts if not attempt.is_challenged and is_news(attempt, known)]
+    fresh = [attempt for attempt in decided if not challenge_decide(payment, known, attempt)]
+    rows = [build_attempt(payment, attempt, number) for number, attempt in enumerate(fresh, len(known) + 1)]
+    challenged = [
+        attempt for attempt in attempts if attempt.is_challenged and is_new_challenge(attempt, known)
+    ]
+    rows += [build_challenge(payment, attempt, [*known, *rows]) for attempt in challenged]
+    if rows:
+        PaymentAttempt.objects.bulk_create(rows, ignore_conflicts=True)
+    if any(row.outcome == AttemptOutcome.CHALLENGED for row in known):
+        challenges_abandon(payment, is_over=any(attempt.is_success for attempt in attempts))
+    declined = sum(not attempt.is_success for attempt in decided)
     payment.declines += declined
     if declined:
         watch_network(payment, order)
     return declined > 0
+
+
+def is_news(attempt: RemoteAttempt, known: Sequence[PaymentAttempt]) -> bool:
+    """Whether a decided attempt is not recorded yet. One without a charge has the id of its challenge, which an earlier
+    challenge of the same card can have too."""
+    if attempt.attempt_id == attempt.challenge_id and find_challenged(known, attempt.challenge_id):
+        return True
+    return attempt.attempt_id not in {row.attempt_id for row in known}
+
+
+# ---- 3-D Secure --------------------------------------------------------------------------------------------------
+
+
+def find_challenged(known: Iterable[PaymentAttempt], challenge_id: str) -> PaymentAttempt | None:
+    """The attempt with this challenge that is not decided."""
+    pending = (row for row in known if row.outcome == AttemptOutcome.CHALLENGED)
+    return next((row for row in pending if has_challenge(row, challenge_id)), None)
+
+
+def has_challenge(row: PaymentAttempt, challenge_id: str) -> bool:
+    return row.attempt_id == challenge_id or row.attempt_id.startswith(f"{challenge_id}:")
+
+
+def is_new_challenge(attempt: RemoteAttempt, known: Sequence[PaymentAttempt]) -> bool:
+    """Not the one that was recorded, or abandoned, and is still required at the provider."""
+    waiting = {AttemptOutcome.CHALLENGED, AttemptOutcome.ABANDONED}
+    return not any(row.outcome in waiting and has_challenge(row, attempt.challenge_id) for row in known)
+
+
+def build_challenge(
+    payment: Payment, attempt: RemoteAttempt, known: Sequence[PaymentAttempt]
+) -> PaymentAttempt:
+    """The number is part of the id when an earlier challenge of the same card failed."""
+    row = build_attempt(payment, attempt, len(known) + 1)
+    if attempt.attempt_id in {earlier.attempt_id for earlier in known}:
+        row.attempt_id = f"{attempt.attempt_id}:{row.number}"
+    return row
+
+
+def challenge_decide(payment: Payment, known: Sequence[PaymentAttempt], attempt: RemoteAttempt) -> bool:
+    """Record the outcome of a challenge; False if none is pending. A charge replaces the id of the challenge; a failed
+    authentication has none."""
+    row = find_challenged(known, attempt.challenge_id)
+    if row is None:
+        return False
+    decided = build_attempt(payment, attempt, row.number)
+    decided.pk, decided.created_at, decided.tried_at = row.pk, row.created_at, row.tried_at
+    decided.decided_at = max(
+        row.tried_at, decided.decided_at or row.tried_at
+    )  # the provider's is in whole seconds
+    decided.three_d_secure_flow = decided.three_d_secure_flow or row.three_d_secure_flow
+    if attempt.attempt_id == attempt.challenge_id:
+        decided.attempt_id = row.attempt_id
+    with (
+        suppress(IntegrityError),
+        transaction.atomic(),
+    ):  # the charge of another payment: a statistic, not money
+        decided.save(force_update=True)
+    row.outcome = decided.outcome
+    return True
+
+
+def challenges_abandon(payment: Payment, *, is_over: bool) -> None:
+    """Abandon attempts whose challenge is an hour old; all of them once the payment `is_over`."""
+    pending, now = payment.attempts.filter(outcome=AttemptOutcome.CHALLENGED), timezone.now()
+    if not is_over:
+        pending = pending.filter(tried_at__lt=now - CHALLENGE_LIFE)
+    pending.update(outcome=AttemptOutcome.ABANDONED, decided_at=now)
+
+
+def challenges_expire() -> None:
+    """Abandon what no read of its payment abandons: release 0.1.0 adds a new row for the charge."""
+    now = timezone.now()
+    pending = PaymentAttempt.objects.filter(
+        outcome=AttemptOutcome.CHALLENGED, tried_at__lt=now - CHALLENGE_LIFE
+    )
+    pending.update(outcome=AttemptOutcome.ABANDONED, decided_at=now)
+
+
+# ---- rows --------------------------------------------------------------------------------------------------------
 
 
 def known_attempts(payment: Payment) -> frozenset[str]:
@@ -64,22 +153,30 @@ def known_attempts(payment: Payment) -> frozenset[str]:
 
 
 def build_attempt(payment: Payment, attempt: RemoteAttempt, number: int) -> PaymentAttempt:
-    facts = {name: str(getattr(attempt, name))[:30] for name in FACTS}
+    facts, outcome = {name: str(getattr(attempt, name))[:30] for name in FACTS}, attempt_outcome(attempt)
+    is_declined, at = outcome == AttemptOutcome.DECLINED, attempt.at or timezone.now()
     return PaymentAttempt(
         payment=payment,
         provider=payment.payment_provider,
         attempt_id=attempt.attempt_id,
         number=number,
-        outcome=AttemptOutcome.SUCCEEDED if attempt.is_success else AttemptOutcome.DECLINED,
-        decline_group="" if attempt.is_success else (attempt.decline or DeclineGroup.DECLINED).value,
-        decline_code="" if attempt.is_success else attempt.decline_code[:80],
+        outcome=outcome,
+        decline_group=(attempt.decline or DeclineGroup.DECLINED).value if is_declined else "",
+        decline_code=attempt.decline_code[:80] if is_declined else "",
         currency=attempt.amount.currency,
         amount_minor=attempt.amount.minor,
-        tried_at=attempt.at or timezone.now(),
+        tried_at=at,
+        decided_at=None if attempt.is_challenged else at,
         fingerprint_hash=keyed_hash(attempt.fingerprint) if attempt.fingerprint else "",
         risk_score=attempt.risk_score,
         **facts,
     )
+
+
+def attempt_outcome(attempt: RemoteAttempt) -> AttemptOutcome:
+    if attempt.is_challenged:
+        return AttemptOutcome.CHALLENGED
+    return AttemptOutcome.SUCCEEDED if attempt.is_success else AttemptOutcome.DECLINED
 
 
 def is_declined_too_often(payment: Payment) -> bool:

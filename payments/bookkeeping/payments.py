@@ -14,6 +14,7 @@ from orders.refunds import hold_refunded_parcels
 from orders.services.placing import PlacedOrder
 from orders.services.settlement import order_apply_settlement
 from orders.statuses import OrderStatus
+from payments.bookkeeping.attempts import challenges_abandon
 from payments.bookkeeping.buyer_facts import create_call_request
 from payments.bookkeeping.provider_calls import provider_call_enqueue
 from payments.bookkeeping.saved_methods import get_customer_id
@@ -79,6 +80,8 @@ def payment_move(
     if to not in OPEN:
         payment.checks, payment.next_check_at = 0, next_refund_check(payment)
     payment.processed_at = payment.processed_at or now
+    if to == PaymentStatus.CANCELLED and payment.is_remote:
+        challenges_abandon(payment, is_over=True)
     if to == PaymentStatus.COMPLETED:
         payment.failure_reason, payment.failure_code = "", ""
         payment.completed_at = payment.completed_at or now

@@ -11,8 +11,10 @@ from payments.providers.registry import provider_choices
 
 
 class AttemptOutcome(models.TextChoices):
+    CHALLENGED = "challenged", _("3-D Secure pending")
     SUCCEEDED = "succeeded", _("Succeeded")
     DECLINED = "declined", _("Declined")
+    ABANDONED = "abandoned", _("Abandoned during 3-D Secure")
 
 
 # New columns only: older rows hold what the provider sent.
@@ -25,24 +27,29 @@ def optional_text(length: int = 30) -> "models.CharField[str, str]":
 
 
 class PaymentAttempt(BaseModel, AppendOnlyModel):
-    """A decided attempt to pay, as the provider sees it: a charge or a capture. Rows are added, never changed, so that
-    the declines of a payment that succeeds later are kept.
+    """An attempt to pay, as the provider sees it: a charge, a capture, or a payment for which the buyer's bank requires
+    3-D Secure (CHALLENGED). That one is decided once; all others are never changed, so that the declines of a payment
+    that succeeds later are kept.
 
-    `attempt_id` is the provider's. `tried_at`: by the provider's clock, or when we learned of it. The columns below
-    `method` describe a card and what bank, network and provider said of it, as in contract.RemoteAttempt; unknown
-    values are "". `fingerprint_hash`: a keyed hash, the same for every use of a card.
+    `attempt_id` is the provider's; without a charge, made of its object and a hash of the payment method. `tried_at`
+    and `decided_at` (null in rows of release 0.1.0): by the provider's clock, or when we learned of it. The columns
+    below `method` describe a card and what bank, network and provider said of it, as in contract.RemoteAttempt;
+    unknown values are "". `fingerprint_hash`: a keyed hash, the same for every use of a card.
     """
+
+    undecided = ("outcome", "challenged")
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
     provider = models.CharField(max_length=32, choices=provider_choices)
     attempt_id = models.CharField(max_length=120)
     number = models.PositiveSmallIntegerField(help_text=_("Counts the attempts of a payment."))
-    outcome = models.CharField(max_length=9, choices=AttemptOutcome)
+    outcome = models.CharField(max_length=10, choices=AttemptOutcome)
     decline_group = models.CharField(max_length=20, blank=True)
     decline_code = models.CharField(max_length=80, blank=True)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     tried_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
     method = models.CharField(max_length=30, blank=True)
     brand = models.CharField(max_length=30, blank=True)
     last_four = optional_text(4)
@@ -74,6 +81,10 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
             models.CheckConstraint(
                 condition=Q(outcome=AttemptOutcome.DECLINED) ^ Q(decline_group="", decline_code=""),
                 name="attempt_declined_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=~Q(outcome=AttemptOutcome.CHALLENGED) | Q(decided_at__isnull=True),
+                name="attempt_challenged_is_not_decided",
             ),
             *(
                 choices_constraint(name, [one.value for one in values], name=f"attempt_{name}_known")

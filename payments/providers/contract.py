@@ -235,8 +235,10 @@ class Liability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RemoteAttempt:
-    """A decided attempt to pay: a charge or capture that succeeded or was declined. `at`: by the provider's clock, if
-    known. `method` is "card" or the name of the wallet; what is not known of a card is "".
+    """An attempt to pay: a charge or capture that succeeded or was declined, or one that is not decided because the
+    buyer's bank requires 3-D Secure (`is_challenged`). `challenge_id`: its id while it has no charge, the same whenever
+    this card is challenged for this object. `at`: by the provider's clock, if known. `method` is "card" or the name of
+    the wallet; what is not known of a card is "".
 
     `three_d_secure`: the result of the authentication; `three_d_secure_flow`: "challenge" or "frictionless".
     `risk_score`: 0 to 100. `fingerprint`: the same for every use of a card, never its number; only a hash is stored.
@@ -247,6 +249,8 @@ class RemoteAttempt:
     attempt_id: str
     amount: Money
     is_success: bool
+    is_challenged: bool = False
+    challenge_id: str = ""
     at: datetime | None = None
     decline: DeclineGroup | None = None
     decline_code: str = ""
@@ -309,13 +313,12 @@ class RemoteDispute:
 class RemotePayment:
     """The current state of a provider's object.
 
-    `captures`: money captured, with its `refunds` and `disputes`. `attempts`: the decided ones that are known, the
-    oldest first. `reference`: our payment, as stored on the
-    object. `payee`: the account that receives the money, "" if unknown. `method`: the payment method, if it
-    was saved. `amount` and `is_live` are None if they cannot be parsed. `problems`: parts that cannot be
-    parsed. `unprotected`: why the provider's seller protection does not cover a new object. `lists`: for each
-    related list ("disputes"), why it could not be fetched, or "" if it was; entries of a list that failed may
-    exist.
+    `captures`: money captured, with its `refunds` and `disputes`. `attempts`: those that are known, the oldest first.
+    `reference`: our payment, as stored on the object. `payee`: the account that receives the money, "" if unknown.
+    `method`: the payment method, if it was saved. `amount` and `is_live` are None if they cannot be parsed. `problems`:
+    parts that cannot be parsed. `unprotected`: why the provider's seller protection does not cover a new object.
+    `lists`: for each related list ("disputes"), why it could not be fetched, or "" if it was; entries of a list that
+    failed may exist.
     """
 
     object_id: str
@@ -405,8 +408,9 @@ class ProviderEvent:
     `object_ids`: all ids under which one of our payments may be known, the most specific first; `reference`:
     our payment as named by the event, for unknown objects such as those of a hosted page. `amount`: the
     amount of the payment. `status` and the ids below: what the event reports, to check whether we know it
-    already; `refunded`: the total refunded of a capture; `disputed`: the amount of a dispute. `setup_id`,
-    `method_id`: set for events about saved methods. `customer_id`: a customer that was deleted.
+    already; `refunded`: the total refunded of a capture; `disputed`: the amount of a dispute; `challenge_id`: as in
+    RemoteAttempt. `setup_id`, `method_id`: set for events about saved methods. `customer_id`: a customer that was
+    deleted.
     `payload`: an allow-listed extract.
     """
 
@@ -426,6 +430,7 @@ class ProviderEvent:
     dispute_id: str = ""
     dispute_status: RemoteDisputeStatus | None = None
     disputed: Money | None = None
+    challenge_id: str = ""
     setup_id: str = ""
     method_id: str = ""
     customer_id: str = ""

@@ -3,18 +3,20 @@
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from artisans.core.money import Money
 from artisans.core.security.tokens import order_token
 from orders.models import Order
-from payments.bookkeeping.attempts import ALARM, TOO_MANY_DECLINES, attempts_record
+from payments.bookkeeping.attempts import ALARM, TOO_MANY_DECLINES, attempts_record, challenges_expire
 from payments.errors import MethodNotOffered
 from payments.gateway.connection import provider
 from payments.gateway.payments import payment_check, payment_ensure_at_provider, payment_sync
 from payments.gateway.sync import payment_apply_remote_state
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.offer import is_closed_after_declines
+from payments.lifecycle.saved_methods import payment_pay
 from payments.methods import PaymentMethod
 from payments.models import AttemptOutcome, Payment, PaymentAttempt, ProviderAlert
 from payments.providers.contract import (
@@ -30,6 +32,7 @@ from payments.providers.stripe.objects import liability_of
 from payments.tasks import check_alerts_task
 from payments.tests.factories import reread, start
 from payments.tests.periodic import process_due
+from payments.tests.saved_cards import save_after_3d_secure
 from payments.web.order_display import get_display_state
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -194,6 +197,92 @@ def test_attempts_are_shown_to_staff(payment, client, staff):
     page = client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
     assert "Attempts to pay" in page
     assert "insufficient_funds" in page
+
+
+# ---- 3-D Secure --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def challenge(payment, stripe):
+    """Pay with a card whose bank requires 3-D Secure; returns the attempt."""
+
+    def begin(card: str = "threeDSecure2Required") -> PaymentAttempt:
+        stripe.pay(payment, card)
+        payment_sync(payment.pk, cause="test")
+        return payment.attempts.last()
+
+    return begin
+
+
+def test_attempt_that_requires_3d_secure_is_decided_once(payment, challenge, stripe, client, staff):
+    left = challenge("authenticationRequired")
+    pending = challenge()
+    payment_sync(payment.pk, cause="test")
+    assert (pending.outcome, pending.decided_at, pending.three_d_secure_flow) == (
+        "challenged",
+        None,
+        "challenge",
+    )
+    assert pending.attempt_id.startswith(f"{payment.provider_payment_id}:")
+    assert "pm_" not in pending.attempt_id
+    assert (payment.attempts.count(), reread(payment).declines) == (2, 0)
+    client.force_login(staff)
+    assert (
+        "3-D Secure pending" in client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    )
+
+    stripe.authenticate(payment)
+    for _ in range(2):
+        payment_sync(payment.pk, cause="test")
+
+    paid = reread(payment)
+    assert [(a.pk, a.outcome) for a in paid.attempts.all()] == [
+        (left.pk, "abandoned"),
+        (pending.pk, "succeeded"),
+    ]
+    attempt = paid.attempts.last()
+    assert (attempt.attempt_id[:3], attempt.brand, attempt.liability) == ("ch_", "visa", "shifted")
+    assert pending.tried_at == attempt.tried_at <= attempt.decided_at
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        PaymentAttempt.objects.update(outcome="declined")
+
+
+def test_same_card_fails_3d_secure_and_then_passes(stripe, shopper):
+    card = save_after_3d_secure(shopper, stripe, "pm_card_authenticationRequired")
+    payment = start(CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    for passed in (False, False, True):
+        payment_pay(payment.pk, user=shopper, method_reference=str(card.pk))
+        assert payment.attempts.last().outcome == "challenged"
+        stripe.authenticate(reread(payment), passed=passed)
+        payment_sync(payment.pk, cause="test")
+
+    paid = reread(payment)
+    assert [(a.number, a.outcome, a.decline_group) for a in paid.attempts.all()] == [
+        (1, "declined", "authentication"),
+        (2, "declined", "authentication"),
+        (3, "succeeded", ""),
+    ]
+    assert paid.declines == 2
+
+
+def test_challenge_is_abandoned_after_an_hour_or_with_its_payment(payment, challenge, stripe, time_machine):
+    first = challenge()
+    time_machine.move_to(timezone.now() + timedelta(minutes=61))
+    for _ in range(2):
+        payment_sync(payment.pk, cause="test")
+    first.refresh_from_db()
+    assert (first.outcome, payment.attempts.count()) == ("abandoned", 1)
+
+    PaymentAttempt.objects.filter(pk=challenge().pk).update(attempt_id="pi_of_a_card_that_0_1_0_charged")
+    time_machine.move_to(timezone.now() + timedelta(minutes=61))
+    challenges_expire()
+    assert payment.attempts.last().outcome == "abandoned"
+
+    second = challenge()
+    payment_choose_method(order_id=payment.order_id, method=TRANSFER, actor=None)
+    second.refresh_from_db()
+    assert (second.number, second.outcome, second.decided_at is None) == (3, "abandoned", False)
 
 
 # ---- too many ----------------------------------------------------------------------------------------------------

@@ -13,14 +13,13 @@ from payments.gateway.payments import payment_confirm, payment_ensure_at_provide
 from payments.lifecycle.saved_methods import (
     method_remove,
     method_save,
-    method_setup_finish,
-    method_setup_start,
 )
 from payments.methods import PaymentMethod
 from payments.models import PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.tasks import check_due_payments_task, check_due_setups_task
 from payments.tests.factories import reread, start
 from payments.tests.periodic import process_due
+from payments.tests.saved_cards import save_after_3d_secure
 from payments.web import provider_pages
 from tests.checkout_client import CheckoutClient, order_at
 from tests.html import page
@@ -66,14 +65,6 @@ def pay(client, payment, method, **changes):
     url = reverse("payments:order_saved", args=[payment.order.access_token])
     body = {"payment_method": choice_value(method), "amount": str(payment.order.balance_due.minor)} | changes
     return client.post(url, body, follow=True)
-
-
-def stripe_saved(user, stripe, token):
-    """A card that is saved after 3-D Secure."""
-    setup = method_setup_start(user=user, provider="stripe")
-    stripe.post("stripe/pay", setup_intent=setup.setup_id, payment_method=token)
-    stripe.post("stripe/authenticate", setup_intent=setup.setup_id, passed=True)
-    return method_setup_finish(setup.setup_id).method
 
 
 # ---- at checkout ----------------------------------------------------------------------------------------------------
@@ -124,7 +115,7 @@ def test_order_button_pressed_twice_charges_once(shop, card, bowl, stripe):
 
 
 def test_bank_that_asks_is_visited_and_the_order_is_paid_on_return(shop, shopper, bowl, stripe):
-    always = stripe_saved(shopper, stripe, "pm_card_authenticationRequired")
+    always = save_after_3d_secure(shopper, stripe, "pm_card_authenticationRequired")
     form = shop.fill_checkout(choice_value(always), bowl)
 
     response = shop.press(form)

@@ -368,8 +368,9 @@ def test_action_that_is_required_keeps_the_payment_open(open_card, stripe, deliv
 
     deliver(*stripe.events("payment_intent.requires_action"))
 
-    assert drain_hooks() == ["ignored"]
+    assert drain_hooks() == ["done"]
     assert statuses_of(open_card)[0] == "PENDING"
+    assert open_card.attempts.get().outcome == "challenged"
 
 
 def test_intent_cancelled_at_the_provider_cancels_the_payment(open_card, stripe, deliver, drain_hooks):

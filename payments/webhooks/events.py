@@ -7,6 +7,7 @@ from uuid import UUID
 
 from artisans.core.money import Money
 from artisans.core.security.encryption import decrypt_if_set, encrypt
+from payments.bookkeeping.attempts import find_challenged
 from payments.bookkeeping.refunds import STATUS_FROM_REMOTE as REFUND_STATUS_FROM_REMOTE
 from payments.gateway.sync import DISPUTE_STATUS_FROM_REMOTE, STATUS_FROM_REMOTE
 from payments.models import EventState, Payment, WebhookEvent
@@ -43,7 +44,7 @@ class Subject:
 
 TEXT_FIELDS = (
     *("reference", "account", "status", "capture_id", "refund_id", "refund_status"),
-    *("dispute_id", "dispute_status", "setup_id", "method_id", "customer_id"),
+    *("dispute_id", "dispute_status", "challenge_id", "setup_id", "method_id", "customer_id"),
 )
 AMOUNT_FIELDS = ("amount", "refunded", "disputed")
 
@@ -90,6 +91,7 @@ def load_event(event: WebhookEvent) -> ProviderEvent:
         if "dispute_status" in kept
         else None,
         disputed=money_of(kept.get("disputed")),
+        challenge_id=kept.get("challenge_id", ""),
         setup_id=kept.get("setup_id", ""),
         customer_id=kept.get("customer_id", ""),
         method_id=decrypt_if_set(kept.get("method_id", "")),
@@ -141,6 +143,8 @@ def has_news(provider_event: ProviderEvent, payment: Payment, object_id: str) ->
         return not payment.received_minor or is_missing_capture(provider_event, payment)
     if provider_event.capture_id and provider_event.status is None:
         return True
+    if provider_event.challenge_id and payment.status in OPEN:
+        return find_challenged(payment.attempts.all(), provider_event.challenge_id) is None
     return provider_event.status is not None and is_new_status(provider_event.status, payment, object_id)
 
 

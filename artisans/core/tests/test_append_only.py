@@ -12,12 +12,14 @@ from artisans.core.append_only import (
     check_triggers,
     create_triggers,
     missing_triggers,
+    present_triggers,
     triggers_of,
 )
 from artisans.core.money import Money
 from orders.models import Transition
 from orders.services.parcels import parcel_ship
 from payments.methods import PaymentMethod
+from payments.models import PaymentAttempt
 from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
 from payments.tests.factories import apply_card_captures, give_back, record, start
 from tests.append_only import rewriting
@@ -146,6 +148,21 @@ def test_dropped_or_disabled_trigger_is_reported_and_recreated():
     create_triggers(connection)
 
     assert not missing_triggers(connection)
+
+
+def test_trigger_of_an_earlier_release_that_refuses_more_is_dropped():
+    table = PaymentAttempt._meta.db_table
+    event = "rows" if connection.vendor == "postgresql" else "update"
+    [update] = [
+        sql for name, sql in triggers_of(table, connection.vendor).items() if name == f"{table}_decided"
+    ]
+    when = update[update.index("WHEN") : update.index(")") + 1]
+    with connection.cursor() as cursor:
+        cursor.execute(update.replace(when, "").replace(f"{table}_decided", f"{table}_{event}"))
+
+    create_triggers(connection)
+
+    assert not present_triggers(connection) & {f"{table}_{event}"}
 
 
 def test_protection_returns_after_rewriting(history):

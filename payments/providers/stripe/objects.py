@@ -4,6 +4,7 @@ A part that is missing or invalid becomes one of the `problems` and does not aff
 or id is unreadable (KeyError, TypeError, ValueError).
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -193,7 +194,8 @@ def capture_of(charge: Row) -> Capture | None:
 
 
 def attempts_of(intent: Row, charges: Sequence[Row]) -> tuple[RemoteAttempt, ...]:
-    """The decided charges, and the last error if it names none of them, such as a failed authentication.
+    """The decided charges, the last error if it names none of them, such as a failed authentication, and the one that
+    requires 3-D Secure.
 
     An attempt that cannot be parsed is left out: it is a statistic, not money.
     """
@@ -203,7 +205,37 @@ def attempts_of(intent: Row, charges: Sequence[Row]) -> tuple[RemoteAttempt, ...
     failed = parts.read("last_payment_error", lambda: failed_attempt(intent, error), None) if error else None
     if failed is not None and failed.attempt_id not in {attempt.attempt_id for attempt in attempts}:
         attempts.append(failed)
-    return tuple(attempts)
+    challenged = parts.read("next_action", lambda: challenged_attempt(intent), None)
+    return (*attempts, challenged) if challenged else tuple(attempts)
+
+
+def challenge_id_of(intent: Row) -> str:
+    """The id of an attempt without a charge; "" if the intent requires no 3-D Secure."""
+    method_id = id_of(intent.get("payment_method"))
+    is_required = intent.get("status") == "requires_action" and method_id
+    return challenge_of(intent["id"], method_id) if is_required else ""
+
+
+def challenge_of(intent_id: str, method_id: str) -> str:
+    """Ids of payment methods are not stored in plain text."""
+    method_hash = hashlib.sha256(method_id.encode()).hexdigest()[:16]
+    return f"{intent_id}:{method_hash}" if intent_id and method_id else ""
+
+
+def challenged_attempt(intent: Row) -> RemoteAttempt | None:
+    """What it says of the card is known once it is decided."""
+    challenge_id = challenge_id_of(intent)
+    if not challenge_id:
+        return None
+    return RemoteAttempt(
+        attempt_id=an_id(challenge_id),
+        amount=positive(from_stripe(intent["amount"], intent["currency"])),
+        is_success=False,
+        is_challenged=True,
+        challenge_id=challenge_id,
+        method="card",
+        three_d_secure_flow="challenge",
+    )
 
 
 def attempt_of(charge: Row) -> RemoteAttempt | None:
@@ -218,6 +250,7 @@ def attempt_of(charge: Row) -> RemoteAttempt | None:
         attempt_id=an_id(charge["id"]),
         amount=positive(from_stripe(charge["amount"], charge["currency"])),
         is_success=is_success,
+        challenge_id=challenge_of(id_of(charge.get("payment_intent")), id_of(charge.get("payment_method"))),
         at=datetime.fromtimestamp(charge["created"], UTC),
         decline=None if is_success else group_of(decline_code, code),
         decline_code=decline_code,
@@ -236,10 +269,12 @@ def attempt_of(charge: Row) -> RemoteAttempt | None:
 def failed_attempt(intent: Row, error: Row) -> RemoteAttempt:
     code, decline_code = plain(error.get("code")), plain(error.get("decline_code"))
     method = mapping(error.get("payment_method"))
+    challenge_id = challenge_of(intent["id"], plain(method.get("id")))
     return RemoteAttempt(
-        attempt_id=an_id(error.get("charge") or f"{intent['id']}:{method.get('id') or code}"),
+        attempt_id=an_id(error.get("charge") or challenge_id or f"{intent['id']}:{code}"),
         amount=positive(from_stripe(intent["amount"], intent["currency"])),
         is_success=False,
+        challenge_id=challenge_id,
         decline=group_of(decline_code, code),
         decline_code=decline_code or code,
         **card_facts(method),

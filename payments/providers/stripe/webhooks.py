@@ -22,6 +22,7 @@ from payments.providers.stripe.objects import (
     DISPUTE_STATUS,
     REFUND_STATUS,
     Row,
+    challenge_id_of,
     id_of,
     intent_status,
     is_captured,
@@ -112,6 +113,7 @@ def of_intent(kind: str, row: Row) -> dict[str, Any]:
         "amount": careful(lambda: from_stripe(row["amount"], row["currency"])),
         "status": status,
         "capture_id": one_id(row.get("latest_charge")) if status == RemoteStatus.SUCCEEDED else "",
+        "challenge_id": careful(lambda: token(challenge_id_of(row))) or "",
     }
 
 
