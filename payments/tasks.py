@@ -4,7 +4,8 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
-from payments.bookkeeping.attempts import decline_alarms_resolve
+from payments.bookkeeping.attempts import challenges_expire, decline_alarms_resolve
+from payments.bookkeeping.deployment import paid_at_fill
 from payments.bookkeeping.provider_calls import provider_calls_due
 from payments.gateway.access import check_provider_access, providers_alerted, providers_to_check
 from payments.gateway.operations import provider_call_execute
@@ -109,3 +110,5 @@ def check_at_start(**kwargs: object) -> None:
 def reconcile_task() -> None:
     run_each(reconcilable_providers(), reconcile, event="reconciliation_failed")
     reconcile_unregistered()
+    paid_at_fill()
+    challenges_expire()

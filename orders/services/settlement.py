@@ -47,6 +47,7 @@ def order_apply_settlement(
     refunds = refunds or RefundSums(unassigned=refunded)
     order.goods_refunded_minor, order.goodwill_minor = refunds.goods, refunds.goodwill
     order.unassigned_minor = refunds.unassigned
+    was_paid = order.payment_status in PAID_IN_FULL  # by a process of release 0.1.0, if `paid_at` is not set
     order.payment_status = payment_status_of(
         total=order.total_minor, received=received, refunded=refunded, agreed=order.agreed_total_minor
     )
@@ -58,7 +59,7 @@ def order_apply_settlement(
         "unassigned_minor",
         "payment_status",
     ]
-    if order.paid_at is None and order.payment_status in PAID_IN_FULL:
+    if order.paid_at is None and not was_paid and order.payment_status in PAID_IN_FULL:
         order.paid_at = timezone.now()
         sums.append("paid_at")
     price = order.balance.worth if order.is_alive else order.total_minor

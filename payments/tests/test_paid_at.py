@@ -8,7 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from orders.models import Order
+from payments.bookkeeping.payments import order_settle
 from payments.models import PaymentRefund, Receipt
+from payments.tasks import reconcile_task
 from payments.tests.factories import give_back, record, start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -36,6 +38,21 @@ def test_order_keeps_the_time_when_it_was_first_paid_in_full(shopper, staff, tim
     give_back(payment, "50.00", actor=staff)
     record(payment, "50.00", actor=staff)
     assert payment.order.paid_at == first
+
+
+def test_time_of_orders_that_release_0_1_0_settled_is_filled_in_at_night(shopper, staff, time_machine):
+    payment = start(user=shopper)
+    record(payment, "90.00", actor=staff)
+    record(payment, "9.99", actor=staff)
+    paid_at = Receipt.objects.latest("created_at").created_at
+    Order.objects.update(paid_at=None)  # as written by a process that does not know the column
+
+    time_machine.move_to(timezone.now() + timedelta(hours=1))
+    order_settle(payment.order, cause="test", actor=None)
+    assert Order.objects.get().paid_at is None, "not the time of a later change"
+
+    reconcile_task()
+    assert Order.objects.get().paid_at == paid_at
 
 
 @pytest.mark.usefixtures("broken_books")

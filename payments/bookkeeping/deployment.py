@@ -1,0 +1,33 @@
+"""Repairs of rows that processes of the release before wrote on today's schema while they were replaced."""
+
+from datetime import datetime, timedelta
+from itertools import accumulate
+
+from django.utils import timezone
+
+from orders.models import Order
+from orders.statuses import OrderPaymentStatus
+from payments.models import Capture, Receipt
+
+WITHIN = timedelta(days=2)  # the task runs every night
+
+
+def paid_at_fill() -> None:
+    """Release 0.1.0 does not set `Order.paid_at`."""
+    recent = Order.objects.filter(updated_at__gte=timezone.now() - WITHIN)
+    for order in recent.filter(paid_at=None, payment_status=OrderPaymentStatus.PAID):
+        if paid_at := find_paid_at(order):
+            Order.objects.filter(pk=order.pk, paid_at=None).update(paid_at=paid_at)
+
+
+def find_paid_at(order: Order) -> datetime | None:
+    """When the sum received reached the total. None if something was taken back, so that this is not certain."""
+    moves = sorted(
+        (row.created_at, row.amount_minor)
+        for model in (Capture, Receipt)
+        for row in model.objects.filter(payment__order=order)
+    )
+    sums = list(accumulate(amount for _, amount in moves))
+    if not sums or sums[-1] != order.received_minor:
+        return None
+    return next((at for (at, _), total in zip(moves, sums, strict=True) if total >= order.total_minor), None)
