@@ -26,6 +26,7 @@ from payments.lifecycle.cancel_and_expire import order_expire, orders_due_to_exp
 from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.statuses import PaymentStatus
+from scripts.hold_policy import PICTURE, draw
 from tests.hold_simulation import CROWDS, HEADER, ROWS, Now, Refused, Shopper, serve, table_row
 
 ADR = Path(settings.BASE_DIR, "docs/adr/0011-limits-on-unpaid-orders.md")
@@ -42,6 +43,10 @@ def test_adr_has_a_row_for_each_scenario():
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in LONG_RUNS])
 def test_figures_of_the_adr_are_those_of_the_simulation(name):
     assert table_row(name) in ADR.read_text().splitlines()
+
+
+def test_picture_of_the_adr_shows_the_figures_of_its_table():
+    assert PICTURE.read_text() == draw(line for line in ADR.read_text().splitlines() if line.startswith("| "))
 
 
 @pytest.mark.parametrize("name", CROWDS)
