@@ -18,11 +18,10 @@ from carts.models import Cart, CartStatus
 from carts.selectors import cart_lock, items_lock, line_requests_of
 from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChanged, ShopNotOpen
 from orders.hold_policy import WantedUnits
-from orders.holds import holds_check
+from orders.holds import OpenHolds, holds_check, holds_lock
 from orders.models import Order, StoreRules
 from orders.pricing import PriceInput, Quote, quote
 from orders.problems import LineRequest, find_problems
-from orders.selectors import is_known_account
 from orders.services.placing import Buyer, PlacedOrder, load_placed_order, order_place
 from payments.bookkeeping.holds import compute_hold, hold_kind
 from payments.lifecycle.start import payment_start
@@ -81,16 +80,17 @@ def cart_checkout(
     """Order the cart. A cart becomes at most one order: if it was ordered before, that order is returned.
 
     Errors: ShopNotOpen, NotFound, EmptyOrder, CheckoutBlocked with problems, QuoteChanged, TooManyOpenOrders,
-    TooManyUnitsHeld, MethodNotOffered; nothing is written then. Locks: cart, products.
+    TooManyUnitsHeld, MethodNotOffered; nothing is written then. Locks: cart, limits of the buyer, products.
     """
     cart = cart_lock(principal, cart_id, must_be_open=False)
     if cart.status != CartStatus.OPEN:
         return load_checkout(cart)
+    holds = holds_lock(buyer=buyer, kind=hold_kind(method))
     items = items_lock(cart)
     placed = place(
         line_requests_of(items),
         {item.product_id: item.product for item in items},
-        buyer=buyer,
+        holds=holds,
         method=method,
         store=store,
         assertions=assertions,
@@ -114,12 +114,13 @@ def order_create(
 ) -> Checkout:
     """Order products in one call, without a cart; without a method, stock is held 30 minutes for a payment.
 
-    Errors: as cart_checkout.
+    Errors: as cart_checkout. Locks: limits of the buyer, products.
     """
+    holds = holds_lock(buyer=buyer, kind=hold_kind(method))
     placed = place(
         line_requests,
         products_lock(line_request.product_id for line_request in line_requests),
-        buyer=buyer,
+        holds=holds,
         method=method,
         store=store,
         assertions=assertions,
@@ -135,7 +136,7 @@ def place(
     line_requests: Sequence[LineRequest],
     products: dict[UUID, Product],
     *,
-    buyer: Buyer,
+    holds: OpenHolds,
     method: PaymentMethod | None,
     store: StoreRules,
     assertions: Assertions,
@@ -163,15 +164,13 @@ def place(
     if offer.total.minor > MAX_MINOR:
         raise AmountTooLarge
     assertions.check(offer)
-    is_known = is_known_account(buyer.user)
+    buyer = holds.buyer
     wanted = [
         WantedUnits(w.product_id, w.quantity, (p := products[w.product_id]).price.minor, p.stock)
         for w in line_requests
     ]
-    is_short = holds_check(
-        buyer=buyer, is_known=is_known, wanted=wanted, kind=hold_kind(method), currency=currency
-    )
-    hold = compute_hold(method, is_known_buyer=is_known, placed_at=timezone.now(), is_short=is_short)
+    is_short = holds_check(holds, wanted=wanted, currency=currency)
+    hold = compute_hold(method, is_known_buyer=buyer.is_known, placed_at=timezone.now(), is_short=is_short)
     return order_place(
         quote=offer, products=products, buyer=buyer, pay_by=hold.pay_by, expires_at=hold.expires_at
     )

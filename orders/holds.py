@@ -6,10 +6,9 @@ from math import ceil
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -20,8 +19,8 @@ from artisans.core.errors import WHOLE_NUMBER, TooManyRequests
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.hold_policy import Cap, Excess, HeldUnits, HoldKind, HoldLimits, WantedUnits, decide
-from orders.models import Order, OrderLine
-from orders.selectors import UNKNOWN_BUYER, is_known_buyer
+from orders.models import MAY_AWAIT_MONEY, HeldLine, Order
+from orders.selectors import is_known_buyer, unverified_accounts
 from orders.services.placing import Buyer
 from orders.statuses import OrderPaymentStatus, OrderStatus
 
@@ -29,7 +28,8 @@ UNDER_WAY = (OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
 UNPAID = Q(payment_status=OrderPaymentStatus.UNPAID)
 # Cash is collected when the parcel arrives: only such orders are released without a date for the payment.
 CASH_UNDER_WAY = UNPAID & Q(status__in=UNDER_WAY, pay_by=None)
-AWAITING_MONEY = UNPAID & (Q(status=OrderStatus.PENDING) | Q(status__in=UNDER_WAY, pay_by__isnull=False))
+# The condition of the partial indexes as it is, so that they are used.
+AWAITING_MONEY = MAY_AWAIT_MONEY & (Q(status=OrderStatus.PENDING) | Q(pay_by__isnull=False))
 EXPIRY_INTERVAL = 60  # seconds; expired orders are closed once a minute
 
 
@@ -87,31 +87,50 @@ class LineRow(NamedTuple):
     """A line of an unpaid order, and when the order's hold ends."""
 
     order_id: UUID
+    user_id: UUID | None
     ends_at: datetime | None
-    network: str
     product_id: UUID
     quantity: int
     minor: int
     currency: str
 
 
-def holds_check(
-    *, buyer: Buyer, is_known: bool, wanted: Sequence[WantedUnits], kind: HoldKind, currency: str
-) -> bool:
-    """Check the limits before an order is written; returns whether it may be held for a short time only.
+class OpenHolds(NamedTuple):
+    """What a buyer who is about to order holds already, under locks. `of_network`: only for an unknown one."""
 
-    Errors: TooManyOpenOrders, TooManyUnitsHeld. Locks: the buyer and their network, after the products.
+    buyer: Buyer
+    kind: HoldKind
+    own: list[LineRow]
+    of_network: list[LineRow]
+
+
+def holds_lock(*, buyer: Buyer, kind: HoldKind) -> OpenHolds:
+    """Read what the limits count, before the products are locked: others who want them need not wait for it.
+
+    It stays true, because whoever adds to it takes the same locks. Locks: the buyer and their network.
     """
+    is_known = buyer.is_known
     lock(buyer, is_known=is_known)
     own = open_lines(buyer, is_known=is_known, kind=kind)
-    check_open_orders(own, is_known=is_known, kind=kind)
-    if is_known:
-        held = [held_units(row, currency) for row in own]
+    of_network = [] if is_known else held_from_network(Order.objects.all(), buyer.network)
+    return OpenHolds(buyer, kind, own, of_network)
+
+
+def holds_check(holds: OpenHolds, *, wanted: Sequence[WantedUnits], currency: str) -> bool:
+    """Check the limits before an order is written; returns whether it may be held for a short time only.
+
+    The caller has locked the products, so that what others hold of them stays true as well.
+    Errors: TooManyOpenOrders, TooManyUnitsHeld.
+    """
+    buyer, kind = holds.buyer, holds.kind
+    check_open_orders(holds.own, is_known=buyer.is_known, kind=kind)
+    if buyer.is_known:
+        held = [held_units(row, currency) for row in holds.own]
     else:
-        held = held_by_unknown_buyers(Order.objects.all(), wanted, buyer.network, currency)
-    decision = decide(wanted, held, kind=kind, is_known=is_known, limits=hold_limits())
+        held = held_by_unknown_buyers(Order.objects.all(), wanted, holds.of_network, buyer.network, currency)
+    decision = decide(wanted, held, kind=kind, is_known=buyer.is_known, limits=hold_limits())
     if decision.excess is not None:
-        raise units_refused(decision.excess, kind=kind, is_known=is_known, currency=currency)
+        raise units_refused(decision.excess, kind=kind, is_known=buyer.is_known, currency=currency)
     return decision.is_short
 
 
@@ -140,7 +159,8 @@ def order_hold_check(order: Order, *, kind: HoldKind) -> bool:
         held = [held_units(row, order.currency) for row in own]
     else:
         others = Order.objects.exclude(pk=order.pk)
-        held = held_by_unknown_buyers(others, wanted, order.network, order.currency)
+        of_network = held_from_network(others, order.network)
+        held = held_by_unknown_buyers(others, wanted, of_network, order.network, order.currency)
     decision = decide(wanted, held, kind=kind, is_known=is_known, limits=hold_limits())
     if decision.excess is not None and kind is not HoldKind.ONLINE:
         raise units_refused(
@@ -152,13 +172,14 @@ def order_hold_check(order: Order, *, kind: HoldKind) -> bool:
 def open_lines(buyer: Buyer, *, is_known: bool, kind: HoldKind) -> list[LineRow]:
     """The lines of the buyer's open orders."""
     if buyer.user is not None and is_known and kind is not HoldKind.CASH:
-        return [LineRow(*row) for row in lines_awaiting_money(buyer.user.pk)]
+        rows = lines_awaiting_money(buyer.user.pk, verified_emails(buyer))
+        return [LineRow(*row) for row in rows]
     return lines_of(open_orders(buyer, is_known=is_known, kind=kind))
 
 
 @compiled
-def lines_awaiting_money(user_id: UUID) -> QuerySet[OrderLine, tuple[Any, ...]]:
-    return line_rows(Q(order__in=orders_of_known_buyer(user_id).filter(AWAITING_MONEY)))
+def lines_awaiting_money(user_id: UUID, emails: list[str]) -> QuerySet[Order, tuple[Any, ...]]:
+    return line_rows(orders_of_known_buyer(user_id, emails).filter(AWAITING_MONEY))
 
 
 def open_orders(buyer: Buyer, *, is_known: bool, kind: HoldKind) -> QuerySet[Order]:
@@ -218,7 +239,7 @@ def orders_of(buyer: Buyer, *, is_known: bool) -> QuerySet[Order]:
     Unconfirmed orders of others never count for a known buyer: strangers could lock them out.
     """
     if buyer.user is not None and is_known:
-        return orders_of_known_buyer(buyer.user.pk)
+        return orders_of_known_buyer(buyer.user.pk, verified_emails(buyer))
     same = Q(email=buyer.email)
     if buyer.user is not None:
         same |= Q(user=buyer.user)
@@ -227,38 +248,72 @@ def orders_of(buyer: Buyer, *, is_known: bool) -> QuerySet[Order]:
     return Order.objects.filter(same)
 
 
-def orders_of_known_buyer(user_id: UUID) -> QuerySet[Order]:
-    """Their own orders, and guest orders that they confirmed by one of their addresses."""
-    verified = EmailAddress.objects.filter(user=user_id, verified=True).values("email")
-    confirmed = Q(user=None, mailbox_confirmed_at__isnull=False, email__in=verified)
+def orders_of_known_buyer(user_id: UUID, emails: list[str]) -> QuerySet[Order]:
+    """Their own orders, and guest orders that they confirmed by one of their verified addresses (`emails`).
+
+    With a subquery for the addresses, no index would be used for either.
+    """
+    confirmed = Q(user=None, mailbox_confirmed_at__isnull=False, email__any=emails)
     return Order.objects.filter(Q(user=user_id) | confirmed)
 
 
+def verified_emails(buyer: Buyer) -> list[str]:
+    return [email for email, is_verified in buyer.addresses if is_verified]
+
+
 def held_by_unknown_buyers(
-    orders: QuerySet[Order], wanted: Sequence[WantedUnits], network: str, currency: str
+    orders: QuerySet[Order],
+    wanted: Sequence[WantedUnits],
+    of_network: Sequence[LineRow],
+    network: str,
+    currency: str,
 ) -> list[HeldUnits]:
-    """What unknown buyers hold unpaid: from this network, and of these products from any."""
-    counted = Q(product_id__in=[line.product_id for line in wanted])
-    if network:
-        counted |= Q(order__network=network)
-    rows = lines_of(orders.filter(AWAITING_MONEY & UNKNOWN_BUYER), counted)
-    return [held_units(row, currency, is_own=bool(network) and row.network == network) for row in rows]
+    """What unknown buyers hold unpaid: from this network (`of_network`), and of these products from the others.
+
+    Two queries, each by an index of its own: one with OR would read the unpaid orders of all.
+    """
+    others = orders.exclude(network=network) if network else orders
+    of_products = of_unknown_buyers(
+        others.filter(lines__held__product__in=[line.product_id for line in wanted])
+    )
+    return [held_units(row, currency) for row in of_network] + [
+        held_units(row, currency, is_own=False) for row in of_products
+    ]
 
 
-def lines_of(orders: QuerySet[Order], condition: Q | None = None) -> list[LineRow]:
-    return [LineRow(*row) for row in line_rows((condition or Q()) & Q(order__in=orders))]
+def held_from_network(orders: QuerySet[Order], network: str) -> list[LineRow]:
+    """The lines of unpaid orders of unknown buyers in this network; none if it is not known ("")."""
+    return of_unknown_buyers(orders.filter(network=network)) if network else []
 
 
-def line_rows(condition: Q) -> QuerySet[OrderLine, tuple[Any, ...]]:
-    """Shape: as LineRow."""
-    lines = OrderLine.objects.filter(condition).order_by()
-    return lines.values_list(
-        "order_id",
-        "order__expires_at",
-        "order__network",
-        "product_id",
-        "quantity",
-        "line_total_minor",
+def of_unknown_buyers(orders: QuerySet[Order]) -> list[LineRow]:
+    """The lines of those orders that await money, without known buyers'."""
+    rows = lines_of(orders.filter(AWAITING_MONEY, mailbox_confirmed_at=None))
+    users = {row.user_id for row in rows if row.user_id}
+    unknown = {None, *(unverified_accounts(users) if users else ())}
+    return [row for row in rows if row.user_id in unknown]
+
+
+def held_lines_purge() -> int:
+    """Delete the rows that find what unknown buyers hold, of orders that do not await money. Returns how many."""
+    awaiting = Order.objects.filter(AWAITING_MONEY, lines=OuterRef("line"))
+    deleted, _by_model = HeldLine.objects.filter(~Exists(awaiting)).delete()
+    return deleted
+
+
+def lines_of(orders: QuerySet[Order]) -> list[LineRow]:
+    return [LineRow(*row) for row in line_rows(orders)]
+
+
+def line_rows(orders: QuerySet[Order]) -> QuerySet[Order, tuple[Any, ...]]:
+    """The lines of these orders; if they were filtered by lines, only those. Shape: as LineRow."""
+    return orders.order_by().values_list(
+        "pk",
+        "user_id",
+        "expires_at",
+        "lines__product_id",
+        "lines__quantity",
+        "lines__line_total_minor",
         "currency",
     )
 

@@ -1,11 +1,11 @@
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -59,22 +59,31 @@ def is_known_buyer(order: Order) -> bool:
 
 
 @compiled
-def verified_flags(user_id: UUID) -> QuerySet[EmailAddress, tuple[bool]]:
+def addresses_of(user_id: UUID) -> QuerySet[EmailAddress, tuple[str, bool]]:
+    """Shape: email address, whether it is verified."""
     addresses: QuerySet[EmailAddress] = EmailAddress.objects.filter(user=user_id)  # allauth is untyped
-    return addresses.values_list("verified")
+    return addresses.values_list("email", "verified")
 
 
 def has_verified_address(user_id: UUID) -> bool:
-    """Accounts without any address were made by the operator and count as verified."""
-    flags = [is_verified for (is_verified,) in verified_flags(user_id)]
+    return has_verified(is_verified for _email, is_verified in addresses_of(user_id))
+
+
+def has_verified(flags: Iterable[bool]) -> bool:
+    """Whether one of an account's addresses is verified. Accounts without any were made by the operator: they count as
+    verified."""
+    flags = list(flags)
     return any(flags) or not flags
 
 
-# The same for a query of orders, negated.
-ADDRESSES = EmailAddress.objects.filter(user=OuterRef("user"))
-UNKNOWN_BUYER = Q(mailbox_confirmed_at=None) & (
-    Q(user=None) | (Exists(ADDRESSES) & ~Exists(ADDRESSES.filter(verified=True)))
-)
+def unverified_accounts(user_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these accounts that have no verified address."""
+    flags: dict[UUID, list[bool]] = {}
+    for user_id, is_verified in EmailAddress.objects.filter(user__in=user_ids).values_list(
+        "user", "verified"
+    ):
+        flags.setdefault(user_id, []).append(is_verified)
+    return {user_id for user_id, found in flags.items() if not has_verified(found)}
 
 
 def is_own_order(order: Order, user: User) -> bool:

@@ -17,7 +17,7 @@ from carts import selectors
 from carts.models import Cart
 from orders.holds import lines_awaiting_money
 from orders.models import StoreRules
-from orders.selectors import all_store_rules, verified_flags
+from orders.selectors import addresses_of, all_store_rules
 
 PACKAGES = ("artisans", "carts", "orders", "payments")
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -55,8 +55,8 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper):
         products_with_artisans: (ids,),
         products_locked: (ids,),
         all_store_rules: (),
-        verified_flags: (shopper.pk,),
-        lines_awaiting_money: (shopper.pk,),
+        addresses_of: (shopper.pk,),
+        lines_awaiting_money: (shopper.pk, [shopper.email]),
         selectors.open_carts_of_user: (shopper.pk,),
         selectors.carts_of_user_locked: (shopper.pk, cart.pk),
         selectors.carts_of_guest_locked: (guest.token_hash, guest.pk),

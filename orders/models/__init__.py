@@ -1,12 +1,14 @@
-from orders.models.line import OrderLine
-from orders.models.order import Order
+from orders.models.line import HeldLine, OrderLine
+from orders.models.order import MAY_AWAIT_MONEY, Order
 from orders.models.parcel import Earnings, Parcel
 from orders.models.store_rules import NO_CONTACT, StoreRules, validate_country
 from orders.models.transition import OrderTransition, ParcelTransition, Transition
 
 __all__ = [
+    "MAY_AWAIT_MONEY",
     "NO_CONTACT",
     "Earnings",
+    "HeldLine",
     "Order",
     "OrderLine",
     "OrderTransition",

@@ -69,3 +69,19 @@ class OrderLine(BaseModel):
         """The value of the refunded units with tax, pending refunds included."""
         tax = half_up(self.tax_minor * self.refunded_quantity, self.quantity)
         return self.unit_price * self.refunded_quantity + Money.stored(tax, self.currency)
+
+
+class HeldLine(models.Model):
+    """A line of an order that an unknown buyer placed and may not have paid yet: finds what they hold by product.
+
+    Written with the order. Rows of orders that no longer await money count as nothing and are deleted once a minute.
+    """
+
+    line = models.OneToOneField(OrderLine, models.PROTECT, primary_key=True, related_name="held")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.pk)

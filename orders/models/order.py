@@ -11,6 +11,8 @@ from orders.addresses import address_lines, address_read
 from orders.owed import IS_OWED, AmountOwed, Balance
 from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus
 
+MAY_AWAIT_MONEY = Q(payment_status="UNPAID", status__in=["PENDING", "CONFIRMED", "PROCESSING"])
+
 
 class Order(BaseModel):
     """An order: its prices and addresses as placed. Payments settle it, and it is shipped as parcels.
@@ -133,12 +135,9 @@ class Order(BaseModel):
             models.Index(
                 fields=["network", "created_at"], condition=Q(status="PENDING"), name="order_of_network"
             ),
-            # for the limits on unpaid orders, which are read while the products are locked
-            models.Index(
-                fields=["network"],
-                condition=Q(payment_status="UNPAID", status__in=["PENDING", "CONFIRMED", "PROCESSING"]),
-                name="order_unpaid",
-            ),
+            # for the limits on unpaid orders
+            models.Index(fields=["network"], condition=MAY_AWAIT_MONEY, name="order_unpaid"),
+            models.Index(fields=["user"], condition=MAY_AWAIT_MONEY, name="order_unpaid_of_user"),
         ]
 
     def __str__(self) -> str:

@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.catalog.services import StockLine, stock_take
-from orders.models import Order, OrderLine, OrderTransition, Parcel
+from orders.models import HeldLine, Order, OrderLine, OrderTransition, Parcel
 from orders.phones import phone_digits
 from orders.pricing import Quote
+from orders.selectors import addresses_of, has_verified
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Buyer:
     """The buyer and the delivery address. `network` is a hash; IP addresses are not stored."""
 
@@ -28,14 +30,28 @@ class Buyer:
     def phone(self) -> str:
         return phone_digits(self.shipping_address.get("phone", ""))[:20]
 
+    @cached_property
+    def is_known(self) -> bool:
+        """Whether they are signed in to an account with a verified address."""
+        return self.user is not None and has_verified(is_verified for _email, is_verified in self.addresses)
+
+    @cached_property
+    def addresses(self) -> list[tuple[str, bool]]:
+        """The account's email addresses, and whether each is verified; read once."""
+        return addresses_of(self.user.pk) if self.user else []
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedOrder:
-    """An order with its lines and parcels as just written, so that nothing is read again."""
+    """An order with its lines and parcels as just written, so that nothing is read again.
+
+    `buyer`: who placed it; None if it was read again.
+    """
 
     order: Order
     lines: list[OrderLine] = field(default_factory=list)
     parcels: list[Parcel] = field(default_factory=list)
+    buyer: Buyer | None = None
 
 
 def order_place(
@@ -109,10 +125,18 @@ def order_place(
     order.save(force_insert=True)
     Parcel.objects.bulk_create(parcels)
     OrderLine.objects.bulk_create(lines)
+    if not buyer.is_known:
+        held_lines_write(lines)
     OrderTransition.objects.create(
         order=order, new=order.status, cause="placed", actor_name=buyer.user.email if buyer.user else "guest"
     )
-    return PlacedOrder(order, lines, parcels)
+    return PlacedOrder(order, lines, parcels, buyer)
+
+
+def held_lines_write(lines: list[OrderLine]) -> None:
+    """Let the limits on unpaid orders find these lines of an unknown buyer by product."""
+    rows = [HeldLine(line_id=line.pk, product_id=line.product_id) for line in lines]
+    HeldLine.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def load_placed_order(order: Order) -> PlacedOrder:

@@ -12,9 +12,9 @@ from artisans.notifications.services import notifications_enqueue
 from orders.mails import OrderMail, parcel_mail
 from orders.models import Order, StoreRules
 from orders.owed import RefundSums
-from orders.selectors import group_by_parcel, lines_by_parcel, store_rules
+from orders.selectors import group_by_parcel, is_known_buyer, lines_by_parcel, store_rules
 from orders.services.moves import order_move
-from orders.services.placing import PlacedOrder, load_placed_order, stock_lines
+from orders.services.placing import PlacedOrder, held_lines_write, load_placed_order, stock_lines
 from orders.statuses import PAID_IN_FULL, PARCELS_UNSHIPPED, OrderStatus, payment_status_of
 
 
@@ -141,6 +141,8 @@ def order_suspend(order: Order, *, pay_by: datetime | None) -> None:
     """A payment was reversed after release: unshipped parcels wait until it is paid again."""
     order.payment_withdrawn_at, order.pay_by = timezone.now(), pay_by
     order.save(update_fields=["payment_withdrawn_at", "pay_by", "updated_at"])
+    if not is_known_buyer(order):
+        held_lines_write(list(order.lines.all()))
     mail_unshipped_parcels(order, OrderMail.PARCEL_WAITS_FOR_PAYMENT, since=order.payment_withdrawn_at)
 
 

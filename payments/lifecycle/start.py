@@ -49,7 +49,7 @@ def payment_start(
     due = order.balance_due
     if not due:
         raise NothingDue
-    facts = find_provider(order, method, due=due, store=store, provider=provider)
+    facts = find_provider(placed, method, due=due, store=store, provider=provider)
     payment = Payment.objects.create(
         order=order,
         user_id=order.user_id,
@@ -73,14 +73,19 @@ def payment_start(
 
 
 def find_provider(
-    order: Order, method: PaymentMethod, *, due: Money, store: StoreRules, provider: str
+    placed: PlacedOrder, method: PaymentMethod, *, due: Money, store: StoreRules, provider: str
 ) -> ProviderFacts:
     """Errors: ProviderUnavailable, MethodNotOffered."""
+    order, buyer = placed.order, placed.buyer
     country = address_read(order.shipping_address).get("country", "")
     facts, reason = choose_provider(method, amount=due, country=country, provider=provider)
     if facts is not None and method not in OFFLINE_METHODS and is_unavailable(facts.name):
         raise ProviderUnavailable(facts.label)
-    is_known = method != PaymentMethod.CASH_ON_DELIVERY or is_known_buyer(order)
+    is_known = (
+        method != PaymentMethod.CASH_ON_DELIVERY
+        or (buyer is not None and buyer.is_known)
+        or is_known_buyer(order)
+    )
     reason = reason or shop_reason(method, total=order.total, is_known_buyer=is_known, store=store)
     if facts is None or reason:
         raise MethodNotOffered(reason)

@@ -6,6 +6,8 @@ from django.db import transaction
 from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_page_url
 from orders.errors import NotReleased
+from orders.holds import held_lines_purge
+from orders.models import HeldLine
 from orders.serializers import artisan_parcel_out
 from orders.services.parcels import parcel_ship
 from payments.errors import AlreadyRecorded, MethodNotOffered, NoPermission, NothingDue, ReceiptSpent
@@ -57,6 +59,22 @@ def test_bounced_check_reopens_the_payment_and_holds_unshipped_parcels(check, st
     assert (entry.actor, entry.target_id) == (staff, check.pk)
     assert "receipt_taken_back" in [fact.kind for fact in facts_of([check])]
     assert get_display_state(check.order, check).label == "Payment missing"
+
+
+def test_lines_of_an_unknown_buyer_are_counted_while_money_is_awaited(bowl, shopper, staff):
+    """Of a known buyer they never are."""
+    start(PaymentMethod.CHECK, {bowl: 1}, user=shopper)
+    paid, unpaid = start(PaymentMethod.CHECK), start(PaymentMethod.CHECK)
+    held = HeldLine.objects.order_by().values_list("line__order", flat=True)
+    assert set(held) == {paid.order_id, unpaid.order_id}
+
+    record(paid, "99.99", actor=staff, reference="check 101")
+    assert held_lines_purge() == 1
+    assert set(held.all()) == {unpaid.order_id}
+
+    reverse_receipt(paid.receipts.get(), staff)
+    assert held_lines_purge() == 0
+    assert set(held.all()) == {paid.order_id, unpaid.order_id}
 
 
 def test_parcel_waits_and_collects_no_cash_after_a_receipt_reversal(check, staff, seller, browser):
