@@ -17,10 +17,11 @@ LENGTHS = {
     "line2": 150,
     "city": 100,
     "region": 100,
-    "postal_code": 20,
+    "postal_code": 100,
     "country": 60,
     "phone": 40,
 }
+POSTAL_CODE_LENGTH = 20  # as it is stored, without a city or country that was written with it
 TEXT_LENGTH = 600
 LABELS = {"name": "Full name", "line1": gettext_lazy("Street and number")}
 
@@ -37,10 +38,13 @@ def address_errors(address: Mapping[str, Any]) -> dict[str, str]:
 
 
 def address_normalize(address: Mapping[str, str]) -> dict[str, str]:
-    """The address as it is stored: postal code and phone number in canonical form, if they are valid."""
+    """The address as it is stored: postal code, region and phone number in canonical form, if they are valid."""
     found = {name: readable(value).strip() for name, value in address.items()}
+    rules = rules_for(address.get("country", ""))
     if code := plain_characters(address.get("postal_code", "")):
-        found["postal_code"] = rules_for(address.get("country", "")).canonical_postal_code(code) or code
+        found["postal_code"] = postal_code_in(address, rules) or code
+    if region := found.get("region"):
+        found["region"] = rules.canonical_region(region) or region
     if phone := canonical_phone(address.get("phone", "")):
         found["phone"] = phone
     return found
@@ -61,10 +65,8 @@ def errors_in(address: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     rules = rules_for(country)
     yield from find_missing_fields(address, rules)
-    if (code := plain_characters(address.get("postal_code", ""))) and rules.canonical_postal_code(
-        code
-    ) is None:
-        yield "postal_code", postal_code_error(rules)
+    yield from region_errors(address.get("region", ""), rules)
+    yield from postal_code_errors(address, rules)
     if (phone := canonical_phone(address.get("phone", ""))) and (message := phone_error(phone)):
         yield "phone", message
 
@@ -103,6 +105,43 @@ def find_missing_fields(address: Mapping[str, Any], rules: CountryRules) -> Iter
     for name, label in needed.items():
         if not has_words(address.get(name, "")):
             yield name, _("%(label)s is required.") % {"label": _(label)}
+
+
+def region_errors(region: str, rules: CountryRules) -> Iterator[tuple[str, str]]:
+    if has_words(region) and rules.canonical_region(region) is None:
+        code, name = rules.areas[0]
+        yield (
+            "region",
+            _("%(label)s is not valid for this country. Example: %(name)s or %(code)s.")
+            % {
+                "label": _(rules.region_label),
+                "name": name,
+                "code": code,
+            },
+        )
+
+
+def postal_code_errors(address: Mapping[str, str], rules: CountryRules) -> Iterator[tuple[str, str]]:
+    if not plain_characters(address.get("postal_code", "")):
+        return
+    found = postal_code_in(address, rules)
+    if found is None:
+        yield "postal_code", postal_code_error(rules)
+    elif len(found) > POSTAL_CODE_LENGTH:
+        yield (
+            "postal_code",
+            _("%(label)s: use at most %(limit)s characters.")
+            % {
+                "label": _(rules.postal_code_label),
+                "limit": POSTAL_CODE_LENGTH,
+            },
+        )
+
+
+def postal_code_in(address: Mapping[str, str], rules: CountryRules) -> str | None:
+    """The postal code of an address in canonical form; None if it is not valid."""
+    code = plain_characters(address.get("postal_code", ""))
+    return rules.canonical_postal_code(code, city=address.get("city", ""), region=address.get("region", ""))
 
 
 def postal_code_error(rules: CountryRules) -> str:

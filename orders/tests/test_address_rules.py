@@ -214,6 +214,42 @@ def test_postal_codes_are_compared_by_letters_and_digits(country, code, stored):
         assert address_normalize(address)["postal_code"] == stored
 
 
+def test_what_is_written_around_a_postal_code_is_left_out_and_regions_are_stored_by_code(subtests):
+    """Each case: country, city, region as sent, postal code as sent; stored region and code, or the field refused."""
+    for country, city, region, code, stored in [
+        ("GB", "London", "", "SW1A 1AA, UK", ("", "SW1A 1AA")),
+        ("GB", "London", "England", "London SW1A 1AA, England, United Kingdom", ("England", "SW1A 1AA")),
+        ("GB", "London", "", "SW1A 1AA Leeds", "postal_code"),
+        ("GB", "London", "", "SW1A 1AA FR", "postal_code"),
+        ("ES", "Madrid", "Madrid", "28001 Madrid", ("Madrid", "28001")),
+        ("ES", "Móstoles", "M", "E-28930 MOSTOLES (Madrid), España", ("M", "28930")),
+        ("ES", "Palma de Mallorca", "Illes Balears", "07001 Palma", ("Illes Balears", "07001")),
+        ("CA", "Vancouver", "British Columbia", "British Columbia V6B 1A1", ("BC", "V6B 1A1")),
+        ("CA", "Montréal", "québec", "Montreal (Quebec) H3Z 2Y7 Canada", ("QC", "H3Z 2Y7")),
+        ("CH", "Zürich", "", "8001 Zurich, Schweiz", ("", "8001")),
+        ("IT", "Milano", "Lombardia", "20121 Milano (MI), Italia", ("Lombardia", "20121")),
+        ("NL", "Amsterdam", "", "1012 AB Amsterdam, Holland", ("", "1012 AB")),
+        ("US", "Portland", "Oregon", "Portland, OR 97201, U.S.A.", ("OR", "97201")),
+        ("US", "Portland", "or", "97201-1234 Oregon", ("OR", "97201-1234")),
+        ("US", "Portland", "US-OR", "97201 Portland Portland", "postal_code"),
+        ("US", "Washington", "Washington, D.C.", "Washington DC 20500", ("DC", "20500")),
+        ("US", "Portland", "Oregon (OR)", "97201", ("OR", "97201")),
+        ("US", "Portland", "Orgeon", "97201", "region"),
+        ("US", "Portland", "BC", "97201", "region"),
+        ("AU", "Perth", "Western Australia", "WA 6000 Australia", ("WA", "6000")),
+        ("BR", "São Paulo", "Sao Paulo", "01310-100 São Paulo/SP - Brasil", ("SP", "01310-100")),
+        ("JP", "", "Tōkyō-to", "〒100-0001 東京都", ("Tōkyō-to", "100-0001")),
+        ("AO", "Luanda", "", "12345 of a country without postal codes", "postal_code"),
+    ]:
+        address = ADDRESS | {"country": country, "city": city, "region": region, "postal_code": code}
+        with subtests.test(country=country, code=code, region=region):
+            if isinstance(stored, str):
+                assert list(address_errors(address)) == [stored]
+            else:
+                found = address_normalize(address)
+                assert (address_errors(address), found["region"], found["postal_code"]) == ({}, *stored)
+
+
 def test_every_example_is_its_own_canonical_form():
     for code, _ in COUNTRIES:
         rules = rules_for(code)
