@@ -74,12 +74,7 @@ class TooManyUnitsHeld(HoldRefused):
 
 
 def describe_wait(seconds: int) -> str:
-    minutes = ceil(seconds / 60)
-    if minutes <= 24 * 60:
-        return ngettext(
-            "Or try again in %(minutes)s minute.", "Or try again in %(minutes)s minutes.", minutes
-        ) % {"minutes": minutes}
-    at = timezone.localtime(timezone.now() + timedelta(seconds=seconds))
+    at = timezone.localtime(timezone.now() + timedelta(seconds=seconds + 59))  # times are shown to the minute
     return _("Or try again after %(time)s.") % {"time": date_format(at, "DATETIME_FORMAT")}
 
 
@@ -215,8 +210,13 @@ def check_open_orders(
             "There are %(limit)s unpaid orders with this email address or phone number.",
             limit,
         )
-        remedy = _(
-            "Pay for one of them, try to pay online, or sign in to an account with a verified email address."
+        remedy = (
+            _("Pay or cancel one of them, or sign in to an account with a verified email address.")
+            if kind is HoldKind.ONLINE
+            else _(
+                "Pay or cancel one of them, choose an online payment method, or sign in to an account with a "
+                "verified email address."
+            )
         )
     raise TooManyOpenOrders(
         text % {"limit": limit},
