@@ -1,6 +1,5 @@
 """One displayed state with complete texts for every combination of stored values."""
 
-from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -183,12 +182,8 @@ def test_page_shows_how_long_the_order_is_held():
     order, soon = order_in("PENDING", "UNPAID"), timezone.localtime().replace(hour=23, minute=58)
     order.expires_at = soon
     failed = pending_state("credit_card", "FAILED", failure_reason="Your bank said no.")
-    assert get_display_state(order, failed).next_step.endswith("reserved until 23:58 UTC.")
-
-    order.expires_at = soon + timedelta(days=2)
-    assert (
-        f"reserved until {date_format(order.expires_at, 'DATETIME_FORMAT')}."
-        in get_display_state(order, failed).next_step
+    assert get_display_state(order, failed).next_step.endswith(
+        f"reserved until {date_format(soon, 'DATETIME_FORMAT')}."
     )
 
 

@@ -272,9 +272,7 @@ def payment_reason(payment: Payment, text: str) -> str:
 
 
 def reserved(order: Order) -> str:
-    """Until when the stock is reserved, with the date unless that is today."""
     if order.expires_at is None:
         return _("Your items are reserved.")
-    end = timezone.localtime(order.expires_at)
-    style = "TIME_FORMAT" if end.date() == timezone.localdate() else "DATETIME_FORMAT"
-    return _("Your items are reserved until %(time)s.") % {"time": date_format(end, style)}
+    end = date_format(timezone.localtime(order.expires_at), "DATETIME_FORMAT")
+    return _("Your items are reserved until %(time)s.") % {"time": end}
