@@ -16,14 +16,17 @@ MESSAGES: dict[DeclineGroup, Promise] = {
     D.OTHER_CARD: gettext_lazy(
         "This card cannot be used for this payment. Please try another card or payment method."
     ),
-    D.FUNDS: gettext_lazy("Your card has insufficient funds. Please try another card or payment method."),
+    D.EXPIRED: gettext_lazy("Your card has expired. Please try another card or payment method."),
+    D.FUNDS: gettext_lazy(
+        "Your card has insufficient funds, or the payment exceeds its limit. Please try another card or payment method."
+    ),
     D.FIX_DATA: gettext_lazy(
-        "The card number, expiry date or security code is incorrect. Please check them and try again."
+        "The card number, expiry date, security code or billing address is incorrect. Please check them and try again."
     ),
     D.AUTHENTICATION: gettext_lazy(
         "Your bank could not confirm your identity. Please try again, or pay another way."
     ),
-    D.TRY_AGAIN: gettext_lazy("We could not reach your bank. Please try again in a moment."),
+    D.TRY_AGAIN: gettext_lazy("Your bank could not process the payment now. Please try again in a moment."),
 }
 
 
@@ -34,6 +37,9 @@ WALLET_MESSAGES: dict[DeclineGroup, Promise] = {
     D.OTHER_CARD: gettext_lazy(
         "%(method)s could not use the card or bank account that you chose there. Choose another one there, or "
         "another payment method here."
+    ),
+    D.EXPIRED: gettext_lazy(
+        "The card that you chose with %(method)s has expired. Choose another one there, or another payment method here."
     ),
     D.FUNDS: gettext_lazy(
         "The payment exceeds what you can pay with %(method)s at the moment. Choose another card or bank account "
@@ -52,10 +58,11 @@ WALLET_MESSAGES: dict[DeclineGroup, Promise] = {
 PAST: dict[DeclineGroup, Promise] = {
     D.DECLINED: gettext_lazy("%(method)s payment declined."),
     D.OTHER_CARD: gettext_lazy("%(method)s payment declined: the card or account cannot be used for it."),
-    D.FUNDS: gettext_lazy("%(method)s payment declined: insufficient funds."),
+    D.EXPIRED: gettext_lazy("%(method)s payment declined: the card has expired."),
+    D.FUNDS: gettext_lazy("%(method)s payment declined: insufficient funds, or a limit was exceeded."),
     D.FIX_DATA: gettext_lazy("%(method)s payment declined: the payment details were incorrect."),
     D.AUTHENTICATION: gettext_lazy("%(method)s payment declined: your identity could not be confirmed."),
-    D.TRY_AGAIN: gettext_lazy("%(method)s payment declined: the bank could not be reached."),
+    D.TRY_AGAIN: gettext_lazy("%(method)s payment declined: the bank could not process it at that time."),
 }
 
 

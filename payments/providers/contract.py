@@ -50,7 +50,8 @@ class DeclineGroup(StrEnum):
     refusal."""
 
     DECLINED = "declined"  # the bank gave no reason
-    OTHER_CARD = "other_card"  # this card cannot be used: expired, unsupported
+    OTHER_CARD = "other_card"  # this card cannot be used: unsupported, closed
+    EXPIRED = "expired_card"
     FUNDS = "funds"
     FIX_DATA = "fix_data"  # a mistyped number, date or code
     AUTHENTICATION = "authentication"  # 3-D Secure failed

@@ -402,7 +402,10 @@ def test_history_keeps_declines_after_the_method_is_changed(client, payment):
     shown = client.get(f"/shop/orders/{payment.order.access_token}/")
 
     texts = [event.text for event in shown.context["timeline"]]
-    assert texts == ["You placed the order.", "Credit card payment declined: insufficient funds."]
+    assert texts == [
+        "You placed the order.",
+        "Credit card payment declined: insufficient funds, or a limit was exceeded.",
+    ]
 
 
 def test_staff_see_the_last_four_digits_of_the_card(payment):

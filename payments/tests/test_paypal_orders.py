@@ -231,6 +231,15 @@ def test_declined_capture_has_a_reason():
     assert payment.decline == DeclineGroup.DECLINED
     assert payment.decline_code == "BUYER_COMPLAINT"
     assert payment.captures == ()
+    for code, group in (
+        ("5400", "expired_card"),
+        ("5120", "funds"),
+        ("9520", "declined"),
+        ("9999", "declined"),
+    ):
+        refused = capture("DECLINED", processor_response={"response_code": code})
+        payment = payment_of(order("COMPLETED", captures=[refused]), is_live=False)
+        assert (payment.decline, payment.attempts[0].decline) == (group, group), code
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_unknown_payment_method_is_refused(adapter):
     ("card", "group"),
     [
         ("visa_chargeDeclinedStolenCard", DeclineGroup.DECLINED),
-        ("chargeDeclinedExpiredCard", DeclineGroup.OTHER_CARD),
+        ("chargeDeclinedExpiredCard", DeclineGroup.EXPIRED),
         ("authenticationRequired", DeclineGroup.AUTHENTICATION),
     ],
 )

@@ -46,14 +46,14 @@ def test_lost_stolen_and_suspected_cards_look_like_a_generic_decline(code):
 @pytest.mark.parametrize(
     ("decline_code", "code", "group"),
     [
-        ("", "expired_card", DeclineGroup.OTHER_CARD),
+        ("", "expired_card", DeclineGroup.EXPIRED),
         ("", "incorrect_cvc", DeclineGroup.FIX_DATA),
         ("", "processing_error", DeclineGroup.TRY_AGAIN),
         ("", "payment_intent_authentication_failure", DeclineGroup.AUTHENTICATION),
         ("insufficient_funds", "card_declined", DeclineGroup.FUNDS),
         ("lost_card", "expired_card", DeclineGroup.DECLINED),
         ("a_code_of_next_year", "card_declined", DeclineGroup.DECLINED),
-        ("a_code_of_next_year", "expired_card", DeclineGroup.OTHER_CARD),
+        ("a_code_of_next_year", "expired_card", DeclineGroup.EXPIRED),
         ("", "", DeclineGroup.DECLINED),
     ],
 )

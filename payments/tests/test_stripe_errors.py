@@ -135,7 +135,7 @@ def test_decline_without_its_payment_is_a_refusal(stub, adapter):
     with pytest.raises(Refused) as seen:
         adapter.create(build_create_request(method_id="pm_1"))
 
-    assert (seen.value.decline, seen.value.remote) == (DeclineGroup.OTHER_CARD, None)
+    assert (seen.value.decline, seen.value.remote) == (DeclineGroup.EXPIRED, None)
 
 
 def test_decline_with_an_unreadable_payment_is_a_refusal(stub, adapter):

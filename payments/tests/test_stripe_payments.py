@@ -168,7 +168,7 @@ def test_saved_card_that_needs_authentication_redirects_to_the_bank(adapter, san
         ("radarBlock", DeclineGroup.DECLINED, "fraudulent"),
         ("visa_chargeDeclinedInsufficientFunds", DeclineGroup.FUNDS, "insufficient_funds"),
         ("visa_chargeDeclinedVelocityLimitExceeded", DeclineGroup.FUNDS, "card_velocity_exceeded"),
-        ("chargeDeclinedExpiredCard", DeclineGroup.OTHER_CARD, "expired_card"),
+        ("chargeDeclinedExpiredCard", DeclineGroup.EXPIRED, "expired_card"),
         ("chargeDeclinedIncorrectCvc", DeclineGroup.FIX_DATA, "incorrect_cvc"),
         ("chargeDeclinedProcessingError", DeclineGroup.TRY_AGAIN, "processing_error"),
     ],

@@ -83,6 +83,16 @@ CODE_CHECKS = {
     Check.UNAVAILABLE: "S U X 4",
     Check.UNCHECKED: "E I P 2 3",
 }
+# Responses of a card's bank or its processor, by what the buyer can do; the others are plain declines.
+# https://developer.paypal.com/docs/api/orders/v2/#definition-processor_response
+RESPONSES = {
+    DeclineGroup.EXPIRED: "5400 PPEF",
+    DeclineGroup.FUNDS: "5120 5710",
+    DeclineGroup.FIX_DATA: "00N7 1380 1382 5110 5170",
+    DeclineGroup.OTHER_CARD: "1330 5135 5140 5180 5930 5950 6300 PPFI",
+    DeclineGroup.AUTHENTICATION: "5650 7710",
+    DeclineGroup.TRY_AGAIN: "0960 5920 8000 8110 8220 9100",
+}
 REFUNDS = {
     "COMPLETED": RemoteRefundStatus.SUCCEEDED,
     "PENDING": RemoteRefundStatus.PENDING,
@@ -225,7 +235,7 @@ def payment_of(
         action=action_of(order, status),
         pending=PENDING.get(pending_code, PendingReason.UNKNOWN),
         pending_code=pending_code,
-        decline=DeclineGroup.DECLINED if refusal else None,
+        decline=decline_of(refusal) if refusal else None,
         decline_code=text_at(refusal, "status_details", "reason") or text_at(refusal, "status"),
         method=method,
         customer_id=method.customer_id if method else "",
@@ -270,7 +280,7 @@ def attempt_of(capture: RemoteCapture) -> RemoteAttempt | None:
         amount=positive(from_paypal(row["amount"])),
         is_success=is_success,
         at=datetime.fromisoformat(text_at(row, "create_time")) if text_at(row, "create_time") else None,
-        decline=None if is_success else DeclineGroup.DECLINED,
+        decline=None if is_success else decline_of(row),
         decline_code="" if is_success else reason or text_at(row, "status"),
         method="paypal",
         cvc_check=check_of(CODE_CHECKS, text_at(processor, "cvv_code")),
@@ -286,6 +296,12 @@ def attempt_of(capture: RemoteCapture) -> RemoteAttempt | None:
 
 def check_of(codes: Mapping[Check, str], code: str) -> Check:
     return next((check for check, listed in codes.items() if code in listed.split()), Check.UNKNOWN)
+
+
+def decline_of(capture: Mapping[str, Any]) -> DeclineGroup:
+    """By the card processor's response; a lost or stolen card is a decline like any other."""
+    code = text_at(mapping(capture.get("processor_response")), "response_code")
+    return next((group for group, codes in RESPONSES.items() if code in codes.split()), DeclineGroup.DECLINED)
 
 
 def verdict_of(response_code: str, *, is_success: bool) -> Verdict:

@@ -16,11 +16,12 @@ CODES: dict[DeclineGroup, str] = {
         "stolen_card stop_payment_order transaction_not_allowed"
     ),
     DeclineGroup.OTHER_CARD: (
-        "card_not_supported currency_not_supported expired_card expired_payment_information invalid_account "
+        "card_not_supported currency_not_supported invalid_account "
         "invalid_billing_agreement invalid_customer_account new_account_information_available "
         "offline_pin_required online_or_offline_pin_required pin_try_exceeded test_mode_live_card "
         "testmode_decline"
     ),
+    DeclineGroup.EXPIRED: "expired_card expired_payment_information",
     DeclineGroup.FUNDS: (
         "card_velocity_exceeded insufficient_funds invalid_amount payment_limit_exceeded "
         "withdrawal_count_limit_exceeded"
