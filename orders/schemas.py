@@ -126,8 +126,12 @@ class OrderShape(serializers.Serializer[Any]):
     shipping_address = AddressShape()
     billing_address = AddressShape()
     customer_email = serializers.CharField(allow_blank=True)
-    expires_at = serializers.DateTimeField(allow_null=True, help_text="When the hold on the stock ends.")
-    pay_by = serializers.DateTimeField(allow_null=True, help_text="The due date shown to the buyer.")
+    expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the hold on the stock ends; null once the order is paid or closed."
+    )
+    pay_by = serializers.DateTimeField(
+        allow_null=True, help_text="The due date; null once the order is paid or closed."
+    )
     created_at = serializers.DateTimeField()
 
 

@@ -142,8 +142,8 @@ def order_out(
         "shipping_address": address_out(shipping),
         "billing_address": address_out(billing),
         "customer_email": "" if is_masked else order.email,
-        "expires_at": utc(order.expires_at),
-        "pay_by": utc(order.pay_by),
+        "expires_at": utc(order.reserved_until),
+        "pay_by": utc(order.due_at),
         "created_at": utc(order.created_at),
     }
 

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -231,6 +233,16 @@ class Order(BaseModel):
     def balance_due(self) -> Money:
         """What the buyer still has to pay: zero once the order was paid in full or is closed."""
         return self.money(self.balance.outstanding)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The due date of the payment; None once the order is paid or closed."""
+        return self.pay_by if self.balance_due else None
+
+    @property
+    def reserved_until(self) -> datetime | None:
+        """When the hold on stock ends; None once the order is paid or closed."""
+        return self.expires_at if self.status == OrderStatus.PENDING else None
 
     @property
     def refund_due(self) -> Money:

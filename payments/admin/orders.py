@@ -229,6 +229,7 @@ class OrderAdmin(MoneyPages):
             "paid_tone": PAID_TONES.get(obj.payment_status, PLAIN),
             "step": next_step(obj, payments, [p.status for p in parcels], require_user(request)),
             "buttons": order_buttons(obj, require_user(request)),
+            "due_at": next((payment.due_at for payment in payments if payment.is_open), None),
             "parcels": [
                 (parcel, own := lines.get(parcel.pk, []), parcel.earnings(own)) for parcel in parcels
             ],
@@ -438,19 +439,19 @@ def step_payment(order: Order, payment: Payment, parcels: list[str], user: User)
             WARN if reported else WAIT,
             button,
         )
-    if order.pay_by is not None and order.pay_by < timezone.now():
-        day = date_format(timezone.localtime(order.pay_by), "DATE_FORMAT")
+    if payment.due_at is not None and payment.due_at < timezone.now():
+        day = date_format(timezone.localtime(payment.due_at), "DATE_FORMAT")
         text = gettext("The payment was due on %(date)s. Record it or reject it.") % {"date": day}
         headline = gettext("%(amount)s is overdue") % {"amount": missing}
         return Step(headline, f"{text} {ends(order)}", BAD, button)
     facts = {
         "method": payment.get_payment_method_display(),
-        "date": date_format(timezone.localtime(order.pay_by), "DATE_FORMAT") if order.pay_by else "",
+        "date": date_format(timezone.localtime(payment.due_at), "DATE_FORMAT") if payment.due_at else "",
         "reference": order.order_number,
     }
     text = (
         gettext("%(method)s, due %(date)s, reference %(reference)s.")
-        if order.pay_by
+        if payment.due_at
         else gettext("%(method)s, reference %(reference)s.")
     ) % facts
     return Step(

@@ -185,8 +185,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
     )
     def due(self, payment: Any) -> tuple[str, str]:
         """The due date shown to the buyer, or the cash that artisans report as collected."""
-        pay_by = payment.order.pay_by
-        if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY or pay_by is None:
+        if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
             text = gettext("Cash reported: %(reported)d of %(total)d") % {
                 "reported": payment.cash_count,
                 "total": payment.parcel_count,
@@ -194,10 +193,12 @@ class PaymentAdmin(RefundPages, MoneyPages):
             if payment.cash_count >= payment.parcel_count:
                 return "all", text
             return "some" if payment.cash_count else "", text
-        day = date_format(timezone.localtime(pay_by), "DATE_FORMAT")
+        if payment.due_at is None:
+            return "", "–"
+        day = date_format(timezone.localtime(payment.due_at), "DATE_FORMAT")
         return (
             ("late", gettext("Overdue since %(date)s") % {"date": day})
-            if pay_by < timezone.now()
+            if payment.due_at < timezone.now()
             else ("", day)
         )
 
@@ -388,7 +389,7 @@ def describe_receipt(receipt: Receipt) -> str:
         "amount": show(receipt.amount),
         "email": order.email,
     }
-    if payment.outstanding:
+    if payment.outstanding and order.is_alive:
         more = gettext("%(amount)s is still outstanding.") % {"amount": show(payment.outstanding)}
     elif order.refund_due:
         more = gettext("A refund of %(amount)s is due; it is listed under “Refunds due”.") % {

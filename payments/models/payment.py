@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -7,7 +9,7 @@ from artisans.core.models import BaseModel, choices_constraint, currency_constra
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from orders.models import Order, Transition
-from payments.methods import PaymentMethod
+from payments.methods import OFFLINE_METHODS, PaymentMethod
 from payments.providers.registry import find_facts, provider_choices
 from payments.statuses import OPEN, PaymentStatus
 
@@ -150,6 +152,14 @@ class Payment(BaseModel):
     def net_received_minor(self) -> int:
         """Received, less refunded and lost in disputes."""
         return self.received_minor - self.refunded_minor - self.disputed_minor
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The due date shown to the buyer: of an offline payment, while something is due. Cash has none."""
+        is_shown = (
+            self.payment_method in OFFLINE_METHODS and self.payment_method != PaymentMethod.CASH_ON_DELIVERY
+        )
+        return self.order.due_at if self.is_open and is_shown else None
 
     @property
     def is_remote(self) -> bool:

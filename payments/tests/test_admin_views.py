@@ -20,6 +20,7 @@ from orders.tests.factories import ADDRESS
 from payments.admin.filters import REFUND_DUE
 from payments.admin.search import numbers_in
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.methods import PaymentMethod
 from payments.models import EventState, Payment, ProviderAlert, WebhookEvent
 from payments.tests.factories import give_back, paid_by_card, record, start
@@ -126,6 +127,24 @@ def test_payment_page_shows_receipts_refunds_and_history(full):
     ):
         assert text in shown.text, text
     assert "Completed → " not in shown.text, "only the surplus was refunded"
+
+
+def test_figures_are_shown_only_while_they_are_true(browser, staff, shopper, api, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    moved, cancelled, paid = (start(user=shopper) for _ in range(3))
+    payment_choose_method(order_id=moved.order_id, method=PaymentMethod.CREDIT_CARD, actor=shopper)
+    order_cancel(order_id=cancelled.order_id, reason="no", actor=staff)
+    record(paid, "99.99", actor=staff)
+    client = browser(staff)
+    for payment, is_due in ((start(user=shopper), True), (moved, False), (cancelled, False), (paid, False)):
+        for subject in (payment, payment.order):
+            facts = page(client.get(admin_page_url(subject))).one("dl", class_="aa-facts").text
+            assert ("Due date" in facts) is is_due, facts
+            assert "Outstanding" not in facts or subject.pk not in {cancelled.pk, cancelled.order_id}, facts
+            assert "Refundable" not in facts or payment is paid, facts
+    for payment in (cancelled, paid):
+        sent = api(shopper).get(f"/orders/{payment.order_id}/").json()
+        assert (sent["pay_by"], sent["expires_at"]) == (None, None)
 
 
 @pytest.mark.parametrize(
