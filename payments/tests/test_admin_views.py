@@ -15,6 +15,7 @@ from artisans.core.admin.pages import admin_list_url, admin_page_url
 from artisans.core.money import Money
 from artisans.core.numbers import check_sign
 from artisans.core.templatetags.list_rows import columns_of
+from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.tests.factories import ADDRESS
 from payments.admin.filters import REFUND_DUE
@@ -76,7 +77,7 @@ def test_search_that_finds_nothing_offers_what_staff_can_do(full, model):
     assert "Nothing matches this search or these filters." in shown
     assert "Reset filters" in shown
     assert "Create a new item" not in shown
-    assert "Show all" in shown
+    assert "0 results (" in shown
 
 
 def test_list_without_a_search_or_filter_does_not_offer_to_reset_them(full):
@@ -84,8 +85,30 @@ def test_list_without_a_search_or_filter_does_not_offer_to_reset_them(full):
 
     assert "1 payment" in everything
     assert "No results found" in nothing
-    for offer in ("Show all", "Reset filters", "Nothing matches"):
+    for offer in ("0 results", "Reset filters", "Nothing matches"):
         assert offer not in everything + nothing
+
+
+def test_list_with_more_rows_than_are_counted_says_so_and_acts_on_none_but_the_selected(
+    full, staff, monkeypatch
+):
+    for place in ("paging", "pages"):
+        monkeypatch.setattr(f"artisans.core.admin.{place}.MOST", 2)
+    for _ in range(2):
+        start(user=staff)
+    address = admin_list_url(Notification)
+    assert Notification.objects.count() > 2
+
+    shown = page(full.get(address, {"state__exact": "waiting"}))
+
+    assert "More than 2 results" in shown.text
+    assert not shown.all(class_="question"), "no offer to select all"
+    first = Notification.objects.filter(state="waiting").first()
+    sent = {"action": "send_again", "index": "0", "_selected_action": str(first.pk)}
+    refused = page(full.post(address, sent | {"select_across": "1"}, follow=True)).text
+    assert "More than 2 rows match." in refused
+    assert "being resent" not in refused
+    assert "1 unsent email is being resent." in page(full.post(address, sent, follow=True)).text
 
 
 # ---- one order, one payment --------------------------------------------------------------------------------

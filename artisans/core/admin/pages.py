@@ -9,9 +9,10 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -27,7 +28,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from artisans.core.admin.paging import PER_PAGE, BoundedPaginator, KeyedChangeList
+from artisans.core.admin.paging import MOST, PER_PAGE, BoundedPaginator, KeyedChangeList
 from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import DomainError
 from artisans.core.models import save_columns
@@ -126,6 +127,18 @@ class PagesAdmin(ModelAdmin):
             (title, query, query in asked or not (query or asked)) for query, title in self.views.items()
         ]
         response: HttpResponse = super().changelist_view(request, {"views": views} | (extra_context or {}))
+        return response
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Refuses an action on all rows found where there are more than the page counts."""
+        if (
+            request.POST.get("select_across") == "1"
+            and BoundedPaginator(queryset, self.list_per_page).has_more
+        ):
+            text = _("More than %(count)s rows match. Search or filter for fewer before you select all.")
+            messages.warning(request, text % {"count": intcomma(MOST)})
+            return None
+        response: HttpResponse | None = super().response_action(request, queryset)
         return response
 
     @column(gettext_lazy("Created"), ordering="created_at")
