@@ -17,6 +17,7 @@ from artisans.core.api.filters import (
 )
 from artisans.core.api.openapi import described, operation
 from artisans.core.api.views import ApiView
+from artisans.core.texts import search_text
 
 
 def absolute(url: str) -> str:
@@ -68,7 +69,8 @@ class ProductFilters(CreatedFilters):
         return products.filter(stock__gt=0) if value else products.filter(stock=0)
 
     def matching(self, products: QuerySet[Product], name: str, value: str) -> QuerySet[Product]:
-        return search(products, value).products
+        text = search_text(value)
+        return search(products, text).products if text else products
 
 
 class ArtisanFilters(CreatedFilters):

@@ -16,7 +16,7 @@ from artisans.catalog.selectors import (
     products_on_sale,
     sorts_offered,
 )
-from artisans.core.api.fields import CONTROL
+from artisans.core.texts import search_text
 
 PER_PAGE = 24
 FEW = 3
@@ -31,7 +31,7 @@ class CategoryLink:
 
 def product_list(request: HttpRequest) -> HttpResponse:
     names = ("q", "category", "artisan", "sort")
-    sent = {name: CONTROL.sub(" ", request.GET.get(name, "")).strip() for name in names}
+    sent = {name: search_text(request.GET.get(name, "")) for name in names}
     filters = {name: value[:MAX_LENGTH].strip() for name, value in sent.items()}
     q, sorts = filters["q"], sorts_offered(filters["q"])
     result = products_found(**filters)

@@ -27,6 +27,12 @@ def is_visible(text: str) -> bool:
     return any(unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_LETTERS for sign in text)
 
 
+def search_text(text: str) -> str:
+    """What was typed into a search box, without control and invisible characters; empty if nothing is visible."""
+    found = readable(UNPRINTABLE.sub(" ", text)).strip()
+    return found if is_visible(found) else ""
+
+
 def plain_characters(text: str) -> str:
     """NFKC with ASCII digits and hyphens, one space between words, without invisible characters."""
     visible = (sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")

@@ -6,12 +6,15 @@ from urllib.parse import quote
 import pytest
 from django.contrib import admin
 from django.test import RequestFactory
+from django.urls import reverse
 from django.utils import timezone
 from unfold.templatetags.unfold_list import items_for_result, result_headers
 
 from artisans.accounts.models import User
+from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.admin.pages import admin_list_url, admin_page_url
+from artisans.core.api.fields import CONTROL_IN_LINE as CONTROL
 from artisans.core.money import Money
 from artisans.core.numbers import check_sign
 from artisans.core.templatetags.list_rows import columns_of
@@ -87,6 +90,21 @@ def test_list_without_a_search_or_filter_does_not_offer_to_reset_them(full):
     assert "No results found" in nothing
     for offer in ("0 results", "Reset filters", "Nothing matches"):
         assert offer not in everything + nothing
+
+
+def test_search_for_nothing_visible_finds_everything(full, api, bowl, subtests):
+    for text in ("\u200b", " \u2060\ufeff ", "\x00\x07", "\u3164", "\u202e\u200d", "\t\r\n"):
+        with subtests.test(text=text):
+            for model in (Order, Payment, Notification, User, Product):
+                shown = page(full.get(admin_list_url(model), {"q": text})).text
+                assert "Reset filters" not in shown, model
+            shown = page(full.get(reverse("catalog:product_list"), {"q": text})).text
+            assert bowl.name in shown
+            assert "No items" not in shown
+            answer = api().get("/products/", {"q": text})
+            assert answer.status_code == 400 if any(map(CONTROL.match, text)) else answer.json()["results"]
+    orders = admin_list_url(Order)
+    assert found(full, f"{orders}?q=\u200bshopper%00") == found(full, f"{orders}?q=shopper") != set()
 
 
 def test_list_with_more_rows_than_are_counted_says_so_and_acts_on_none_but_the_selected(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django import forms
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeListSearchForm
 from django.core.paginator import Page, Paginator
 from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
@@ -10,9 +12,22 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.views import ChangeList
 
+from artisans.core.texts import search_text
+
 PER_PAGE = 50
 MOST = 10_000  # rows that are counted and can be paged through
 FEW = 1000  # rows that are sorted faster than a page of them is found by reading an index in its order
+
+
+class SearchField(forms.CharField):
+    def to_python(self, value: Any) -> str:
+        return search_text(super().to_python(value) or "")
+
+
+class SearchForm(ChangeListSearchForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[SEARCH_VAR] = SearchField(required=False)
 
 
 class KeyedChangeList(ChangeList):
@@ -20,6 +35,8 @@ class KeyedChangeList(ChangeList):
     searches leave out, cost no joins, annotations or comparisons of all columns."""
 
     result_list: Any
+
+    search_form_class = SearchForm
 
     def get_results(self, request: HttpRequest) -> None:
         """Without a search or filter, all rows are found: the page then has no link that shows all of them."""
