@@ -4,7 +4,8 @@ import gc
 import os
 
 from celery import Celery
-from celery.signals import task_postrun, task_prerun, worker_before_create_process
+from celery.signals import task_postrun, task_prerun, worker_before_create_process, worker_init
+from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -21,6 +22,13 @@ app.autodiscover_tasks()
 def drop_stale_connections(**_: object) -> None:
     """As between requests: connections are kept for their maximum age and checked before use."""
     close_old_connections()
+
+
+@worker_init.connect
+def allow_long_statements(**_: object) -> None:
+    """Nobody waits for a nightly task, which the task's own limits end."""
+    if timeouts := settings.DATABASES["default"].get("TIMEOUTS"):
+        timeouts["statement_timeout"] = f"{settings.CELERY_TASK_SOFT_TIME_LIMIT}s"
 
 
 @worker_before_create_process.connect

@@ -58,6 +58,7 @@ RATE_LIMIT_FACTOR = env.int("RATE_LIMIT_FACTOR", default=1)
 RATE_LIMITS = {
     "login_network": (30, 300),
     "login_account": (10, 300),
+    "login_everywhere": (50, 3600),  # of an account, from networks that it did not sign in from before
     "second_factor_account": (5, 300),
     "register_network": (10, 3600),
     "find_order_network": (20, 3600),
@@ -149,6 +150,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "artisans.accounts.middleware.FreshSignInMiddleware",
     "artisans.accounts.middleware.StaffSignInMiddleware",
+    "artisans.core.web.middleware.BodySizeMiddleware",
     "artisans.core.web.error_pages.CardNumberMiddleware",
     "artisans.core.web.error_pages.RefusedPageMiddleware",
 ]
@@ -173,6 +175,9 @@ FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 APPEND_SLASH = False  # a redirect would lose the body of API requests; links to pages include the slash
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+# Larger bodies are refused unread; Django would write files of any size to disk before it asks who sent them.
+UPLOAD_PATHS = "/admin/catalog/"
+UPLOAD_MAX_SIZE = 10 * 1024 * 1024
 
 # Paths that return JSON only; everything else is a page.
 API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/products", "/artisans")
@@ -197,13 +202,28 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
 else:
     DATABASE["ENGINE"] = "artisans.core.postgresql"
     DATABASE["CONN_HEALTH_CHECKS"] = True
-    DATABASE.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    DATABASE["OPTIONS"] = {
+        "connect_timeout": 5,
+        # a server that vanished without a word is noticed after a minute, while a statement waits after half of one
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        **DATABASE.get("OPTIONS", {}),
+    }
+    # Set for each session by artisans.core.postgresql, not behind a pooler. Workers: artisans/celery.py.
+    DATABASE["TIMEOUTS"] = {
+        "statement_timeout": f"{env.int('DATABASE_STATEMENT_TIMEOUT', default=30)}s",
+        "lock_timeout": "15s",
+        "idle_in_transaction_session_timeout": "60s",
+    }
     if pool := env.int("DATABASE_POOL", default=0):
         DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool, "timeout": 5}
     else:
         DATABASE["CONN_MAX_AGE"] = 60
     if flag("DATABASE_PREPARE", default=True):
         DATABASE["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
+        DATABASE["IS_PREPARE_FORCED"] = env.str("DATABASE_PREPARE", default="") != ""
 # Release 0.1.0 replaced all migrations. A database that has one of these is older and cannot be upgraded.
 REPLACED_MIGRATIONS = {
     ("accounts", "0002_token_scopes"),
@@ -217,7 +237,12 @@ CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 if CACHES["default"]["BACKEND"].endswith("RedisCache"):
     CACHES["default"] |= {
         "BACKEND": "artisans.core.cache.FailSafeRedisCache",
-        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": None},
+        "OPTIONS": {
+            "socket_timeout": 0.5,
+            "socket_connect_timeout": 0.5,
+            "socket_keepalive": True,
+            "retry": None,
+        },
     }
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{VAR_DIR / 'mail'}")
@@ -240,6 +265,8 @@ else:
     # thread without a connection would retry for six.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 3600,
+        "socket_keepalive": True,
+        "health_check_interval": 30,
         "socket_timeout": 2,
         "socket_connect_timeout": 2,
         "max_retries": 0,

@@ -17,8 +17,10 @@ from artisans.accounts.credentials import password_set
 from artisans.accounts.mails import AccountMail, account_state
 from artisans.accounts.models import User
 from artisans.accounts.services import EmailTaken
+from artisans.accounts.sign_in_limits import sign_in_count
 from artisans.core.security.client_ip import client_address
 from artisans.core.security.fresh_sign_in import is_fresh
+from artisans.core.security.rate_limits import RateLimited
 from artisans.notifications.services import MailMessage, notifications_enqueue
 
 
@@ -49,6 +51,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that allauth's own limits count; forged headers have no effect."""
         return client_address(request)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """The limits of the API instead of allauth's, with which five attempts by anybody lock an account."""
+        try:
+            sign_in_count(credentials["email"], request)
+        except RateLimited as error:
+            raise self.validation_error("too_many_login_attempts") from error
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002  # allauth's own
         """If two people sign up with one address at the same moment, the later one is asked to sign in."""

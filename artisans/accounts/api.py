@@ -8,7 +8,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.accounts.models import AuthToken, Scope, User, normal_email
+from artisans.accounts.models import AuthToken, Scope, User
 from artisans.accounts.principals import require_user
 from artisans.accounts.schemas import NewTokenShape, TokenShape, UserShape
 from artisans.accounts.selectors import tokens_of
@@ -21,6 +21,7 @@ from artisans.accounts.services import (
     token_revoke,
     user_register,
 )
+from artisans.accounts.sign_in_limits import sign_in_count
 from artisans.core.api.fields import (
     StoredEmailField,
     StrictLineField,
@@ -36,8 +37,6 @@ from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import effect_id
 from artisans.core.requests import api_request
-from artisans.core.security.client_ip import client_line
-from artisans.core.security.rate_limits import count
 
 TOKENS = "All valid tokens of the account, newest first, with their first characters only."
 
@@ -145,7 +144,7 @@ class TokenView(ApiView):
         """
         plain = api_request(request)
         data = validated(TokenIn, request.data)
-        count("login_account", normal_email(data["email"]), client_line(plain))
+        sign_in_count(data["email"], plain)
         row, token = token_issue(request=plain, **data)
         answer = {"token": token, **token_out(row), "user": user_out(row.user)}
         return Response(answer, headers={"Cache-Control": "no-store"})

@@ -50,6 +50,8 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
     """A user, who signs in by email address. Permissions for staff work come from groups.
 
     `addresses_forgotten_at`: addresses of earlier orders are not filled in at checkout.
+    `sign_in_networks`: keyed hashes of the networks of the last sign-ins, newest first. `sign_in_window`,
+    `sign_in_count`: attempts to sign in as staff from other networks, in this window of the limit `login_everywhere`.
     """
 
     email = models.EmailField(unique=True)
@@ -58,6 +60,9 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
     is_active = models.BooleanField(default=True)
     addresses_forgotten_at = models.DateTimeField(null=True, editable=False)
     session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    sign_in_networks = models.CharField(max_length=200, default="", db_default="", blank=True, editable=False)
+    sign_in_window = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    sign_in_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

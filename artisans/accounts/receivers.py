@@ -10,6 +10,7 @@ from allauth.account.signals import (
     email_changed,
     email_removed,
     password_changed,
+    password_reset,
 )
 from allauth.core import context
 from allauth.mfa.models import Authenticator
@@ -23,6 +24,7 @@ from artisans.accounts import second_factor
 from artisans.accounts.credentials import account_changed, acting_user, session_keep
 from artisans.accounts.middleware import WEAK_PASSWORD
 from artisans.accounts.models import User
+from artisans.accounts.sign_in_limits import network_remember
 from artisans.audit.services import Action
 from artisans.core.security.events import account_hash, security_event
 
@@ -31,6 +33,12 @@ from artisans.core.security.events import account_hash, security_event
 def on_password_changed(request: HttpRequest, **kwargs: Any) -> None:
     """The new password met the rules of the user's role."""
     request.session.pop(WEAK_PASSWORD, None)
+
+
+@receiver(password_reset)
+def on_password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    """Only the owner of the mailbox can do it, so it also lifts a limit that strangers have used up."""
+    network_remember(user, request)
 
 
 @receiver(email_added)
@@ -87,6 +95,7 @@ def on_sign_in_confirmed(request: HttpRequest, user: User, **kwargs: Any) -> Non
 
 @receiver(user_logged_in)
 def on_signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    network_remember(user, request)
     security_event("sign_in", {"user": str(user.pk), "is_staff": user.is_staff}, request)
 
 

@@ -13,6 +13,7 @@ from knox.settings import knox_settings
 
 from artisans.accounts.models import STAFF_SCOPES, AuthToken, Scope, User, normal_email
 from artisans.accounts.second_factor import code_use, has_second_factor
+from artisans.accounts.sign_in_limits import network_remember
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import TEXT, Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
@@ -123,6 +124,7 @@ def token_issue(
             raise WrongOtp
     elif not (STAFF_SCOPES.isdisjoint(wanted) or password_is_enough(user)):
         raise SecondFactorRequired
+    network_remember(user, request)
     return token_create(user=user, name=name, scopes=wanted)
 
 

@@ -104,6 +104,7 @@ UNAUDITED: dict[str, set[str]] = {
     },
     "accounts.User": {
         "id", "created_at", "updated_at", "password", "last_login", "name", "session_epoch", "addresses_forgotten_at",
+        "sign_in_networks", "sign_in_window", "sign_in_count",
     },
     "auth.Group": {"id"},
 }  # fmt: skip

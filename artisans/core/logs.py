@@ -21,12 +21,15 @@ ERROR_500 = (
     "django.request"  # its message holds the path, which can hold a secret; the request's line has the route
 )
 # gunicorn quotes the request that it refuses, with its cookies and its path.
+QUOTED_PATH = re.compile(r": /.*", re.DOTALL)  # of Django's refusals
 QUOTED_REQUEST = re.compile(r"(Invalid request from ip=\S+: [\w ]+|Error handling request).*", re.DOTALL)
 
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        is_refusal = record.name.startswith(REFUSALS)
+        # the client stopped in the middle of a request; see deploy/gunicorn.conf.py
+        is_stalled = record.exc_info is not None and record.exc_info[0] is BlockingIOError
+        is_refusal = record.name.startswith(REFUSALS) or is_stalled
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": "WARNING" if is_refusal else record.levelname,
@@ -47,6 +50,8 @@ def event_of(record: logging.LogRecord) -> str:
     message = record.getMessage()
     if record.name == "gunicorn.error":
         message = QUOTED_REQUEST.sub(r"\1", message)
+    elif record.name.startswith(REFUSALS):
+        message = QUOTED_PATH.sub("", message)
     return scrub(message)[:2000]
 
 

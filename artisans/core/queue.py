@@ -20,6 +20,7 @@ from artisans.core.requests import request_id
 
 logger = logging.getLogger(__name__)
 
+LIFETIME = 3600  # seconds after which a message is dropped: the periodic task has found its row long before
 PAUSE = 10  # seconds without retrying after a failure, so that a hanging broker does not delay every request
 
 
@@ -49,7 +50,7 @@ def enqueue_after_commit(name: str, *ids: UUID) -> None:
         if time.monotonic() < broker_state.until:
             return
         try:
-            task.apply_async(arguments, headers=headers, retry=False, ignore_result=True)
+            task.apply_async(arguments, headers=headers, expires=LIFETIME, retry=False, ignore_result=True)
         except Exception:  # brokers raise many kinds of errors; the periodic task finds the row
             broker_state.until = time.monotonic() + PAUSE
             logger.warning("enqueue_failed", extra={"task": name}, exc_info=True)

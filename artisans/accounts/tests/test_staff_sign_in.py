@@ -9,14 +9,16 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib import admin
 from django.contrib.auth.password_validation import validate_password
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from artisans.accounts import checks
 from artisans.accounts.models import AuthToken, Role, User
+from artisans.accounts.sign_in_limits import network_remember
 from artisans.accounts.tests.factories import PASSWORD, UserFactory
 from artisans.accounts.tests.sign_in import sign_in
 from artisans.accounts.tests.test_credentials import code_of, passkey
@@ -399,3 +401,31 @@ def test_password_saved_by_a_command_revokes_the_tokens(staff):
     staff.save()
 
     assert not AuthToken.objects.filter(user=staff).exists()
+
+
+def test_strangers_cannot_guess_from_many_networks_nor_lock_the_owner_out(
+    api, client, staff, shopper, settings, time_machine
+):
+    """Counters of staff survive the loss of the cache."""
+    time_machine.move_to("2031-03-01 12:00:30+00:00", tick=False)
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"login_everywhere": (2, 3600)}
+
+    def attempt(user: User, network: int, password: str = PASSWORD) -> int:
+        body = {"email": user.email, "password": password}
+        return api().post("/auth/token", body, REMOTE_ADDR=f"198.51.{network}.7").status_code
+
+    for user, after_loss in ((staff, 429), (shopper, 200)):
+        assert attempt(user, 1) == 200, "this network is known from now on"
+        assert [attempt(user, network, "guess") for network in (2, 3, 4)] == [400, 429, 429]
+        assert [attempt(user, network) for network in (5, 1)] == [429, 200]
+        page_at = {"REMOTE_ADDR": "198.51.6.7"}
+        login = {"login": user.email, "password": PASSWORD}
+        refused = client.post(reverse("account_login"), login, **page_at)
+        assert "Too many failed login attempts" in refused.content.decode()
+        cache.clear()
+        assert attempt(user, 7) == after_loss
+
+    network_remember(staff, RequestFactory().get("/", REMOTE_ADDR="198.51.7.7"))  # as a password reset does
+    assert attempt(staff, 7) == 200
+    time_machine.shift(3600)
+    assert attempt(staff, 8, "guess") == 400

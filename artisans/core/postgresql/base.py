@@ -1,5 +1,8 @@
-"""Django's PostgreSQL backend for kept connections: checked without a statement, and not shared after a fork."""
+"""Django's PostgreSQL backend for kept connections: with time limits, checked without a statement, not shared after a
+fork, and safe behind a pooler such as PgBouncer in transaction mode.
+"""
 
+import logging
 import os
 import select
 from typing import Any
@@ -7,8 +10,33 @@ from typing import Any
 from django.db import connections
 from django.db.backends.postgresql import base
 
+logger = logging.getLogger(__name__)
+
+# Has no row, and no effect, if the session belongs to a pooler, which lends it to other clients too.
+SET_TIMEOUTS = "SELECT {} FROM (SELECT pg_backend_pid() AS pid) AS session WHERE pid = %s"
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    def _configure_connection(self, connection: Any) -> bool:
+        """Called by Django and by psycopg's pool for each new connection."""
+        super()._configure_connection(connection)  # type: ignore[misc]  # its types leave it out
+        timeouts: dict[str, str] = self.settings_dict.get("TIMEOUTS") or {}
+        columns = ["1", *(f"set_config('{name}', '{value}', false)" for name, value in timeouts.items())]
+        with connection.cursor() as cursor:
+            cursor.execute(SET_TIMEOUTS.format(", ".join(columns)), [backend_pid(connection)])
+            is_direct = cursor.fetchone() is not None
+        if not is_direct:
+            self.share_sessions(connection)
+        return True
+
+    def share_sessions(self, connection: Any) -> None:
+        """Behind a pooler, every transaction may get another session: keep nothing in it."""
+        if not self.settings_dict.get("IS_PREPARE_FORCED"):
+            connection.prepare_threshold = None
+        if not self.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+            self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = True
+            logger.warning("database_pooled")  # once per process; see README, Deployment
+
     def is_usable(self) -> bool:
         """Whether the server has not ended the session: between two statements, nothing waits to be read.
 
@@ -20,6 +48,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         waiting = select.poll()
         waiting.register(self.connection.fileno(), select.POLLIN)
         return not waiting.poll(0)
+
+
+def backend_pid(connection: Any) -> int:
+    """The server process as the other end of the connection announced it; poolers announce another one."""
+    return int(connection.info.backend_pid)
 
 
 def forget_connections() -> None:

@@ -125,6 +125,12 @@ def test_lines_of_django_and_gunicorn_quote_no_request():
             "WARNING",
         ),
         (
+            "django.security.csrf",
+            "Forbidden (CSRF cookie not set.): /key/3-x/",
+            "Forbidden (CSRF cookie not set.)",
+            "WARNING",
+        ),
+        (
             "gunicorn.error",
             "Invalid request from ip=::1: Invalid HTTP Header: 'Cookie session=1'",
             "Invalid request from ip=::1: Invalid HTTP Header",

@@ -19,15 +19,45 @@ def test_logged_refusal_has_the_request_id_of_the_response(client):
     heard = io.StringIO()
     handler = logging.StreamHandler(heard)
     handler.setFormatter(JsonFormatter())
-    logging.getLogger("django.request").addHandler(handler)
+    logging.getLogger("artisans.requests").addHandler(handler)
     try:
         answer = client.get("/nothing/here/")
     finally:
-        logging.getLogger("django.request").removeHandler(handler)
+        logging.getLogger("artisans.requests").removeHandler(handler)
 
     result = json.loads(heard.getvalue())
     assert result["request_id"] == answer["X-Request-Id"]
     assert answer["X-Request-Id"] in answer.content.decode()
+
+
+def test_body_of_200_megabytes_is_refused_unread(client):
+    class Unread:
+        def read(self, *_):
+            raise AssertionError("the body was read")
+
+        readline = read
+
+    upload = {
+        "CONTENT_LENGTH": str(200 * 1024**2),
+        "wsgi.input": Unread(),
+        "CONTENT_TYPE": "multipart/form-data; boundary=x",
+    }
+    paths = (
+        "/shop/cart/",
+        "/nothing/",
+        "/admin/catalog/product/add/",
+        "/orders/",
+        "/payments/webhooks/stripe",
+    )
+
+    answers = [client.post(path, **upload) for path in paths]
+
+    assert [answer.status_code for answer in answers] == [413] * len(paths)
+    assert "too large" in answers[0].content.decode()
+    assert answers[3].json()["code"] == "body_too_large"
+    assert client.post("/shop/cart/", **upload | {"CONTENT_LENGTH": ""}).status_code != 413, (
+        "it counts as empty"
+    )
 
 
 @pytest.mark.parametrize(

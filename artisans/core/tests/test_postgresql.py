@@ -7,6 +7,7 @@ import pytest
 from django.db import NotSupportedError, connection
 
 from artisans.catalog.models import Category
+from artisans.core.postgresql import base
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -19,6 +20,32 @@ def session() -> int:
 
 def begin_request() -> None:
     connection.health_check_enabled, connection.health_check_done = True, False
+
+
+def show(name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SHOW {name}")
+        return str(cursor.fetchone()[0])
+
+
+def test_sessions_have_timeouts_but_not_those_of_a_pooler(monkeypatch, caplog):
+    """A pooler announces a process of its own instead of the server's."""
+    timeouts = {"statement_timeout": "30s", "lock_timeout": "15s"}
+    monkeypatch.setitem(connection.settings_dict, "TIMEOUTS", timeouts)
+    monkeypatch.delitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", raising=False)
+    try:
+        connection.close()
+        assert {name: show(name) for name in timeouts} == timeouts
+        assert (connection.connection.prepare_threshold, caplog.messages) == (5, [])
+
+        monkeypatch.setattr(base, "backend_pid", lambda _: 0)
+        connection.close()
+        assert {name: show(name) for name in timeouts} == dict.fromkeys(timeouts, "0")
+        assert connection.connection.prepare_threshold is None
+        assert connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
+        assert caplog.messages == ["database_pooled"]
+    finally:
+        connection.close()
 
 
 def test_session_ended_between_two_requests_is_replaced():

@@ -3,6 +3,7 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.core.signals import request_finished
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
@@ -37,6 +38,20 @@ class RequestIdMiddleware:
 def forget_request_id(**kwargs: object) -> None:
     """At the very end, because Django logs errors after the middleware."""
     request_id.set("")
+
+
+class BodySizeMiddleware:
+    """Refuses a body by its Content-Length, before anything reads it. Without one, Django takes the body for empty."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        is_upload = request.path.startswith(settings.UPLOAD_PATHS)
+        limit = settings.UPLOAD_MAX_SIZE if is_upload else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+            raise RequestDataTooBig(f"The body has more than {limit} bytes.")  # not for translation
+        return self.get_response(request)
 
 
 class PrivatePagesMiddleware:
