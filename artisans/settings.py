@@ -142,7 +142,7 @@ MIDDLEWARE = [
     "artisans.core.web.middleware.PrivatePagesMiddleware",
     "artisans.core.web.middleware.PublicPagesCompressionMiddleware",
     "artisans.core.web.page_middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "artisans.core.web.page_middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "artisans.core.web.page_middleware.AuthenticationMiddleware",
     "artisans.core.web.page_middleware.MessageMiddleware",
@@ -496,6 +496,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("TRUST_PROXY_HTTPS") else None
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
+PROBE_PATHS = "/health/"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
@@ -65,7 +66,8 @@ def find_errors(facts: ProviderFacts, *, is_production: bool) -> Iterator[CheckM
         yield Error(str(error), hint="See .env.example.", id="alley.E042")
         return
     for finding in facts.checks(config, context):
-        yield Error(finding.text, hint=finding.hint, id=finding.code)
+        kind = checks.Warning if finding.code.startswith("alley.W") else Error
+        yield kind(finding.text, hint=finding.hint, id=finding.code)
 
 
 def webhook_secrets() -> dict[str, tuple[str, ...]]:

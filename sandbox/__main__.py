@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -59,8 +60,18 @@ def build(
     return simulator
 
 
+def live_key() -> str:
+    """The environment variable that is set to a live key of a provider, or ""."""
+    key, mode = os.environ.get("STRIPE_SECRET_KEY", ""), os.environ.get("PAYPAL_MODE", "")
+    if key.startswith(("sk_live_", "rk_live_")):
+        return "STRIPE_SECRET_KEY"
+    return "PAYPAL_MODE" if mode == "live" else ""
+
+
 def main() -> None:
     chosen = arguments()
+    if variable := live_key():
+        sys.exit(f"The sandbox simulates payments and does not start beside live keys: {variable} is one.")
     logging.basicConfig(level=logging.DEBUG if chosen.verbose else logging.INFO, format="%(message)s")
     try:
         server = Server(chosen.port)

@@ -5,14 +5,19 @@ new id needs an entry in BAD of the tests of its module: the setting that causes
 """
 
 from collections.abc import Iterator
+from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 
 KEY_LENGTH = 43  # length of secrets.token_urlsafe(32), which is 32 random bytes
+LOCAL = {"127.0.0.1", "localhost"}
+LARGEST_FACTOR = 10
+SHORTEST_KEY = 32
 KEY_CHARACTERS = 16  # a random key of this length has more distinct characters
 
 
@@ -27,7 +32,7 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def always() -> Iterator[CheckMessage]:
-    if settings.DEMO and settings.SITE_HOST not in {"127.0.0.1", "localhost"}:
+    if settings.DEMO and settings.SITE_HOST not in LOCAL:
         yield Error(
             "The demo has public logins.",
             hint="Unset DEMO, or keep SITE_URL on localhost.",
@@ -35,6 +40,18 @@ def always() -> Iterator[CheckMessage]:
         )
     if settings.DEMO and settings.HTTPS:
         yield Error("The demo must not run in production.", hint="Unset DEMO.", id="alley.E002")
+    if len(settings.SECRET_KEY) < SHORTEST_KEY:
+        yield Error(
+            "SECRET_KEY is so short that sessions and order links can be forged.",
+            hint="Set it to 50 or more random characters.",
+            id="alley.E003",
+        )
+
+
+def refuse_to_start() -> None:
+    """For entry points without Django's system checks. Errors: ImproperlyConfigured."""
+    for message in always():
+        raise ImproperlyConfigured(f"{message.msg} {message.hint}")
 
 
 def production() -> Iterator[CheckMessage]:
@@ -71,11 +88,36 @@ def production() -> Iterator[CheckMessage]:
             "SITE_URL has a path.",
             "Set it to scheme and host only.",
         ): bool(urlsplit(settings.SITE_URL).path),
+        (
+            "alley.E022",
+            "Emails, with links to orders and to new passwords, are sent unencrypted.",
+            "Set EMAIL_URL=smtp+tls://… or smtp+ssl://….",
+        ): settings.EMAIL_BACKEND.endswith("smtp.EmailBackend")
+        and settings.EMAIL_HOST not in LOCAL
+        and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL),
+        (
+            "alley.E023",
+            "Emails have no sender that can be answered.",
+            "Set DEFAULT_FROM_EMAIL=Your shop <orders@your.shop>.",
+        ): "." not in parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2],
     }
     for (check_id, text, hint), is_wrong in wrong.items():
         if is_wrong:
             yield Error(text, hint=hint, id=check_id)
     yield from encryption_keys(settings.ENCRYPTION_KEYS)
+    if settings.RATE_LIMIT_FACTOR > LARGEST_FACTOR:
+        yield checks.Warning(
+            f"Rate limits are {settings.RATE_LIMIT_FACTOR} times as high as intended.",
+            hint="Unset RATE_LIMIT_FACTOR, which is for load tests.",
+            id="alley.W002",
+        )
+    if settings.HTTPS and not (settings.TRUSTED_PROXIES and settings.SECURE_PROXY_SSL_HEADER):
+        yield checks.Warning(
+            "The web server has no TLS of its own, but the proxy in front of it is not trusted: all visitors share its "
+            "address, or are redirected for ever.",
+            hint="Set TRUSTED_PROXIES=1 and TRUST_PROXY_HTTPS=true, and let only the proxy reach the web server.",
+            id="alley.W003",
+        )
     if settings.MANUAL_PAYMENT_AUTO_APPROVE:
         yield checks.Warning(
             "Bank transfer and check orders are shipped before they are paid.",

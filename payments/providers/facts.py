@@ -85,7 +85,7 @@ class CheckContext:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An error in the settings of a provider; `code` is its id among Django's system checks.
+    """An error in the settings of a provider, or a warning; `code` is its id among Django's system checks.
 
     A new one takes the next free number, and is added to BAD of payments/tests/test_checks.py.
     """

@@ -37,6 +37,8 @@ BAD = {
     "alley.E040": {"ALLOW_TEST_CARDS": True},
     "alley.E041": {"PAYMENT_ROUTES": "credit_card=paypal"},
     "alley.E042": {"PAYPAL_VERIFY_BY_CALL": "maybe"},
+    "alley.W030": {"STRIPE_SECRET_KEY": "sk_test_x"},
+    "alley.W031": {"PAYPAL_MODE": "sandbox"},
 }
 
 

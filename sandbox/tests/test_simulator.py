@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.__main__ import main
 from sandbox.tests.client import BACK, Control, Receiver, client, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -144,3 +145,13 @@ def test_sandbox_and_shop_do_not_import_each_other():
     assert [
         path.name for path in shops if re.search(r"^\s*(from|import) sandbox\b", path.read_text(), re.M)
     ] == []
+
+
+def test_sandbox_does_not_start_beside_live_keys(monkeypatch):
+    for variable, value in (("STRIPE_SECRET_KEY", "rk_live_x"), ("PAYPAL_MODE", "live")):
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.argv", ["sandbox", "--port", "0"])
+            patch.setenv(variable, value)
+            with pytest.raises(SystemExit, match=variable):
+                main()
+    assert "sandbox" not in (ROOT / "Procfile").read_text()

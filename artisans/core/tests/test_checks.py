@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from artisans.core import checks
 
@@ -17,12 +18,21 @@ GOOD = {
     "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
     "CELERY_BROKER_URL": "redis://localhost:6379/0",
     "CACHES": {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}},
+    "EMAIL_HOST": "mail.test",
+    "EMAIL_USE_TLS": True,
+    "EMAIL_USE_SSL": False,
+    "DEFAULT_FROM_EMAIL": "Shop <orders@shop.test>",
+    "RATE_LIMIT_FACTOR": 1,
+    "TRUSTED_PROXIES": 1,
+    "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+    "SECRET_KEY": KEY,
     "MANUAL_PAYMENT_AUTO_APPROVE": False,
     "ENCRYPTION_KEYS": [KEY],
 }
 BAD = {
     "alley.E001": {"DEMO": True},
     "alley.E002": {"DEMO": True, "SITE_HOST": "localhost"},
+    "alley.E003": {"SECRET_KEY": "abc"},
     "alley.E010": {"DEMO": True},
     "alley.E011": {"HTTPS": False},
     "alley.E012": {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3"}}},
@@ -33,6 +43,10 @@ BAD = {
     "alley.E017": {"SITE_URL": "https://shop.test/alley"},
     "alley.E018": {"ENCRYPTION_KEYS": []},
     "alley.E019": {"ENCRYPTION_KEYS": ["change-me"]},
+    "alley.E022": {"EMAIL_USE_TLS": False},
+    "alley.E023": {"DEFAULT_FROM_EMAIL": "Artisans Alley <shop@localhost>"},
+    "alley.W002": {"RATE_LIMIT_FACTOR": 1_000_000},
+    "alley.W003": {"SECURE_PROXY_SSL_HEADER": None},
     "alley.W001": {"MANUAL_PAYMENT_AUTO_APPROVE": True},
 }
 
@@ -70,3 +84,11 @@ def test_every_id_has_a_test(settings):
     source = (settings.BASE_DIR / "artisans/core/checks.py").read_text()
 
     assert set(re.findall(r"alley\.[EW]\d+", source)) == set(BAD)
+
+
+def test_web_server_does_not_start_with_a_demo_in_public(found, monkeypatch):
+    found()
+    checks.refuse_to_start()
+    found(DEMO=True)
+    with pytest.raises(ImproperlyConfigured, match="public logins"):
+        checks.refuse_to_start()

@@ -10,6 +10,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from artisans.core.logs import JsonFormatter
+from artisans.core.security import proxy
 from tests.html import page
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,22 @@ def test_body_of_200_megabytes_is_refused_unread(client):
     assert client.post("/shop/cart/", **upload | {"CONTENT_LENGTH": ""}).status_code != 413, (
         "it counts as empty"
     )
+
+
+def test_health_answers_by_ip_address_and_reports_an_unknown_proxy(client, settings, caplog, monkeypatch):
+    monkeypatch.setattr(proxy.noticed, "until", 0)
+    settings.ALLOWED_HOSTS = ["shop.test"]
+    by_address = {"HTTP_HOST": "10.1.2.3:8000"}
+    assert client.get("/health/live", **by_address).status_code == 200
+    assert client.get("/health/ready", **by_address).json()["checks"]["proxy"] == "ok"
+
+    assert client.get("/", HTTP_X_FORWARDED_FOR="203.0.113.5", **by_address).status_code == 400
+
+    sentence = "A proxy's header arrives, but TRUSTED_PROXIES is not set."
+    assert client.get("/health/ready").json()["checks"]["proxy"] == sentence == proxy.proxy_problem()
+    assert [record.setting for record in caplog.records if record.message == "proxy_not_trusted"] == [
+        "TRUSTED_PROXIES"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from artisans.core.security.proxy import proxy_problem
+
 # Reports that apps add to the response, by name; informational only.
-REPORTS: dict[str, Callable[[], str]] = {}
+REPORTS: dict[str, Callable[[], str]] = {"proxy": lambda: proxy_problem() or "ok"}
 
 
 def live(request: HttpRequest) -> JsonResponse:

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.middleware import common
 
 Middleware = TypeVar("Middleware", bound=type)
 
@@ -32,3 +33,10 @@ def for_pages(middleware: Middleware) -> Middleware:
 SessionMiddleware = for_pages(sessions.SessionMiddleware)
 AuthenticationMiddleware = for_pages(auth.AuthenticationMiddleware)
 MessageMiddleware = for_pages(messages.MessageMiddleware)
+
+
+class CommonMiddleware(common.CommonMiddleware):
+    """Load balancers ask for the shop's health by its IP address, which is not among the allowed hosts."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        return None if request.path.startswith(settings.PROBE_PATHS) else super().process_request(request)

@@ -5,6 +5,7 @@ import re
 import time
 from functools import cache
 
+from django.conf import settings
 from django.contrib.admindocs.views import simplify_regex
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -12,6 +13,7 @@ from django.http.response import HttpResponseBase
 from artisans.core.security.client_ip import client_address
 from artisans.core.security.events import security_event
 from artisans.core.security.principals import principal_kind
+from artisans.core.security.proxy import notice_proxy
 from artisans.core.web.middleware import Handler
 
 logger = logging.getLogger("artisans.requests")
@@ -19,7 +21,6 @@ logger = logging.getLogger("artisans.requests")
 EMAIL_ADDRESS = re.compile(r"[^/\s]*@[^/\s]*")
 REFUSED = {401, 403}
 SERVER_ERROR = 500
-PROBES = "/health/"  # asked every few seconds
 
 
 class RequestLogMiddleware:
@@ -29,6 +30,7 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
         response = self.get_response(request)
+        notice_proxy(request)
         log_request(request, response, time.perf_counter() - started)
         return response
 
@@ -45,8 +47,8 @@ def log_request(request: HttpRequest, response: HttpResponseBase, seconds: float
     if status in REFUSED:
         security_event("access_refused", facts, level=logging.WARNING)
     level = logging.WARNING if status >= SERVER_ERROR else logging.INFO
-    if route.startswith(PROBES):
-        level = logging.DEBUG
+    if request.path.startswith(settings.PROBE_PATHS):
+        level = logging.DEBUG  # they come every few seconds
     logger.log(level, "request", extra=facts | {"duration_ms": int(seconds * 1000)})
 
 

@@ -56,6 +56,12 @@ def deployment_checks(config: PayPalConfig) -> Iterator[Finding]:
             "Unset PAYPAL_CA_FILE; the sandbox is for development only.",
             "alley.E039",
         )
+    if config.client_id and config.mode == "sandbox":
+        yield Finding(
+            "PayPal is in sandbox mode: no money moves.",
+            "Set PAYPAL_MODE=live and the live credentials, unless this is a test shop.",
+            "alley.W031",
+        )
 
 
 FACTS = ProviderFacts(

@@ -95,6 +95,12 @@ def deployment_checks(config: StripeConfig) -> Iterator[Finding]:
             "Set STRIPE_PUBLISHABLE_KEY.",
             "alley.E037",
         )
+    if config.is_test:
+        yield Finding(
+            "Stripe's key is a test key: cards are not charged.",
+            "Set STRIPE_SECRET_KEY and STRIPE_PUBLISHABLE_KEY to the live keys, unless this is a test shop.",
+            "alley.W030",
+        )
 
 
 FACTS = ProviderFacts(
