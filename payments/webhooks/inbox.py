@@ -278,10 +278,8 @@ def decide_outcome(event: WebhookEvent, subject: Subject) -> Outcome:
             "our_amount": payment.amount,
         }
         return flag_mismatch(event, payment, detail)
-    has_agreed = provider_event.status == RemoteStatus.APPROVED
-    result = payment_sync_loaded(
-        payment, cause=event.kind, object_id=subject.object_id, has_agreed=has_agreed
-    )
+    approval = event.event_id if provider_event.status == RemoteStatus.APPROVED else ""
+    result = payment_sync_loaded(payment, cause=event.kind, object_id=subject.object_id, approval=approval)
     if note := find_unconfirmed_claim(subject, result.payment, is_whole=result.is_whole):
         return Outcome(EventState.RECEIVED, note, payment.pk)
     status = result.payment.get_status_display().lower()
