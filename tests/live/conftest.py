@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.cache.backends.redis import RedisCache
 from django.core.management import call_command
 from django.db import OperationalError, connection, connections
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
@@ -163,11 +164,12 @@ def mail(mail_server: MailServer) -> MailServer:
 def production(
     database, broker: str, mail_server: MailServer, static_files, tmp_path_factory
 ) -> Callable[..., Shop]:
-    """`production(**env)`: a shop as it runs in production, with a broker, a cache for all processes and mail.
+    """`production(**env)`: a shop as it runs in production, with a broker, an empty cache for all processes and mail.
 
     With `is_demo` its processes are those of `make run`."""
 
     def shop(*, is_demo: bool = False, **env: str) -> Shop:
+        RedisCache(f"{broker}/1", {}).clear()  # the module before may have left a provider marked as down
         services = {
             "CELERY_BROKER_URL": f"{broker}/0",
             "CACHE_URL": f"{broker.replace('redis', 'rediscache', 1)}/1",
