@@ -10,12 +10,14 @@ from playwright.sync_api import expect
 
 from artisans.accounts.models import User
 from artisans.accounts.tests.factories import UserFactory
+from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from payments.bookkeeping.saved_methods import method_store
 from payments.methods import PaymentMethod
 from payments.models import CallState, Payment, PaymentMethodInfo, ProviderCall, ProviderCustomer
 from payments.providers.contract import RemoteMethod
 from tests.checkout_client import DETAILS_FORM
+from tests.live.browser import Window
 from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
 from tests.live.users import order_body
 
@@ -204,6 +206,45 @@ def test_card_saved_while_paying_pays_the_next_order_with_its_button(window, use
 
     assert one.heading() == "Thank you for your order"
     assert len(sandbox.captured()) - before == 2
+
+
+@pytest.mark.browser
+def test_saved_card_that_the_bank_challenges_pays_or_gives_way_to_another(window, user, sandbox):
+    bowl, one, before = ProductFactory.create(stock=9), add(window, user), len(sandbox.captured())
+    one.type_card(THREE_D, button="card-save")
+    one.page.frame_locator("dialog iframe").get_by_role("button", name="Complete").click()
+    one.page.wait_for_url(f"{one.url}{LIST}")
+
+    order_with_saved_card(one, bowl)
+    one.press("Fail")
+    expect(one.page.locator(".notice.bad")).to_contain_text("could not confirm your identity")
+    assert (one.violations(), one.overflow()) == ([], "")
+    assert len(sandbox.captured()) == before
+    one.type_card(VISA)
+    one.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
+    assert one.heading() == "Thank you for your order"
+
+    order_with_saved_card(one, bowl)
+    one.press("Complete")
+    one.page.wait_for_url(re.compile(r"/shop/orders/[^/]+/$"))
+    assert one.heading() == "Thank you for your order"
+
+    outcomes = [
+        [a.outcome for a in payment.attempts.all()] for payment in Payment.objects.order_by("created_at")
+    ]
+    assert (outcomes, len(sandbox.captured()) - before) == ([["declined", "succeeded"], ["succeeded"]], 2)
+
+
+def order_with_saved_card(one: Window, product: Product) -> None:
+    """Up to the page of the bank, which asks at each payment with this card."""
+    one.add(product)
+    one.follow("Checkout")
+    one.details()
+    expect(one.page.get_by_label("Visa ending in 3184")).to_be_checked()
+    one.press("Continue to review")
+    one.page.wait_for_url("**/checkout/check/")
+    one.place_button.click()
+    one.page.wait_for_url("**/3d_secure/*")
 
 
 @pytest.mark.browser
