@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
 TEMPLATE = "migrated"  # the databases from which test databases are copied
 SQLITE_TEMPLATE = REPORTS / f"{TEMPLATE}.sqlite3"
-SPECIAL = "pg or crash or conformance or browser or browser_sqlite"
+SPECIAL = "pg or crash or conformance or browser or browser_sqlite or alone_sqlite"
 OURS = (
     "artisans",
     "orders",
@@ -74,6 +74,7 @@ RUNS = (
         limit=20,
     ),
     Run("outages", "alone", POSTGRES, (*BY_MODULE, "tests/live"), limit=15),
+    Run("outages on SQLite", "alone_sqlite", options=("tests/live",)),
     Run("API conformance", "conformance", POSTGRES, (*BY_MODULE, "tests/live")),
     Run("browser on SQLite", "browser_sqlite", frozenset({"chromium"}), ("tests/live",)),
     Run("sandbox in browser", "browser", frozenset({"chromium"}), ("sandbox",)),

@@ -69,7 +69,7 @@ def test_two_runs_that_wait_start_beside_those_that_share_the_cores(monkeypatch)
 
 
 def test_marked_tests_are_in_the_folders_of_their_runs():
-    marked = re.compile(r"pytest\.mark\.(pg|crash|alone|conformance|browser|browser_sqlite)\b")
+    marked = re.compile(r"pytest\.mark\.(pg|crash|alone|alone_sqlite|conformance|browser|browser_sqlite)\b")
     folders = ("artisans", "orders", "payments", "carts", "sandbox", "tests")
     found = {
         file.relative_to(ROOT).parent

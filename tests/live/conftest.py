@@ -164,18 +164,16 @@ def mail(mail_server: MailServer) -> MailServer:
 def production(
     database, broker: str, mail_server: MailServer, static_files, tmp_path_factory
 ) -> Callable[..., Shop]:
-    """`production(**env)`: a shop as it runs in production, with a broker, an empty cache for all processes and mail.
+    """`production(**env)`: a shop as it runs in production, with a broker, an empty cache and mail."""
 
-    With `is_demo` its processes are those of `make run`."""
-
-    def shop(*, is_demo: bool = False, **env: str) -> Shop:
+    def shop(**env: str) -> Shop:
         RedisCache(f"{broker}/1", {}).clear()  # the module before may have left a provider marked as down
         services = {
             "CELERY_BROKER_URL": f"{broker}/0",
             "CACHE_URL": f"{broker.replace('redis', 'rediscache', 1)}/1",
         }
         env = services | {"EMAIL_URL": mail_server.url} | env
-        return Shop(tmp_path_factory.mktemp("shop"), database_url(), env, is_demo=is_demo)
+        return Shop(tmp_path_factory.mktemp("shop"), database_url(), env)
 
     return shop
 

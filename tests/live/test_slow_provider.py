@@ -1,4 +1,6 @@
-"""A provider that takes eight seconds for each answer, with many open payments: mails and deadlines do not wait."""
+"""A provider that takes eight seconds for each answer, with many open payments: mails and deadlines do not wait. With
+the processes of the Procfile; test_slow_provider_sqlite.py does the same with those of `make run`.
+"""
 
 import threading
 import time
@@ -7,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.utils import timezone
 
+from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.notifications.models import MailState, Notification
@@ -23,11 +26,10 @@ EXPIRED_WITHIN = 60 + 5  # the periodic task runs once a minute
 pytestmark = [pytest.mark.crash, pytest.mark.alone, pytest.mark.usefixtures("clean_database")]
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["make_run", "procfile"])
-def shop(request, database, production: Callable[..., Shop], sandbox: Sandbox) -> Iterator[Shop]:
-    """The processes of `make run`, and those of the Procfile."""
+@pytest.fixture(scope="module")
+def shop(database, production: Callable[..., Shop], sandbox: Sandbox) -> Iterator[Shop]:
     env = sandbox.env | {"MAX_OPEN_ORDERS": "1000", "MAIL_POLL_SECONDS": "20"}
-    with production(is_demo=request.param, **env) as shop:
+    with production(**env) as shop:
         sandbox.tell(shop)
         shop.start()
         shop.mailer.start()
@@ -48,13 +50,23 @@ def unsent() -> int:
     return Notification.objects.filter(state=MailState.WAITING).count()
 
 
+def unanswered(provider: Sandbox) -> int:
+    return sum(row["status"] is None for row in provider.get("requests")["rows"])
+
+
 def keep_busy(stop: threading.Event) -> None:
     """Every open payment is due for a check all the time."""
     while not stop.wait(1):
         time_passes()
 
 
-def test_slow_provider_delays_neither_mails_nor_deadlines(caller, buyers, provider, shop):
+def test_slow_provider_delays_neither_mails_nor_deadlines(caller, buyers, provider):
+    check_that_nobody_waits(caller, buyers, provider)
+
+
+def check_that_nobody_waits(
+    caller: Callable[..., Caller], buyers: Callable[[int], list[User]], provider: Sandbox
+) -> None:
     bowl = ProductFactory.create(stock=100)
     for user in buyers(OPEN_PAYMENTS):
         card_order(caller(user), bowl)
@@ -64,7 +76,7 @@ def test_slow_provider_delays_neither_mails_nor_deadlines(caller, buyers, provid
     provider.fault("delay", path="/v1/*", count=None, seconds=SECONDS_PER_ANSWER)
 
     with meanwhile(keep_busy):
-        time.sleep(SECONDS_PER_ANSWER)  # until every place for provider calls is taken
+        wait_for(lambda: unanswered(provider), detail="nobody waits for the provider")
         transfer_order(other, bowl)
         ordered_at = time.monotonic()
         wait_for(lambda: not unsent(), detail="the email of the new order is not sent")
