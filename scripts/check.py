@@ -43,6 +43,7 @@ CHECKS = (
     ),
     Check("API description", ("-m", "scripts.openapi", "check")),
     Check("API compatibility", ("-m", "scripts.openapi", "compare")),
+    Check("locked packages", ("-m", "scripts.lock", "check")),
     Check("templates", ("-m", "djlint", "--lint", "--quiet", "templates")),
     Check("translations", ("-m", "scripts.messages", "check")),
     Check("no foreign scripts", ("-m", "scripts.external_hosts")),

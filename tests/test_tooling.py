@@ -10,6 +10,7 @@ import pytest
 import yaml
 from django.conf import settings
 
+from scripts import lock
 from scripts.check import CHECKS
 
 ROOT = settings.BASE_DIR
@@ -116,6 +117,17 @@ def test_every_requirement_is_pinned_the_same_in_the_constraints(kind):
     }
     for line in (ROOT / f"requirements{kind}.txt").read_text().splitlines()[1:]:
         assert re.sub(r"\[.*?\]", "", line).lower().replace("_", "-") in constraints
+
+
+def test_lock_that_lacks_or_changes_a_package_is_reported():
+    locked = lock.LOCK.read_text()
+    assert lock.find_errors(locked) == []
+    assert "http" not in locked, "it names no index"
+
+    changed = re.sub("^celery==.*? ", "celery==1.0 ", locked, flags=re.MULTILINE)
+    without = re.sub(r"^vine==[^\n]*\n(    .*\n)+", "", changed, flags=re.MULTILINE)
+    errors = lock.find_errors(without)
+    assert [error.split()[0] for error in errors] == ["vine", "celery"]
 
 
 RELEASES = tomllib.loads((ROOT / "docs/releases.toml").read_text()).get("release", [])
