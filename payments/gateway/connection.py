@@ -113,13 +113,13 @@ setting_changed.connect(lambda **_: call_slots_at.cache_clear(), weak=False)
 @contextmanager
 def call_slot(name: str) -> Iterator[None]:
     """Limits concurrent calls of this process to a provider. Errors: Unknown when all slots are taken."""
-    places = call_slots_at(name)
-    if not places.acquire(timeout=QUEUE_SECONDS):
+    slots = call_slots_at(name)
+    if not slots.acquire(timeout=QUEUE_SECONDS):
         raise Unknown("crowded", _("Too many calls of this process are waiting for the provider."))
     try:
         yield
     finally:
-        places.release()
+        slots.release()
 
 
 def webhook_read(facts: ProviderFacts, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
