@@ -111,6 +111,7 @@ class PagesAdmin(ModelAdmin):
     views: ClassVar[dict[str, StrOrPromise]] = {}
     list_before_template = "admin/_views.html"
     list_fullwidth = True
+    empty_value_display = "–"
     list_per_page = PER_PAGE
     paginator = BoundedPaginator
     show_full_result_count = False
