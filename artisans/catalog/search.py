@@ -6,7 +6,7 @@ description. If nothing matches, related words are tried and typing slips correc
 `search_index.py`: what is searched; docs/adr/0013-search-documents.md: why.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice, pairwise, product
@@ -166,7 +166,10 @@ def those_with(products: QuerySet[Product], condition: Condition) -> QuerySet[Pr
 
 
 class FoundProducts(Sequence[Product]):
-    """Products by their keys, in this order; only those asked for are read."""
+    """Products by their keys, in this order; only those asked for are read.
+
+    Slices and iteration leave out products that were removed since they were found; the index of one is an IndexError.
+    """
 
     def __init__(self, products: QuerySet[Product], keys: Iterable[UUID]) -> None:
         self.products, self.keys = products, list(keys)
@@ -180,10 +183,16 @@ class FoundProducts(Sequence[Product]):
     def __getitem__(self, index: slice) -> list[Product]: ...
     def __getitem__(self, index: int | slice) -> Product | list[Product]:
         if isinstance(index, int):
-            return self.products.get(pk=self.keys[index])
+            found = self.products.filter(pk=self.keys[index]).first()
+            if found is None:
+                raise IndexError("The product was removed.")
+            return found
         keys = self.keys[index]
-        found = {product.pk: product for product in self.products.filter(pk__in=keys).order_by()}
-        return [found[key] for key in keys if key in found]
+        by_key = {product.pk: product for product in self.products.filter(pk__in=keys).order_by()}
+        return [by_key[key] for key in keys if key in by_key]
+
+    def __iter__(self) -> Iterator[Product]:
+        return iter(self[:])
 
 
 def best_first(products: QuerySet[Product], words: Words) -> FoundProducts:

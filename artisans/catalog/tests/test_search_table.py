@@ -65,3 +65,15 @@ def test_of_very_many_products_the_best_are_found(shop, monkeypatch):
         monkeypatch.setattr(search_module, "MOST_RESULTS", most)
         for query, keys in rankings.items():
             assert best_first(products_on_sale(), query_words(query)).keys == keys[:most], query
+
+
+def test_products_removed_since_they_were_found_are_left_out(shop):
+    products = best_first(products_on_sale(), query_words("bowl"))
+    removed, *others = products
+    removed.is_active = False
+    removed.save()
+
+    assert [*products] == products[:] == others
+    assert products[1] == others[0]
+    with pytest.raises(IndexError):
+        products[0]
