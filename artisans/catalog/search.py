@@ -185,7 +185,7 @@ class FoundProducts(Sequence[Product]):
         if isinstance(index, int):
             found = self.products.filter(pk=self.keys[index]).first()
             if found is None:
-                raise IndexError("The product was removed.")
+                raise IndexError(index)
             return found
         keys = self.keys[index]
         by_key = {product.pk: product for product in self.products.filter(pk__in=keys).order_by()}
