@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.accounts.principals import Principal
+from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none, is_uuid
 from artisans.core.money import Money
@@ -67,13 +68,36 @@ def refunds_readable_by(principal: Principal) -> QuerySet[PaymentRefund]:
 
 def payment_lock(payment_id: UUID) -> tuple[Payment, Order]:
     """The payment and its order; locks the order first, then the payment. Errors: NotFound."""
-    order = get_or_none(orders_locked().filter(payments=payment_id))
+    order = orders_of_payment_locked.first(payment_id)
     if order is None:
         raise NotFound(_("Payment not found."))
-    payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
+    payment = payments_locked(payment_id)[0]
     payment.order = order
     check_locked(order)
     return payment, order
+
+
+@compiled
+def orders_of_payment_locked(payment_id: UUID) -> QuerySet[Order]:
+    return orders_locked().filter(payments=payment_id).order_by()
+
+
+@compiled
+def payments_locked(payment_id: UUID) -> QuerySet[Payment]:
+    return Payment.objects.select_for_update(of=("self",), no_key=True).filter(pk=payment_id).order_by()
+
+
+def payments_of(order: Order) -> list[Payment]:
+    """The order's payments, newest first."""
+    payments = payments_of_order(order.pk)
+    for payment in payments:
+        payment.order = order
+    return payments
+
+
+@compiled
+def payments_of_order(order_id: UUID) -> QuerySet[Payment]:
+    return Payment.objects.filter(order=order_id).order_by("-created_at")
 
 
 def open_payment(order: Order) -> Payment | None:
@@ -97,22 +121,32 @@ def payment_of_object(
     capture and for a `reference` to the payment, its current object ("" when it has none). None when no id is
     known (yet)."""
     for object_id in object_ids:
-        by_present = Payment.objects.filter(payment_provider=provider, provider_payment_id=object_id)
-        by_past = Payment.objects.filter(
-            calls__provider=provider, calls__object_id=object_id, calls__refund=None
-        )
-        by_capture = Payment.objects.filter(
-            captures__provider=provider, captures__provider_capture_id=object_id
-        )
-        for found in (by_present, by_past):
-            if (payment := get_or_none(found)) is not None:
+        for find in (payments_by_object, payments_by_past_object):
+            if (payment := find.first(provider, object_id)) is not None:
                 return payment, object_id
-        if (payment := get_or_none(by_capture)) is not None:
+        if (payment := payments_by_capture.first(provider, object_id)) is not None:
             return payment, payment.provider_payment_id or ""
     if is_uuid(reference):
         payment = get_or_none(Payment.objects.filter(pk=reference, payment_provider=provider))
         return (payment, payment.provider_payment_id or "") if payment else None
     return None
+
+
+@compiled
+def payments_by_object(provider: str, object_id: str) -> QuerySet[Payment]:
+    return Payment.objects.filter(payment_provider=provider, provider_payment_id=object_id).order_by()
+
+
+@compiled
+def payments_by_past_object(provider: str, object_id: str) -> QuerySet[Payment]:
+    made = Payment.objects.filter(calls__provider=provider, calls__object_id=object_id, calls__refund=None)
+    return made.order_by()
+
+
+@compiled
+def payments_by_capture(provider: str, object_id: str) -> QuerySet[Payment]:
+    found = Payment.objects.filter(captures__provider=provider, captures__provider_capture_id=object_id)
+    return found.order_by()
 
 
 def refund_due(order: Order, payment: Payment) -> int:
@@ -122,7 +156,7 @@ def refund_due(order: Order, payment: Payment) -> int:
 
 def balance_after_refunds(order: Order, *, without: PaymentRefund | None = None) -> Balance:
     """The order's balance as if every refund in progress had completed and `without` did not exist."""
-    payments = list(order.payments.all())
+    payments = payments_of(order)
     promised = [RefundStatus.REQUESTED, RefundStatus.PROCESSING, RefundStatus.COMPLETED]
     refunds = refund_sums(order, payments, statuses=promised, without=without)
     disputed = sum(payment.disputed_minor for payment in payments)

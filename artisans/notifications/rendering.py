@@ -23,19 +23,31 @@ SHARED_CONTEXT: list[Callable[[], dict[str, Any]]] = []
 LINK_BUILDERS: dict[str, Callable[[dict[str, Any]], str]] = {}
 
 
-def render(notification: Notification, *, hide_links: bool = False) -> Mail:
+def shared_context() -> dict[str, Any]:
+    return {name: value for part in SHARED_CONTEXT for name, value in part().items()}
+
+
+def render(
+    notification: Notification, *, hide_links: bool = False, shared: dict[str, Any] | None = None
+) -> Mail:
     """Render the subject, text and HTML; a link is built and signed where a template uses it, and never stored.
+
+    `shared`: `shared_context()`, for a caller that renders several.
 
     Staff see emails with hidden links, so that they cannot use a buyer's link to an order or a password reset.
 
     Errors: any error of a template or rendering function; the email then waits, and staff see it.
     """
-    shared = {name: value for part in SHARED_CONTEXT for name, value in part().items()}
     links: dict[str, Any] = {
         name: f"{settings.SITE_URL}/…" if hide_links else partial(build, notification.context)
         for name, build in LINK_BUILDERS.items()
     }
-    context = shared | format_facts(unpack(notification.context)) | links | {"site_url": settings.SITE_URL}
+    context = (
+        (shared or shared_context())
+        | format_facts(unpack(notification.context))
+        | links
+        | {"site_url": settings.SITE_URL}
+    )
     stem = f"emails/{notification.kind}"
     return Mail(
         subject=" ".join(render_to_string(f"{stem}.subject.txt", context).split()),

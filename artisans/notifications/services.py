@@ -1,7 +1,10 @@
 import logging
 import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -14,14 +17,19 @@ from django.utils import timezone
 from artisans.core.queue import enqueue_after_commit, run_each
 from artisans.notifications.facts import pack
 from artisans.notifications.kinds import KINDS
+from artisans.notifications.mail_server import deliver
 from artisans.notifications.models import KEY_LENGTH, MailState, Notification
-from artisans.notifications.rendering import render
+from artisans.notifications.rendering import render, shared_context
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
 MAX_TRIES = 12
 LATE_AFTER = timedelta(minutes=15)
+CHUNK = 10  # emails that one process claims at once
+
+
+TOGETHER: ContextVar["list[MailMessage] | None"] = ContextVar("TOGETHER", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,9 @@ def notifications_enqueue(*messages: MailMessage) -> None:
     """
     if unknown := {message.kind for message in messages} - KINDS.keys():
         raise LookupError(f"No app registered these kinds of email: {', '.join(sorted(unknown))}.")
+    if (together := TOGETHER.get()) is not None:
+        together.extend(messages)
+        return
     rows = [
         Notification(
             kind=message.kind,
@@ -58,6 +69,21 @@ def notifications_enqueue(*messages: MailMessage) -> None:
         enqueue_after_commit("notifications.send", *[row.pk for row in rows])
 
 
+@contextmanager
+def notifications_together() -> Iterator[None]:
+    """Write the emails that are enqueued in this block at its end, in one statement and for one task.
+
+    Do not enqueue any within a savepoint of the block that may be rolled back.
+    """
+    token = TOGETHER.set([])
+    try:
+        yield
+        messages = TOGETHER.get() or []
+    finally:
+        TOGETHER.reset(token)
+    notifications_enqueue(*messages)
+
+
 def short_key(key: str) -> str:
     """The key shortened to its column; a longer one ends in a hash of the whole."""
     if len(key) <= KEY_LENGTH:
@@ -67,24 +93,41 @@ def short_key(key: str) -> str:
 
 
 def notification_send(notification_id: UUID) -> bool:
-    """Send one waiting email, unless another process is sending it. Returns whether it was sent now.
+    """Send one waiting email. Returns whether it was sent now."""
+    return bool(notifications_send([notification_id]))
 
-    A crash after the mail server accepted it leads to a second sending under the same Message-ID.
+
+def notifications_send(ids: Sequence[UUID]) -> int:
+    """Send the waiting emails of these, except those that another process is sending. Returns how many were sent now.
+
+    A crash after the mail server accepted one leads to a second sending under the same Message-ID.
     """
+    return sum(send_chunk(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
+
+
+def send_chunk(ids: Sequence[UUID]) -> int:
+    """Claim and read them at once. Those that are left when half of the lease is over wait for the periodic task."""
     now = timezone.now()
     lease = now + LEASE
     claimed = Notification.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now),
-        pk=notification_id,
+        pk__in=ids,
         state=MailState.WAITING,
         next_try_at__lte=now,
     ).update(lease_until=lease)
     if not claimed:
-        return False
-    notification = Notification.objects.get(pk=notification_id)
-    mine = Notification.objects.filter(pk=notification_id, lease_until=lease, state=MailState.WAITING)
+        return 0
+    found = {mail.pk: mail for mail in Notification.objects.filter(pk__in=ids, lease_until=lease)}
+    mails = [found[pk] for pk in ids if pk in found]
+    shared = shared_context()
+    return sum(send_claimed(mail, shared, lease) for mail in mails if timezone.now() < now + LEASE / 2)
+
+
+def send_claimed(notification: Notification, shared: dict[str, Any], lease: datetime) -> bool:
+    mine = Notification.objects.filter(pk=notification.pk, lease_until=lease, state=MailState.WAITING)
+    tries = notification.tries + 1
     try:
-        mail = render(notification)
+        mail = render(notification, shared=shared)
         message = EmailMultiAlternatives(
             mail.subject,
             mail.text,
@@ -92,16 +135,15 @@ def notification_send(notification_id: UUID) -> bool:
             headers={"Message-ID": f"<{notification.pk}@{settings.SITE_HOST}>"},
         )
         message.attach_alternative(mail.html, "text/html")
-        message.send()
+        deliver(message)
     except Exception as error:  # of the mail server or a template: the recorded fact stays, the email waits
-        tries = notification.tries + 1
         is_over = tries >= MAX_TRIES
         level = logging.ERROR if is_over else logging.WARNING
         logger.log(level, "mail_failed", extra={"mail": str(notification.pk), "tries": tries}, exc_info=True)
         mine.update(
             tries=tries,
             state=MailState.DEAD if is_over else MailState.WAITING,
-            next_try_at=now + back_off(tries),
+            next_try_at=timezone.now() + back_off(tries),
             lease_until=None,
             last_error=f"{type(error).__name__}: {error}".replace("\x00", "")[:300],
         )
@@ -110,7 +152,7 @@ def notification_send(notification_id: UUID) -> bool:
         mine.update(
             state=MailState.SENT,
             sent_at=timezone.now(),
-            tries=notification.tries + 1,
+            tries=tries,
             lease_until=None,
             subject=mail.subject[:200],
             last_error="",
@@ -125,7 +167,8 @@ def notifications_send_due(*, limit: int = 100) -> int:
         Q(lease_until=None) | Q(lease_until__lt=now), state=MailState.WAITING, next_try_at__lte=now
     )
     ids = list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
-    return sum(run_each(ids, notification_send, event="mail_send_failed"))
+    chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+    return sum(run_each(chunks, notifications_send, event="mail_send_failed"))
 
 
 def notification_retry(notification_id: UUID) -> None:

@@ -2,13 +2,12 @@ from uuid import UUID
 
 from celery import shared_task
 
-from artisans.notifications.services import notification_send, notifications_send_due
+from artisans.notifications.services import notifications_send, notifications_send_due
 
 
 @shared_task(name="notifications.send")
 def notification_send_task(*notification_ids: str) -> None:
-    for notification_id in notification_ids:
-        notification_send(UUID(notification_id))
+    notifications_send([UUID(notification_id) for notification_id in notification_ids])
 
 
 @shared_task(name="notifications.send_due")

@@ -18,6 +18,19 @@ from carts.models import Cart
 from orders.holds import lines_awaiting_money
 from orders.models import StoreRules
 from orders.selectors import addresses_of, all_store_rules
+from orders.services import placing
+from payments import selectors as payment_selectors
+from payments.bookkeeping import payments as bookkeeping
+from payments.bookkeeping import provider_alerts
+from payments.bookkeeping.provider_alerts import alert_raise
+from payments.bookkeeping.review_flags import flag_raise
+from payments.gateway import payments as gateway
+from payments.gateway import sync
+from payments.methods import PaymentMethod
+from payments.models import CallState, FlagKind, ProviderCall, WebhookEvent
+from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
+from payments.tests.factories import apply_card_captures, start
+from payments.webhooks import events, inbox
 
 PACKAGES = ("artisans", "carts", "orders", "payments")
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -40,7 +53,37 @@ def assert_same(query: CompiledQuery[Any, Any], *args: Any) -> None:
         assert list(map(values, query(*args))) == plain
 
 
-def test_rows_are_those_of_the_plain_querysets(api, shopper):
+def cases_of_payments() -> dict[CompiledQuery[Any, Any], tuple[Any, ...]]:
+    """What an event that completes a payment reads."""
+    payment = start(PaymentMethod.CREDIT_CARD)
+    dispute = RemoteDispute("du_1", payment.amount, RemoteDisputeStatus.OPEN)
+    apply_card_captures(payment, disputes=(dispute,))
+    ProviderCall.objects.filter(payment=payment).update(object_id="pi_earlier", state=CallState.OPEN)
+    flag_raise(payment, FlagKind.UNREADABLE, "test")
+    alert_raise(provider="stripe", part="payments", detail="test")
+    event = WebhookEvent.objects.create(provider="stripe", event_id="evt_1", kind="test", content={"a": [1]})
+    capture = payment.captures.all()[0].provider_capture_id
+    return {
+        inbox.events_by_id: (event.pk,),
+        provider_alerts.open_parts: ("stripe",),
+        bookkeeping.open_disputes: (payment.order_id,),
+        gateway.open_calls: (payment.pk,),
+        sync.unreadable_flags: (payment.pk,),
+        events.captures_by_id: (payment.pk, capture),
+        payment_selectors.orders_of_payment_locked: (payment.pk,),
+        payment_selectors.payments_locked: (payment.pk,),
+        payment_selectors.payments_of_order: (payment.order_id,),
+        payment_selectors.payments_by_object: ("stripe", payment.provider_payment_id),
+        payment_selectors.payments_by_past_object: ("stripe", "pi_earlier"),
+        payment_selectors.payments_by_capture: ("stripe", capture),
+        placing.lines_of_order: (payment.order_id,),
+        placing.parcels_of_order: (payment.order_id,),
+    }
+
+
+def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
+    settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET = "sk_test_compiled", "whsec_compiled"
+    settings.STRIPE_PUBLISHABLE_KEY = "pk_test_compiled"
     client, goods = api(shopper), [ProductFactory.create() for _ in range(100)]
     rows = [{"product_id": str(product.pk), "quantity": 1} for product in goods]
     order = {"shipping_address": "1 Road", "payment_method": "bank_transfer", "order_items": rows[:3]}
@@ -64,6 +107,7 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper):
         selectors.items_with_products: (cart.pk,),
         selectors.items_with_locked_products: (cart.pk,),
     }
+    cases |= cases_of_payments()
     modules = [module for name, module in sys.modules.items() if name.startswith(PACKAGES)]
     known = {found for module in modules for found in vars(module).values() if type(found) is CompiledQuery}
     assert known == cases.keys()

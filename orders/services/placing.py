@@ -6,9 +6,12 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.catalog.services import StockLine, stock_take
+from artisans.core.compiled import compiled
 from orders.models import HeldLine, Order, OrderLine, OrderTransition, Parcel
 from orders.phones import phone_digits
 from orders.pricing import Quote
@@ -141,7 +144,22 @@ def held_lines_write(lines: list[OrderLine]) -> None:
 
 def load_placed_order(order: Order) -> PlacedOrder:
     """The order with its lines and parcels, read again."""
-    return PlacedOrder(order, list(order.lines.all()), list(order.parcels.select_related("artisan")))
+    placed = PlacedOrder(order, lines_of_order(order.pk), parcels_of_order(order.pk))
+    for line in placed.lines:
+        line.order = order
+    for parcel in placed.parcels:
+        parcel.order = order
+    return placed
+
+
+@compiled
+def lines_of_order(order_id: UUID) -> QuerySet[OrderLine]:
+    return OrderLine.objects.filter(order=order_id)
+
+
+@compiled
+def parcels_of_order(order_id: UUID) -> QuerySet[Parcel]:
+    return Parcel.objects.filter(order=order_id).select_related("artisan")
 
 
 def stock_lines(lines: list[OrderLine]) -> list[StockLine]:

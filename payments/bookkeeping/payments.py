@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.core.compiled import compiled
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.state import check_transition
 from orders.models import Order, StoreRules
@@ -27,7 +29,7 @@ from payments.models import (
     ProviderCall,
     RefundOrigin,
 )
-from payments.selectors import refund_sums
+from payments.selectors import payments_of, refund_sums
 from payments.statuses import (
     OPEN,
     PAYMENT_TRANSITIONS,
@@ -128,7 +130,7 @@ def order_settle(
 
     Returns the order with its lines and parcels if this released it.
     """
-    payments = list(order.payments.all())
+    payments = payments_of(order)
     released = order_apply_settlement(
         order,
         received=sum(payment.received_minor for payment in payments),
@@ -160,9 +162,15 @@ def held_minor(order: Order, payments: list[Payment]) -> int:
         return 0
     if order.status == OrderStatus.EXPIRED and PaymentRefund.objects.filter(payment__in=paid).exists():
         return sum(payment.received_minor for payment in paid)
-    disputes = Dispute.objects.filter(payment__in=paid, status=DisputeStatus.OPEN)
-    disputed = disputes.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    ids = {payment.pk for payment in paid}
+    disputed = sum(minor for payment_id, minor in open_disputes(order.pk) if payment_id in ids)
     return disputed + sum(payment.refund_reserved_minor for payment in paid)
+
+
+@compiled
+def open_disputes(order_id: UUID) -> QuerySet[Dispute, tuple[UUID, int]]:
+    disputes = Dispute.objects.filter(payment__order=order_id, status=DisputeStatus.OPEN)
+    return disputes.order_by().values_list("payment_id", "amount_minor")
 
 
 def external_returns_minor(order: Order, payments: Sequence[Payment]) -> int:

@@ -4,9 +4,10 @@ success."""
 import logging
 from collections.abc import Mapping
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from artisans.core.compiled import compiled
 from artisans.core.security.redaction import scrub
 from payments.models import ProviderAlert
 
@@ -31,13 +32,14 @@ def alert_resolve(*, provider: str, part: str) -> None:
 
 def alerts_sync(provider: str, parts: Mapping[str, str]) -> None:
     """`parts`: maps the name of each part to its error, or to "" if it succeeded."""
-    is_open = set(
-        ProviderAlert.objects.filter(provider=provider, part__in=parts, resolved_at=None)
-        .order_by()
-        .values_list("part", flat=True)
-    )
+    is_open = {part for (part,) in open_parts(provider)}
     for part, error in parts.items():
         if error:
             alert_raise(provider=provider, part=part, detail=error)
         elif part in is_open:
             alert_resolve(provider=provider, part=part)
+
+
+@compiled
+def open_parts(provider: str) -> QuerySet[ProviderAlert, tuple[str]]:
+    return ProviderAlert.objects.filter(provider=provider, resolved_at=None).order_by().values_list("part")

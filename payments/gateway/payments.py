@@ -13,10 +13,11 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from artisans.core.models import get_or_none
+from artisans.core.compiled import compiled
 from artisans.core.money import Money
 from orders.models import Order
 from payments.bookkeeping.attempts import (
@@ -172,7 +173,7 @@ def payment_sync_loaded(
     is applied to the row as locked then."""
     if not payment.is_remote:
         return PaymentResult(payment)
-    call = get_or_none(payment.calls.filter(state=CallState.OPEN, refund=None))
+    call = open_calls.first(payment.pk)
     if call is not None:
         call_result = finish_open_call(payment, call, approval)
         if not object_id:
@@ -202,6 +203,11 @@ def finish_open_call(payment: Payment, call: ProviderCall, approval: str) -> Cal
     if is_capture and call_result == CallResult():
         payment_mark_processing(payment.pk)
     return call_result
+
+
+@compiled
+def open_calls(payment_id: UUID) -> QuerySet[ProviderCall]:
+    return ProviderCall.objects.filter(payment=payment_id, state=CallState.OPEN, refund=None).order_by()
 
 
 def read_remote_payment(payment: Payment, object_id: str) -> RemotePayment:

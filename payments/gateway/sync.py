@@ -5,15 +5,17 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from artisans.core.compiled import compiled
 from artisans.core.models import get_or_none, save_columns
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.transactions import atomic_with_retry
 from artisans.notifications.facts import render_later
-from artisans.notifications.services import notifications_enqueue
+from artisans.notifications.services import notifications_enqueue, notifications_together
 from orders.mails import order_mail
 from orders.models import Order, StoreRules
 from orders.refunds import clear_ship_instructions
@@ -33,7 +35,7 @@ from payments.bookkeeping.review_flags import flag_clear, flag_raise, flag_refre
 from payments.declines import decline_message
 from payments.gateway.connection import provider
 from payments.mails import PaymentMail, method_name
-from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment
+from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment, PaymentFlag
 from payments.providers import contract
 from payments.providers.contract import PendingReason, RemotePayment, RemoteStatus
 from payments.selectors import object_ids_of, payment_lock
@@ -82,9 +84,10 @@ def apply_remote_state(
         plan_check(payment)
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
         return
-    apply_remote_amounts(
-        payment, order, remote, is_amount_wrong=bool(problem), cause=cause, actor_name=actor_name
-    )
+    with notifications_together():
+        apply_remote_amounts(
+            payment, order, remote, is_amount_wrong=bool(problem), cause=cause, actor_name=actor_name
+        )
 
 
 def apply_remote_amounts(
@@ -139,8 +142,14 @@ def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
     """Flag parts of the object that cannot be parsed, until they can be; the other parts are booked."""
     if remote.problems:
         flag_refresh(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
-    elif payment.flags.filter(kind=FlagKind.UNREADABLE, resolved_at=None).exists():
+    elif unreadable_flags(payment.pk):
         flag_clear(payment, FlagKind.UNREADABLE, _("The provider’s response can be read again."))
+
+
+@compiled
+def unreadable_flags(payment_id: UUID) -> QuerySet[PaymentFlag, tuple[UUID]]:
+    flags = PaymentFlag.objects.filter(payment=payment_id, kind=FlagKind.UNREADABLE, resolved_at=None)
+    return flags.order_by().values_list("pk")
 
 
 def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:

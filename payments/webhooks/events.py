@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
+from artisans.core.compiled import compiled
 from artisans.core.money import Money
 from artisans.core.security.encryption import decrypt_if_set, encrypt
 from payments.bookkeeping.attempts import find_challenged
 from payments.bookkeeping.refunds import STATUS_FROM_REMOTE as REFUND_STATUS_FROM_REMOTE
 from payments.gateway.sync import DISPUTE_STATUS_FROM_REMOTE, STATUS_FROM_REMOTE
-from payments.models import EventState, Payment, WebhookEvent
+from payments.models import Capture, EventState, Payment, WebhookEvent
 from payments.providers import contract
 from payments.providers.contract import ProviderEvent, RemoteStatus
 from payments.statuses import OPEN, RefundStatus
@@ -152,7 +155,13 @@ def is_missing_capture(provider_event: ProviderEvent, payment: Payment) -> bool:
     """Whether the event reports a capture that is not booked."""
     if not provider_event.capture_id or provider_event.status != RemoteStatus.SUCCEEDED:
         return False
-    return not payment.captures.filter(provider_capture_id=provider_event.capture_id).exists()
+    return not captures_by_id(payment.pk, provider_event.capture_id)
+
+
+@compiled
+def captures_by_id(payment_id: UUID, capture_id: str) -> QuerySet[Capture, tuple[UUID]]:
+    found = Capture.objects.filter(payment=payment_id, provider_capture_id=capture_id)
+    return found.order_by().values_list("pk")
 
 
 def is_known_dispute(provider_event: ProviderEvent, payment: Payment) -> bool:

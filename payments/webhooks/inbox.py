@@ -12,14 +12,14 @@ from uuid import UUID
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.compiled import compiled
 from artisans.core.errors import InvalidInput
-from artisans.core.models import get_or_none
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.redaction import scrub
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
@@ -158,10 +158,15 @@ def process_claimed(event: WebhookEvent, subject: Subject) -> None:
 
 
 def event_due(event_id: UUID) -> WebhookEvent | None:
-    event, now = get_or_none(WebhookEvent.objects.filter(pk=event_id)), timezone.now()
+    event, now = events_by_id.first(event_id), timezone.now()
     if event is None or event.state not in WAITS or event.next_try_at > now:
         return None
     return None if event.lease_until is not None and event.lease_until > now else event
+
+
+@compiled
+def events_by_id(event_id: UUID) -> QuerySet[WebhookEvent]:
+    return WebhookEvent.objects.filter(pk=event_id).order_by()
 
 
 def event_claim(event: WebhookEvent) -> bool:

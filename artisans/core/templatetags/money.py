@@ -1,6 +1,6 @@
 import copy
 import logging
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from babel import Locale
 from babel.localedata import locale_identifiers
@@ -30,8 +30,13 @@ def show(value: Money) -> str:
 
 @lru_cache(maxsize=4096)  # the same prices are shown over and over
 def written(value: Money, language: str) -> str:
-    locale = Locale.negotiate([to_locale(language)], locale_identifiers()) or Locale("en")
+    locale = locale_of(language)
     pattern = copy.copy(locale.currency_formats["standard"])
     decimals = exponent_of(value.currency)  # ISO 4217 decimals; Babel's follow the CLDR, which differs
     pattern.frac_prec = (decimals, decimals)
     return str(pattern.apply(value.as_decimal(), locale, currency=value.currency, currency_digits=False))
+
+
+@cache
+def locale_of(language: str) -> Locale:
+    return Locale.negotiate([to_locale(language)], locale_identifiers()) or Locale("en")

@@ -2,16 +2,19 @@
 
 import smtplib
 from datetime import timedelta
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.locmem import EmailBackend
+from django.core.mail.backends.smtp import EmailBackend as SMTPBackend
 from django.db import transaction
 from django.utils import timezone
 
 from artisans.core import queue
+from artisans.notifications import mail_server, services
 from artisans.notifications.models import MailState, Notification
 from artisans.notifications.services import (
     LEASE,
@@ -21,7 +24,9 @@ from artisans.notifications.services import (
     notification_retry,
     notification_send,
     notifications_enqueue,
+    notifications_send,
     notifications_send_due,
+    notifications_together,
 )
 
 pytestmark = pytest.mark.django_db
@@ -265,3 +270,61 @@ def test_mail_without_stored_shop_data_uses_the_current_store():
     notification_send(row.pk)
 
     assert STORE["support_email"] in mail.outbox[0].body
+
+
+def test_emails_enqueued_together_are_one_statement_and_one_task(monkeypatch, django_assert_num_queries):
+    enqueued = []
+    monkeypatch.setattr(services, "enqueue_after_commit", lambda name, *ids: enqueued.append((name, *ids)))
+    with django_assert_num_queries(1), notifications_together():
+        for key in ("one", "two", "one"):
+            notifications_enqueue(MailMessage("order_find", "ada@example.test", key, {"store": STORE}))
+        assert not enqueued
+    assert Notification.objects.count() == 2
+    assert [(name, len(ids)) for name, *ids in enqueued] == [("notifications.send", 3)]
+    with pytest.raises(RuntimeError), notifications_together():
+        notifications_enqueue(MailMessage("order_find", "ada@example.test", "three", {"store": STORE}))
+        raise RuntimeError
+    assert Notification.objects.count() == 2
+
+
+def test_several_emails_are_claimed_at_once_and_fail_alone(django_assert_num_queries):
+    rows = [queued(key) for key in "abc"]
+    queued("b", kind="unknown")
+    with django_assert_num_queries(3 + 3):  # claim, read, the rules of the store; an update each
+        assert notifications_send([row.pk for row in rows]) == 2
+    states = dict(Notification.objects.values_list("dedupe_key", "state"))
+    assert states == {"a": MailState.SENT, "b": MailState.WAITING, "c": MailState.SENT}
+
+
+class FakeSMTP(SMTPBackend):
+    """Counts connections; the server closes each after two emails."""
+
+    log: ClassVar[list[str]] = []
+
+    def open(self):
+        self.log.append("connect")
+        self.sent = 0
+
+    def close(self):
+        self.log.append("close")
+
+    def send_messages(self, messages):
+        if self.sent == 2:
+            raise smtplib.SMTPServerDisconnected("closed")
+        self.sent += 1
+        self.log.append("send")
+
+
+def test_connection_to_the_mail_server_is_kept_and_renewed(monkeypatch, settings):
+    settings.EMAIL_BACKEND = f"{__name__}.FakeSMTP"
+    monkeypatch.setattr(FakeSMTP, "log", [])
+    monkeypatch.setattr(mail_server, "kept", mail_server.Kept())
+    for _ in range(3):
+        mail_server.deliver(EmailMultiAlternatives())
+    assert FakeSMTP.log == ["connect", "send", "send", "close", "connect", "send"]
+    monkeypatch.setattr(mail_server, "IDLE_SECONDS", -1)
+    mail_server.deliver(EmailMultiAlternatives())
+    assert FakeSMTP.log[6:] == ["close", "connect", "send"]
+    monkeypatch.setattr(FakeSMTP, "open", lambda self: setattr(self, "sent", 2))
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        mail_server.deliver(EmailMultiAlternatives())

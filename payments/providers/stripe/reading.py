@@ -2,11 +2,12 @@
 created."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
 import stripe
 
@@ -59,9 +60,8 @@ class StripeReading:
     # ---- one -----------------------------------------------------------------------------------------------------
 
     def intent(self, intent_id: str, known_attempts: Collection[str] = ()) -> RemotePayment:
-        intent = self._link.execute(
-            lambda api: row_of(api.v1.payment_intents.retrieve(intent_id, {"expand": IN_INTENT}))
-        )
+        path = f"/v1/payment_intents/{quote(intent_id, safe='')}"
+        intent = self._link.execute(lambda api: fetch(api, path, {"expand": IN_INTENT}))
         return self._link.understand(lambda: self.whole(intent, known_attempts=known_attempts))
 
     def session(self, session_id: str, known_attempts: Collection[str] = ()) -> RemotePayment:
@@ -96,9 +96,7 @@ class StripeReading:
         captured = [charge for charge in charges if took_money(charge)]
         refunds = [row for charge in captured for row in self._refunds(charge, beside)]
         if disputes is None and captured:
-            disputes = beside.rows(
-                "disputes", lambda api: api.v1.disputes.list({"payment_intent": intent["id"], "limit": PAGE})
-            )
+            disputes = beside.fetch("disputes", {"payment_intent": intent["id"], "limit": PAGE})
         return payment_of(
             intent, charges=charges, refunds=refunds, disputes=disputes or (), lists=beside.lists
         )
@@ -110,11 +108,8 @@ class StripeReading:
         is_there = bool(charges) or not intent.get("latest_charge")
         if is_there and not is_new and accounts_for(intent, charges):
             return charges
-        found = beside.rows(
-            "charges",
-            lambda api: api.v1.charges.list(
-                {"payment_intent": intent["id"], "limit": PAGE, "expand": ["data.refunds"]}
-            ),
+        found = beside.fetch(
+            "charges", {"payment_intent": intent["id"], "limit": PAGE, "expand": ["data.refunds"]}
         )
         is_complete = not beside.lists["charges"] and accounts_for(intent, found)
         return found if is_complete else charges or charge_named_by(intent)
@@ -259,11 +254,18 @@ class Beside:
         self.lists: dict[str, str] = {}
 
     def rows(self, name: str, send: Callable[[stripe.StripeClient], Any]) -> Sequence[Row]:
+        return self._read(name, lambda api: list(rows_of(send(api))))
+
+    def fetch(self, name: str, params: dict[str, Any]) -> Sequence[Row]:
+        """The list at this path of the API, for each payment that is read."""
+        return self._read(name, lambda api: fetch_all(api, f"/v1/{name}", params))
+
+    def _read(self, name: str, read: Callable[[stripe.StripeClient], Sequence[Row]]) -> Sequence[Row]:
         if self._is_silent:
             self.lists[name] = self.lists.get(name) or "not asked: the provider did not answer just before"
             return ()
         try:
-            found = self._link.execute(lambda api: list(rows_of(send(api))))
+            found = self._link.execute(read)
         except (Refused, Unknown) as error:
             self._is_silent = isinstance(error, Unknown) and error.is_outage
             self.lists[name] = str(error)[:LONGEST_TEXT]
@@ -331,3 +333,27 @@ def rows_of(listing: Any) -> Iterator[Row]:
 
 def is_searchable(key: str) -> bool:
     return not {"'", '"', "\\"} & set(key)
+
+
+# Reading a payment skips the SDK's objects, which are built from JSON and taken apart again: 20% of the CPU time of an
+# event that completes a payment.
+
+
+def fetch(api: stripe.StripeClient, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The object at this path. Errors: TypeError for another kind of JSON."""
+    return as_row(api.raw_request("get", path, **params).data)
+
+
+def fetch_all(api: stripe.StripeClient, path: str, params: Mapping[str, Any]) -> list[Row]:
+    """All pages of a list."""
+    page = fetch(api, path, params)
+    rows: list[Row] = [as_row(row) for row in page["data"]]
+    if not page["has_more"]:
+        return rows
+    return rows + fetch_all(api, path, {**params, "starting_after": rows[-1]["id"]})
+
+
+def as_row(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("Not an object.")
+    return value
