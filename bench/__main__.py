@@ -13,6 +13,7 @@ from bench import against_oscar, reads
 from bench.client import JOURNEYS
 from bench.grown import run as run_grown
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
+from bench.on_sqlite import run as run_on_sqlite
 from bench.report import report
 from bench.servers import Site, shop_and_baseline
 from bench.webhooks import run as run_webhooks
@@ -65,6 +66,7 @@ def main() -> int:
         metavar="ORDERS",
         help=f"only the admin's lists and placing in a shop with many orders, by default {GROWN}",
     )
+    parts.add_argument("--sqlite", action="store_true", help="only ordering in one call, with SQLite")
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else FULL
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -72,6 +74,8 @@ def main() -> int:
     only_webhooks = chosen.webhooks is not None
     if chosen.grown:
         return run_grown(chosen.grown, print_line)
+    if chosen.sqlite:
+        return run_on_sqlite(print_line)
     started, misses = time.monotonic(), 0
     only_orders = chosen.orders or chosen.against_oscar
     if not (chosen.reads or only_webhooks):

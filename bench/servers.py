@@ -23,11 +23,12 @@ NO_LIMIT = str(10**9)  # the limits are checked but never reached
 
 @dataclass(frozen=True)
 class Site:
-    """A running web application with products and signed-in buyers. `pids`: its web server and its database."""
+    """A running web application with products and signed-in buyers. `pids`: its web server, and its database
+    if that is a server."""
 
     port: int
     database: str
-    pids: tuple[int, int]
+    pids: tuple[int, ...]
     products: list[str]
     tokens: list[str]
 
@@ -64,7 +65,7 @@ def site(
     wsgi: str,
     seed: str,
     env: dict[str, str],
-    database: Server,
+    database: Server | None,
     folder: Path,
     python: str = sys.executable,
 ) -> Iterator[Site]:
@@ -79,7 +80,7 @@ def site(
         argv, url=f"http://127.0.0.1:{port}", is_up=lambda: listens(port), log=folder / wsgi, env=env
     )
     for up in running(server):
-        pids = (pid_of(up), pid_of(database))
+        pids = (pid_of(up), *([pid_of(database)] if database else []))
         yield Site(port, env["DATABASE_URL"], pids, seeded["products"], seeded["tokens"])
 
 
