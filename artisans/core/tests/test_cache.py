@@ -1,3 +1,5 @@
+import os
+import re
 import socket
 import threading
 
@@ -50,6 +52,35 @@ def test_cache_that_ends_between_request_and_answer_starts_the_counters_over(mon
         thread.join()
     assert received[0]
     assert FailSafeRedisCache.away_until > 0
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*fork:DeprecationWarning"
+)  # of Python 3.12 and later, if there are threads
+def test_forked_process_opens_a_connection_of_its_own(monkeypatch):
+    """Otherwise both would read each other's answers."""
+    monkeypatch.setattr(FailSafeRedisCache, "away_until", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer_all, args=(server,), daemon=True).start()
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}?protocol=2"
+        cache = FailSafeRedisCache(url, {"OPTIONS": {"socket_timeout": 5, "retry": None}})
+        assert cache.count({"a": 5}) == [101]
+        if (child := os.fork()) == 0:
+            os._exit(cache.count({"a": 5})[0])
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 102
+        assert cache.count({"a": 5}) == [101]
+
+
+def answer_all(server: socket.socket) -> None:
+    """As a Redis whose counters have the number of the connection, from 101 on."""
+
+    def answer(connection: socket.socket, number: int) -> None:
+        while received := connection.recv(4096):
+            for command in re.findall(rb"\*\d+\r\n\$\d+\r\n(\w+)", received):
+                connection.sendall(b":%d\r\n" % number if command.startswith(b"INCR") else b"+OK\r\n")
+
+    for number in range(101, 104):
+        threading.Thread(target=answer, args=(server.accept()[0], number), daemon=True).start()
 
 
 def test_other_caches_count_too():
