@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from artisans.core.models import save_columns
 from artisans.core.security.encryption import keyed_hash
 from orders.models import Order
 from payments.bookkeeping.provider_alerts import alert_raise
@@ -38,6 +39,15 @@ FACTS = [  # columns with the name and text of the contract's
     "network_decline_code",
     "advice_code",
     "provider_reason",
+]
+DECIDED = [
+    "attempt_id",
+    "outcome",
+    "decline_group",
+    "decline_code",
+    "decided_at",
+    "fingerprint_hash",
+    "risk_score",
 ]
 
 
@@ -109,18 +119,15 @@ def challenge_decide(payment: Payment, known: Sequence[PaymentAttempt], attempt:
     if row is None:
         return False
     decided = build_attempt(payment, attempt, row.number)
-    decided.pk, decided.created_at, decided.tried_at = row.pk, row.created_at, row.tried_at
-    decided.decided_at = max(
-        row.tried_at, decided.decided_at or row.tried_at
-    )  # the provider's is in whole seconds
+    decided.pk = row.pk
+    # the provider's time is in whole seconds
+    decided.decided_at = max(row.tried_at, decided.decided_at or row.tried_at)
     decided.three_d_secure_flow = decided.three_d_secure_flow or row.three_d_secure_flow
     if attempt.attempt_id == attempt.challenge_id:
         decided.attempt_id = row.attempt_id
-    with (
-        suppress(IntegrityError),
-        transaction.atomic(),
-    ):  # the charge of another payment: a statistic, not money
-        decided.save(force_update=True)
+    # a charge that another payment has, too, must not stop the booking of money
+    with suppress(IntegrityError), transaction.atomic():
+        save_columns(decided, [*DECIDED, *FACTS])
     row.outcome = decided.outcome
     return True
 
