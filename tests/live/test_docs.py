@@ -13,9 +13,9 @@ def shop(postgres_only, demo_shop) -> Shop:
 
 
 @pytest.fixture
-def offline(window, shop):
-    """A window whose network ends at the shop; the fixture `window` fails on console errors and foreign requests."""
-    opened = window()
+def offline(shared_window, shop):
+    """A window whose network ends at the shop; its fixture fails on console errors and foreign requests."""
+    opened = shared_window()
     opened.page.route(lambda url: not url.startswith((shop.url, "data:")), lambda route: route.abort())
     return opened
 
