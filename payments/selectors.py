@@ -1,6 +1,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
@@ -23,6 +24,7 @@ from payments.models import (
     PaymentFlag,
     PaymentRefund,
     ProviderAlert,
+    ProviderCall,
     Receipt,
     ReconciliationRun,
     RefundDecision,
@@ -30,6 +32,7 @@ from payments.models import (
     RefundOrigin,
     WebhookEvent,
 )
+from payments.models.provider_call import CREATES_OBJECT
 from payments.models.webhook_event import UNSETTLED
 from payments.statuses import OPEN, PaymentStatus, RefundStatus
 
@@ -139,7 +142,10 @@ def payments_by_object(provider: str, object_id: str) -> QuerySet[Payment]:
 
 @compiled
 def payments_by_past_object(provider: str, object_id: str) -> QuerySet[Payment]:
-    made = Payment.objects.filter(calls__provider=provider, calls__object_id=object_id, calls__refund=None)
+    """By the calls that create objects: their ids have an index."""
+    made = Payment.objects.filter(
+        calls__provider=provider, calls__object_id=object_id, calls__operation__in=CREATES_OBJECT
+    )
     return made.order_by()
 
 
@@ -147,6 +153,29 @@ def payments_by_past_object(provider: str, object_id: str) -> QuerySet[Payment]:
 def payments_by_capture(provider: str, object_id: str) -> QuerySet[Payment]:
     found = Payment.objects.filter(captures__provider=provider, captures__provider_capture_id=object_id)
     return found.order_by()
+
+
+def payment_keys_of_objects(provider: str, objects: Sequence[tuple[Sequence[str], str]]) -> list[UUID | None]:
+    """The same for many objects, each given by its ids and its reference: their payments' keys, in four queries."""
+    ids = {object_id for object_ids, _reference in objects for object_id in object_ids}
+    references = {reference for _ids, reference in objects if is_uuid(reference)}
+    payments = Payment.objects.filter(payment_provider=provider).order_by()
+    created = ProviderCall.objects.filter(
+        provider=provider, object_id__in=ids, operation__in=CREATES_OBJECT
+    ).exclude(object_id="")
+    captures = Capture.objects.filter(provider=provider, provider_capture_id__in=ids).order_by()
+    known: list[dict[Any, UUID | None]] = [
+        dict(payments.filter(provider_payment_id__in=ids).values_list("provider_payment_id", "pk")),
+        dict(created.order_by().values_list("object_id", "payment_id")),
+        dict(captures.values_list("provider_capture_id", "payment_id")),
+    ]
+    named = {str(pk): pk for pk in payments.filter(pk__in=references).values_list("pk", flat=True)}
+
+    def key_of(object_ids: Sequence[str], reference: str) -> UUID | None:
+        found = (keys[object_id] for object_id in object_ids for keys in known if object_id in keys)
+        return next(found, None) or named.get(reference)
+
+    return [key_of(object_ids, reference) for object_ids, reference in objects]
 
 
 def refund_due(order: Order, payment: Payment) -> int:

@@ -12,12 +12,14 @@ class ReconciliationRun(BaseModel):
 
     `seen`: objects that the provider listed; `synced_count`: payments with changes that no event had reported
     and that were booked now; `differences`: what is left to review, each with `kind`, `object_id`, `payment`
-    (our id or "") and `detail`. A run without `finished_at` is still running or crashed.
+    (our id or "") and `detail`. A run without `finished_at` is still running or crashed; it is continued from
+    `compared_until`.
     """
 
     provider = models.CharField(max_length=32, choices=provider_choices)
     since = models.DateTimeField()
     until = models.DateTimeField()
+    compared_until = models.DateTimeField(null=True, blank=True)
     seen = models.PositiveIntegerField(default=0)
     synced_count = models.PositiveIntegerField(default=0)
     differences = models.JSONField(default=list)

@@ -352,7 +352,7 @@ class RemotePayment:
 
 @dataclass(frozen=True, slots=True)
 class ChangedPayments:
-    """Payments with activity in a period, whenever they were created: refunds, disputes, balance
+    """A page of payments with activity in a period, whenever they were created: refunds, disputes, balance
     transactions. Each is a tuple of its ids, the one to read first. `lists`: as in RemotePayment."""
 
     ids: tuple[tuple[str, ...], ...] = ()
@@ -599,13 +599,14 @@ class PaymentProvider(ABC):
         return self.read(object_ids[0]).reference
 
     def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
-        """Capability LIST: all objects created in this period, for daily reconciliation."""
+        """Capability LIST: all objects created in this period, for daily reconciliation, each when it is needed.
+        Earlier attempts may be left out."""
         raise NotImplementedError
 
-    def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
-        """Capability LIST: payments refunded, disputed or otherwise changed in this period. A list that fails
-        is named in `lists`; the others are still returned."""
-        return ChangedPayments()
+    def list_moved(self, since: datetime, until: datetime) -> Iterable[ChangedPayments]:
+        """Capability LIST: payments refunded, disputed or otherwise changed in this period, page by page; a payment may
+        be named again. A list that fails is named in `lists` of a page; the others are still returned."""
+        return ()
 
     def check_access(self) -> list[Access]:
         """Check every part of the API that the shop needs with read-only requests. Never raises; errors are

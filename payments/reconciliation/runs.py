@@ -2,14 +2,18 @@
 
 Anything that we missed is applied in the same way as a webhook event. Differences that remain are recorded
 for review and the payment is flagged; nothing is corrected in any other way.
+
+A period is compared day by day, and a day in batches as the provider lists it, so that memory does not grow with
+the number of transactions. A run that crashes is continued by the next one.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db.models import Q
@@ -19,7 +23,6 @@ from django.utils.translation import ngettext
 
 from artisans.core.errors import InvalidInput
 from artisans.core.models import save_columns
-from artisans.core.money import Money
 from artisans.core.security.redaction import scrub
 from payments.bookkeeping.provider_alerts import alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
@@ -27,17 +30,36 @@ from payments.gateway.connection import can, configured, execute
 from payments.gateway.payments import payment_sync
 from payments.gateway.sync import find_amount_mismatch, find_foreign_object
 from payments.models import CallState, Capture, Dispute, FlagKind, Payment, ProviderCall, ReconciliationRun
-from payments.providers import contract
-from payments.providers.contract import Capability, ObjectNotFound, ProviderError, RemotePayment
+from payments.providers.contract import (
+    Capability,
+    ObjectNotFound,
+    PaymentProvider,
+    ProviderError,
+    RemotePayment,
+)
 from payments.providers.registry import find_facts, reports_late
-from payments.selectors import object_ids_of, payment_of_object
-from payments.statuses import OPEN, DisputeStatus, RefundStatus
+from payments.reconciliation.books import (
+    Facts,
+    describe_facts,
+    facts_from_books,
+    facts_from_remote,
+    has_new_dispute,
+    ids_of,
+    read_books,
+)
+from payments.selectors import object_ids_of, payment_keys_of_objects
+from payments.statuses import OPEN, DisputeStatus
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 OVERLAP = timedelta(days=1)
 FIRST_SPAN = timedelta(days=3)
 MAX_SPAN = timedelta(days=31)
+STEP = timedelta(days=1)  # after which a run that crashes need not be repeated
+CRASHED_AFTER = timedelta(minutes=70)  # longer than the task may run
+BATCH = 100
 STUCK_AFTER = timedelta(hours=1)
 MOST_KEPT = 1000  # the log has all of them
 
@@ -63,16 +85,7 @@ class Difference(NamedTuple):
     detail: str
 
 
-class Fact(NamedTuple):
-    """A movement of money on which both sides must agree. `minor` is 0 where amounts are not comparable."""
-
-    what: str
-    id: str
-    minor: int
-
-
-Facts = set[Fact]
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, datetime], None]  # objects compared so far, and the end of the day that is compared
 
 
 def reconcile(
@@ -80,10 +93,10 @@ def reconcile(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    progress: Progress = lambda done, of: None,
+    progress: Progress = lambda done, day: None,
 ) -> ReconciliationRun:
-    """Compare one provider's transactions with our records. Without `since`, start one day before the end of
-    the last complete run.
+    """Compare one provider's transactions with our records. Without `since`, continue a run that crashed, or start
+    one day before the end of the last complete run.
 
     Errors: InvalidInput for a provider that cannot list payments, or a period that is empty or too long. If
     the provider does not respond, the run records the error and the next one starts where the last complete
@@ -94,61 +107,190 @@ def reconcile(
             _("%(name)s is not configured or cannot list its payments. Available: %(providers)s.")
             % {"name": name, "providers": ", ".join(reconcilable_providers())}
         )
-    until = until or timezone.now()
-    since = since or next_since(name, until)
-    if not since < until <= since + MAX_SPAN:
-        raise InvalidInput(_("The period must start before it ends and span at most 31 days."))
-    run = ReconciliationRun.objects.create(provider=name, since=since, until=until)
+    run = run_begin(name, since, until or timezone.now())
+    reconciler = Reconciler(run, progress)
     try:
-        remotes = execute(name, lambda provider: list(provider.list_payments(since, until)))
+        reconciler.compare_days()
     except ProviderError as error:
-        run.error = scrub(str(error))[:300]
+        reconciler.note_problem(error)
     else:
-        moved, unread, run.error = moved_between(name, remotes, since, until)
-        remotes += moved
-        run.seen = len(remotes)
-        remote_facts, disputed, unknown = collect_remote_facts(name, remotes)
-        run.synced_count, found = find_differences(
-            name, remote_facts, disputed, since=since, until=until, progress=progress
-        )
-        found = [*unread, *unknown, *found, *stuck_calls(name), *unregistered_payments(name)]
-        run.differences = [difference._asdict() for difference in found[:MOST_KEPT]]
-        for difference in found:
-            logger.error("reconciliation_difference", extra={"provider": name} | difference._asdict())
+        reconciler.compare_open_disputes()
+        reconciler.record([*stuck_calls(name), *unregistered_payments(name)])
     run.finished_at = timezone.now()
-    save_columns(run, ["seen", "synced_count", "differences", "error", "finished_at"])
+    reconciler.save("finished_at")
     return run
 
 
-def moved_between(
-    name: str, listed: list[RemotePayment], since: datetime, until: datetime
-) -> tuple[list[RemotePayment], list[Difference], str]:
-    """Payments with activity in the period, read in full; those that could not be read; and why the period
-    has to be compared again, "" if it need not."""
-    try:
-        moved = execute(name, lambda provider: provider.list_moved(since, until))
-    except ProviderError as error:
-        return [], [], scrub(str(error))[:300]
-    alerts_sync(name, moved.lists)
-    seen = {known for remote in listed for known in ids_of(remote)}
-    remotes, unread = [], []
-    for ids in moved.ids:
-        if seen.isdisjoint(ids):
+def run_begin(name: str, since: datetime | None, until: datetime) -> ReconciliationRun:
+    """Errors: InvalidInput."""
+    crashed = find_crashed_run(name) if since is None else None
+    if crashed is not None and crashed.since < until <= crashed.since + MAX_SPAN:
+        crashed.until = max(until, crashed.until)
+        save_columns(crashed, ["until"])
+        return crashed
+    since = since or next_since(name, until)
+    if not since < until <= since + MAX_SPAN:
+        raise InvalidInput(_("The period must start before it ends and span at most 31 days."))
+    return ReconciliationRun.objects.create(provider=name, since=since, until=until)
+
+
+def find_crashed_run(name: str) -> ReconciliationRun | None:
+    """The provider's last run, if it saved nothing for longer than a run may take."""
+    last = ReconciliationRun.objects.filter(provider=name).order_by("-created_at").first()
+    if last is None or last.finished_at or last.updated_at > timezone.now() - CRASHED_AFTER:
+        return None
+    return last
+
+
+class Reconciler:
+    """One run. What it remembers of a day are the keys of the payments that it compared, and the ids of objects that
+    belong to none of ours."""
+
+    def __init__(self, run: ReconciliationRun, progress: Progress) -> None:
+        self.run, self.progress = run, progress
+        self.compared: set[UUID] = set()
+        self.others: set[str] = set()
+        self.read_in_full: set[UUID] = set()  # of the whole run; few
+        self.other_count = 0
+
+    def compare_days(self) -> None:
+        """Errors: those of the provider when it lists its payments."""
+        start = self.run.compared_until or self.run.since
+        while start < self.run.until:
+            end = min(start + STEP, self.run.until)
+            self.compare_day(start, end)
+            self.run.compared_until = start = end
+            self.save("compared_until")
+        if self.other_count:
+            extra = {"provider": self.run.provider, "count": self.other_count}
+            logger.info("reconciliation_of_others", extra=extra)
+
+    def compare_day(self, since: datetime, until: datetime) -> None:
+        name = self.run.provider
+        self.compared, self.others = set(), set()
+        for remotes in batches(name, lambda provider: provider.list_payments(since, until)):
+            self.compare_objects(remotes)
+            self.progress(self.run.seen, until)
+        try:
+            lists: dict[str, str] = {}
+            for pages in batches(name, lambda provider: provider.list_moved(since, until), size=1):
+                self.compare_objects(self.read_unseen(pages[0].ids))
+                lists |= pages[0].lists
+        except ProviderError as error:
+            self.note_problem(error)
+        else:
+            alerts_sync(name, lists)
+            self.note_problem("; ".join(f"{part}: {error}" for part, error in lists.items() if error))
+        unlisted = captured_between(name, since, min(until, self.run.until - reports_late(name)))
+        self.compare_payments({payment: set() for payment in unlisted - self.compared}, changed=set())
+        self.progress(self.run.seen, until)
+
+    def read_unseen(self, ids: Iterable[tuple[str, ...]]) -> list[RemotePayment]:
+        """The payments with these ids that were not compared today, read in full; each has several ids."""
+        found, objects, taken = [], list(ids), set[UUID | None]()
+        keys = payment_keys_of_objects(self.run.provider, [(known, "") for known in objects])
+        for known, key in zip(objects, keys, strict=True):
+            if key in self.compared or key in taken or not self.others.isdisjoint(known):
+                continue
+            taken |= {key} - {None}
             try:
-                remotes.append(read_current(name, ids[0]))
+                found.append(read_current(self.run.provider, known[0]))
             except ProviderError as error:
-                unread.append(Difference(Kind.UNREADABLE, ids[0], "", scrub(str(error))[:300]))
-            else:
-                seen.update(ids_of(remotes[-1]))
-    return (
-        remotes,
-        unread,
-        "; ".join(f"{part}: {error}" for part, error in moved.lists.items() if error)[:300],
-    )
+                self.others.update(known)
+                self.record([Difference(Kind.UNREADABLE, known[0], "", scrub(str(error))[:300])])
+        return found
+
+    def compare_objects(self, remotes: list[RemotePayment]) -> None:
+        """A movement that refers to a payment which we do not have is a difference. Objects without a reference belong
+        to other applications, and are counted."""
+        self.run.seen += len(remotes)
+        keys = payment_keys_of_objects(
+            self.run.provider, [(ids_of(remote), remote.reference) for remote in remotes]
+        )
+        facts = defaultdict[UUID, Facts](set)
+        books = read_books({key for key in keys if key is not None})
+        changed: set[UUID] = set()
+        for remote, key in zip(remotes, keys, strict=True):
+            if key is None:
+                self.note_other(remote)
+                continue
+            facts[key] |= facts_from_remote(remote)
+            if has_new_dispute(books.disputes[key], remote):
+                changed.add(key)
+        self.compare_payments(facts, changed=changed)
+
+    def note_other(self, remote: RemotePayment) -> None:
+        self.others.update((remote.object_id, *remote.related_ids))
+        if not remote.reference:
+            self.other_count += 1
+        elif facts := facts_from_remote(remote):
+            currency = remote.captures[0].amount.currency if remote.captures else "XXX"
+            text = _("%(facts)s; reference: %(reference)s")
+            detail = text % {"facts": describe_facts(facts, currency), "reference": remote.reference[:60]}
+            self.record([Difference(Kind.MISSING_HERE, remote.object_id, "", detail)])
+
+    def compare_payments(self, facts: dict[UUID, Facts], *, changed: Collection[UUID]) -> None:
+        """`facts`: what the provider shows of each payment. Those that differ from our books, and those that changed,
+        are read in full."""
+        for keys in chunks(facts):
+            books = read_books(keys)
+            differing = [key for key in keys if facts[key] != books.facts[key] or key in changed]
+            payments = Payment.objects.in_bulk(differing)
+            for key in differing:
+                before = books.facts[key]
+                self.record(compare_payment_safely(payments[key], before, facts[key]))
+                self.run.synced_count += facts_from_books(key) != before
+            self.compared.update(keys)
+            self.read_in_full.update(differing)
+
+    def compare_open_disputes(self) -> None:
+        """Closing a dispute moves no money, so no list of the period contains it."""
+        open_ones = Dispute.objects.filter(provider=self.run.provider, status=DisputeStatus.OPEN).order_by()
+        left = set(open_ones.values_list("payment_id", flat=True)) - self.read_in_full
+        self.compare_payments({payment: set() for payment in left}, changed=left)
+
+    def record(self, differences: list[Difference]) -> None:
+        for difference in differences:
+            logger.error(
+                "reconciliation_difference", extra={"provider": self.run.provider} | difference._asdict()
+            )
+        kept = [difference._asdict() for difference in differences]
+        self.run.differences = [*self.run.differences, *kept][:MOST_KEPT]
+
+    def note_problem(self, problem: object) -> None:
+        """Why the period has to be compared again."""
+        text = scrub(str(problem))
+        if text and text not in self.run.error:
+            self.run.error = "; ".join(filter(None, [self.run.error, text]))[:300]
+
+    def save(self, *columns: str) -> None:
+        save_columns(self.run, ["seen", "synced_count", "differences", "error", *columns])
 
 
-def ids_of(remote: RemotePayment) -> tuple[str, ...]:
-    return (remote.object_id, *remote.related_ids, *(capture.capture_id for capture in remote.captures))
+def batches(
+    name: str, open_list: Callable[[PaymentProvider], Iterable[T]], size: int = BATCH
+) -> Iterator[list[T]]:
+    """Parts of a list at the provider; each is a call of its own, so that a long list counts neither as slow nor as one
+    that nobody answers. Errors: those of the provider."""
+    rows: list[Iterator[T]] = []
+
+    def take(provider: PaymentProvider) -> list[T]:
+        rows[:] = rows or [iter(open_list(provider))]
+        return list(islice(rows[0], size))
+
+    while batch := execute(name, take):
+        yield batch
+
+
+def chunks(keys: Iterable[UUID]) -> Iterator[list[UUID]]:
+    left = iter(keys)
+    while chunk := list(islice(left, BATCH)):
+        yield chunk
+
+
+def captured_between(name: str, since: datetime, until: datetime) -> set[UUID]:
+    booked = Capture.objects.filter(provider=name, created_at__gte=since, created_at__lt=until).order_by()
+    return set(booked.values_list("payment_id", flat=True))
 
 
 def reconcilable_providers() -> list[str]:
@@ -160,96 +302,6 @@ def next_since(name: str, until: datetime) -> datetime:
     last = good.order_by("-until").values_list("until", flat=True).first()
     since = min(last, until) - OVERLAP if last else until - FIRST_SPAN
     return max(since, until - MAX_SPAN)
-
-
-# ---- both sides -----------------------------------------------------------------------------------------------------
-
-
-def facts_from_books(payment: Payment) -> Facts:
-    """The movements in our records."""
-    captures = payment.captures.order_by().values_list("provider_capture_id", "amount_minor")
-    refunds = (
-        payment.refunds.filter(status=RefundStatus.COMPLETED).exclude(provider_refund_id=None).order_by()
-    )
-    lost = payment.disputes.filter(status=DisputeStatus.LOST).order_by()
-    return {
-        *(Fact("capture", *row) for row in captures),
-        *(Fact("refund", str(row.provider_refund_id), row.amount_minor) for row in refunds),
-        *(Fact("lost dispute", row, 0) for row in lost.values_list("provider_dispute_id", flat=True)),
-    }
-
-
-def facts_from_remote(remote: RemotePayment) -> Facts:
-    """The movements at the provider. A failed refund is none."""
-    done, lost = contract.RemoteRefundStatus.SUCCEEDED, contract.RemoteDisputeStatus.LOST
-    return {
-        *(Fact("capture", capture.capture_id, capture.amount.minor) for capture in remote.captures),
-        *(Fact("refund", row.refund_id, row.amount.minor) for row in remote.refunds if row.status == done),
-        *(Fact("lost dispute", row.dispute_id, 0) for row in remote.disputes if row.status == lost),
-    }
-
-
-def collect_remote_facts(
-    name: str, remotes: Iterable[RemotePayment]
-) -> tuple[dict[UUID, Facts], set[UUID], list[Difference]]:
-    """The provider's movements of our payments; payments with changed disputes; and movements that refer to a
-    payment which we do not have. Objects without a reference belong to other applications, and are counted."""
-    remote_facts, disputed, found, others = defaultdict[UUID, Facts](set), set(), [], 0
-    for remote in remotes:
-        known = payment_of_object(name, ids_of(remote), remote.reference)
-        if known is not None:
-            remote_facts[known[0].pk] |= facts_from_remote(remote)
-            if is_dispute_new(known[0], remote):
-                disputed.add(known[0].pk)
-        elif not remote.reference:
-            others += 1
-        elif facts := facts_from_remote(remote):
-            currency = remote.captures[0].amount.currency if remote.captures else "XXX"
-            text = _("%(facts)s; reference: %(reference)s")
-            detail = text % {"facts": describe_facts(facts, currency), "reference": remote.reference[:60]}
-            found.append(Difference(Kind.MISSING_HERE, remote.object_id, "", detail))
-    if others:
-        logger.info("reconciliation_of_others", extra={"provider": name, "count": others})
-    return remote_facts, disputed, found
-
-
-def find_differences(
-    name: str,
-    remote_facts: dict[UUID, Facts],
-    disputed: set[UUID],
-    *,
-    since: datetime,
-    until: datetime,
-    progress: Progress,
-) -> tuple[int, list[Difference]]:
-    """How many payments were updated, and the differences that remain."""
-    disputed = disputed | payments_with_open_disputes(name)
-    booked = Capture.objects.filter(
-        provider=name, created_at__gte=since, created_at__lt=until - reports_late(name)
-    )
-    payments = Payment.objects.in_bulk(
-        {*remote_facts, *booked.values_list("payment_id", flat=True), *disputed}
-    ).values()
-    synced_count, found = 0, []
-    for place, payment in enumerate(payments, start=1):
-        before, theirs = facts_from_books(payment), remote_facts.get(payment.pk, set())
-        if before != theirs or payment.pk in disputed:
-            found += compare_payment_safely(payment, before, theirs)
-            synced_count += facts_from_books(payment) != before
-        progress(place, len(payments))
-    return synced_count, found
-
-
-def payments_with_open_disputes(name: str) -> set[UUID]:
-    """Payments with open disputes: closing one moves no money, so no list of the period contains it."""
-    open_ones = Dispute.objects.filter(provider=name, status=DisputeStatus.OPEN).order_by()
-    return set(open_ones.values_list("payment_id", flat=True))
-
-
-def is_dispute_new(payment: Payment, remote: RemotePayment) -> bool:
-    """Whether a dispute differs from our record of it; an open one is no movement, but may be new."""
-    ours = {(row.provider_dispute_id, row.status.lower(), row.amount) for row in payment.disputes.all()}
-    return any((row.dispute_id, row.status.value, row.amount) not in ours for row in remote.disputes)
 
 
 def compare_payment_safely(payment: Payment, before: Facts, remote_facts: Facts) -> list[Difference]:
@@ -283,7 +335,10 @@ def compare_payment(payment: Payment, before: Facts, remote_facts: Facts) -> lis
         if problem := find_foreign_object(payment, remote) or find_amount_mismatch(payment, remote):
             found.append(Difference(Kind.MISMATCH, object_id, ours, problem))
     gone = before - remote_facts if is_whole else set()  # a list that could not be fetched proves nothing
-    for kind, facts in ((Kind.NOT_BOOKED, remote_facts - facts_from_books(payment)), (Kind.NOT_THERE, gone)):
+    for kind, facts in (
+        (Kind.NOT_BOOKED, remote_facts - facts_from_books(payment.pk)),
+        (Kind.NOT_THERE, gone),
+    ):
         found += [
             Difference(kind, fact.id, ours, f"{describe_facts({fact}, payment.currency)}.")
             for fact in sorted(facts)
@@ -351,10 +406,3 @@ def stuck_calls(name: str) -> list[Difference]:
         )
         for call in old.order_by("created_at")
     ]
-
-
-def describe_facts(facts: Facts, currency: str) -> str:
-    return ", ".join(
-        f"{fact.what} {fact.id}" + (f" of {Money(fact.minor, currency)}" if fact.minor else "")
-        for fact in sorted(facts)
-    )

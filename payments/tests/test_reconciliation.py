@@ -1,6 +1,7 @@
 """Reconciliation of the providers' records with ours, against the sandbox over a real socket."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
@@ -24,7 +25,13 @@ from payments.models import (
     ProviderCall,
     ReconciliationRun,
 )
-from payments.providers.contract import CreateRequest
+from payments.providers.contract import (
+    Capture,
+    ChangedPayments,
+    CreateRequest,
+    RemotePayment,
+    RemoteStatus,
+)
 from payments.reconciliation import runs
 from payments.reconciliation.runs import Kind, reconcile
 from payments.selectors import reconciliation_runs_to_review
@@ -350,6 +357,73 @@ def test_task_is_scheduled_every_night(settings):
     assert tasks.count(reconcile_task.name) == 1
 
 
+# ---- many payments, and crashes -------------------------------------------------------------------------------------
+
+
+class Listing:
+    """A provider that lists payments of another shop; the requested days are kept."""
+
+    def __init__(self, of_a_day: int) -> None:
+        self.of_a_day, self.days, self.crashes_at = of_a_day, [], 0
+
+    def list_payments(self, since, until):
+        self.days.append(since)
+        if len(self.days) == self.crashes_at:
+            raise SystemExit("killed")
+        for number in range(self.of_a_day):
+            yield RemotePayment(
+                f"pi_{since:%d}_{number}",
+                RemoteStatus.SUCCEEDED,
+                usd("12.00"),
+                "" if number else "0f9a4c58-8e0c-4a52-9d86-1f2f6a9f7c11",
+                is_live=False,
+                captures=(Capture(f"ch_{since:%d}_{number}", usd("12.00")),),
+            )
+
+    def list_moved(self, since, until):
+        for first in range(0, self.of_a_day, 100):
+            numbers = range(first, min(first + 100, self.of_a_day))
+            yield ChangedPayments(tuple((f"pi_{since:%d}_{number}",) for number in numbers))
+
+
+@pytest.fixture
+def listing(stripe, monkeypatch):
+    made = Listing(of_a_day=1)
+    monkeypatch.setattr(runs, "execute", lambda _name, operation: operation(made))
+    return made
+
+
+def test_memory_and_statements_do_not_grow_with_the_payments_of_a_day(listing, django_assert_max_num_queries):
+    peaks = []
+    for listing.of_a_day in (300, 300, 3300):
+        tracemalloc.start()
+        with django_assert_max_num_queries(60 + listing.of_a_day // 100 * 12):
+            run = reconcile("stripe", since=timezone.now() - timedelta(hours=20))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+        assert (run.seen, len(run.differences), run.error) == (listing.of_a_day, 1, "")
+    assert (peaks[2] - peaks[1]) / 3000 < 500, "bytes for each payment more"
+
+
+def test_crashed_run_is_continued_and_keeps_what_it_found(listing, time_machine):
+    listing.crashes_at = 3
+    with pytest.raises(SystemExit):
+        reconcile("stripe")
+    [crashed] = ReconciliationRun.objects.all()
+    days = [crashed.since + timedelta(days=n) for n in range(5)]
+    assert (listing.days, crashed.compared_until, len(crashed.differences)) == (days[:3], days[2], 2)
+
+    time_machine.move_to(timezone.now() + timedelta(hours=23), tick=False)
+    run = reconcile("stripe")
+
+    assert (run.pk, run.since, run.until) == (crashed.pk, crashed.since, timezone.now())
+    assert listing.days[3:] == days[2:4]
+    assert [row["object_id"] for row in run.differences] == [f"pi_{day:%d}_0" for day in days[:4]]
+    assert (run.seen, run.compared_until, bool(run.finished_at)) == (4, run.until, True)
+    assert reconcile("stripe").pk != run.pk
+
+
 # ---- command ------------------------------------------------------------------------------------------------------
 
 
@@ -370,7 +444,7 @@ def test_command_shows_progress_and_differences(paid):
 
     assert code == 0
     assert "1 checked, 0 updated, 0 differences." in result
-    assert "1 of 1 payments" in noise
+    assert "stripe: 1 payments, until" in noise
 
 
 def test_command_exits_with_one_when_differences_remain(paid, foreign_payment):

@@ -579,7 +579,7 @@ def test_listing_equals_reading_one_by_one(adapter, sandbox):
     pay(sandbox, adapter.create_hosted(build_create_request("d")))
     adapter.create_hosted(build_create_request("e"))
 
-    listed = adapter.list_payments(*last_hour())
+    listed = list(adapter.list_payments(*last_hour()))
 
     assert len(listed) == 5
     for remote in listed:

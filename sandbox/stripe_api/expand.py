@@ -33,6 +33,7 @@ LINKS: dict[str, dict[str, str]] = {
     },
     "setup_intent": {"customer": "customer", "payment_method": "payment_method"},
 }
+MOVED = ("charge", "refund", "dispute")  # sources of balance transactions
 LISTED = {"refunds": "refund", "line_items": "item"}
 COLLECTIONS = {
     "balance_transactions": "balance_transaction",
@@ -97,7 +98,8 @@ def linked(account: Account, node: Json, name: str) -> Json | None:
     kind = LINKS[node["object"]][name]
     if kind == "list":
         return listed(account, node, name)
-    found = account.get(kind, node.get(name))
+    kinds = MOVED if name == "source" else (kind,)
+    found = next(filter(None, (account.get(kind, node.get(name)) for kind in kinds)), None)
     return copy.deepcopy(found) if found else node.get(name)
 
 

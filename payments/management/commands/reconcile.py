@@ -56,13 +56,16 @@ class Command(BaseCommand):
     def run_provider(
         self, name: str, since: datetime | None, until: datetime | None, *, is_quiet: bool
     ) -> ReconciliationRun:
-        def progress(done: int, of: int) -> None:
-            self.stderr.write(f"\r{name}: {done} of {of} payments", ending="\n" if done == of else "")
+        def progress(done: int, day: datetime) -> None:
+            self.stderr.write(
+                f"\r{name}: {done} payments, until {timezone.localtime(day):%Y-%m-%d %H:%M}", ending=""
+            )
 
         try:
             if is_quiet:
                 return reconcile(name, since=since, until=until)
             run = reconcile(name, since=since, until=until, progress=progress)
+            self.stderr.write("")
         except InvalidInput as error:
             raise CommandError(error.detail) from None
         for row in run.differences:

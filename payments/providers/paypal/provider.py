@@ -1,8 +1,9 @@
 """PayPal behind our contract: Orders v2, Payments v2, Vault v3, disputes, reports and webhooks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -287,32 +288,31 @@ class PayPalProvider(PaymentProvider):
                 return text_at(found, name) if name else self._payment(found).reference
         raise ObjectNotFound("no_such_object")
 
-    def list_payments(self, since: datetime, until: datetime) -> Iterable[RemotePayment]:
+    def list_payments(self, since: datetime, until: datetime) -> Iterator[RemotePayment]:
         """Payments in which money moved, as PayPal's reports list them, a few hours late.
 
         Those with refunds or reversals are read in full, whenever they were paid. The others come from the report
-        alone, with their capture's id as `object_id` if it names no order.
+        alone, with their capture's id as `object_id` if it names no order. The report is read twice, so that no payment
+        has to be kept until its refund is met.
         """
-        payments: list[RemotePayment] = []
-        undone: dict[str, str] = {}
-        for movement in movements(self._client, since, until, is_live=self.is_live):
-            if movement.payment:
-                payments.append(movement.payment)
-            elif movement.undone not in undone:
-                undone[movement.undone] = self._order_of(movement.undone)
-        read_in_full = {capture_id for capture_id, order_id in undone.items() if order_id}
-        yield from (payment for payment in payments if read_in_full.isdisjoint(payment.related_ids))
-        for order_id in sorted({undone[capture_id] for capture_id in read_in_full}):
+        report = partial(movements, self._client, since, until, is_live=self.is_live)
+        undone = {movement.undone for movement in report() if movement.undone}
+        orders = {capture_id: order_id for capture_id in undone if (order_id := self._order_of(capture_id))}
+        for movement in report():
+            if movement.payment and orders.keys().isdisjoint(movement.payment.related_ids):
+                yield movement.payment
+        for order_id in sorted(set(orders.values())):
             yield self.read(order_id)
 
-    def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
+    def list_moved(self, since: datetime, until: datetime) -> Iterator[ChangedPayments]:
         """Payments with changed disputes; refunds and reversals are in the reports that `list_payments` reads."""
         try:
             captures = set(captures_disputed(self._client, since, until))
         except (Refused, Unknown) as error:
-            return ChangedPayments(lists={"disputes": str(error)[:LONGEST_TEXT]})
+            yield ChangedPayments(lists={"disputes": str(error)[:LONGEST_TEXT]})
+            return
         orders = ((self._order_of(capture), capture) for capture in sorted(captures))
-        return ChangedPayments(tuple(ids for ids in orders if ids[0]), lists={"disputes": ""})
+        yield ChangedPayments(tuple(ids for ids in orders if ids[0]), lists={"disputes": ""})
 
     def check_access(self) -> list[Access]:
         """A 404 for an object shows that the permission exists."""

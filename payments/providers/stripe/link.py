@@ -1,6 +1,7 @@
 """Requests to Stripe through the official SDK, configured once; the only place that maps its errors to ours."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import requests
@@ -89,6 +90,13 @@ class StripeLink:
             problem = unreadable(error)
         raise problem
 
+    def pages(self, send: Callable[[stripe.StripeClient], Any]) -> Iterator[list[Row]]:
+        """Each page of a list when it is needed. Errors: Refused, Unknown."""
+        page = self.execute(send)
+        while rows := self.execute(partial(rows_of_page, page)):
+            yield rows
+            page = self.execute(partial(next_page, page))
+
     def error_of(self, send: Callable[[stripe.StripeClient], object]) -> str:
         """Why the response cannot be used; "" if it can."""
         try:
@@ -127,6 +135,14 @@ class StripeLink:
 
 def unreadable(error: Exception) -> Unknown:
     return Unknown("unreadable", f"{type(error).__name__}: {scrub(str(error))[:200]}")
+
+
+def rows_of_page(page: Any, _api: stripe.StripeClient) -> list[Row]:
+    return [row_of(one) for one in page]
+
+
+def next_page(page: Any, _api: stripe.StripeClient) -> Any:
+    return page.next_page()
 
 
 def addresses(base: str) -> Any:

@@ -1,7 +1,7 @@
 """Cards by Stripe: PaymentIntents on our page, Checkout Sessions on Stripe's, refunds, saved cards, webhooks."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
@@ -130,11 +130,11 @@ class StripeProvider(PaymentProvider):
     def find_reference(self, object_ids: Sequence[str]) -> str:
         return next((self.read(one).reference for one in object_ids if INTENT_ID.fullmatch(one)), "")
 
-    def list_payments(self, since: datetime, until: datetime) -> list[RemotePayment]:
+    def list_payments(self, since: datetime, until: datetime) -> Iterator[RemotePayment]:
         """`until` is exclusive. A session stands for its intent. Secrets and addresses are left out."""
         return self._reading.between(since, until)
 
-    def list_moved(self, since: datetime, until: datetime) -> ChangedPayments:
+    def list_moved(self, since: datetime, until: datetime) -> Iterator[ChangedPayments]:
         return self._reading.moved(since, until)
 
     def check_access(self) -> list[Access]:

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -155,88 +154,74 @@ class StripeReading:
 
     # ---- many ----------------------------------------------------------------------------------------------------
 
-    def between(self, since: datetime, until: datetime) -> list[RemotePayment]:
-        """Each payment once: as its session if that was created in this period, otherwise as its intent."""
+    def between(self, since: datetime, until: datetime) -> Iterator[RemotePayment]:
+        """Each payment once: as its session if that was created in this period, otherwise as its intent. With its
+        latest charge, which is the one that captured its money; earlier ones are left out."""
         start, end = int(since.timestamp()), int(until.timestamp())
-        earlier = int((since - LIFE_OF_SESSION).timestamp())
-        sessions = self._link.execute(lambda api: all_sessions(api, earlier, end))
-        intents = self._link.execute(lambda api: all_intents(api, start, end))
         beside = Beside(self._link)
-        disputes = beside.rows(
-            "disputes", lambda api: api.v1.disputes.list({"created": {"gte": start}, "limit": PAGE})
+        disputes = by_intent(
+            beside.rows(
+                "disputes", lambda api: api.v1.disputes.list({"created": {"gte": start}, "limit": PAGE})
+            )
         )
-        charges = beside.rows(
-            "charges",
-            lambda api: api.v1.charges.list(
-                {"created": {"gte": start}, "limit": PAGE, "expand": ["data.refunds"]}
-            ),
-        )
-        of_intent, charges_of = by_intent(disputes), by_intent(charges)
 
         def whole(intent: Row) -> RemotePayment:
-            """From the lists above, without requests for each intent."""
-            charges = charges_of[intent["id"]] or charges_in(intent)
-            return self.whole(intent, of_intent[intent["id"]], charges)
+            """From the lists, without requests for each intent."""
+            return self.whole(intent, disputes.get(intent["id"], ()), charges_in(intent))
 
-        found, listed = [], set()
-        for row in sessions:
+        def listed(remote: RemotePayment) -> RemotePayment:
+            return replace(remote, action=None, lists=dict(remote.lists) | beside.lists)
+
+        session_of_intent: dict[str, str] = {}
+        shown: set[str] = set()
+        for row in self._sessions(start - int(LIFE_OF_SESSION.total_seconds()), end):
             intent = row.get("payment_intent")
+            if intent:
+                session_of_intent[id_of(intent)] = row["id"]
             if row["created"] >= start:
-                made = whole(intent) if intent else None
-                found.append(session_of(row, made))
-                listed.add(id_of(intent))
-        of_session = {
-            id_of(row["payment_intent"]): row["id"] for row in sessions if row.get("payment_intent")
-        }
-        for row in intents:
-            if row["id"] not in listed:
-                session = of_session.get(row["id"])
-                remote = whole(row)
-                found.append(replace(remote, related_ids=(session,) if session else ()))
-        return [replace(one, action=None, lists=dict(one.lists) | beside.lists) for one in found]
+                yield listed(session_of(row, whole(intent) if intent else None))
+                shown.add(id_of(intent))
+        for row in self._intents(start, end):
+            if row["id"] not in shown:
+                session = session_of_intent.get(row["id"])
+                yield listed(replace(whole(row), related_ids=(session,) if session else ()))
+
+    def _sessions(self, start: int, end: int) -> Iterator[Row]:
+        params: Any = {"created": {"gte": start, "lt": end}, "limit": PAGE}
+        params["expand"] = [f"data.{path}" for path in IN_SESSION]
+        for page in self._link.pages(lambda api: api.v1.checkout.sessions.list(params)):
+            yield from (row for row in page if row["mode"] == "payment")
+
+    def _intents(self, start: int, end: int) -> Iterator[Row]:
+        params: Any = {"created": {"gte": start, "lt": end}, "limit": PAGE}
+        params["expand"] = [f"data.{path}" for path in IN_INTENT]
+        for page in self._link.pages(lambda api: api.v1.payment_intents.list(params)):
+            yield from page
 
     def access(self) -> list[Access]:
         return [Access(part, permission, self._link.error_of(read)) for part, permission, read in ACCESS]
 
     # ---- activity on payments of any age ---------------------------------------------------------------------------
 
-    def moved(self, since: datetime, until: datetime) -> ChangedPayments:
+    def moved(self, since: datetime, until: datetime) -> Iterator[ChangedPayments]:
         """By the time of the refund, dispute or balance transaction itself."""
-        created: dict[str, Any] = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+        created = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
         params: Any = {"created": created, "limit": PAGE}
         beside = Beside(self._link)
-        rows = [
-            *beside.rows("refunds", lambda api: api.v1.refunds.list(params)),
-            *beside.rows("disputes", lambda api: api.v1.disputes.list(params)),
-        ]
-        known = {row.get("id") for row in rows}
-        for movement in beside.rows("balance", lambda api: api.v1.balance_transactions.list(params)):
-            source = movement.get("source")
-            if isinstance(source, str) and source not in known:
-                known.add(source)
-                rows += beside.rows("balance", partial(source_of, source))
-        found = dict.fromkeys(ids for row in rows if (ids := payment_ids(row)))
-        return ChangedPayments(tuple(found), beside.lists)
+        for page in beside.pages("refunds", lambda api: api.v1.refunds.list(params)):
+            yield changed(page)
+        for page in beside.pages("disputes", lambda api: api.v1.disputes.list(params)):
+            yield changed(page)
+        whole: Any = params | {
+            "expand": ["data.source"]
+        }  # the refund, dispute or charge; payouts and fees name no payment
+        for page in beside.pages("balance", lambda api: api.v1.balance_transactions.list(whole)):
+            yield changed([mapping(row.get("source")) for row in page])
+        yield ChangedPayments(lists=beside.lists)
 
 
-def source_of(source: str, api: stripe.StripeClient) -> "OneRow":
-    """The refund, dispute or charge of a balance transaction; none for a payout or fee."""
-    kind, _, _ = source.partition("_")
-    if kind in {"re", "pyr"}:
-        return OneRow(api.v1.refunds.retrieve(source))
-    if kind in {"du", "dp"}:
-        return OneRow(api.v1.disputes.retrieve(source))
-    return OneRow(api.v1.charges.retrieve(source)) if kind in {"ch", "py"} else OneRow(None)
-
-
-class OneRow:
-    """A single object in the form of a list."""
-
-    def __init__(self, row: stripe.StripeObject | None) -> None:
-        self._row = row
-
-    def auto_paging_iter(self) -> Iterator[stripe.StripeObject]:
-        return iter([self._row] if self._row else [])
+def changed(rows: Iterable[Row]) -> ChangedPayments:
+    return ChangedPayments(tuple(dict.fromkeys(ids for row in rows if (ids := payment_ids(row)))))
 
 
 def payment_ids(row: Row) -> tuple[str, ...]:
@@ -254,24 +239,34 @@ class Beside:
         self.lists: dict[str, str] = {}
 
     def rows(self, name: str, send: Callable[[stripe.StripeClient], Any]) -> Sequence[Row]:
-        return self._read(name, lambda api: list(rows_of(send(api))))
+        return self._all(name, self.pages(name, send))
 
     def fetch(self, name: str, params: dict[str, Any]) -> Sequence[Row]:
         """The list at this path of the API, for each payment that is read."""
-        return self._read(name, lambda api: fetch_all(api, f"/v1/{name}", params))
+        path = f"/v1/{name}"
+        return self._all(
+            name, self._read(name, lambda: [self._link.execute(lambda api: fetch_all(api, path, params))])
+        )
 
-    def _read(self, name: str, read: Callable[[stripe.StripeClient], Sequence[Row]]) -> Sequence[Row]:
+    def pages(self, name: str, send: Callable[[stripe.StripeClient], Any]) -> Iterator[Sequence[Row]]:
+        return self._read(name, lambda: self._link.pages(send))
+
+    def _all(self, name: str, pages: Iterable[Sequence[Row]]) -> Sequence[Row]:
+        """None if one of the pages fails."""
+        found = [row for page in pages for row in page]
+        return () if self.lists[name] else found
+
+    def _read(self, name: str, read: Callable[[], Iterable[Sequence[Row]]]) -> Iterator[Sequence[Row]]:
         if self._is_silent:
             self.lists[name] = self.lists.get(name) or "not asked: the provider did not answer just before"
-            return ()
+            return
         try:
-            found = self._link.execute(read)
+            yield from read()
         except (Refused, Unknown) as error:
             self._is_silent = isinstance(error, Unknown) and error.is_outage
             self.lists[name] = str(error)[:LONGEST_TEXT]
-            return ()
+            return
         self.lists.setdefault(name, "")
-        return found
 
 
 def has_news(charge: Row, known_attempts: Collection[str]) -> bool:
@@ -301,22 +296,6 @@ def accounts_for(intent: Row, charges: Sequence[Row]) -> bool:
         return bool(captured_in(charges) == intent.get("amount_received", 0))
     except UNREADABLE:
         return False
-
-
-def all_sessions(api: stripe.StripeClient, start: int, end: int) -> list[Row]:
-    expand = [f"data.{path}" for path in IN_SESSION]
-    listing = api.v1.checkout.sessions.list(
-        {"created": {"gte": start, "lt": end}, "limit": PAGE, "expand": expand}
-    )
-    return [row for row in rows_of(listing) if row["mode"] == "payment"]
-
-
-def all_intents(api: stripe.StripeClient, start: int, end: int) -> list[Row]:
-    expand = [f"data.{path}" for path in IN_INTENT]
-    listing = api.v1.payment_intents.list(
-        {"created": {"gte": start, "lt": end}, "limit": PAGE, "expand": expand}
-    )
-    return list(rows_of(listing))
 
 
 def by_intent(disputes: Iterable[Row]) -> dict[str, list[Row]]:
