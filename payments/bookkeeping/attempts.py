@@ -119,16 +119,17 @@ def challenge_decide(payment: Payment, known: Sequence[PaymentAttempt], attempt:
     if row is None:
         return False
     decided = build_attempt(payment, attempt, row.number)
-    decided.pk = row.pk
     # the provider's time is in whole seconds
     decided.decided_at = max(row.tried_at, decided.decided_at or row.tried_at)
     decided.three_d_secure_flow = decided.three_d_secure_flow or row.three_d_secure_flow
     if attempt.attempt_id == attempt.challenge_id:
         decided.attempt_id = row.attempt_id
+    columns = [*DECIDED, *FACTS]
+    for name in columns:
+        setattr(row, name, getattr(decided, name))
     # a charge that another payment has, too, must not stop the booking of money
     with suppress(IntegrityError), transaction.atomic():
-        save_columns(decided, [*DECIDED, *FACTS])
-    row.outcome = decided.outcome
+        save_columns(row, columns)
     return True
 
 
