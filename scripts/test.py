@@ -35,7 +35,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 WORKERS = min(4, CORES)
 SIDE_BY_SIDE = ("-n", str(WORKERS), "--dist=worksteal")
 BY_MODULE = ("-n", "2", "--dist=loadfile")  # tests of a module share a shop and mostly wait for processes
-WAITING = 2  # runs at a time that mostly wait, beside those that compute
+WAITING = WORKERS  # runs that mostly wait, at a time, beside those that compute
 PROGRESS_SECONDS = 20  # between progress lines when there is no terminal
 
 
@@ -64,7 +64,7 @@ class Run:
 POSTGRES, BROWSER = frozenset({"postgres"}), frozenset({"postgres", "chromium"})
 # In starting order: the longest first, and last the one whose processes end together.
 RUNS = (
-    Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS), limit=20, cores=WORKERS),
+    Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS), limit=30, cores=WORKERS),
     Run("browser", "browser and not browser_sqlite", BROWSER, (*BY_MODULE, "tests/live"), limit=20),
     Run(
         "races and crashes",
@@ -85,7 +85,7 @@ LAST = Run(
     f"not ({SPECIAL})",
     POSTGRES,
     (*SIDE_BY_SIDE, "--only-with-database", *OURS),
-    limit=20,
+    limit=30,
     cores=WORKERS,
 )
 # On the other Pythons of this machine: a purchase, every email, money, refunds and both providers; 90 seconds in total.

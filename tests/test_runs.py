@@ -53,8 +53,9 @@ def test_run_over_its_time_limit_is_ended_with_its_servers_and_fails(monkeypatch
     assert "=== slow one, 0:" in capsys.readouterr().out
 
 
-def test_two_runs_that_wait_start_beside_those_that_share_the_cores(monkeypatch):
+def test_runs_that_wait_start_beside_those_that_share_the_cores(monkeypatch):
     monkeypatch.setattr(runner, "CORES", 2)
+    monkeypatch.setattr(runner, "WAITING", 2)
     waits, both_cores, one_core = Run("waits", ""), Run("both", "", cores=2), Run("one", "", cores=1)
     for run, busy, fits in (
         (both_cores, [], True),
