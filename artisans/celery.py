@@ -28,7 +28,7 @@ def drop_stale_connections(**_: object) -> None:
 def allow_long_statements(**_: object) -> None:
     """Nobody waits for a nightly task, which the task's own limits end."""
     if timeouts := settings.DATABASES["default"].get("TIMEOUTS"):
-        timeouts["statement_timeout"] = f"{settings.CELERY_TASK_SOFT_TIME_LIMIT}s"
+        timeouts["statement_timeout"] = settings.CELERY_TASK_SOFT_TIME_LIMIT
 
 
 @worker_before_create_process.connect

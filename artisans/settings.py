@@ -213,11 +213,11 @@ else:
         "tcp_user_timeout": 30_000,
         **DATABASE.get("OPTIONS", {}),
     }
-    # Set for each session by artisans.core.postgresql, not behind a pooler. Workers: artisans/celery.py.
+    # In seconds; set for each session by artisans.core.postgresql, not behind a pooler. Workers: artisans/celery.py.
     DATABASE["TIMEOUTS"] = {
-        "statement_timeout": f"{env.int('DATABASE_STATEMENT_TIMEOUT', default=30)}s",
-        "lock_timeout": "15s",
-        "idle_in_transaction_session_timeout": "60s",
+        "statement_timeout": env.int("DATABASE_STATEMENT_TIMEOUT", default=30),
+        "lock_timeout": 15,
+        "idle_in_transaction_session_timeout": 60,
     }
     if pool := env.int("DATABASE_POOL", default=0):
         DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool, "timeout": 5}

@@ -5,12 +5,18 @@ fork, and safe behind a pooler such as PgBouncer in transaction mode.
 import logging
 import os
 import select
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
+import psycopg
 from django.db import connections
 from django.db.backends.postgresql import base
 
 logger = logging.getLogger(__name__)
+
+MARGIN = 5  # seconds more than the server has to end a statement by itself
+R = TypeVar("R")
 
 # Has no row, and no effect, if the session belongs to a pooler, which lends it to other clients too.
 SET_TIMEOUTS = "SELECT {} FROM (SELECT pg_backend_pid() AS pid) AS session WHERE pid = %s"
@@ -20,8 +26,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _configure_connection(self, connection: Any) -> bool:
         """Called by Django and by psycopg's pool for each new connection."""
         super()._configure_connection(connection)  # type: ignore[misc]  # its types leave it out
-        timeouts: dict[str, str] = self.settings_dict.get("TIMEOUTS") or {}
-        columns = ["1", *(f"set_config('{name}', '{value}', false)" for name, value in timeouts.items())]
+        timeouts: dict[str, int] = self.settings_dict.get("TIMEOUTS") or {}
+        if seconds := timeouts.get("statement_timeout"):
+            connection.wait = partial(wait_within, seconds + MARGIN, connection.wait, connection.pgconn)
+        columns = ["1", *(f"set_config('{name}', '{value}s', false)" for name, value in timeouts.items())]
         with connection.cursor() as cursor:
             cursor.execute(SET_TIMEOUTS.format(", ".join(columns)), [backend_pid(connection)])
             is_direct = cursor.fetchone() is not None
@@ -48,6 +56,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         waiting = select.poll()
         waiting.register(self.connection.fileno(), select.POLLIN)
         return not waiting.poll(0)
+
+
+def wait_within(seconds: int, wait: Callable[..., R], pgconn: Any, gen: Any, **options: Any) -> R:
+    """psycopg's wait for an answer, which would never end while the server hangs. Errors: psycopg.OperationalError."""
+    try:
+        return wait(gen, **{"timeout": seconds} | options)
+    except psycopg.errors._WaitTimeout as error:
+        if "timeout" in options:
+            raise  # psycopg's own
+        pgconn.finish()  # nobody waits for the answer any more
+        raise psycopg.OperationalError(f"The server has not answered within {seconds} s.") from error
 
 
 def backend_pid(connection: Any) -> int:

@@ -4,7 +4,7 @@ import os
 
 import psycopg
 import pytest
-from django.db import NotSupportedError, connection
+from django.db import NotSupportedError, OperationalError, connection
 
 from artisans.catalog.models import Category
 from artisans.core.postgresql import base
@@ -30,12 +30,12 @@ def show(name: str) -> str:
 
 def test_sessions_have_timeouts_but_not_those_of_a_pooler(monkeypatch, caplog):
     """A pooler announces a process of its own instead of the server's."""
-    timeouts = {"statement_timeout": "30s", "lock_timeout": "15s"}
+    timeouts = {"statement_timeout": 30, "lock_timeout": 15}
     monkeypatch.setitem(connection.settings_dict, "TIMEOUTS", timeouts)
     monkeypatch.delitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", raising=False)
     try:
         connection.close()
-        assert {name: show(name) for name in timeouts} == timeouts
+        assert {name: show(name) for name in timeouts} == {"statement_timeout": "30s", "lock_timeout": "15s"}
         assert (connection.connection.prepare_threshold, caplog.messages) == (5, [])
 
         monkeypatch.setattr(base, "backend_pid", lambda _: 0)
@@ -81,6 +81,25 @@ def test_migration_that_changes_a_column_fails_one_request_and_none_after_it():
         assert read() == []
     finally:
         change(size)
+        connection.close()
+
+
+def test_server_that_hangs_costs_a_bounded_wait(monkeypatch):
+    try:
+        with monkeypatch.context() as patch:
+            patch.setitem(connection.settings_dict, "TIMEOUTS", {"statement_timeout": 1})
+            patch.setattr(base, "MARGIN", 0)
+            connection.close()
+            hanging = session()
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")  # as if the server did not come to it
+            with pytest.raises(OperationalError, match="not answered within 1 s"):
+                cursor.execute("SELECT pg_sleep(60)")
+        assert not connection.is_usable()
+        connection.close_if_unusable_or_obsolete()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [hanging])
+    finally:
         connection.close()
 
 
