@@ -66,7 +66,8 @@ def wait_within(seconds: int, wait: Callable[..., R], pgconn: Any, gen: Any, **o
         if "timeout" in options:
             raise  # psycopg's own
         pgconn.finish()  # nobody waits for the answer any more
-        raise psycopg.OperationalError(f"The server has not answered within {seconds} s.") from error
+        message = f"The server has not answered within {seconds} s."  # not for translation
+        raise psycopg.OperationalError(message) from error
 
 
 def backend_pid(connection: Any) -> int:
