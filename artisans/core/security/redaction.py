@@ -9,12 +9,13 @@ SECRETS = re.compile(
     r"|(?<!\w)[0-9a-f]{32}-\d[^/\s]*"  # the token of an order link
 )
 
-SHORTEST = 13  # digits of a card number; keys and tokens are longer
+PART_OF_SECRET = re.compile(r"[_\s]")  # every short one has it
+SHORTEST_CARD = 13  # digits
 
 
 def scrub(text: str) -> str:
     """Mask provider keys, tokens, order links and card numbers."""
-    if len(text) < SHORTEST:
+    if len(text) < SHORTEST_CARD and not PART_OF_SECRET.search(text):
         return text
     text, parts, end = SECRETS.sub("[secret]", text), [], 0
     for start, after in card_number_spans(text):

@@ -26,6 +26,7 @@ from artisans.core.security.tokens import order_token
         "sk_live_abcDEF123",
         "rk_test_abcDEF123",
         "whsec_abcDEF123",
+        "whsec_abcdef",
         "pi_3abc_secret_xyz",
         "Bearer aa_0123456789abcdef0123",
         "bearer abc.def.ghi",
