@@ -6,7 +6,6 @@ from datetime import timedelta
 from html import unescape
 from itertools import product
 
-import pytest
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import strip_tags
@@ -153,8 +152,6 @@ def classes(text: str) -> set[str]:
     return {name for name, pattern in SENTENCES.items() if re.search(pattern, text)}
 
 
-@pytest.mark.django_db
-@pytest.mark.usefixtures("store")
 def test_no_page_says_two_things(monkeypatch):
     monkeypatch.setattr(provider_pages, "is_unavailable", lambda name: False)
     seen: set[str] = set()
