@@ -178,11 +178,10 @@ def execute(runs: Sequence[Run], services: dict[str, str]) -> None:
 
 
 def fits(run: Run, busy: list["Running"]) -> bool:
-    """Runs that compute share the cores. Beside them, so many run that mostly wait that no core is idle."""
+    """A run that computes starts when a core is free. Beside them, so many run that mostly wait that none is idle."""
     if not run.cores:
         return sum(not one.run.cores for one in busy) < WAITING
-    used = sum(one.run.cores for one in busy)
-    return not used or used + run.cores <= CORES
+    return sum(one.run.cores for one in busy) < CORES
 
 
 class Running:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-from dataclasses import replace
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -63,8 +62,8 @@ def test_runs_that_wait_start_beside_those_that_share_the_cores(monkeypatch):
         (waits, [both_cores, waits, waits], False),
         (one_core, [waits, waits, one_core], True),
         (one_core, [both_cores], False),
-        (both_cores, [one_core], False),
-        (replace(both_cores, cores=4), [waits, waits], True),  # more than there are: alone
+        (both_cores, [one_core], True),  # starting it takes longer than the other
+        (one_core, [both_cores, one_core], False),
     ):
         assert runner.fits(run, [SimpleNamespace(run=each) for each in busy]) is fits, (run, busy)
 
