@@ -140,6 +140,11 @@ class Order(BaseModel):
             # for the limits on unpaid orders
             models.Index(fields=["network"], condition=MAY_AWAIT_MONEY, name="order_unpaid"),
             models.Index(fields=["user"], condition=MAY_AWAIT_MONEY, name="order_unpaid_of_user"),
+            models.Index(
+                fields=["email"],
+                condition=Q(user=None, mailbox_confirmed_at__isnull=False),
+                name="order_confirmed_of_guest",
+            ),
         ]
 
     def __str__(self) -> str:
