@@ -13,6 +13,7 @@ from bench import against_oscar, reads
 from bench.client import JOURNEYS
 from bench.grown import run as run_grown
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
+from bench.memory import run as run_memory
 from bench.on_sqlite import run as run_on_sqlite
 from bench.report import report
 from bench.servers import Site, shop_and_baseline
@@ -22,6 +23,7 @@ LINES = (1, 5, 20)
 USUAL = 5  # lines of the orders to which the CPU limits apply
 CLIENTS = (1, 8)
 GROWN = 200_000  # orders
+MEMORY_ORDERS = 20_000  # orders
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,21 @@ def main() -> int:
         help=f"only the admin's lists and placing in a shop with many orders, by default {GROWN}",
     )
     parts.add_argument("--sqlite", action="store_true", help="only ordering in one call, with SQLite")
+    parts.add_argument(
+        "--memory",
+        type=int,
+        nargs="?",
+        const=MEMORY_ORDERS,
+        metavar="ORDERS",
+        help=f"only the memory of the processes while orders are placed, by default {MEMORY_ORDERS}",
+    )
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else FULL
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGALRM, give_up)
     only_webhooks = chosen.webhooks is not None
+    if chosen.memory is not None:
+        return int(run_memory(chosen.memory, print_line) > 0)
     if chosen.grown:
         return run_grown(chosen.grown, print_line)
     if chosen.sqlite:
@@ -79,9 +91,7 @@ def main() -> int:
     started, misses = time.monotonic(), 0
     only_orders = chosen.orders or chosen.against_oscar
     if not (chosen.reads or only_webhooks):
-        signal.alarm(
-            plan.longest * (5 if chosen.against_oscar else 1)
-        )  # starting and loading oscar takes long
+        signal.alarm(plan.longest * (5 if chosen.against_oscar else 1))  # oscar is slow to start and to load
         misses += run_orders(plan, with_oscar=chosen.against_oscar)
     if not (only_orders or only_webhooks):
         signal.alarm(plan.longest)

@@ -74,7 +74,7 @@ def site(
     port = free_port()
     argv = [
         *(python, "-m", "gunicorn", wsgi, "--chdir", str(ROOT), "--bind", f"127.0.0.1:{port}"),
-        *("--workers", "2", "--threads", "4", "--keep-alive", "75", "--no-control-socket"),
+        *("--preload", "--workers", "2", "--threads", "4", "--keep-alive", "75", "--no-control-socket"),
     ]
     server = Server(
         argv, url=f"http://127.0.0.1:{port}", is_up=lambda: listens(port), log=folder / wsgi, env=env
