@@ -1,6 +1,9 @@
+from typing import NamedTuple
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.append_only import AppendOnlyModel
@@ -58,8 +61,21 @@ class Category(models.Model):
         return self.name
 
 
+class ShownPicture(NamedTuple):
+    """The attributes of an `img`."""
+
+    url: str
+    srcset: str = ""
+    width: int = 0
+    height: int = 0
+
+
 class Product(BaseModel):
-    """A product. `stock` is what can be bought now; every change of it has a StockMove."""
+    """A product. `stock` is what can be bought now; every change of it has a StockMove.
+
+    `picture_sizes`: width and height of the picture and of smaller copies by file name (pictures.py); those of another
+    picture, which was replaced, count for nothing.
+    """
 
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="products")
     category = models.ForeignKey(Category, models.PROTECT, related_name="products")
@@ -69,6 +85,7 @@ class Product(BaseModel):
     materials = models.CharField(max_length=160, blank=True)
     dimensions = models.CharField(max_length=80, blank=True)
     picture = models.ImageField(upload_to="products/", blank=True)
+    picture_sizes = models.JSONField(default=dict, db_default=Value({}, models.JSONField()), editable=False)
     picture_alt = models.CharField("what the picture shows", max_length=200, blank=True)
     price_minor = models.BigIntegerField(
         "price, in minor units", help_text=_("8545 is 85.45 in a currency with two decimals.")
@@ -92,6 +109,18 @@ class Product(BaseModel):
     @property
     def price(self) -> Money:
         return Money.stored(self.price_minor, self.currency)
+
+    @cached_property
+    def shown_picture(self) -> "ShownPicture | None":
+        """None without a picture, and a picture without a `srcset` if its sizes are not known."""
+        if not self.picture:
+            return None
+        url = self.picture.storage.url
+        if self.picture.name not in self.picture_sizes:
+            return ShownPicture(url(self.picture.name))
+        by_width = sorted(self.picture_sizes.items(), key=lambda pair: pair[1])
+        srcset = ", ".join(f"{url(name)} {width}w" for name, (width, _height) in by_width)
+        return ShownPicture(url(self.picture.name), srcset, *self.picture_sizes[self.picture.name])
 
     @property
     def is_on_sale(self) -> bool:

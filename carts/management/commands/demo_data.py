@@ -13,6 +13,7 @@ from django.db import transaction
 
 from artisans.accounts.models import Role, User
 from artisans.catalog.models import Artisan, Category, Product, StockMove, StockMoveKind
+from artisans.catalog.pictures import picture_save
 from artisans.core.models import save_columns
 from artisans.core.money import Money
 from orders.models import StoreRules
@@ -78,7 +79,8 @@ class Command(BaseCommand):
             slug=row["slug"], defaults=fields | {"user": owner, "commission_ppm": 80_000}
         )
         if is_new:
-            artisan.portrait.save(row["portrait"], picture("portraits", row["portrait"]), save=False)
+            portrait = ContentFile(picture("portraits", row["portrait"]))
+            artisan.portrait.save(row["portrait"], portrait, save=False)
             save_columns(artisan, ["portrait"])
         return artisan
 
@@ -100,8 +102,7 @@ class Command(BaseCommand):
             },
         )
         if is_new:
-            product.picture.save(row["picture"], picture("pictures", row["picture"]), save=False)
-            save_columns(product, ["picture"])
+            picture_save(product, row["picture"], picture("pictures", row["picture"]))
             if row["stock"]:
                 StockMove.objects.create(
                     product=product, kind=StockMoveKind.ADJUST, quantity=row["stock"], reason="opening stock"
@@ -117,5 +118,5 @@ def login(email: str, name: str, **fields: Any) -> User:
     return user
 
 
-def picture(folder: str, name: str) -> "ContentFile[bytes]":
-    return ContentFile(Path(FOLDER / folder / name).read_bytes())
+def picture(folder: str, name: str) -> bytes:
+    return Path(FOLDER / folder / name).read_bytes()
