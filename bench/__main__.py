@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from bench import against_oscar, reads
+from bench import against_oscar, history, reads
 from bench.client import JOURNEYS
 from bench.grown import run as run_grown
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
@@ -41,7 +41,7 @@ FULL = Plan(seconds=3.5, rounds=3, other_lines=True, deliveries=10_000, longest=
 QUICK = Plan(seconds=2, rounds=1, other_lines=False, deliveries=1000, longest=150)
 
 
-def main() -> int:
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about two minutes, less exact")
     parts = parser.add_mutually_exclusive_group()
@@ -77,19 +77,31 @@ def main() -> int:
         metavar="ORDERS",
         help=f"only the memory of the processes while orders are placed, by default {MEMORY_ORDERS}",
     )
-    chosen = parser.parse_args()
-    plan = QUICK if chosen.quick else FULL
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGALRM, give_up)
-    only_webhooks = chosen.webhooks is not None
+    started = time.monotonic()
+    misses = run(chosen)
+    history.save()
+    verdict = f"Limits not met: {misses}." if misses else "All limits are met."
+    print_line(f"\n{verdict} {time.monotonic() - started:.0f} seconds.")
+    return int(misses > 0)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Measure the chosen parts; returns how many limits are not met."""
     if chosen.memory is not None:
-        return int(run_memory(chosen.memory, print_line) > 0)
+        return run_memory(chosen.memory, print_line)
     if chosen.grown:
         return run_grown(chosen.grown, print_line)
     if chosen.sqlite:
         return run_on_sqlite(print_line)
-    started, misses = time.monotonic(), 0
-    only_orders = chosen.orders or chosen.against_oscar
+    plan, misses = QUICK if chosen.quick else FULL, 0
+    only_orders, only_webhooks = chosen.orders or chosen.against_oscar, chosen.webhooks is not None
     if not (chosen.reads or only_webhooks):
         signal.alarm(plan.longest * (5 if chosen.against_oscar else 1))  # oscar is slow to start and to load
         misses += run_orders(plan, with_oscar=chosen.against_oscar)
@@ -99,9 +111,7 @@ def main() -> int:
     if not (only_orders or chosen.reads):
         signal.alarm(plan.longest)
         misses += run_webhooks(chosen.webhooks or plan.deliveries, print_line)
-    verdict = f"Limits not met: {misses}." if misses else "All limits are met."
-    print_line(f"\n{verdict} {time.monotonic() - started:.0f} seconds.")
-    return int(misses > 0)
+    return misses
 
 
 def run_orders(plan: Plan, *, with_oscar: bool = False) -> int:

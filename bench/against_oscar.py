@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.client import HTTPResponse
 from urllib.parse import urlencode
 
+from bench import history
 from bench.client import Client, Journey, Refused
 from bench.measure import Case, Load, Pair, run_load
 from bench.report import verdict
@@ -126,6 +127,7 @@ def report(pairs: Mapping[Case, Pair], loads: Mapping[Case, Load]) -> int:
     for case, load in loads.items():
         shop, limit = pairs[case].shop, case.journey.times_oscar
         ratio, of_cpu = shop.rate / load.rate, load.cpu_per_order / shop.cpu_per_order
+        history.note(f"{case.journey.name.replace(' ', '_')}_oscar", ratio)
         misses += ratio < limit
         figures = f"{shop.rate:6.1f} / {load.rate:4.1f} = {ratio:5.1f} ×  limit {limit:4}"
         cpu = f"CPU per order {load.cpu_per_order * 1000:.0f} ms = {of_cpu:.1f} × the shop's"

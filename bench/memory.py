@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from bench import history
 from bench.client import JOURNEYS
 from bench.measure import family, run_load
 from bench.report import verdict
@@ -73,6 +74,7 @@ def report(sizes: list[dict[str, float]], print_line: Callable[[str], None]) -> 
     misses = 0
     for name in sizes[0]:
         first, last = sizes[min(1, len(sizes) - 1)][name], sizes[-1][name]
+        history.note(f"{name}_memory", first)
         is_small, is_flat = first <= LIMIT, last <= first * GROWTH
         misses += (not is_small) + (not is_flat)
         print_line(

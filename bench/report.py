@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bench import history
 from bench.client import JOURNEYS
 from bench.measure import Case, Load, Pair
 
@@ -44,6 +45,7 @@ def show_cost(loads: Mapping[Case, Pair], usual: int) -> int:
         pair, limit = loads[case], case.journey.limit
         judged = ""
         if case.lines == usual:
+            history.note(case.journey.name.replace(" ", "_"), pair.ratio)
             misses += pair.ratio > limit
             judged = f"limit {limit}  {verdict(is_kept=pair.ratio <= limit)}"
         title = f"{case.journey.name}, {case.lines} line{'s' * (case.lines > 1)}"

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 import psycopg
 
+from bench import history
 from bench.client import CHECKOUT, Client, Refused, items_of
 from bench.measure import Counter, cpu_seconds
 from bench.servers import ROOT, Site, database_and_queue, listens, pid_of, shop_env, site
@@ -291,6 +292,7 @@ def report(completing: InboxResult, idle: InboxResult) -> int:
         ("events per second that change nothing", idle.worked_rate, idle.worked_rate >= IDLE_GOAL),
     ]
     goals = ("", f"at most {SQL_LIMIT}", f"at least {COMPLETING_GOAL}", f"at least {IDLE_GOAL}")
+    history.note("settling_events", completing.cpu_per_event * 1000)
     misses = 0
     for (name, figure, is_kept), goal in zip(rows, goals, strict=True):
         judged = "" if is_kept == "" else "PASS" if is_kept else "FAIL"
