@@ -53,8 +53,13 @@ def check_keys(rows: list[dict[str, Any]]) -> None:
         if row["effect"] in ONCE and row["idempotency_key"]
     )
     assert set(done.values()) <= {1}, done
-    ended = {call.key for call in ProviderCall.objects.exclude(state=CallState.OPEN)}
-    assert {key for _, key in done} <= ended
+    calls = {call.key: call for call in ProviderCall.objects.all()}
+    open_calls = [
+        f"{effect} {key}: {calls[key].__dict__ if key in calls else 'no call'}"
+        for effect, key in done
+        if key not in calls or calls[key].state == CallState.OPEN
+    ]
+    assert not open_calls, "\n".join(open_calls)
 
 
 def keys_sent(sandbox: Control, path: str) -> list[str]:

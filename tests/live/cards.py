@@ -7,6 +7,7 @@ from typing import Any
 from django.core.cache.backends.redis import RedisCache
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from artisans.catalog.models import Product
@@ -81,16 +82,15 @@ def time_passes() -> None:
 
 
 def still_open() -> list[str]:
-    """What is waiting for an answer, a worker or its due time."""
+    """What is waiting for an answer, a worker or its due time. In this order: an event makes checks due and opens
+    calls, and a check opens calls, also while these are read."""
     waiting = [EventState.RECEIVED, EventState.WAITING]
     calls = ProviderCall.objects.filter(state=CallState.OPEN)
-    payments = Payment.objects.filter(
-        Q(status=PaymentStatus.PROCESSING) | Q(next_check_at__lte=timezone.now())
-    )
+    payments = Payment.objects.filter(Q(status=PaymentStatus.PROCESSING) | Q(next_check_at__lte=Now()))
     return [
-        *(f"{call}: {call.error or call.next_try_at}" for call in calls),
         *(f"{event}: {event.note}" for event in WebhookEvent.objects.filter(state__in=waiting)),
         *(f"{payment.status}: {payment.provider_payment_id} {payment.next_check_at}" for payment in payments),
+        *(f"{call}: {call.error or call.next_try_at}" for call in calls),
     ]
 
 
