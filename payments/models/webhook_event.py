@@ -51,6 +51,7 @@ class WebhookEvent(BaseModel):
                 name="webhook_due",
             ),
             models.Index(fields=["created_at"], condition=Q(state__in=UNSETTLED), name="webhook_unsettled"),
+            models.Index(fields=["kind", "created_at"], name="webhook_kind"),
         ]
 
     def __str__(self) -> str:

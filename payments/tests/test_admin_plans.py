@@ -16,7 +16,15 @@ from artisans.notifications.models import Notification, mails_of_order
 from orders.models import Order, Parcel
 from orders.owed import IS_OWED
 from payments.admin.search import ORDERS, PAYMENTS, searches
-from payments.selectors import flags_open, payments_awaiting_decision, refunds_to_decide, webhooks_for_staff
+from payments.models import WebhookEvent
+from payments.selectors import (
+    flags_open,
+    payments_awaiting_decision,
+    payments_by_past_object,
+    refunds_to_decide,
+    webhooks_for_staff,
+)
+from payments.webhooks.inbox import events_due
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql, pytest.mark.usefixtures("store")]
 
@@ -94,6 +102,12 @@ def test_counters_and_other_searches_have_indexes(subtests):
         "audit_of_request": AuditEntry.objects.filter(request_id="a1").exclude(request_id="").order_by(),
         "parcel_tracking": Parcel.objects.filter(tracking__iexact="a1").exclude(tracking="").order_by(),
         "stock_move_reason": StockMove.objects.filter(reason__istartswith="broken").order_by(),
+        "webhook_kind": WebhookEvent.objects.filter(kind="charge.succeeded").order_by("created_at"),
+        "webhook_due": events_due(),
+        "webhook_once_per_provider": WebhookEvent.objects.filter(
+            provider="stripe", event_id="evt_1"
+        ).order_by(),
+        "provider_call_object_once": payments_by_past_object.__wrapped__("stripe", "pi_1"),
         "order_status": Order.objects.filter(status="CONFIRMED").order_by("created_at"),
     }
     for index, rows in cases.items():

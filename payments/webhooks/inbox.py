@@ -111,11 +111,13 @@ def raise_unverified_alert(name: str, problem: CannotVerify) -> None:
 
 def webhooks_due(*, limit: int = 500) -> list[UUID]:
     """Events that are due and not claimed, the longest overdue first."""
+    return list(events_due().order_by("next_try_at").values_list("pk", flat=True)[:limit])
+
+
+def events_due() -> QuerySet[WebhookEvent]:
     now = timezone.now()
-    due = WebhookEvent.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now), state__in=WAITS, next_try_at__lte=now
-    )
-    return list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+    is_free = Q(lease_until=None) | Q(lease_until__lt=now)
+    return WebhookEvent.objects.filter(is_free, state__in=WAITS, next_try_at__lte=now)
 
 
 def webhook_process(event_id: UUID) -> None:
