@@ -25,6 +25,7 @@ from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.accounts.setting_changes import needs_second_person_for_rights
 from artisans.audit.services import Action
+from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import GOOD, ReadOnlyAdmin, column, posted, when
 from artisans.core.admin.search import containing
 from artisans.core.admin.seen_forms import SeenForm
@@ -89,7 +90,8 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
     saving_needs_fresh_sign_in = True
     pages = {"remove-second-factor": "accounts.change_user"}
     list_display = ("email", "name", "role_shown", "jobs", "is_active", "last_seen", "since")
-    list_filter = ("role", "is_active", "groups")
+    list_filter = ("role", "is_active", "groups", ("created_at", DayRangeFilter))
+    list_filter_submit = True
     search_fields = ("email", "name")  # shows the box; `get_search_results` searches
     search_help_text = _("Parts of the email address or name")
     ordering = ("-created_at",)
