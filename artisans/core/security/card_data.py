@@ -30,12 +30,13 @@ PHONE_FIELDS = re.compile(r".*phone")
 
 # A number over several fields is looked for in fields that follow one another as they were sent, in one form or one
 # object of JSON, because a label prints them so. Empty fields and the country, which is chosen, are skipped. A postal
-# code or a phone number takes part only in groups of four, and beside another text: with one another, a postal code
-# of Salzburg and its phone numbers would look like a card of every tenth buyer there.
+# code or a phone number takes part only in groups of four, and beside a text with eight digits: a postal code or an
+# apartment of four digits and a phone number would look like a card in one of ten cases otherwise.
 SKIPPED_FIELDS = re.compile(r".*country")
 NUMBER_FIELDS = re.compile(r".*(phone|postal_code)")
 FOURS = re.compile(r"\d{4}(?:[\s.\-]?\d{4})*")
 MOST_PARTS = 5
+MUCH = 8  # digits
 
 REFUSAL = gettext_lazy(
     "This looks like a card number. Remove it: card numbers are entered only in the payment form. It was not stored."
@@ -151,10 +152,15 @@ def split_number_names(fields: Sequence[tuple[str, str]]) -> set[str]:
     found: set[str] = set()
     for start, size in product(range(len(fields) - 1), range(2, MOST_PARTS + 1)):
         names, parts = zip(*fields[start : start + size], strict=True)
-        is_text = any(not NUMBER_FIELDS.fullmatch(name) for name in names)
-        if is_text and all(map(takes_part, names, parts)) and is_split_number(parts):
+        if all(map(takes_part, names, parts)) and has_text(names, parts) and is_split_number(parts):
             found |= set(names)
     return found
+
+
+def has_text(names: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether these are texts, or one of them is and has much of a number."""
+    texts = [part for name, part in zip(names, parts, strict=True) if not NUMBER_FIELDS.fullmatch(name)]
+    return len(texts) == len(parts) or any(sum(map(str.isdigit, text)) >= MUCH for text in texts)
 
 
 def takes_part(name: str, part: str) -> bool:

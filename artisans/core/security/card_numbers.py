@@ -140,14 +140,18 @@ def is_split_number(parts: Sequence[str]) -> bool:
     """Whether parts (from number_part) hold one card number together: the end of the first, all between, the start
     of the last.
 
-    Each holds at least four of its digits, and put together, with or without a space, they are written in groups
-    as people write card numbers.
+    Each holds at least four of its digits. Put together with a space, or without one if none has a letter, they are
+    written in groups as people write card numbers.
     """
     meets = parts[0][-1:].isdigit() and parts[-1][:1].isdigit()
-    if not meets or re.search("[A-Za-z]", "".join(parts[1:-1])):
+    if not meets or has_letters(parts[1:-1]):
         return False
     parts = [parts[0][-PART_LENGTH:], *parts[1:-1], parts[-1][:PART_LENGTH]]
-    return any(is_written_across(parts, separator) for separator in (" ", ""))
+    return is_written_across(parts, " ") or (not has_letters(parts) and is_written_across(parts, ""))
+
+
+def has_letters(parts: Iterable[str]) -> bool:
+    return any(map(str.isalpha, "".join(parts)))
 
 
 def is_written_across(parts: Sequence[str], separator: str) -> bool:

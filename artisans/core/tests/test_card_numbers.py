@@ -206,6 +206,8 @@ NOT_SPLIT = {
     "street, postal code and phone": {"line1": "Kai 5020", "postal_code": "5667", "phone": "0221 1234 5678"},
     "postal code and phone in fours": {"postal_code": "4242", "phone": "4242 4242 4242"},
     "postal code and phone": {"line1": "Pier 12", "postal_code": "42424", "phone": "24242424242"},
+    "apartment and phone in fours": {"line2": "Apt 4242", "phone": "4242 4242 4242"},
+    "a box": {"line1": "PO Box 424242", "line2": "4242424242"},
     "phone first": {"phone": "42424242424", "line1": "24242"},
     "text between": {"line1": "4242 4242", "city": "Astoria", "postal_code": "4242 4242"},
     "a locker": {"line1": "4242424242", "line2": "Packstation 424242"},
