@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Product, StockMove, StockMoveKind
-from artisans.core.compiled import compiled
+from artisans.core.compiled import compiled, insert
 from artisans.core.errors import Conflict, InvalidInput
 
 
@@ -214,7 +214,7 @@ def quantity_by_product(wanted: Mapping[UUID, int]) -> Value | Case:
 def record_moves(
     kind: StockMoveKind, lines: list[StockLine], *, sign: int, reason: str, stock_round: int
 ) -> None:
-    StockMove.objects.bulk_create(
+    moves = [
         StockMove(
             product_id=line.product_id,
             kind=kind,
@@ -225,4 +225,5 @@ def record_moves(
             reason=reason,
         )
         for line in lines
-    )
+    ]
+    insert(moves)

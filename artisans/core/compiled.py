@@ -10,7 +10,8 @@ decorated with `compiled` looks like a selector, and is called like one:
     carts_of(user.pk, "OPEN")  # a list of carts
 
 The function runs once, with placeholders as arguments. It must not look at them, only pass them to `filter`.
-Measured on orders of 5 lines: 16 to 27% less CPU time of web process and database.
+Measured on orders of 5 lines: 16 to 27% less CPU time of web process and database. `insert` writes what every order
+writes: another 4%.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +22,10 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, QuerySet
+from django.db.models import NOT_PROVIDED, Expression, Field, Model, QuerySet
 from django.db.models.lookups import In
 from django.db.models.query import get_related_populators
+from django.db.models.sql import InsertQuery
 from django.db.models.sql.compiler import SQLCompiler
 
 P = ParamSpec("P")
@@ -158,3 +160,41 @@ def prepare(value: Any) -> Any:
     if isinstance(value, str | list):
         return value
     raise TypeError(f"{value!r} is not an argument for a compiled query.")
+
+
+INSERTS: dict[tuple[type[Model], bool], str] = {}  # SQL by model, and whether it writes several rows
+
+
+def insert(rows: Sequence[Model]) -> None:
+    """Insert new rows of one model, in a transaction, like `bulk_create`; keys that the database makes are not read.
+
+    Errors: NotImplementedError for a model with columns that only the database fills.
+    """
+    if not rows:
+        return
+    model, is_many = type(rows[0]), len(rows) > 1
+    if connection.vendor != "postgresql":
+        model._default_manager.bulk_create(rows)
+        return
+    meta = model._meta
+    fields = [field for field in meta.concrete_fields if field is not meta.auto_field]
+    if (model, is_many) not in INSERTS:
+        if any(field.db_default is not NOT_PROVIDED and not field.has_default() for field in fields):
+            raise NotImplementedError("Compiled inserts have a value for each column.")
+        INSERTS[model, is_many] = insert_sql(fields, rows)
+    columns = [
+        [field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows]
+        for field in fields
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERTS[model, is_many], columns if is_many else [value for [value] in columns])
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
+
+
+def insert_sql(fields: Sequence[Any], rows: Sequence[Model]) -> str:
+    """With one parameter for each column: the value, or a list of the rows' values."""
+    query: Any = InsertQuery(type(rows[0]))
+    query.insert_values(fields, rows)
+    [(sql, _params)] = query.get_compiler(connection.alias).as_sql()
+    return str(sql)

@@ -5,20 +5,21 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.db import connection, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 
 from artisans.accounts.authentication import tokens_with_user
 from artisans.accounts.models import AuthToken, User
 from artisans.catalog.selectors import products_with_artisans
 from artisans.catalog.services import products_locked
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.compiled import CompiledQuery, compiled
+from artisans.core.compiled import CompiledQuery, compiled, insert
 from carts import selectors
 from carts.models import Cart
 from orders.holds import lines_awaiting_money
 from orders.models import StoreRules
 from orders.selectors import addresses_of, all_store_rules
 from orders.services import placing
+from orders.tests.factories import place
 from payments import selectors as payment_selectors
 from payments.bookkeeping import payments as bookkeeping
 from payments.bookkeeping import provider_alerts
@@ -113,6 +114,19 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
     assert known == cases.keys()
     for query, args in cases.items():
         assert_same(query, *args)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_inserted_rows_have_the_values_that_they_were_given(shopper, count):
+    """Also those of JSON, of nothing, and of the times that a field sets."""
+    placed = place({ProductFactory.create(): number + 1 for number in range(count)}, user=shopper)
+    for row in (placed.order, *placed.parcels, *placed.lines):
+        given = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+        written = type(row)._base_manager.get(pk=row.pk)
+        assert given == {name: getattr(written, name) for name in given}
+        assert not row._state.adding
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(placed.lines)
 
 
 def test_query_without_rows_or_ids_is_empty():

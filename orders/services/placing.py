@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.catalog.services import StockLine, stock_take
-from artisans.core.compiled import compiled
+from artisans.core.compiled import compiled, insert
 from orders.models import HeldLine, Order, OrderLine, OrderTransition, Parcel
 from orders.phones import phone_digits
 from orders.pricing import Quote
@@ -125,14 +125,13 @@ def order_place(
             )
     lines.sort(key=lambda line: line.position)
     stock_take(lines=stock_lines(lines), reason=f"order {order.order_number}")
-    order.save(force_insert=True)
-    Parcel.objects.bulk_create(parcels)
-    OrderLine.objects.bulk_create(lines)
+    insert([order])
+    insert(parcels)
+    insert(lines)
     if not buyer.is_known:
         held_lines_write(lines)
-    OrderTransition.objects.create(
-        order=order, new=order.status, cause="placed", actor_name=buyer.user.email if buyer.user else "guest"
-    )
+    actor_name = buyer.user.email if buyer.user else "guest"
+    insert([OrderTransition(order=order, new=order.status, cause="placed", actor_name=actor_name)])
     return PlacedOrder(order, lines, parcels, buyer)
 
 

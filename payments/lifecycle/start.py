@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.compiled import insert
 from artisans.core.money import Money
 from orders.addresses import address_read
 from orders.models import Order, StoreRules
@@ -58,9 +59,8 @@ def payment_start(
         currency=order.currency,
         amount_minor=due.minor,
     )
-    PaymentTransition.objects.create(
-        payment=payment, new=payment.status, cause="started", actor_name=actor.email if actor else "buyer"
-    )
+    actor_name = actor.email if actor else "buyer"
+    insert([PaymentTransition(payment=payment, new=payment.status, cause="started", actor_name=actor_name)])
     if not is_held:
         change_order_hold(order, method)
     if payment.is_remote:
