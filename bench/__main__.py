@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import subprocess
 import sys
 import time
 from contextlib import nullcontext
@@ -16,7 +17,7 @@ from bench.measure import Case, Counter, Load, Pair, run_both, statements
 from bench.memory import run as run_memory
 from bench.on_sqlite import run as run_on_sqlite
 from bench.report import report
-from bench.servers import Site, shop_and_baseline
+from bench.servers import PRODUCTS, ROOT, Site, database_and_queue, shop_and_baseline, shop_env
 from bench.webhooks import run as run_webhooks
 
 LINES = (1, 5, 20)
@@ -77,6 +78,7 @@ def options() -> argparse.Namespace:
         metavar="ORDERS",
         help=f"only the memory of the processes while orders are placed, by default {MEMORY_ORDERS}",
     )
+    parts.add_argument("--pages", action="store_true", help="only the pages that a shopper sees")
     return parser.parse_args()
 
 
@@ -100,6 +102,8 @@ def run(chosen: argparse.Namespace) -> int:
         return run_grown(chosen.grown, print_line)
     if chosen.sqlite:
         return run_on_sqlite(print_line)
+    if chosen.pages:
+        return run_pages()
     plan, misses = QUICK if chosen.quick else FULL, 0
     only_orders, only_webhooks = chosen.orders or chosen.against_oscar, chosen.webhooks is not None
     if not (chosen.reads or only_webhooks):
@@ -112,6 +116,15 @@ def run(chosen: argparse.Namespace) -> int:
         signal.alarm(plan.longest)
         misses += run_webhooks(chosen.webhooks or plan.deliveries, print_line)
     return misses
+
+
+def run_pages() -> int:
+    """Measure in a process with the shop's settings; returns whether a limit is not met."""
+    with database_and_queue("shop") as (database, queue, _):
+        env = shop_env(database.url.removesuffix("postgres") + "shop", queue) | {"LOG_LEVEL": "WARNING"}
+        seed, pages = ([sys.executable, "-m", f"bench.{name}"] for name in ("seed", "pages"))
+        subprocess.run([*seed, str(PRODUCTS), "1"], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
+        return subprocess.run(pages, cwd=ROOT, env=env, check=False).returncode
 
 
 def run_orders(plan: Plan, *, with_oscar: bool = False) -> int:

@@ -27,7 +27,7 @@ PANELS = (
     Panel("one_by_one", "CPU, one by one, relative to baseline", 0.9),
     Panel("three_requests", "CPU, three requests, relative to baseline", 1.3),
     Panel("one_call", "CPU, one call, relative to baseline", 1.3),
-    Panel("one_by_one_oscar", "Speed one by one, relative to oscar", 7.5),
+    Panel("one_by_one_oscar", "Speed, one by one, relative to oscar", 7.5),
     Panel("three_requests_oscar", "Speed, three requests, relative to oscar", 13),
     Panel("one_call_oscar", "Speed, one call, relative to oscar", 20),
     Panel("settling_events", "Events that complete a payment, CPU", 13.3, "ms"),

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import PurePath
+from typing import Any
 
 from django.core.files.base import ContentFile
 from PIL import Image
@@ -10,7 +11,11 @@ from artisans.catalog.models import Product
 from artisans.core.models import save_columns
 
 WIDTHS = (320, 640)
-QUALITY = 80
+FORMAT: dict[str, Any] = {
+    "format": "WEBP",
+    "quality": 80,
+    "method": 0,
+}  # method 0 takes half the time, and a third more bytes
 
 
 def picture_save(product: Product, name: str, content: bytes) -> None:
@@ -28,10 +33,10 @@ def picture_save(product: Product, name: str, content: bytes) -> None:
 
 
 def smaller(image: Image.Image, width: int) -> Image.Image:
-    return image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    return image.resize((width, round(image.height * width / image.width)), Image.Resampling.BICUBIC)
 
 
 def encode(image: Image.Image) -> bytes:
     made = BytesIO()
-    image.save(made, "WEBP", quality=QUALITY)
+    image.save(made, **FORMAT)
     return made.getvalue()
