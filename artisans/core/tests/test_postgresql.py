@@ -36,6 +36,7 @@ def test_sessions_have_timeouts_but_not_those_of_a_pooler(monkeypatch, caplog):
     try:
         connection.close()
         assert {name: show(name) for name in timeouts} == {"statement_timeout": "30s", "lock_timeout": "15s"}
+        assert show("jit") == "off"
         assert (connection.connection.prepare_threshold, caplog.messages) == (5, [])
 
         monkeypatch.setattr(base, "backend_pid", lambda _: 0)
