@@ -34,6 +34,10 @@ PANELS = (
     Panel("web_memory", "Web process after 5,000 orders", 110, "MiB"),
     Panel("worker_memory", "Worker process after 5,000 orders", 110, "MiB"),
 )
+ARGV = ["git", "rev-parse", "--short", "HEAD"]
+COMMIT = subprocess.run(
+    ARGV, cwd=ROOT, capture_output=True, text=True, check=False
+).stdout.strip()  # at the start
 figures: dict[str, float] = {}
 
 
@@ -46,11 +50,9 @@ def save() -> None:
     """Add a line to the history and draw it again; nothing if this run has noted nothing."""
     if not figures:
         return
-    argv = ["git", "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     now, load = datetime.now(UTC).isoformat(timespec="seconds"), round(os.getloadavg()[1], 1)
     with HISTORY.open("a") as file:
-        file.write(json.dumps({"date": now, "commit": commit, "load": load} | figures) + "\n")
+        file.write(json.dumps({"date": now, "commit": COMMIT, "load": load} | figures) + "\n")
     PICTURE.write_text(draw([json.loads(line) for line in HISTORY.read_text().splitlines()]))
 
 
