@@ -33,7 +33,7 @@ def picture_save(product: Product, name: str, content: bytes) -> None:
 
 
 def smaller(image: Image.Image, width: int) -> Image.Image:
-    return image.resize((width, round(image.height * width / image.width)), Image.Resampling.BICUBIC)
+    return image.resize((width, max(1, image.height * width // image.width)), Image.Resampling.BICUBIC)
 
 
 def encode(image: Image.Image) -> bytes:

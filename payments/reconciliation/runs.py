@@ -117,7 +117,7 @@ def reconcile(
         reconciler.compare_open_disputes()
         reconciler.record([*stuck_calls(name), *unregistered_payments(name)])
     run.finished_at = timezone.now()
-    reconciler.save("finished_at")
+    reconciler.save_run("finished_at")
     return run
 
 
@@ -160,7 +160,7 @@ class Reconciler:
             end = min(start + STEP, self.run.until)
             self.compare_day(start, end)
             self.run.compared_until = start = end
-            self.save("compared_until")
+            self.save_run("compared_until")
         if self.other_count:
             extra = {"provider": self.run.provider, "count": self.other_count}
             logger.info("reconciliation_of_others", extra=extra)
@@ -263,7 +263,7 @@ class Reconciler:
         if text and text not in self.run.error:
             self.run.error = "; ".join(filter(None, [self.run.error, text]))[:300]
 
-    def save(self, *columns: str) -> None:
+    def save_run(self, *columns: str) -> None:
         save_columns(self.run, ["seen", "synced_count", "differences", "error", *columns])
 
 
