@@ -97,14 +97,14 @@ class Journey:
 
 
 JOURNEYS = (
-    Journey("one by one", one_by_one, baseline="journey", limit=1.0, times_oscar=7.5),
+    Journey("one by one", one_by_one, baseline="journey", limit=0.9, times_oscar=7.5),
     Journey(
         "three requests",
         three_requests,
         baseline="lean-bulk",
-        limit=1.5,
+        limit=1.3,
         baseline_prefix="/lean",
         times_oscar=13,
     ),
-    Journey("one call", one_call, baseline="drf", limit=1.5, times_oscar=20),
+    Journey("one call", one_call, baseline="drf", limit=1.3, times_oscar=20),
 )
