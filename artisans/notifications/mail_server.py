@@ -1,21 +1,19 @@
 """The connection to the mail server, kept between emails: connecting and signing in take longer than sending."""
 
-import time
 from smtplib import SMTPServerDisconnected
 from threading import local
-from typing import Any
 
 from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 
-IDLE_SECONDS = 30  # mail servers close idle connections after some minutes
+OK = 250
 
 
 class Kept(local):
     """Of this thread; a forked process starts without one, since the parent sends no emails."""
 
-    connection: Any = None
-    used_at = 0.0
+    connection: EmailBackend | None = None
 
 
 kept = Kept()
@@ -23,28 +21,35 @@ kept = Kept()
 
 def deliver(message: EmailMessage) -> None:
     """Send the email. Errors: those of the backend; the next email gets a new connection then."""
-    is_fresh = kept.connection is None or time.monotonic() - kept.used_at > IDLE_SECONDS
-    try:
-        send(message, reconnect=is_fresh)
-    except SMTPServerDisconnected:
-        if is_fresh:
-            raise
-        send(message, reconnect=True)
-
-
-def send(message: EmailMessage, *, reconnect: bool) -> None:
-    connection, kept.connection = kept.connection, None
-    if reconnect and connection is not None:
-        connection.close()
-    if reconnect or connection is None:
-        connection = get_connection()
-        connection.open()
+    connection = take_kept() or connect()
     try:
         connection.send_messages([message])
     except BaseException:
         connection.close()
         raise
     if isinstance(connection, EmailBackend):  # others have nothing to keep
-        kept.connection, kept.used_at = connection, time.monotonic()
+        kept.connection = connection
     else:
         connection.close()
+
+
+def take_kept() -> EmailBackend | None:
+    """The kept connection if the server still answers on it. It is asked first, because an email whose connection
+    broke may have been sent: it cannot simply be sent again.
+    """
+    connection, kept.connection = kept.connection, None
+    if connection is None:
+        return None
+    try:
+        if connection.connection.noop()[0] == OK:
+            return connection
+    except SMTPServerDisconnected:
+        pass
+    connection.close()
+    return None
+
+
+def connect() -> BaseEmailBackend:
+    connection: BaseEmailBackend = get_connection()
+    connection.open()
+    return connection

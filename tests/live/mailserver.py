@@ -32,8 +32,8 @@ class Received:
 
 @dataclass
 class MailServer:
-    """`mood`: good; refuse (421 on connect); hang (no greeting); drop (takes the mail, then breaks off);
-    slow (half a second between the mail and the yes).
+    """`mood`: good; refuse (421 on connect and on an open connection); hang (no greeting, no answer); drop (takes the
+    mail, then breaks off); slow (half a second between the mail and the yes).
     """
 
     mood: Mood = "good"
@@ -68,20 +68,26 @@ class MailServer:
         return [mail for mail in self.received if mail.to == address]
 
     def talk(self, line: socketserver.StreamRequestHandler) -> None:
-        while self.mood == "hang":
-            time.sleep(0.1)
-        if self.mood == "refuse":
-            say(line, "421 not today")
+        if not self.is_willing(line):
             return
         say(line, "220 good day")
         recipient, verb = "", ""
         while verb != "QUIT" and (command := line.rfile.readline().decode(errors="replace")):
             verb = command[:4].upper().strip()
+            if not self.is_willing(line):
+                return
             if verb == "RCPT":
                 recipient = command.partition("<")[2].partition(">")[0]
             if verb == "DATA" and not self.take(recipient, line):
                 return
             say(line, "221 bye" if verb == "QUIT" else "250 fine")
+
+    def is_willing(self, line: socketserver.StreamRequestHandler) -> bool:
+        while self.mood == "hang":
+            time.sleep(0.1)
+        if self.mood == "refuse":
+            say(line, "421 not today")
+        return self.mood != "refuse"
 
     def take(self, recipient: str, line: socketserver.StreamRequestHandler) -> bool:
         """Store the mail. Returns whether the sender gets an answer."""

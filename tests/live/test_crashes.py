@@ -242,7 +242,7 @@ def all_sent() -> bool:
 @pytest.mark.usefixtures("no_worker")
 def test_worker_killed_between_sending_and_marking(caller, shop, user, bowl, mail):
     """The mail server has it but the outbox does not know: it is sent once more with the same id."""
-    shop.worker.start(crash="django.core.mail.message:EmailMessage.send 1 after")
+    shop.worker.start(crash="django.core.mail.backends.smtp:EmailBackend.send_messages 1 after")
     order_in(caller(user).post("/orders/", order_body((bowl, 1))))
     assert shop.worker.wait_gone() == -signal.SIGKILL
     [row] = Notification.objects.all()

@@ -297,34 +297,50 @@ def test_several_emails_are_claimed_at_once_and_fail_alone(django_assert_num_que
 
 
 class FakeSMTP(SMTPBackend):
-    """Counts connections; the server closes each after two emails."""
+    """Counts connections. `noops`: what the server answers to NOOP; it is closed when there is nothing left."""
 
     log: ClassVar[list[str]] = []
+    noops: ClassVar[list[int]] = []
 
     def open(self):
         self.log.append("connect")
-        self.sent = 0
+        self.connection = self
 
     def close(self):
         self.log.append("close")
 
-    def send_messages(self, messages):
-        if self.sent == 2:
+    def noop(self):
+        if not self.noops:
             raise smtplib.SMTPServerDisconnected("closed")
-        self.sent += 1
+        return self.noops.pop(0), b""
+
+    def send_messages(self, messages):
         self.log.append("send")
 
 
-def test_connection_to_the_mail_server_is_kept_and_renewed(monkeypatch, settings):
+def test_connection_to_the_mail_server_is_kept_while_the_server_answers(monkeypatch, settings):
+    settings.EMAIL_BACKEND = f"{__name__}.FakeSMTP"
+    monkeypatch.setattr(FakeSMTP, "log", [])
+    monkeypatch.setattr(FakeSMTP, "noops", [250, 421])
+    monkeypatch.setattr(mail_server, "kept", mail_server.Kept())
+    for _ in range(4):
+        mail_server.deliver(EmailMultiAlternatives())
+    renewed = ["close", "connect", "send"]
+    assert FakeSMTP.log == ["connect", "send", "send", *renewed, *renewed]
+
+
+def test_email_whose_connection_breaks_is_not_sent_again_at_once(monkeypatch, settings):
+    """The server may have it."""
     settings.EMAIL_BACKEND = f"{__name__}.FakeSMTP"
     monkeypatch.setattr(FakeSMTP, "log", [])
     monkeypatch.setattr(mail_server, "kept", mail_server.Kept())
-    for _ in range(3):
-        mail_server.deliver(EmailMultiAlternatives())
-    assert FakeSMTP.log == ["connect", "send", "send", "close", "connect", "send"]
-    monkeypatch.setattr(mail_server, "IDLE_SECONDS", -1)
-    mail_server.deliver(EmailMultiAlternatives())
-    assert FakeSMTP.log[6:] == ["close", "connect", "send"]
-    monkeypatch.setattr(FakeSMTP, "open", lambda self: setattr(self, "sent", 2))
+
+    def break_off(self, messages):
+        self.log.append("send")
+        raise smtplib.SMTPServerDisconnected("closed")
+
+    monkeypatch.setattr(FakeSMTP, "send_messages", break_off)
     with pytest.raises(smtplib.SMTPServerDisconnected):
         mail_server.deliver(EmailMultiAlternatives())
+    assert FakeSMTP.log == ["connect", "send", "close"]
+    assert mail_server.kept.connection is None
