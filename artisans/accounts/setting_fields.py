@@ -100,7 +100,7 @@ UNAUDITED: dict[str, set[str]] = {
     },
     "catalog.Product": {
         "id", "created_at", "updated_at", "category", "slug", "name", "description", "materials", "dimensions",
-        "picture", "picture_alt", "stock",  # every change of stock has a StockMove
+        "picture", "picture_alt", "picture_sizes", "stock",  # every change of stock has a StockMove
     },
     "accounts.User": {
         "id", "created_at", "updated_at", "password", "last_login", "name", "session_epoch", "addresses_forgotten_at",

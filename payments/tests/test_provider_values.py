@@ -125,15 +125,22 @@ def card(stripe, shared_card):
     )
     disputes = link.execute(lambda api: [row_of(row) for row in api.v1.disputes.list({}).data])
     said = SimpleNamespace(intent=intent, disputes=disputes)
+    lists = {
+        "/v1/charges": lambda: [said.intent["latest_charge"]],
+        "/v1/disputes": lambda: said.disputes,
+    }
+
+    def raw_request(_method: str, path: str, **_: Any) -> SimpleNamespace:
+        found = {"data": lists[path](), "has_more": False} if path in lists else said.intent
+        return SimpleNamespace(data=found)
+
     link._api = SimpleNamespace(
+        raw_request=raw_request,
         v1=SimpleNamespace(
-            payment_intents=SimpleNamespace(retrieve=lambda *_: FakeStripeObject(said.intent)),
-            charges=SimpleNamespace(list=lambda *_: FakeStripeObject([said.intent["latest_charge"]])),
             refunds=SimpleNamespace(
                 list=lambda *_: FakeStripeObject(said.intent["latest_charge"]["refunds"]["data"])
             ),
-            disputes=SimpleNamespace(list=lambda *_: FakeStripeObject(said.disputes)),
-        )
+        ),
     )
     payment_sync(payment.pk, cause="test")
     return payment, said

@@ -205,7 +205,7 @@ def test_failed_read_is_an_unknown_outcome(adapter, sandbox, action, kind):
         "methods": lambda: adapter.saved_methods(setup.customer_id),
         "list": lambda: list(adapter.list_payments(*last_hour())),
     }
-    sandbox.fault(action, method="GET")
+    sandbox.fault(action, method="GET", path="/v1/checkout/*" if kind == "list" else "*")
 
     with pytest.raises(Unknown):
         reads[kind]()
