@@ -41,7 +41,7 @@ def take_kept() -> EmailBackend | None:
     if connection is None:
         return None
     try:
-        if connection.connection.noop()[0] == OK:
+        if connection.connection is not None and connection.connection.noop()[0] == OK:
             return connection
     except SMTPServerDisconnected:
         pass
