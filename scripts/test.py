@@ -8,15 +8,15 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
 from scripts import pythons
-from scripts.services import ProgramMissing, chromium, postgres
+from scripts.services import ProgramMissing, chromium, postgres_server
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
@@ -125,13 +125,23 @@ def main() -> int:
 def start_services(stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
     """URLs of the services that the tests need, and messages about those missing on this machine."""
     services, missing = {}, {}
-    for name, start in {"postgres": lambda: stack.enter_context(postgres()), "chromium": chromium}.items():
+    for name, start in {
+        "postgres": lambda: stack.enter_context(postgres_for_tests()),
+        "chromium": chromium,
+    }.items():
         try:
             services[name] = start()
         except ProgramMissing as problem:
             missing[name] = str(problem)
     make_templates(services)
     return services, missing
+
+
+@contextmanager
+def postgres_for_tests() -> Iterator[str]:
+    """No test ends this server, so it need not write to the disk at each commit; those that end one start their own."""
+    with postgres_server("fsync=off", "full_page_writes=off") as server:
+        yield server.url
 
 
 def make_templates(services: dict[str, str]) -> None:
