@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, product
+from itertools import groupby, pairwise, product
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -12,6 +12,7 @@ from artisans.core.errors import InvalidInput
 from artisans.core.security.card_numbers import (
     LENGTHS,
     card_number_spans,
+    is_continued_number,
     is_split_number,
     number_part,
     plain_text,
@@ -20,6 +21,13 @@ from artisans.core.security.card_numbers import (
 # Field names of the founding body. Their values are only compared with the published test numbers.
 CARD_FIELDS = frozenset({"card_number", "card_exp_month", "card_exp_year", "card_cvc"})
 OTHER_NAMES = frozenset({"number", "cvc", "cvv", "pan", "card", "card_cvv", "card_code", "security_code"})
+# Three digits after "security code": buildings have codes of four digits and more.
+SECURITY_CODE = re.compile(
+    r"(?<![a-z])(?:(?:cv[cv]2?(?: code)?|card (?:security|verification) code)(?: is)?[^0-9a-z]{0,5}[0-9]{3,4}"
+    r"|security code(?: is)?[^0-9a-z]{0,5}[0-9]{3})(?![0-9])",
+    re.IGNORECASE,
+)
+SECURITY_CODE_NAME = re.compile(r"cvc|cvv|code", re.IGNORECASE)
 NUMBER_LIKE = re.compile(r"\d(?:[\s.\-]?\d){11,18}")
 
 # Fields for numbers of other kinds, and for secrets that are stored only as hashes.
@@ -31,15 +39,18 @@ PHONE_FIELDS = re.compile(r".*phone")
 # A number over several fields is looked for in fields that follow one another as they were sent, in one form or one
 # object of JSON, because a label prints them so. Empty fields and the country, which is chosen, are skipped. A postal
 # code or a phone number takes part only in groups of four, and beside a text with eight digits: a postal code or an
-# apartment of four digits and a phone number would look like a card in one of ten cases otherwise.
+# apartment of four digits and a phone number would look like a card in one of ten cases otherwise. A note takes part if
+# it is a number alone, or if it begins with the digit that a phone number of 15 digits lacks.
 SKIPPED_FIELDS = re.compile(r".*country")
 NUMBER_FIELDS = re.compile(r".*(phone|postal_code)")
+NOTE_FIELDS = re.compile(r"(?:delivery_)?note")
 FOURS = re.compile(r"\d{4}(?:[\s.\-]?\d{4})*")
 MOST_PARTS = 5
 MUCH = 8  # digits
 
 REFUSAL = gettext_lazy(
-    "This looks like a card number. Remove it: card numbers are entered only in the payment form. It was not stored."
+    "This looks like a card number or security code. Remove it: card details are entered only in the payment form. "
+    "It was not stored."
 )
 
 
@@ -149,7 +160,14 @@ def is_written(name: str, text: str) -> bool:
 
 
 def split_number_names(fields: Sequence[tuple[str, str]]) -> set[str]:
-    found: set[str] = set()
+    found = {
+        name
+        for (first, phone), (second, note) in pairwise(fields)
+        if PHONE_FIELDS.fullmatch(first)
+        and NOTE_FIELDS.fullmatch(second)
+        and is_continued_number(phone, note)
+        for name in (first, second)
+    }
     for start, size in product(range(len(fields) - 1), range(2, MOST_PARTS + 1)):
         names, parts = zip(*fields[start : start + size], strict=True)
         if all(map(takes_part, names, parts)) and has_text(names, parts) and is_split_number(parts):
@@ -158,9 +176,14 @@ def split_number_names(fields: Sequence[tuple[str, str]]) -> set[str]:
 
 
 def has_text(names: Sequence[str], parts: Sequence[str]) -> bool:
-    """Whether these are texts, or one of them is and has much of a number."""
-    texts = [part for name, part in zip(names, parts, strict=True) if not NUMBER_FIELDS.fullmatch(name)]
-    return len(texts) == len(parts) or any(sum(map(str.isdigit, text)) >= MUCH for text in texts)
+    """Whether these are texts, or one of them is and has much of a number, or is a note with nothing else."""
+    texts = [
+        (name, part) for name, part in zip(names, parts, strict=True) if not NUMBER_FIELDS.fullmatch(name)
+    ]
+    return len(texts) == len(parts) or any(
+        sum(map(str.isdigit, text)) >= MUCH or (NOTE_FIELDS.fullmatch(name) and FOURS.fullmatch(text))
+        for name, text in texts
+    )
 
 
 def takes_part(name: str, part: str) -> bool:
@@ -170,8 +193,14 @@ def takes_part(name: str, part: str) -> bool:
 
 
 def has_card_number(text: str, *, field: str = "") -> bool:
-    """Whether the text has the number of a card; fields for other numbers, by their name, have none."""
+    """Whether the text has the number of a card, or a security code after its name; fields for other numbers, by
+    their name, have none."""
     if OTHER_NUMBERS.fullmatch(field):
         return False
     shortest = LENGTHS.start + 1 if PHONE_FIELDS.fullmatch(field) else LENGTHS.start
-    return bool(card_number_spans(text, shortest=shortest))
+    return bool(card_number_spans(text, shortest=shortest)) or has_security_code(text)
+
+
+def has_security_code(text: str) -> bool:
+    is_named = SECURITY_CODE_NAME.search(text) is not None
+    return is_named and SECURITY_CODE.search(plain_text(text).text) is not None

@@ -150,6 +150,15 @@ def is_split_number(parts: Sequence[str]) -> bool:
     return is_written_across(parts, " ") or (not has_letters(parts) and is_written_across(parts, ""))
 
 
+def is_continued_number(number: str, rest: str) -> bool:
+    """Whether 15 digits alone (from number_part) and the one digit that begins the next text are one card number."""
+    digits, last = "".join(GROUP.findall(number)), GROUP.match(rest)
+    is_one_short = len(digits) == max(REGULAR_LENGTHS) - 1 and PLAIN_SEPARATORS.fullmatch(number) is not None
+    return (
+        is_one_short and last is not None and len(last.group()) == 1 and is_card_number(digits + last.group())
+    )
+
+
 def has_letters(parts: Iterable[str]) -> bool:
     return any(map(str.isalpha, "".join(parts)))
 

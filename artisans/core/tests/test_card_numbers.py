@@ -193,6 +193,8 @@ SPLIT = {
     "with a postal code": {"city": "4242 4242 4242", "region": "", "postal_code": "4242"},
     "with a phone number": {"line1": "4242 4242", "phone": "4242 4242"},
     "other fields": {"note": "x 42424242", "gift_message": "42424242"},
+    "with a note that is a number": {"phone": "4242 4242 4242", "note": "4242"},
+    "a phone number that lacks one digit": {"phone": "424242424242424", "note": "2 exp 12/30"},
 }
 NOT_SPLIT = {
     "a usual address": {
@@ -209,6 +211,9 @@ NOT_SPLIT = {
     "apartment and phone in fours": {"line2": "Apt 4242", "phone": "4242 4242 4242"},
     "a box": {"line1": "PO Box 424242", "line2": "4242424242"},
     "phone first": {"phone": "42424242424", "line1": "24242"},
+    "phone and a code in a note": {"phone": "4242 4242 4242", "note": "4242 opens the gate"},
+    "phone and a longer code": {"phone": "42424242424", "note": "24242"},
+    "long phone and a note": {"phone": "424242424242424", "note": "24 steps up"},
     "text between": {"line1": "4242 4242", "city": "Astoria", "postal_code": "4242 4242"},
     "a locker": {"line1": "4242424242", "line2": "Packstation 424242"},
     "settings": {"hours": "42", "minutes": "4242", "days": "42", "grams": "4242", "limit": "4242"},
@@ -236,3 +241,30 @@ def test_long_fields_are_searched_in_time_that_grows_with_their_length_only():
     started = time.process_time()
     card_number_fields((f"f{place}", ["4 " * 60 + "-" * 80 + "42"]) for place in range(600))
     assert time.process_time() - started < 2.5
+
+
+def test_security_code_with_its_name_is_found(subtests):
+    codes = [
+        "cvc 123",
+        "Ada CVV: 123 exp 12/28",
+        "cvv2=1234",
+        "CVC code is 123",
+        "cvc%20123",
+        "cvv123",
+        "cvc_123",
+    ]
+    codes += ["Security code 123", "security code: 123!", "card security code 1234", "security\u00a0code 123"]
+    others = [
+        "security code 1234 at the gate",
+        "code 123",
+        "Security Code Ltd, 123 Main St",
+        "CVC Plaza 123",
+        "cvc",
+    ]
+    others += ["cvc 12", "cvc 12345", "Ring 123", "xcvc 123", "security code 12345"]
+    for text in codes:
+        with subtests.test(text):
+            assert has_card_number(text)
+    for text in others:
+        with subtests.test(text):
+            assert not has_card_number(text)
