@@ -73,6 +73,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 PAYMENT_READS = "payments"
+NOT_CHARGED = (RemoteStatus.APPROVED, RemoteStatus.CANCELLED, RemoteStatus.EXPIRED)
 MAX_CANCEL_ATTEMPTS = 3  # another request may start a payment between our two steps
 
 
@@ -227,6 +228,21 @@ def read_remote_payment(payment: Payment, object_id: str) -> RemotePayment:
         raise
     alerts_sync(name, {PAYMENT_READS: ""} | dict(remote.lists))
     return remote
+
+
+def is_uncharged(payment: Payment, object_id: str) -> bool:
+    """Whether an object of a cancelled payment took no money and can take none any more, as the provider says now.
+
+    False when that is not certain. An approved object is only charged by our capture, which a cancelled payment never
+    gets. Money that moved after all is booked.
+    """
+    try:
+        remote = read_remote_payment(payment, object_id)
+    except (Refused, Unknown):
+        return False
+    payment = payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause="the buyer came back")
+    is_closed = payment.status == PaymentStatus.CANCELLED and not payment.received_minor
+    return is_closed and remote.status in NOT_CHARGED and not remote.captures
 
 
 @transaction.atomic

@@ -1,5 +1,6 @@
 """Choosing and changing an order's payment method."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -19,6 +20,7 @@ from payments.bookkeeping.payments import enqueue_create, payment_move
 from payments.errors import AmountMismatch, MethodNotOffered, NothingDue, StillPayable
 from payments.gateway.payments import (
     PaymentResult,
+    is_uncharged,
     payment_ensure_at_provider,
     payment_replace_at_provider,
     run_after_cancelling,
@@ -27,7 +29,7 @@ from payments.lifecycle.offer import is_closed_after_declines
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment
-from payments.selectors import open_payment
+from payments.selectors import object_ids_of, open_payment, payments_of
 from payments.statuses import PaymentStatus
 
 
@@ -143,3 +145,21 @@ def try_again(payment: Payment, order: Order, actor: User | None) -> None:
         payment.failure_reason = ""
         payment_move(payment, PaymentStatus.PENDING, cause="tried again", actor=actor, actor_name="buyer")
         renew_order_hold(order, PaymentMethod(payment.payment_method))
+
+
+def is_replaced_uncharged(order: Order, object_ids: Collection[str]) -> bool:
+    """Whether one of these objects belongs to a payment that another method has replaced, and was not charged.
+
+    Each such object is read from its provider. False unless that confirms it.
+    """
+    payments = payments_of(order)
+    replaced = (
+        payment
+        for payment in payments[1:]
+        if payment.status == PaymentStatus.CANCELLED and payment.payment_method != payments[0].payment_method
+    )
+    return any(
+        is_uncharged(payment, object_id)
+        for payment in replaced
+        for object_id in object_ids_of(payment).intersection(object_ids)
+    )

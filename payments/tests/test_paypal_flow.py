@@ -190,13 +190,15 @@ def test_unknown_capture_is_resolved_with_the_same_request_id(waiting, paypal, t
     assert set(waiting.calls.values_list("state", flat=True)) == {CallState.DONE}
 
 
-def test_order_is_not_captured_after_choosing_another_method(waiting, paypal, shopper):
+def test_order_is_not_captured_after_choosing_another_method(waiting, paypal, shopper, browser):
     paypal.approve(waiting)
 
     chosen = payment_choose_method(order_id=waiting.order_id, method=TRANSFER, actor=shopper)
 
     assert (reread(waiting).status, chosen.payment.status) == ("CANCELLED", "PENDING")
     sync(waiting)
+    back = f"/shop/orders/{waiting.order.access_token}/return/?token={waiting.provider_payment_id}&PayerID=A"
+    assert "This attempt was not charged." in browser().get(back, follow=True).content.decode()
     assert paypal.cents("capture.completed") == []
 
 

@@ -98,6 +98,32 @@ def test_purchase_on_pages(bank, store, browser, bowl):
 
 
 @pytest.mark.django_db
+def test_changed_method_is_reported_only_if_nothing_was_charged(toy, bank, browser, subtests):
+    client, order, object_id = browser(), toy.order, toy.provider_payment_id
+    address = f"/shop/orders/{order.access_token}/return/?token={object_id}"
+    payment_choose_method(order_id=order.pk, method=PaymentMethod.BANK_TRANSFER, actor=None)
+    captures = (Capture("take_1", toy.amount),)
+    cases = [
+        ({"status": RemoteStatus.CANCELLED}, True),
+        ({"status": RemoteStatus.APPROVED}, True),
+        ({"status": RemoteStatus.OPEN}, False),
+        ({"status": RemoteStatus.PROCESSING}, False),
+        ({"status": RemoteStatus.UNKNOWN}, False),
+        ({"status": RemoteStatus.SUCCEEDED, "captures": captures}, False),
+        ({"status": RemoteStatus.CANCELLED, "captures": ()}, False),  # its money is booked by now
+    ]
+    for remote, is_said in cases:
+        bank.change(object_id, **remote)
+        with subtests.test(**remote):
+            shown = page(client.get(address, follow=True)).text
+            assert (
+                "The payment method of this order was changed. This attempt was not charged." in shown
+            ) == is_said
+    assert "not charged" not in page(client.get(address.replace(object_id, "toy_9"), follow=True)).text
+    assert (reread(toy).status, toy.received) == ("COMPLETED", toy.amount)
+
+
+@pytest.mark.django_db
 def test_forms_may_redirect_only_to_providers_that_have_their_keys(bank, store, browser, bowl, settings):
     walk = CheckoutClient(browser())
     walk.fill_checkout("bank_transfer", bowl)

@@ -2,6 +2,7 @@
 card data."""
 
 import re
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -30,6 +31,7 @@ from payments.gateway.payments import (
     payment_replace_at_provider,
     payment_sync,
 )
+from payments.lifecycle.choose_method import is_replaced_uncharged
 from payments.lifecycle.save_on_payment import (
     can_save_on_payment,
     find_consent,
@@ -115,9 +117,16 @@ def order_provider(request: HttpRequest, token: str, provider: str = "") -> Http
         "is_element": result.action.kind == ActionKind.CONFIRM,
         "public": registry.public_values(facts.name),
         "payer": payer(order, Principal.from_page(request).user),
-        "return_url": site_url(request) + reverse("payments:order_return", args=[token]),
+        "return_url": return_url(request, token, result.payment),
     }
     return allow_provider(render(request, facts.template, context), facts)
+
+
+def return_url(request: HttpRequest, token: str, payment: Payment) -> str:
+    """The return page with the id of the object that this page pays, as other providers add it themselves: the payment
+    method may have been changed elsewhere by then."""
+    query = urlencode({"object": payment.provider_payment_id or ""})
+    return f"{site_url(request)}{reverse('payments:order_return', args=[token])}?{query}"
 
 
 @csrf_exempt  # as order_pay: the path contains the secret
@@ -231,7 +240,10 @@ def order_hosted(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_GET
 def order_return(request: HttpRequest, token: str) -> HttpResponse:
-    """The buyer returned from the provider: read the payment there, then show the order page."""
+    """The buyer returned from the provider: read the payment there, then show the order page.
+
+    The query holds the id of the object that they tried to pay.
+    """
     order = order_of(token)
     payment = open_payment(order)
     if payment is not None and payment.is_remote:
@@ -242,6 +254,10 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
         payment_save_finish(payment)
         if payment.status == PaymentStatus.FAILED and (facts := facts_with_page(payment)):
             return to_page(facts, token)  # shows the reason
+    if request.GET and is_replaced_uncharged(order, request.GET.dict().values()):
+        messages.info(
+            request, _("The payment method of this order was changed. This attempt was not charged.")
+        )
     return redirect("payments:order", token=token)
 
 

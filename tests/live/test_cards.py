@@ -158,6 +158,21 @@ def test_declined_card_then_a_transfer_keeps_the_order(window, bowl, charged, sa
     assert sandbox.journal("intent.canceled", id=first.provider_payment_id)
 
 
+def test_card_form_of_another_tab_says_that_the_method_was_changed(window, bowl, charged):
+    one, other = window(), window()
+    order = one.order_by_card(bowl, email="tabs@example.test")
+    one.wait_for_card_form()
+    other.go(f"/shop/orders/{order.access_token}/pay/")
+    other.page.get_by_label("Bank transfer").check()
+    other.press("Pay")
+    expect(other.page.locator("h2").first).to_contain_text("We are waiting for your transfer")
+
+    one.type_card(VISA)
+
+    expect(one.page.locator(".messages")).to_contain_text("This attempt was not charged.")
+    assert (charged(), is_paid(order)) == (0, False)
+
+
 def test_back_after_paying_shows_the_order(window, bowl, charged):
     one = window()
     order = one.order_by_card(bowl, email="back@example.test")
