@@ -36,6 +36,7 @@ from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_ite
 from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
+from orders.holds import TooManyOpenOrders
 from orders.selectors import is_known_account, last_addressed_order, store_rules
 from orders.services.placing import Buyer
 from payments.lifecycle.offer import MethodChoice, method_choices
@@ -463,7 +464,8 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     except CheckoutBlocked as error:
         return show_check(request, session.reload(), refusals=[error.detail])
     except DomainError as error:
-        response = show_check(request, session, refusals=[error.detail])
+        has_open_orders = isinstance(error, TooManyOpenOrders)
+        response = show_check(request, session, refusals=[error.detail], has_open_orders=has_open_orders)
         if error.wait:
             response["Retry-After"] = str(error.wait)
         return response
@@ -498,9 +500,13 @@ def show_changes(request: HttpRequest, session: CheckoutSession, form: PlaceForm
 
 
 def show_check(
-    request: HttpRequest, session: CheckoutSession, *, refusals: Sequence[str] = ()
+    request: HttpRequest,
+    session: CheckoutSession,
+    *,
+    refusals: Sequence[str] = (),
+    has_open_orders: bool = False,
 ) -> HttpResponse:
-    """`refusals`: sentences that say why nothing was ordered."""
+    """`refusals`: sentences that say why nothing was ordered. `has_open_orders`: show where to pay or cancel them."""
     chosen = session.selected_method()
     if chosen is None:
         return session.next_step()
@@ -535,6 +541,7 @@ def show_check(
         has_choice=session.has_choice(),
         problems=summary.problems,
         refusals=refusals,
+        has_open_orders=has_open_orders,
     )
 
 

@@ -304,7 +304,9 @@ def test_too_many_open_orders_are_reported_and_the_cart_is_kept(browser, shopper
     answer = walk.press(walk.fill_checkout("check", bowl))
 
     assert answer.status_code == 409
-    assert "Your cart is saved" in page(answer).text
+    summary = page(answer).one(class_="error-summary")
+    assert "Your cart is saved" in summary.text
+    assert summary.one("a").attrs["href"] == reverse("payments:order_history")
     assert Order.objects.count() == 2
     assert Cart.objects.get(status="OPEN").items.count() == 1
 

@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.urls import reverse
 from django.utils import timezone
 
 from artisans.accounts.tests.factories import UserFactory
@@ -299,8 +300,9 @@ def test_page_says_the_same_and_names_the_end(client, bowl):
     answer = walk.press(walk.fill_checkout("bank_transfer", bowl))
 
     assert int(answer["Retry-After"]) == pytest.approx(7260, abs=20)
-    text = page(answer).text
+    summary, text = page(answer).one(class_="error-summary"), page(answer).text
     assert "unpaid orders with this email address" in text
+    assert summary.one("a").attrs["href"] == reverse("payments:order_find")
     assert re.search(r"try again after \w{3} \d+, \d{4}, \d\d:\d\d [A-Z]+\.", text)
 
 

@@ -113,6 +113,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
     lines = lines_by_parcel(order)
     mailbox = request.GET.get("mailbox", "")
     just_placed = order.created_at > timezone.now() - timedelta(minutes=10)
+    may_cancel, owns = buyer_may_cancel(order), is_owner(order, viewer)
     context = {
         "order": order,
         "token": token,
@@ -128,8 +129,9 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "timeline": events(order),
         "provider_page": facts_with_page(payment),
         "thanks": just_placed and is_taken(order, payment),
-        "can_cancel": buyer_may_cancel(order) and is_owner(order, viewer),
-        "must_ask": order.status == OrderStatus.PROCESSING and is_owner(order, viewer),
+        "can_cancel": may_cancel and owns,
+        "cancels_by_email": may_cancel and not owns and order.user_id is None,
+        "must_ask": order.status == OrderStatus.PROCESSING and owns,
         "has_error": payment is not None and payment.status == PaymentStatus.FAILED and order.is_alive,
         "is_masked": hides,
         "just_placed": just_placed,
