@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from artisans.catalog.models import Category, Product
+from artisans.catalog.models import Artisan, Category, Product
 from artisans.catalog.search import MAX_LENGTH, MOST_RESULTS, NearProducts, search_near
 from artisans.catalog.selectors import (
     SORTS,
@@ -32,7 +32,7 @@ class CategoryLink:
 def product_list(request: HttpRequest) -> HttpResponse:
     names = ("q", "category", "artisan", "sort")
     sent = {name: search_text(request.GET.get(name, "")) for name in names}
-    filters = {name: value[:MAX_LENGTH].strip() for name, value in sent.items()}
+    filters = {name: cut_at_word(value) for name, value in sent.items()}
     q, sorts = filters["q"], sorts_offered(filters["q"])
     result = products_found(**filters)
     paginator = Paginator(result.products, PER_PAGE)
@@ -41,12 +41,16 @@ def product_list(request: HttpRequest) -> HttpResponse:
     query = request.GET.copy()
     query.pop("page", None)
     categories = list(Category.objects.all())
+    category = next((c for c in categories if c.slug == filters["category"]), None)
+    artisan = artisans_open().filter(slug=filters["artisan"]).first() if filters["artisan"] else None
     context = {
         "page_obj": paginator.get_page(request.GET.get("page")),
         "paginator": paginator,
         "categories": [CategoryLink(c.name, c.slug, c.slug == filters["category"]) for c in categories],
-        "category": next((c for c in categories if c.slug == filters["category"]), None),
-        "artisan": artisans_open().filter(slug=filters["artisan"]).first() if filters["artisan"] else None,
+        "category": category,
+        "artisan": artisan,
+        "unknown": describe_unknown(filters, category, artisan),
+        "is_narrowed": bool(filters["category"] or filters["artisan"]),
         "q": q,
         "max_length": MAX_LENGTH if len(sent["q"]) > MAX_LENGTH else None,
         "corrected": result.corrected,
@@ -60,6 +64,23 @@ def product_list(request: HttpRequest) -> HttpResponse:
         "artisans": [] if is_filtered else list(artisans_open()),
     }
     return render(request, "catalog/product_list.html", context)
+
+
+def cut_at_word(text: str) -> str:
+    """The text up to MAX_LENGTH, without a word that is cut off there."""
+    start, rest = text[:MAX_LENGTH], text[MAX_LENGTH:]
+    if rest and not rest[0].isspace() and (whole := start.rpartition(" ")[0]):
+        start = whole
+    return start.strip()
+
+
+def describe_unknown(filters: dict[str, str], category: Category | None, artisan: Artisan | None) -> str:
+    """That there is no category or workshop as the address names it; "" if there is."""
+    if filters["category"] and category is None:
+        return _("This category does not exist.")
+    if filters["artisan"] and artisan is None:
+        return _("This workshop does not exist.")
+    return ""
 
 
 def product_detail(request: HttpRequest, slug: str) -> HttpResponse:

@@ -62,15 +62,15 @@ def test_title_heading_and_text_agree(client, monkeypatch):
         "No items match “teapto”. 1 item matches “teapot”.",
     )
     assert sentences(client, q="walnut teapot") == (
-        "No results for “walnut teapot”",
+        "Partial results for “walnut teapot”",
         "No items match all words of “walnut teapot”. The items below match some of them.",
     )
     assert sentences(client, q="gold teapto") == (
-        "No results for “gold teapto”",
+        "Results for “teapot”",
         "No items match “gold teapto”. The items below match “teapot”.",
     )
     assert sentences(client, q="walnut teapto") == (
-        "No results for “walnut teapto”",
+        "Partial results for “walnut teapto”",
         "No items match “walnut teapto”. The items below match some words of “walnut teapot”.",
     )
     assert sentences(client, q="zzzzqq") == (
@@ -81,6 +81,13 @@ def test_title_heading_and_text_agree(client, monkeypatch):
         "No results for “teapot”",
         "No items here match “teapot”. The items below come from the whole shop.",
     )
+    assert sentences(client, q="teapot", category="wool") == (
+        "No results for “teapot”",
+        "This category does not exist. The items below come from the whole shop.",
+    )
+    assert sentences(client, category="wool") == ("No items found", "This category does not exist.")
+    assert sentences(client, artisan="nobody") == ("No items found", "This workshop does not exist.")
+    assert sentences(client, q="teapot " * 30) == (f"Results for “{'teapot ' * 16}teapot”", "1 item found.")
     assert sentences(client, category="bags") == ("Bags", "There are no items here at the moment.")
     assert sentences(client, category="pots") == ("Pots", "1 item found.")
     monkeypatch.setattr("artisans.catalog.search.MOST_RESULTS", 1)
