@@ -24,6 +24,14 @@ LENGTHS = {
 POSTAL_CODE_LENGTH = 20  # as it is stored, without a city or country that was written with it
 TEXT_LENGTH = 600
 LABELS = {"name": "Full name", "line1": gettext_lazy("Street and number")}
+NOT_VALID = {  # by label; only the states and provinces of some countries are checked
+    "ZIP code": gettext_lazy("The ZIP code is not valid for this country."),
+    "Eircode": gettext_lazy("The Eircode is not valid for this country."),
+    "PIN code": gettext_lazy("The PIN code is not valid for this country."),
+    "Postal code": gettext_lazy("The postal code is not valid for this country."),
+    "State": gettext_lazy("The state is not valid for this country."),
+    "Province": gettext_lazy("The province is not valid for this country."),
+}
 
 
 def address_errors(address: Mapping[str, Any]) -> dict[str, str]:
@@ -110,15 +118,8 @@ def find_missing_fields(address: Mapping[str, Any], rules: CountryRules) -> Iter
 def region_errors(region: str, rules: CountryRules) -> Iterator[tuple[str, str]]:
     if has_words(region) and rules.canonical_region(region) is None:
         code, name = rules.areas[0]
-        yield (
-            "region",
-            _("%(label)s is not valid for this country. Example: %(name)s or %(code)s.")
-            % {
-                "label": _(rules.region_label),
-                "name": name,
-                "code": code,
-            },
-        )
+        example = _("Example: %(name)s or %(code)s.") % {"name": name, "code": code}
+        yield "region", f"{NOT_VALID[rules.region_label]} {example}"
 
 
 def postal_code_errors(address: Mapping[str, str], rules: CountryRules) -> Iterator[tuple[str, str]]:
@@ -126,7 +127,7 @@ def postal_code_errors(address: Mapping[str, str], rules: CountryRules) -> Itera
         return
     found = postal_code_in(address, rules)
     if found is None:
-        yield "postal_code", postal_code_error(rules)
+        yield "postal_code", postal_code_error(rules, address["postal_code"])
     elif len(found) > POSTAL_CODE_LENGTH:
         yield (
             "postal_code",
@@ -144,8 +145,10 @@ def postal_code_in(address: Mapping[str, str], rules: CountryRules) -> str | Non
     return rules.canonical_postal_code(code, city=address.get("city", ""), region=address.get("region", ""))
 
 
-def postal_code_error(rules: CountryRules) -> str:
-    values = {"label": _(rules.postal_code_label), "example": rules.postal_code_example}
+def postal_code_error(rules: CountryRules, code: str) -> str:
+    if "CEDEX" in code.upper():
+        return _("Write CEDEX after the town, such as Paris CEDEX 08.")
+    text = str(NOT_VALID[rules.postal_code_label])
     if rules.postal_code_example:
-        return _("%(label)s is not valid for this country. Example: %(example)s.") % values
-    return _("%(label)s is not valid for this country.") % values
+        text += " " + _("Example: %(example)s.") % {"example": rules.postal_code_example}
+    return text

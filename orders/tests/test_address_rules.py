@@ -2,8 +2,8 @@
 
 import pytest
 
-from orders.address_rules import address_errors, address_normalize
-from orders.countries import COUNTRIES, rules_for
+from orders.address_rules import NOT_VALID, address_errors, address_normalize
+from orders.countries import CHECKED_REGIONS, COUNTRIES, rules_for
 from orders.phones import canonical_phone, phone_digits
 from orders.tests.factories import ADDRESS
 
@@ -97,9 +97,10 @@ def test_invalid_phone_number_is_refused(phone):
 @pytest.mark.parametrize(
     ("phone", "remedy"),
     [
-        ("000000", "6 to 15 digits"),
-        ("00000012345", "6 to 15 digits"),
-        ("x5", "6 to 15 digits"),
+        ("000000", "at least 6 digits"),
+        ("00000012345", "at least 6 digits"),
+        ("x5", "at least 6 digits"),
+        ("503 555 0123 / 503 555 0124", "Enter one number"),
         ("------123456", "groups of digits"),
         ("123456-", "groups of digits"),
         ("12------3456", "groups of digits"),
@@ -248,6 +249,25 @@ def test_what_is_written_around_a_postal_code_is_left_out_and_regions_are_stored
             else:
                 found = address_normalize(address)
                 assert (address_errors(address), found["region"], found["postal_code"]) == ({}, *stored)
+
+
+def test_invalid_codes_and_regions_are_named_with_an_example():
+    def error(field, **changes):
+        return address_errors(ADDRESS | changes)[field]
+
+    assert error("postal_code", country="IE", region="", postal_code="1") == (
+        "The Eircode is not valid for this country. Example: A65 F4E2."
+    )
+    assert error("postal_code", country="FR", region="", postal_code="75001 CEDEX") == (
+        "Write CEDEX after the town, such as Paris CEDEX 08."
+    )
+    assert error("region", country="CA", region="Oregon", postal_code="K1A 0B1") == (
+        "The province is not valid for this country. Example: Alberta or AB."
+    )
+    assert error("region", country="TW", region="", postal_code="104") == "City or county is required."
+    rules = [rules_for(code) for code, _ in COUNTRIES]
+    checked = {rule.region_label for rule in rules if rule.country in CHECKED_REGIONS}
+    assert {rule.postal_code_label for rule in rules} | checked == set(NOT_VALID)
 
 
 def test_every_example_is_its_own_canonical_form():
