@@ -74,7 +74,8 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
         raise QuantityTooLarge
     if len(have.keys() | wanted.keys()) > MAX_ITEMS:
         raise TooManyItems(MAX_ITEMS)
-    check_stock(wanted, products, currency=cart.currency)
+    in_cart = {pk: item.quantity for pk, item in have.items()}
+    check_stock(wanted, products, in_cart=in_cart, currency=cart.currency)
     written = CartItem.objects.bulk_create(
         [new_item(cart, products[pk], quantity) for pk, quantity in wanted.items()],
         update_conflicts=True,
@@ -99,8 +100,16 @@ def new_item(cart: Cart, product: Product, quantity: int) -> CartItem:
     )
 
 
-def check_stock(wanted: Mapping[UUID, int], products: Mapping[UUID, Product], *, currency: str) -> None:
-    line_requests = [LineRequest(pk, pk, quantity, None) for pk, quantity in wanted.items()]
+def check_stock(
+    wanted: Mapping[UUID, int],
+    products: Mapping[UUID, Product],
+    *,
+    in_cart: Mapping[UUID, int],
+    currency: str,
+) -> None:
+    line_requests = [
+        LineRequest(pk, pk, quantity, None, in_cart.get(pk, 0)) for pk, quantity in wanted.items()
+    ]
     if problems := find_problems(line_requests, products, currency=currency):
         raise NotEnoughStock(problems)
 
@@ -123,7 +132,12 @@ def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantit
         item.delete()
     else:
         if quantity > item.quantity:
-            check_stock({item.product_id: quantity}, {item.product_id: item.product}, currency=cart.currency)
+            check_stock(
+                {item.product_id: quantity},
+                {item.product_id: item.product},
+                in_cart={item.product_id: item.quantity},
+                currency=cart.currency,
+            )
         item.quantity = quantity
         item.save(update_fields=["quantity", "updated_at"])
     return cart

@@ -131,8 +131,8 @@ def accept(request: HttpRequest) -> HttpResponse:
 
 
 def parse_quantity(text: str, *, least: int = 0) -> int:
-    """Parse plain digits. Errors: ValueError."""
-    if not re.fullmatch(r"[0-9]{1,6}", text.strip(), re.ASCII) or int(text) < least:
+    """Parse digits of any script. Errors: ValueError."""
+    if not re.fullmatch(r"\d+", text.strip()) or int(text) < least:
         raise ValueError(text)
     return int(text)
 
@@ -251,13 +251,26 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
             names = [step_name for step_name, _ in STEPS]
             if names.index(name) > names.index(session.first_open_step()):
                 if request.method == "POST":
-                    messages.error(request, _("Nothing was ordered. Complete this step first."))
+                    messages.error(request, describe_open_step(session))
                 return session.next_step()
             return view(request, session)
 
         return step
 
     return decorate
+
+
+def describe_open_step(session: CheckoutSession) -> str:
+    """Why a later step was refused."""
+    if session.first_open_step() != "payment" or not session.selected:
+        return _("Nothing was ordered. Complete this step first.")
+    if saved_id_of(session.selected) and all(choice.value != session.selected for choice in session.choices):
+        return _(
+            "Nothing was ordered, because the saved payment method you chose was removed. Choose another one."
+        )
+    return _(
+        "Nothing was ordered, because the payment method you chose is not available any more. Choose another one."
+    )
 
 
 def refuses_card_numbers(page: Page) -> Page:
@@ -271,7 +284,7 @@ def describe_total_change(sent: Decimal, now: Money) -> str:
         text = show(Money.parse(format(sent, "f"), now.currency))
     except ValueError:  # the hidden field was edited
         text = format(sent, "f")
-    return _("The total has changed from %(sent)s to %(now)s. Nothing was charged.") % {
+    return _("The total has changed from %(sent)s to %(now)s.") % {
         "sent": text,
         "now": show(now),
     }
@@ -462,7 +475,10 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     except QuoteChanged:
         return show_changes(request, session.reload(), form)
     except CheckoutBlocked as error:
-        return show_check(request, session.reload(), refusals=[error.detail])
+        current = session.reload()
+        return show_check(
+            request, current, refusals=[accept_changes() if current.summary.problems else error.detail]
+        )
     except DomainError as error:
         has_open_orders = isinstance(error, TooManyOpenOrders)
         response = show_check(request, session, refusals=[error.detail], has_open_orders=has_open_orders)
@@ -495,8 +511,17 @@ def show_changes(request: HttpRequest, session: CheckoutSession, form: PlaceForm
     if "shipping" in parts and session.draft.get("billing_same"):
         parts -= {"billing"}
     refusals += [str(text) for part, text in CHANGES.items() if part in parts]
-    refusals.append(_("Nothing was ordered. Review the details below before you place the order."))
+    if summary.problems:  # with them, the page says that nothing was ordered
+        refusals.append(accept_changes())
+    else:
+        refusals.append(
+            _("Nothing was ordered or charged. Review the details below before you place the order.")
+        )
     return show_check(request, session, refusals=refusals)
+
+
+def accept_changes() -> str:
+    return _("Accept the changes to your cart, then place the order.")
 
 
 def show_check(

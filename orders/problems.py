@@ -15,12 +15,16 @@ MAX_QUANTITY = 99
 
 @dataclass(frozen=True, slots=True)
 class LineRequest:
-    """One requested product. `item_id` identifies it to the buyer; `seen` is the last price shown, None if none was."""
+    """One requested product. `item_id` identifies it to the buyer; `seen` is the last price shown, None if none was.
+
+    `in_cart`: units in the cart so far, if a change to another quantity is requested.
+    """
 
     item_id: UUID
     product_id: UUID
     quantity: int
     seen: Money | None
+    in_cart: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,12 @@ def find_problems(
 
 
 def sold_out(line_request: LineRequest, product: Product, available: int) -> Problem:
+    in_cart = line_request.quantity if line_request.in_cart is None else line_request.in_cart
     if available:
-        text = _("Only %(available)s of %(product)s left; your cart has %(quantity)s.") % {
-            "available": available,
-            "product": product.name,
-            "quantity": line_request.quantity,
-        }
+        values = {"available": available, "product": product.name, "quantity": in_cart}
+        text = _("Only %(available)s of %(product)s left; your cart has %(quantity)s.") % values
+        if not in_cart:
+            text = _("Only %(available)s of %(product)s left.") % values
         fix = "lower_quantity"
     else:
         text = _("%(product)s is sold out.") % {"product": product.name}

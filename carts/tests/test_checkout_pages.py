@@ -50,7 +50,12 @@ def test_every_method_works_through_all_steps(browser, shopper, bowl, scarf, met
     if (who, method) == ("guest", "cash_on_delivery"):
         walk.add(bowl)
         walk.details()
-        assert "Sign in first" in page(walk.payment(method)).text
+        choices = page(walk.payment(method))
+        assert "Only for buyers with a confirmed email address" in choices.text
+        assert (
+            choices.one("a", href="/shop/account/login/?next=/shop/checkout/").text
+            == "Sign in or create an account"
+        )
         return
 
     order = walk.buy(method, bowl, scarf)
@@ -194,6 +199,7 @@ def test_changed_price_stops_the_order_with_old_and_new_price(walk, bowl):
     notice = shown.one(id="problems").text
     assert ["Moss bowl" in notice, "85.45" in notice, "90.00" in notice] == [True] * 3
     assert "Nothing has been ordered or charged" in notice
+    assert shown.text.count("Nothing") == 1
     assert not shown.all("form", class_="pay-box"), "no order button before the new price is accepted"
     assert dump() == before
 
@@ -238,7 +244,7 @@ def test_changed_shipping_stops_the_order_with_old_and_new_total(walk, bowl):
 
     assert answer.status_code == 409
     text = page(answer).text
-    assert "The total has changed from $99.99 to $100.99. Nothing was charged." in text
+    assert "The total has changed from $99.99 to $100.99. Nothing was ordered or charged." in text
     assert not Order.objects.exists()
     assert walk.pay_form()["quote"] == "100.99"
 
@@ -530,8 +536,19 @@ def test_currency_change_of_the_shop_blocks_open_carts(browser, shopper, bowl):
     assert not shown.all("input", value="cash_on_delivery"), "above the limit"
 
 
+def test_adding_more_than_there_are_says_what_the_cart_has(walk, bowl):
+    bowl.stock = 3
+    bowl.save(update_fields=["stock"])
+
+    assert "Only 3 of Moss bowl left." in page(walk.add(bowl, 50)).text
+    walk.add(bowl, "\u0662")  # 2 in Arabic digits
+    assert "Only 3 of Moss bowl left; your cart has 2." in page(walk.add(bowl, 50)).text
+    assert "at most 99 units" in page(walk.add(bowl, "9" * 20)).text
+    assert Cart.objects.get().items.get().quantity == 2
+
+
 def test_adding_less_than_one_adds_nothing(walk, bowl, subtests):
-    for quantity in ("0", "00", " 0 ", "-1", "", "1.5", "x"):
+    for quantity in ("0", "00", " 0 ", "-1", "", "1.5", "x", "\u0660", "9" * 5000):
         with subtests.test(quantity):
             answer = walk.add(bowl, quantity)
 
