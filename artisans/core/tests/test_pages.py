@@ -115,12 +115,12 @@ def test_personal_pages_are_not_cached(client, address):
     assert "no-store" in client.get(address)["Cache-Control"]
 
 
-def test_404_page_says_that_nothing_was_charged_and_links_on(client):
+def test_404_page_says_what_may_be_wrong_and_links_on(client):
     answer = client.get("/nothing/here/")
 
     shown = page(answer)
     assert answer.status_code == 404
-    assert "Nothing was charged" in shown.text
+    assert "make sure that you copied all of it" in shown.text
     assert {"/", "/shop/cart/", "/shop/orders/find/"} <= {a.attrs["href"] for a in shown.all("a")}
 
 
