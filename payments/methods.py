@@ -73,7 +73,7 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
     M.CASH_ON_DELIVERY: MethodSpec(
         None,
         hint=_("Have the exact amount ready in cash when your order arrives. The artisans start right away."),
-        pay_label=_("Order and pay {amount} on delivery"),
+        pay_label=_("Order now, pay {amount} on delivery"),
     ),
 }
 

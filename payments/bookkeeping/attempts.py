@@ -228,4 +228,4 @@ def closed_providers(order: Order) -> set[str]:
 
 
 def too_many_declines() -> str:
-    return _("Several payment attempts were declined. Please choose another payment method.")
+    return _("Too many attempts to pay this way were declined. Please choose another payment method.")

@@ -98,14 +98,15 @@ def order_cancel_locked(
     if parcels is not None:
         parcels_decide(order, dict.fromkeys(parcels, ParcelDecision.CANCEL), cause=cause, actor=actor)
     else:
-        order_end(order, cause=cause, actor=actor)
+        order_end(order, cause=cause, actor=actor, reason=reason.strip())
     if refund or not is_staff:
         refund_due_payments(order, reason=cause, actor=actor, origin=STAFF if is_staff else SYSTEM)
     return order
 
 
-def order_end(order: Order, *, cause: str, actor: User) -> None:
-    """Cancel the whole order. Errors: StillPayable, NotCancellable."""
+def order_end(order: Order, *, cause: str, actor: User, reason: str) -> None:
+    """Cancel the whole order. `reason`: for the buyer's email, "" if none was given. Errors: StillPayable,
+    NotCancellable."""
     cancel_open_payment(order, cause=cause, actor=actor)
     if order.status == OrderStatus.PENDING:
         order_close(order, OrderStatus.CANCELLED, cause=cause, actor=actor)
@@ -123,7 +124,7 @@ def order_end(order: Order, *, cause: str, actor: User) -> None:
             order,
             lines=list(order.lines.all()),
             store=store_rules(),
-            reason=cause,
+            reason=reason,
             money_note=closed_note(order),
         )
     )

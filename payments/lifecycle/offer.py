@@ -21,7 +21,8 @@ from payments.providers.registry import find_facts, route_of, takes
 class MethodChoice:
     """One way to pay as the buyer sees it; `unavailable_reason` says why it cannot be taken now.
 
-    `method`: the payment method of a saved one, whose `value` names the saved method.
+    `method`: the payment method of a saved one, whose `value` names the saved method. `needs_confirmed_email`: a
+    confirmed email address would make it available.
     """
 
     value: str
@@ -31,6 +32,10 @@ class MethodChoice:
     unavailable_reason: str = ""
     is_selected: bool = False
     method: str = ""
+
+    @property
+    def needs_confirmed_email(self) -> bool:
+        return self.unavailable_reason == needs_confirmed_email()
 
     @property
     def is_available(self) -> bool:
@@ -119,7 +124,11 @@ def cash_unavailable_reason(total: Money, *, is_known_buyer: bool, store: StoreR
             "limit": show(store.cash_limit),
             "total": show(total),
         }
-    return "" if is_known_buyer else _("Sign in first, or confirm your email address.")
+    return "" if is_known_buyer else needs_confirmed_email()
+
+
+def needs_confirmed_email() -> str:
+    return _("Only for buyers with a confirmed email address.")
 
 
 # ---- providers -------------------------------------------------------------------------------------------------------

@@ -308,7 +308,7 @@ def test_order_then_offers_other_methods_and_says_why(payment):
 
     state = get_display_state(order, reread(payment))
     assert (
-        "Several payment attempts were declined. Please choose another payment method. Your items are reserved"
+        "Too many attempts to pay this way were declined. Please choose another payment method. Your items are reserved"
         in state.next_step
     )
     assert is_closed_after_declines(CARD, {"stripe"})
@@ -323,7 +323,7 @@ def test_page_of_the_order_does_not_offer_the_closed_method(payment, client):
     client.force_login(payment.user)
     order = Order.objects.get(pk=payment.order_id)
     page = client.get(f"/shop/orders/{order_token(order.pk, order.token_version)}/pay/").content.decode()
-    assert "Several payment attempts were declined" in page
+    assert "Too many attempts to pay this way were declined" in page
     assert "Back to the order" in page
     assert "Keep current payment method" not in page
     assert "already sent the money" not in page
@@ -403,7 +403,9 @@ def test_history_keeps_declines_after_the_method_is_changed(client, payment):
     texts = [event.text for event in shown.context["timeline"]]
     assert texts == [
         "You placed the order.",
+        "Payment method: Credit card.",
         "Credit card payment declined: insufficient funds, or a limit was exceeded.",
+        "Payment method changed to: Bank transfer.",
     ]
 
 

@@ -165,7 +165,7 @@ def test_page_shows_a_refund_and_a_dispute(store, settings, staff, browser):
     assert "$3.00 is being refunded" in words[0]
     assert "This payment was disputed with your bank" in words[1]
     assert "fraud" not in words[1]
-    assert "Thank you, your order is paid" in words[2]
+    assert "Your order is paid" in words[2]
     assert {row.is_disputed for row in load_pending_money(orders).values()} == {True, False}
 
 

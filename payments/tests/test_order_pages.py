@@ -148,9 +148,9 @@ def test_confirmation_button_needs_the_mailed_link():
     order = start().order
     link = reverse("payments:order", args=[order.access_token])
 
-    assert "Confirm order" not in status(order).text
+    assert "Confirm your email address" not in status(order).text
     assert "Please open the link in the email" in status(order).text
-    assert "Confirm order" in page(Client().get(link, {"mailbox": mailbox_token(order.pk)})).text
+    assert "Confirm your email address" in page(Client().get(link, {"mailbox": mailbox_token(order.pk)})).text
 
 
 def test_confirmation_of_a_closed_order_promises_no_hold(time_machine):
@@ -232,7 +232,8 @@ def test_order_paid_by_an_older_payment_requests_no_payment(shopper, staff):
     shown = status(payment.order)
 
     assert not shown.all("section", class_="slip")
-    assert "Thank you, your order is paid" in shown.text
+    assert "Your order is paid" in shown.text
+    assert "Bank transfer payment of $99.99 received." in shown.text
 
 
 def test_rejected_payment_shows_the_reason_and_offers_another_method(shopper, staff):

@@ -153,6 +153,9 @@ def test_card_removed_before_ordering_leads_back_to_the_payment_step(
     response = shop.press(form, follow=True)
 
     assert response.redirect_chain[-1][0] == reverse("carts:checkout_payment")
+    assert (
+        "Nothing was ordered, because the saved payment method you chose was removed." in page(response).text
+    )
     assert (shopper.orders.count(), stripe.captured()) == (0, [])
 
 

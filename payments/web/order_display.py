@@ -181,7 +181,7 @@ def confirmed_state(order: Order, payment: Payment | None) -> State:
         return State(_("Partly refunded"), "return", Tone.OK, _("Your payment was partly refunded"), text)
     if order.balance_due:
         if payment is not None and payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
-            text = _("Have %(amount)s ready in cash on delivery. There is nothing to pay now.")
+            text = _("There is nothing to pay now. You will pay %(amount)s in cash on delivery.")
             text %= {"amount": show(order.balance_due)}
             return State(_("Pay on delivery"), "cash", Tone.OK, _("Your order is confirmed"), text)
         text = _("The artisans have been notified.") + awaiting_payment_state(order)
@@ -190,7 +190,7 @@ def confirmed_state(order: Order, payment: Payment | None) -> State:
 
 
 def paid(text: str) -> State:
-    return State(pgettext("order", "Paid"), "check", Tone.OK, _("Thank you, your order is paid"), text)
+    return State(pgettext("order", "Paid"), "check", Tone.OK, _("Your order is paid"), text)
 
 
 def amount_due(order: Order) -> str:

@@ -1,6 +1,6 @@
 """An order as its buyer sees it: by signed link for guests, by account for its owner."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -191,12 +191,15 @@ def events(order: Order) -> list[Event]:
     }
     moves = [(t.at, texts.get(event_of(t))) for t in order.transitions.all()]
     found = [Event(at, text) for at, text in moves if text]
+    methods = {payment.pk: payment for payment in order.payments.order_by("created_at")}
+    found += methods_chosen(methods.values())
     money: list[Receipt | Capture] = [
-        *Receipt.objects.filter(payment__order=order),
-        *Capture.objects.filter(payment__order=order),
+        *Receipt.objects.filter(payment__in=list(methods)),
+        *Capture.objects.filter(payment__in=list(methods)),
     ]
-    received = _("We received %(amount)s.")
-    found += [Event(row.created_at, received % {"amount": show(row.amount)}) for row in money]
+    for row in money:
+        values = {"method": methods[row.payment_id].get_payment_method_display(), "amount": show(row.amount)}
+        found.append(Event(row.created_at, _("%(method)s payment of %(amount)s received.") % values))
     taken_back = ReceiptReversal.objects.filter(receipt__payment__order=order).select_related(
         "receipt__payment"
     )
@@ -206,13 +209,24 @@ def events(order: Order) -> list[Event]:
     return sorted(found, key=lambda event: event.at)
 
 
+def methods_chosen(payments: Iterable[Payment]) -> Iterator[Event]:
+    """The payment method, and each change of it. `payments`: oldest first."""
+    before = ""
+    for payment in payments:
+        if payment.payment_method != before:
+            method = payment.get_payment_method_display()
+            text = _("Payment method changed to: %(method)s.") if before else _("Payment method: %(method)s.")
+            yield Event(payment.created_at, text % {"method": method})
+        before = payment.payment_method
+
+
 def declines(order: Order) -> Iterator[Event]:
     """Every declined attempt, and other failures of a payment, also of methods that were changed since."""
     attempts = PaymentAttempt.objects.filter(payment__order=order, outcome=AttemptOutcome.DECLINED)
     tried = set()
     for attempt in attempts.select_related("payment"):
         tried.add(attempt.payment_id)
-        at = max(attempt.tried_at, order.created_at)  # by the provider's clock, in whole seconds
+        at = max(attempt.tried_at, attempt.payment.created_at)  # by the provider's clock, in whole seconds
         yield Event(at, past_decline(attempt.decline_group, attempt.payment.payment_method))
     failures = PaymentTransition.objects.filter(payment__order=order, new=PaymentStatus.FAILED)
     for failure in failures.select_related("payment"):
@@ -330,6 +344,7 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         "token": token,
         "form": form,
         "methods": choices,
+        "needs_mailbox": needs_mailbox(order, current),
         "amount_due": order.balance_due,
         "is_open": current is not None and current.status != PaymentStatus.CANCELLED,
         "may_be_on_its_way": order.payments.filter(payment_method__in=MAILED_OR_TRANSFERRED).exists(),

@@ -129,7 +129,7 @@ STATES: dict[str, tuple[Make, str]] = {
     "card to be entered": (card_order, "Complete your payment"),
     "to be agreed at PayPal": (by_paypal, "Complete your payment"),
     "declined": (declined, "Your payment did not go through"),
-    "paid": (paid, "Thank you, your order is paid"),
+    "paid": (paid, "Your order is paid"),
     "not known": (unknown, "We are checking your payment"),
     "in review": (reviewed, "Your payment is being reviewed"),
     "refund on its way": (refunding, "Your refund is on its way"),

@@ -379,7 +379,7 @@ def test_confirming_the_mail_address(window):
     assert one.violations() == []
     order.refresh_from_db()
     assert order.mailbox_confirmed_at is None
-    one.press("Confirm order")
+    one.press("Confirm your email address")
     one.page.get_by_text("your email address is confirmed").wait_for()
     order.refresh_from_db()
     assert order.mailbox_confirmed_at is not None

@@ -97,7 +97,7 @@ def test_user_pays_cash_on_delivery(window, bowl):
     order = one.place()
     assert order.user == User.objects.get(email="shopper@demo.test")
     assert order.payments.get().payment_method == PaymentMethod.CASH_ON_DELIVERY
-    assert "Have $99.99 ready in cash" in one.text()
+    assert "You will pay $99.99 in cash on delivery" in one.text()
     one.go("/shop/account/orders/")
     assert order.order_number in one.text()
 
@@ -261,7 +261,7 @@ def test_staff_record_the_money_and_the_order_turns_paid(window, bowl):
     staff_client = window(User.objects.get(email="staff@demo.test"))
     staff_client.record_money(order)
     buyer.page.reload()
-    assert "Thank you, your order is paid" in buyer.text()
+    assert "Your order is paid" in buyer.text()
     order.refresh_from_db()
     assert (order.status, order.payment_status) == (OrderStatus.CONFIRMED, OrderPaymentStatus.PAID)
     assert Notification.objects.filter(recipient=order.email, kind="payment_received").count() == 1

@@ -88,12 +88,7 @@ def cash_on_delivery(*, amount: Money, reference: str, due: date | None, account
         reference=reference,
         due=None,
         rows=(Row(N_("Accepted"), N_("Cash only")), Row(N_("Order"), reference)),
-        text=(
-            N_("There is nothing to pay now."),
-            N_(
-                "Each artisan ships a parcel and collects its share of the total. Please have the exact amount ready."
-            ),
-        ),
+        text=(N_("You pay for each parcel when it arrives. Please have the exact amount ready."),),
     )
 
 
