@@ -57,6 +57,7 @@ def receipt_submit(
     bank_reference: str,
     actor: User,
     seen_minor: int | None = None,
+    beyond_due: bool = False,
 ) -> Receipt | ApprovalRequest:
     """Record a receipt, or request its approval. Errors: those of receipt_record and approval_request."""
     payment = payment_lock(payment_id)[0]
@@ -68,6 +69,7 @@ def receipt_submit(
             bank_reference=bank_reference,
             actor=actor,
             seen_minor=seen_minor,
+            beyond_due=beyond_due,
         )
     return request_approval(
         RECEIPT,
@@ -85,7 +87,9 @@ def receipt_submit(
 
 
 def receipt_execute(payload: Payload, requested_by: User, approved_by: User) -> Receipt:
-    return receipt_record(**load_transfer(payload), actor=requested_by, approved_by=approved_by)
+    return receipt_record(
+        **load_transfer(payload), actor=requested_by, approved_by=approved_by, beyond_due=True
+    )
 
 
 @transaction.atomic

@@ -73,6 +73,21 @@ class AlreadyRecorded(Conflict):
     code = "already_recorded"
 
 
+class ReceiptExceedsDue(Conflict):
+    """The amount received is far above the amount due, and was not confirmed as checked."""
+
+    code = "receipt_exceeds_due"
+
+    def __init__(self, amount: Money, *, due: Money) -> None:
+        super().__init__(
+            _(
+                "%(amount)s is far more than the %(due)s due. Compare it with the bank statement. Nothing was "
+                "recorded. If the amount is right, confirm that in the form."
+            )
+            % {"amount": amount, "due": due}
+        )
+
+
 class NotManual(Conflict):
     """Only offline payments can be recorded or rejected by staff."""
 

@@ -16,6 +16,7 @@ from artisans.core.admin.pages import StrOrPromise, when
 from artisans.core.forms import LineField
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from payments.lifecycle.receipts import is_far_above
 from payments.models import Payment, ReversalReason
 
 REASONS_TO_REJECT = (
@@ -50,7 +51,10 @@ def reference_field(label: StrOrPromise, help_text: StrOrPromise) -> LineField:
 
 
 class ReceiptForm(forms.Form):
-    """`seen` is what the payment had received when the page was shown; a later receipt stops the first submission."""
+    """`seen` is what the payment had received when the page was shown; a later receipt stops the first submission.
+
+    `beyond_due` is shown once the amount entered is far above the amount due.
+    """
 
     bank_reference = reference_field(
         _("Bank reference"),
@@ -59,6 +63,7 @@ class ReceiptForm(forms.Form):
         ),
     )
     value_date = DayField(label=_("Value date"), help_text=_("The date the bank credited the payment."))
+    beyond_due = forms.BooleanField(label=_("I checked the amount"), required=False, widget=forms.HiddenInput)
     seen = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, payment: Payment, **kwargs: Any) -> None:
@@ -71,7 +76,7 @@ class ReceiptForm(forms.Form):
             help_text=gettext("As shown on the statement, even if it differs from the amount due."),
             error_messages={"required": gettext("Enter the amount received.")},
         )
-        self.order_fields(["amount", "value_date", "bank_reference", "seen"])
+        self.order_fields(["amount", "beyond_due", "value_date", "bank_reference", "seen"])
         self.fields["value_date"].initial = timezone.localdate()
         self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()
         self.fields["seen"].initial = payment.received_minor
@@ -80,6 +85,7 @@ class ReceiptForm(forms.Form):
         data = super().clean() or self.cleaned_data
         received = self.payment.received_minor
         if "seen" not in data or data["seen"] == received:
+            self.check_amount(data.get("amount"), is_checked=data.get("beyond_due", False))
             return data
         news = self.payment.receipts.order_by("created_at").last()
         if news is not None and news.bank_reference != data.get("bank_reference"):
@@ -98,6 +104,19 @@ class ReceiptForm(forms.Form):
                 }
             )
         return data
+
+    def check_amount(self, amount: Money | None, *, is_checked: bool) -> None:
+        due = self.payment.outstanding
+        is_far = amount is not None and is_far_above(amount, due)
+        if is_far or is_checked:
+            self.fields["beyond_due"].widget = UnfoldBooleanWidget()
+            self.fields["beyond_due"].required = is_far  # the label says "(optional)" otherwise
+        if amount is not None and is_far and not is_checked:
+            message = gettext(
+                "%(amount)s is far more than the %(due)s due. Compare it with the bank statement, and tick this "
+                "box if it is right."
+            )
+            self.add_error("beyond_due", message % {"amount": show(amount), "due": show(due)})
 
 
 class ReasonForm(forms.Form):

@@ -94,6 +94,7 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
             bank_reference=data["bank_reference"],
             actor=require_user(request),
             seen_minor=None if seen is None else money(seen, payment, "received_amount").minor,
+            beyond_due=True,  # programs copy amounts, and are promised that any surplus is booked
         )
         return approval_answer(done) if isinstance(done, ApprovalRequest) else answer(done.payment)
 

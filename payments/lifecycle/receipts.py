@@ -25,7 +25,7 @@ from payments.bookkeeping.payments import order_settle, payment_move, payment_re
 from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import receipt_approval_check
 from payments.bookkeeping.staff_checks import check_staff_permission
-from payments.errors import AlreadyRecorded, HasReceipts, NotManual
+from payments.errors import AlreadyRecorded, HasReceipts, NotManual, ReceiptExceedsDue
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail, method_name
 from payments.methods import AFTER_REJECTION, MANUAL, PART_PAYMENT_EXTENSION
@@ -34,6 +34,7 @@ from payments.selectors import find_active_receipt, open_payment, payment_lock
 from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
+TOLERANCE_PPM = 100_000  # of the amount due: a larger surplus has to be confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def receipt_record(
     bank_reference: str,
     actor: User,
     seen_minor: int | None = None,
+    beyond_due: bool = False,
     approved_by: User | None = None,
 ) -> Receipt:
     """Record money received offline. The payment completes when its receipts reach its amount; the order is
@@ -63,15 +65,24 @@ def receipt_record(
     colleague was faster. An underpayment extends the hold once by 7 days; a surplus becomes
     `order.refund_due`.
 
-    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded, SecondPersonRequired without
-    `approved_by` above the store's limit. Locks: order, payment, products.
+    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded, ReceiptExceedsDue without
+    `beyond_due`, SecondPersonRequired without `approved_by` above the store's limit. Locks: order,
+    payment, products.
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.approve_manual", order)
+    due = payment.outstanding
     money = IncomingMoney(amount, value_date, bank_reference.strip())
     receipt = receipt_book(payment, order, money, actor=actor, actor_name=actor.email, seen_minor=seen_minor)
+    if not beyond_due and is_far_above(amount, due):
+        raise ReceiptExceedsDue(amount, due=due)
     receipt_approval_check(order, actor=actor, approved_by=approved_by)
     return receipt
+
+
+def is_far_above(amount: Money, due: Money) -> bool:
+    """Whether the amount is more likely a typing error than a surplus."""
+    return amount > due + due.share(TOLERANCE_PPM)
 
 
 @transaction.atomic

@@ -56,6 +56,7 @@ def record(
             "value_date": timezone.localdate(),
             "bank_reference": reference or f"STMT-{Receipt.objects.count() + 1}",
             "actor": actor,
+            "beyond_due": True,
         }
         | changes
     )

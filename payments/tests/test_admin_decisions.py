@@ -172,10 +172,24 @@ def test_short_amount_leaves_the_rest_outstanding(staff_client):
 def test_surplus_is_listed_as_a_refund_due(staff_client):
     payment = start()
 
-    text = post_and_read(staff_client, admin_page_url(payment, "record"), money("110"))
+    text = post_and_read(staff_client, admin_page_url(payment, "record"), money("109.98"))
 
-    assert "A refund of $10.01 is due" in text
+    assert "A refund of $9.99 is due" in text
     assert payment.order.order_number in rows(staff_client, "/admin/orders/order/?needs=return")[0]
+
+
+def test_amount_far_above_the_amount_due_has_to_be_confirmed(staff_client):
+    payment = start()
+    address = admin_page_url(payment, "record")
+    assert page(staff_client.get(address)).one("input", name="beyond_due").attrs["type"] == "hidden"
+
+    refused = page(staff_client.post(address, money("999.90")))
+
+    assert "$999.90 is far more than the $99.99 due." in refused.text
+    assert refused.one("input", name="beyond_due").attrs["type"] == "checkbox"
+    assert Receipt.objects.count() == 0
+    text = post_and_read(staff_client, address, money("999.90", beyond_due="on"))
+    assert "A refund of $899.91 is due" in text
 
 
 @pytest.mark.parametrize(

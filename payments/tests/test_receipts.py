@@ -9,7 +9,7 @@ from django.utils import timezone
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
-from payments.errors import AlreadyRecorded, NoPermission, OwnOrder
+from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, ReceiptExceedsDue
 from payments.lifecycle.cancel_and_expire import order_expire
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
@@ -75,6 +75,23 @@ def test_receipt_for_a_paid_payment_is_booked_as_surplus(shopper, staff):
 
     assert statuses_of(payment) == ("COMPLETED", "CONFIRMED", "OVERPAID")
     assert payment.order.refund_due == usd("99.99")
+
+
+def test_amount_far_above_the_amount_due_must_have_been_checked(shopper, staff):
+    payment = start(user=shopper)
+    with (
+        pytest.raises(ReceiptExceedsDue, match=r"110\.00 USD is far more than the 99\.99 USD due"),
+        transaction.atomic(),
+    ):
+        record(payment, "110.00", actor=staff, beyond_due=False)
+    assert not Receipt.objects.exists()
+
+    record(payment, "109.98", actor=staff, beyond_due=False)
+
+    with pytest.raises(AlreadyRecorded), transaction.atomic():
+        record(payment, "109.98", actor=staff, reference="STMT-1", beyond_due=False)
+    with pytest.raises(ReceiptExceedsDue), transaction.atomic():
+        record(payment, "0.01", actor=staff, reference="STMT-2", beyond_due=False)
 
 
 def test_same_bank_reference_is_booked_once(shopper, staff):

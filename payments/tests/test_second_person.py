@@ -10,7 +10,7 @@ from artisans.approvals.statuses import ApprovalStatus
 from orders.models import StoreRules
 from orders.statuses import ParcelDecision
 from payments.approvals import receipt_submit, refund_submit, return_submit
-from payments.errors import AlreadyRecorded, OwnOrder
+from payments.errors import AlreadyRecorded, OwnOrder, ReceiptExceedsDue
 from payments.gateway.operations import provider_call_execute
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import PaymentRefund, Receipt
@@ -80,6 +80,18 @@ def test_service_refuses_an_unapproved_amount(shopper, staff, admin_user, approv
         record(payment, "99.99", actor=staff, approved_by=staff if approver == "same" else None)
 
     assert Receipt.objects.count() == 0
+
+
+def test_checked_amount_is_booked_once_approved(shopper, staff, admin_user):
+    payment = start(user=shopper)
+    with pytest.raises(ReceiptExceedsDue):
+        submitted(payment, "999.90", staff)
+    assert not ApprovalRequest.objects.exists()
+
+    approval = submitted(payment, "999.90", staff, beyond_due=True)
+    approval_approve(approval_id=approval.pk, actor=admin_user)
+
+    assert Receipt.objects.get().amount_minor == 99990
 
 
 def test_other_errors_are_reported_before_an_approval_is_requested(shopper, staff, admin_user):

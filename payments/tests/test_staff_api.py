@@ -42,6 +42,12 @@ def test_partial_receipt_waits_for_the_rest(api, staff, payment, arrived):
     assert (body["status"], body["received_amount"]) == ("PENDING", "50.00")
 
 
+def test_any_surplus_is_booked_as_documented(api, staff, payment, arrived):
+    body = api(staff).post(f"/payments/{payment.pk}/approve", arrived | {"amount": "999.90"}).json()
+
+    assert (body["status"], body["received_amount"]) == ("COMPLETED", "999.90")
+
+
 def test_same_reference_is_booked_once(api, staff, payment, arrived):
     client = api(staff)
     client.post(f"/payments/{payment.pk}/approve", arrived | {"amount": "1"})

@@ -71,6 +71,7 @@ def receive(order: Order, minor: int) -> Order:
         value_date=timezone.localdate(),
         bank_reference=f"TX {order.order_number}",
         actor=person("staff"),
+        beyond_due=True,
     )
     return order
 
