@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import require_user
@@ -22,7 +22,7 @@ from artisans.notifications.admin import stuck_mails
 from artisans.notifications.models import Notification
 from orders.models import Order
 from payments.admin.filters import REFUND_DUE
-from payments.models import Payment, PaymentFlag, PaymentRefund, WebhookEvent
+from payments.models import Payment, PaymentFlag, PaymentRefund, ProviderAlert, WebhookEvent
 from payments.selectors import (
     alerts_open,
     amounts_received_since,
@@ -206,12 +206,15 @@ def is_at(request: HttpRequest, name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A list of pending work: its name in `waiting`, the permission to see it, and the texts of its tile."""
+    """A list of pending work: its name in `waiting`, the permission to see it, and the texts of its tile.
+
+    `some` depends on the number `n` of rows; a tile without a text for `none` is shown only if there are some.
+    """
 
     name: str
     right: str
     title: Promise
-    some: Promise
+    some: Any  # a lazy text with "%"
     none: Promise | str
     model: type[Model]
     query: str
@@ -222,7 +225,7 @@ QUEUES = (
         "decision",
         "payments.view_payment",
         _("Awaiting approval"),
-        _("offline payments to approve or reject"),
+        ngettext_lazy("offline payment to approve or reject", "offline payments to approve or reject", "n"),
         _("no payments to approve"),
         Payment,
         "needs=decision",
@@ -231,7 +234,7 @@ QUEUES = (
         "return",
         "orders.view_order",
         _("Refunds due"),
-        _("orders with a refund due"),
+        ngettext_lazy("order with a refund due", "orders with a refund due", "n"),
         _("no refunds due"),
         Order,
         "needs=return",
@@ -240,7 +243,7 @@ QUEUES = (
         "review",
         "payments.view_paymentflag",
         _("Needs review"),
-        _("flagged payments"),
+        ngettext_lazy("flagged payment", "flagged payments", "n"),
         _("no flagged payments"),
         PaymentFlag,
         "needs=review",
@@ -255,6 +258,15 @@ QUEUES = (
         "needs=decision",
     ),
     Queue(
+        "alert",
+        "payments.view_provideralert",
+        _("Provider alerts"),
+        ngettext_lazy("open alert", "open alerts", "n"),
+        "",
+        ProviderAlert,
+        "needs=failing",
+    ),
+    Queue(
         "mail",
         "notifications.view_notification",
         _("Undelivered emails"),
@@ -267,7 +279,7 @@ QUEUES = (
         "message",
         "payments.view_webhookevent",
         _("Webhooks"),
-        _("events failed, overdue or for staff"),
+        ngettext_lazy("event failed, overdue or for staff", "events failed, overdue or for staff", "n"),
         _("no events failed or overdue"),
         WebhookEvent,
         "needs=attention",
@@ -283,7 +295,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         Tile(
             str(queue.title),
             str(n),
-            str(queue.some if n else queue.none),
+            str(queue.some % {"n": n} if n else queue.none),
             admin_list_url(queue.model, queue.query),
             is_urgent=n > 0,
         )

@@ -85,6 +85,10 @@ class FlagNeedsFilter(NeedsFilter):
     needs = {"review": (_("Needs review"), Q(resolved_at=None))}
 
 
+class AlertNeedsFilter(NeedsFilter):
+    needs = {"failing": (_("Failing"), Q(resolved_at=None))}
+
+
 class OrderNeedsFilter(NeedsFilter):
     needs = {
         "return": (_("Refunds due"), REFUND_DUE),

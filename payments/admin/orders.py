@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.models import User
@@ -369,8 +369,15 @@ def next_step(order: Order, payments: list[Payment], parcels: list[str], user: U
     sent = sum(status in PARCELS_SHIPPED for status in parcels)
     alive = sum(status not in PARCELS_ENDED for status in parcels)
     if order.status in {OrderStatus.CONFIRMED, OrderStatus.PROCESSING}:
-        text = gettext("%(shipped)d of %(total)d parcels have been shipped. No action needed.")
-        return Step(gettext("The artisans are shipping"), text % {"shipped": sent, "total": alive}, GOOD)
+        text = ngettext(
+            "%(shipped)d of %(total)d parcel has been shipped. No action needed.",
+            "%(shipped)d of %(total)d parcels have been shipped. No action needed.",
+            alive,
+        )
+        headline = (
+            gettext("The artisans are shipping") if sent else gettext("Waiting for the artisans to ship")
+        )
+        return Step(headline, text % {"shipped": sent, "total": alive}, GOOD)
     return Step(order.get_status_display(), gettext("No action needed."), "default")
 
 

@@ -435,7 +435,7 @@ def describe_outcomes(payment: Payment, order: Order) -> list[tuple[str, str]]:
         ),
         (
             gettext("More than %(amount)s") % amount,
-            gettext("As above, and the surplus is listed under “Refunds due”; the buyer gets an email."),
+            " ".join([full, gettext("The surplus is listed under “Refunds due”; the buyer gets an email.")]),
         ),
     ]
 

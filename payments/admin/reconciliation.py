@@ -7,6 +7,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.pages import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, when
+from payments.admin.filters import AlertNeedsFilter
 from payments.models import Payment, ProviderAlert, ReconciliationRun
 
 
@@ -15,7 +16,8 @@ class ProviderAlertAdmin(ReadOnlyAdmin):
     """Parts of a provider's API that currently fail. The next successful call resolves an alert."""
 
     list_display = ("alert", "state", "detail", "count", "last_seen")
-    list_filter = ("provider",)
+    list_filter = (AlertNeedsFilter, "provider")
+    views = {"": _("All"), "needs=failing": _("Failing")}
     fields = ("provider", "part", "detail", "count", "created_at", "last_seen_at", "resolved_at")
 
     @column(_("Part of the API"), ordering="created_at")

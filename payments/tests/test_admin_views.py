@@ -198,7 +198,7 @@ def test_figures_are_shown_only_while_they_are_true(browser, staff, shopper, api
             "$99.99 is overdue",
         ),
         (lambda p, staff: record(p, "50.00", actor=staff), "Waiting for $49.99"),
-        (lambda p, staff: record(p, "99.99", actor=staff), "The artisans are shipping"),
+        (lambda p, staff: record(p, "99.99", actor=staff), "Waiting for the artisans to ship"),
         (lambda p, staff: record(p, "100.99", actor=staff), "Refund $1.00"),
         (lambda p, staff: order_cancel(order_id=p.order_id, reason="no", actor=staff), "Cancelled"),
     ],
@@ -397,6 +397,21 @@ def test_start_page_shows_open_tasks_in_at_most_eight_queries(browser, staff, dj
     }
     for node in tiles.values():
         assert client.get(node.attrs["href"]).status_code == 200
+
+
+def test_start_page_counts_open_alerts_of_providers(full):
+    ProviderAlert.objects.create(provider="stripe", part="disputes", detail="timeout")
+    ProviderAlert.objects.create(
+        provider="stripe", part="refunds", detail="timeout", resolved_at=timezone.now()
+    )
+
+    shown = page(full.get("/admin/"))
+    [tile] = [node for node in shown.all("a", class_="aa-tile") if "Provider alerts" in node.text]
+    listed = page(full.get(tile.attrs["href"])).one("table", id="result_list").text
+
+    assert tile.text == "Provider alerts 1 open alert"
+    assert "disputes" in listed
+    assert "refunds" not in listed
 
 
 def test_received_today_counts_every_payment_method(browser, stripe, bowl, staff):
