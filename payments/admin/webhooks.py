@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -21,13 +22,16 @@ from artisans.core.admin.pages import (
     link_to,
     posted,
     two_lines,
+    when,
 )
 from artisans.core.models import is_uuid
+from artisans.core.templatetags.money import show
 from payments.admin.buttons import Button
 from payments.admin.filters import WebhookNeedsFilter
 from payments.admin.forms import TextForm
 from payments.admin.search import number_of, payments_named
 from payments.models import EventState, WebhookEvent
+from payments.webhooks.events import AMOUNT_FIELDS, money_of
 from payments.webhooks.inbox import refusal_count, webhook_close, webhook_replay
 
 TONES: dict[str, str] = {
@@ -102,12 +106,11 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     # ---- one event -----------------------------------------------------------------------------------------------
 
     def detail(self, request: HttpRequest, obj: WebhookEvent) -> dict[str, Any]:
-        claims = {name: value for name, value in obj.content.items() if name != "payload"}
         return {
             "event": obj,
             "tone": TONES.get(obj.state, PLAIN),
             "buttons": event_buttons(obj, request),
-            "claims": rows_of(claims),
+            "claims": rows_of(claims_of(obj)),
             "payload": rows_of(obj.content.get("payload", {})),
             "waits": obj.state in {EventState.RECEIVED, EventState.WAITING},
             "refused": refusal_count(obj.provider),
@@ -139,6 +142,17 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         if event.state != EventState.STAFF:
             about["refusal"] = gettext("This event needs no attention.")
         return self.run_action(request, "admin/payments/webhookevent/close.html", event, form, close, **about)
+
+
+def claims_of(event: WebhookEvent) -> dict[str, Any]:
+    """What the event says, with amounts and times as on other pages."""
+    claims = {name: value for name, value in event.content.items() if name != "payload"}
+    for name in AMOUNT_FIELDS:
+        if (amount := money_of(claims.get(name))) is not None:
+            claims[name] = show(amount)
+    if "created_at" in claims:
+        claims["created_at"] = when(datetime.fromisoformat(claims["created_at"]))
+    return claims
 
 
 def rows_of(content: dict[str, Any]) -> list[tuple[str, str]]:
