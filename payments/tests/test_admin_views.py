@@ -321,6 +321,19 @@ def test_filters_return_the_expected_rows(full, staff):
     assert found(full, admin_list_url(Payment, "payment_method__exact=check")) == {check.payment_number}
 
 
+def test_list_says_which_filter_values_are_invalid(full):
+    cases = {
+        "created_at_from=bad&created_at_to=2026-01-01": [
+            "“bad” is not a valid value of the filter “created at”."
+        ],
+        "needs=zzz": ["“zzz” is not a valid value of the filter “action needed”."],
+        "needs=shipping&method=check": [],
+    }
+    for query, wanted in cases.items():
+        answer = full.get(admin_list_url(Order, query))
+        assert [str(message) for message in answer.context["messages"]] == wanted, query
+
+
 def test_refund_due_query_agrees_with_the_orders_property(staff, admin_user):
     paid, over, expired, cancelled, open_one = (start(email=f"{n}@example.test") for n in range(5))
     record(paid, "99.99", actor=staff)

@@ -35,19 +35,25 @@ class RecentValuesFilter(admin.SimpleListFilter):
 
 
 class DayRangeFilter(admin.FieldListFilter):
-    """From one day to another, both included, in the shop's time zone. An invalid date is ignored."""
+    """From one day to another, both included, in the shop's time zone. An invalid date does not filter."""
 
     template = "admin/day_range_filter.html"
 
     def expected_parameters(self) -> list[str | None]:
         return [f"{self.field_path}_from", f"{self.field_path}_to"]
 
-    def day(self, end: str) -> date | None:
+    def text(self, end: str) -> str:
         texts: Any = self.used_parameters.get(f"{self.field_path}_{end}") or [""]
+        return str(texts[-1])
+
+    def day(self, end: str) -> date | None:
         try:
-            return date.fromisoformat(texts[-1])
+            return date.fromisoformat(self.text(end))
         except ValueError:
             return None
+
+    def invalid_values(self) -> list[str]:
+        return [text for end in ("from", "to") if (text := self.text(end)) and self.day(end) is None]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if first := self.day("from"):
@@ -64,3 +70,14 @@ class DayRangeFilter(admin.FieldListFilter):
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # our own template
         for end, label in (("from", _("From")), ("to", _("To (inclusive)"))):
             yield {"name": f"{self.field_path}_{end}", "label": label, "value": self.day(end)}
+
+
+def invalid_values(spec: Any) -> list[str]:
+    """The values of a filter in the address of a list that it does not know, such as of an old bookmark."""
+    if isinstance(spec, DayRangeFilter):
+        return spec.invalid_values()
+    if not isinstance(spec, admin.SimpleListFilter) or isinstance(spec, RecentValuesFilter):
+        return []
+    value = spec.value()
+    known = {str(choice) for choice, _label in spec.lookup_choices}
+    return [] if value in {None, "", *known} else [str(value)]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeListSearchForm
 from django.core.paginator import Page, Paginator
 from django.db.models import F, QuerySet
@@ -10,8 +11,10 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from unfold.views import ChangeList
 
+from artisans.core.admin.filters import invalid_values
 from artisans.core.texts import search_text
 
 PER_PAGE = 50
@@ -45,6 +48,14 @@ class KeyedChangeList(ChangeList):
         self.result_list = self.rows_of(keys).order_by(*self.queryset.query.order_by)
         if not (self.query or self.has_active_filters):
             self.full_result_count = self.result_count
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        found = super().get_filters(request)
+        for spec in found[0] if request.method == "GET" else ():
+            for value in invalid_values(spec):
+                message = _("“%(value)s” is not a valid value of the filter “%(filter)s”.")
+                messages.warning(request, message % {"value": value[:40], "filter": spec.title})
+        return found
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(*args, **kwargs)
