@@ -11,13 +11,16 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.approvals.selectors import approvers_of
+from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
 from artisans.core.admin.pages import BAD, GOOD, WAIT, ReadOnlyAdmin, column, link_to, when
-from artisans.core.numbers import compact
+from artisans.core.admin.search import containing
+from artisans.core.numbers import split_number
 from artisans.core.templatetags.money import show
 from orders.approvals import kinds_of_rule
 from orders.models import NO_CONTACT, Parcel, StoreRules
+from orders.selectors import orders_containing_newest
 from orders.statuses import ParcelStatus
 
 PARCEL_TONES = {
@@ -174,7 +177,7 @@ class ParcelAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ("order", "artisan")
     search_fields = ("tracking",)  # shows the box; `get_search_results` searches
-    search_help_text = _("Order number or tracking number")
+    search_help_text = _("Order, parcel or tracking number, or name of the buyer or artisan")
     ordering = ("-created_at", "number")
     fields = (
         "order_link",
@@ -196,9 +199,14 @@ class ParcelAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        by_order = Parcel.objects.filter(order__order_number__startswith=compact(term.removeprefix("#")))
-        by_tracking = Parcel.objects.filter(tracking__iexact=term).exclude(tracking="")
-        found = by_order.order_by().values("pk").union(by_tracking.order_by().values("pk"))
+        rows = Parcel.objects.order_by().values("pk")
+        order_number, number = split_number(term.removeprefix("#"))
+        by_order = rows.filter(order__order_number__startswith=order_number) if order_number else rows.none()
+        found = (by_order.filter(number=number) if number else by_order).union(
+            rows.filter(tracking__iexact=term).exclude(tracking=""),
+            rows.filter(order__in=orders_containing_newest(term).values("pk")),
+            rows.filter(artisan__in=containing(Artisan.objects.order_by(), "name", term).values("pk")),
+        )
         return queryset.filter(pk__in=found), False
 
     @column(_("Parcel"), ordering="order__order_number")

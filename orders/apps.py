@@ -8,13 +8,17 @@ class OrdersConfig(AppConfig):
         from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
+        from artisans.notifications.selectors import ORDER_SEARCHES
         from orders import checks  # noqa: F401  # registers the system check
         from orders.approvals import kinds_register
         from orders.mails import OrderMail, parcel_url, store_context
-        from orders.selectors import store_rules
+        from orders.selectors import orders_containing_newest, store_rules
 
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
         kinds.register(OrderMail)
         LINK_BUILDERS["parcel_url"] = parcel_url
+        ORDER_SEARCHES.append(
+            lambda term: orders_containing_newest(term).values_list("order_number", flat=True)
+        )
         kinds_register()
         REPORTS["shop"] = lambda: "ok" if store_rules().is_open else "not taking orders yet"

@@ -5,13 +5,16 @@ from datetime import timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User, normal_email
 from artisans.accounts.principals import Principal
 from artisans.catalog.services import products_lock
+from artisans.core.admin.search import containing
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
@@ -21,6 +24,15 @@ from orders.statuses import PARCELS_UNSHIPPED
 LockCheck = tuple[UUID, Callable[[Order], None]]
 LOCK_CHECK: ContextVar[LockCheck | None] = ContextVar("LOCK_CHECK", default=None)
 MASK_AFTER = timedelta(days=30)
+MOST_FOUND = 500
+ORDER_TEXT = Concat(  # has an index of trigrams
+    "email",
+    Value(" "),
+    KT("shipping_address__name"),
+    Value(" "),
+    KT("billing_address__name"),
+    output_field=TextField(),
+)
 
 
 @compiled
@@ -114,6 +126,16 @@ def is_masked(order: Order, user: User | None) -> bool:
     if order.created_at > timezone.now() - MASK_AFTER:
         return False
     return not is_owner(order, user)
+
+
+def orders_containing(term: str) -> QuerySet[Order]:
+    """The orders whose email address and names contain every word of the term."""
+    return containing(Order.objects.all(), ORDER_TEXT, term)
+
+
+def orders_containing_newest(term: str) -> QuerySet[Order]:
+    """The newest 500 of them, so that a term that is in every order costs no more than another."""
+    return orders_containing(term).order_by("-created_at")[:MOST_FOUND]
 
 
 def last_addressed_order(user: User) -> Order | None:

@@ -6,6 +6,7 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
+        from artisans.audit.selectors import TARGET_SEARCHES
         from artisans.core.security.reencryption import ENCRYPTED_JSON
         from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
@@ -14,11 +15,12 @@ class PaymentsConfig(AppConfig):
         from payments.approvals import kinds_register
         from payments.mails import LINKS, PaymentMail
         from payments.roles import roles_sync
-        from payments.selectors import providers_report
+        from payments.selectors import keys_of_number, providers_report
 
         kinds.register(PaymentMail)
         LINK_BUILDERS.update(LINKS)
         kinds_register()
+        TARGET_SEARCHES.append(keys_of_number)
         REPORTS["payment_providers"] = providers_report
         ENCRYPTED_JSON.update(
             {

@@ -13,7 +13,8 @@ from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none, is_uuid
 from artisans.core.money import Money
-from orders.models import Order
+from artisans.core.numbers import split_number
+from orders.models import Order, Parcel
 from orders.owed import Balance, RefundSums
 from orders.selectors import check_locked, orders_locked, owned_by
 from orders.statuses import PARCELS_ENDED, OrderStatus
@@ -109,6 +110,24 @@ def open_payment(order: Order) -> Payment | None:
 
 def latest_payment(order: Order) -> Payment | None:
     return order.payments.order_by("-created_at").first()
+
+
+def keys_of_number(text: str) -> set[UUID]:
+    """Keys of the rows that the number of an order, parcel, payment or refund is about; empty without such a row.
+
+    An order's rows are its parcels, payments and refunds, too, and a payment's its refunds.
+    """
+    number = "".join(text.split()).upper().removeprefix("#")
+    orders = keys_of(Order.objects.filter(order_number=split_number(number)[0]))
+    payments = keys_of(Payment.objects.filter(payment_number=number))
+    payments |= keys_of(Payment.objects.filter(order__in=orders))
+    refunds = keys_of(PaymentRefund.objects.filter(refund_number=number))
+    refunds |= keys_of(PaymentRefund.objects.filter(payment__in=payments))
+    return orders | keys_of(Parcel.objects.filter(order__in=orders)) | payments | refunds
+
+
+def keys_of(rows: QuerySet[Any]) -> set[UUID]:
+    return set(rows.order_by().values_list("pk", flat=True))
 
 
 def object_ids_of(payment: Payment) -> set[str]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.audit.models import AuditEntry
+from artisans.audit.selectors import targets_named
 from artisans.audit.services import row_key
 from artisans.core.admin.filters import DayRangeFilter, RecentValuesFilter
 from artisans.core.admin.pages import ReadOnlyAdmin, column, when
@@ -105,7 +106,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_filter = (ActionFilter, ("at", DayRangeFilter), TargetFilter)
     list_filter_submit = True
     search_fields = ("actor_name",)
-    search_help_text = _("User, id of an order, payment or product, or request id")
+    search_help_text = _("User, order, payment or refund number, id of an object, or request id")
     ordering = ("-id",)
 
     @column(_("Date"), ordering="at")
@@ -138,6 +139,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             return queryset, False
         if is_uuid(term):
             return queryset.filter(target_id=term), False
+        if targets := targets_named(term):
+            return queryset.filter(target_id__in=targets), False
         by_name = containing(queryset, "actor_name", term)
         by_request = queryset.filter(request_id=term).exclude(request_id="")
         return by_name | by_request, False

@@ -28,6 +28,13 @@ def is_number(text: str) -> bool:
     )
 
 
+def split_number(text: str) -> tuple[str, str]:
+    """The number of an order and that of its parcel: "7KQ2M9XBG" and "2" of "7kq2m9xbg-2", which may be empty."""
+    signs = compact(text)
+    number, parcel = signs[: LENGTH + 1], signs[LENGTH + 1 :]
+    return (number, parcel) if parcel.isdecimal() and is_number(number) else (signs, "")
+
+
 def compact(text: str) -> str:
     return re.sub(r"[\s-]", "", text).upper()
 

@@ -16,10 +16,11 @@ from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, ReadOnlyAdmin, admin_page_url, column, two_lines
 from artisans.core.admin.search import containing
 from artisans.core.models import is_uuid
-from artisans.core.numbers import compact, is_number
+from artisans.core.numbers import is_number, split_number
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import UNSENT, MailState, Notification, mails_of_order
 from artisans.notifications.rendering import render
+from artisans.notifications.selectors import mails_of_orders_named
 from artisans.notifications.services import notification_retry
 
 TONES: dict[str, str] = {MailState.WAITING: WAIT, MailState.SENT: GOOD, MailState.DEAD: BAD}
@@ -64,7 +65,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_filter = (DeliveryFilter, "state", KindFilter, ("created_at", DayRangeFilter))
     list_filter_submit = True
     search_fields = ("recipient",)
-    search_help_text = _("Recipient, order number or email id")
+    search_help_text = _("Recipient, buyer’s name, order number or email id")
     actions = ("send_again",)
 
     @column(_("Email"), ordering="kind")
@@ -87,10 +88,12 @@ class NotificationAdmin(ReadOnlyAdmin):
             return queryset, False
         if is_uuid(term):
             return queryset.filter(pk=term), False
-        number = compact(term.split()[-1])
+        number, _parcel = split_number(term.split()[-1])
         by_number = mails_of_order(number if is_number(number) else "")
         by_recipient = containing(Notification.objects.order_by(), "recipient", term)
-        found = by_recipient.values("pk").union(by_number.order_by().values("pk"))
+        found = by_recipient.values("pk").union(
+            by_number.order_by().values("pk"), mails_of_orders_named(term).order_by().values("pk")
+        )
         return queryset.filter(pk__in=found), False
 
     def has_retry_mail_permission(self, request: HttpRequest) -> bool:

@@ -1,3 +1,5 @@
+from collections.abc import Collection
+
 from django.db import models
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
@@ -58,6 +60,10 @@ class Notification(BaseModel):
 
 
 def mails_of_order(number: str) -> models.QuerySet[Notification]:
-    """The emails about an order, found by an index: the cast keeps SQLite from reading the number as JSON."""
+    return mails_of_orders([number])
+
+
+def mails_of_orders(numbers: Collection[str]) -> models.QuerySet[Notification]:
+    """The emails about orders, found by an index: the cast keeps SQLite from reading a number as JSON."""
     written = Cast(KT("context__order_number"), models.TextField())
-    return Notification.objects.alias(order_number=written).filter(order_number=number)
+    return Notification.objects.alias(order_number=written).filter(order_number__in=numbers)

@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.contrib import messages
-from django.db.models import Model, QuerySet, TextField, Value
-from django.db.models.fields.json import KT
-from django.db.models.functions import Concat
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.search import containing
-from artisans.core.money import Money
-from artisans.core.numbers import is_number
+from artisans.core.money import Money, exponent_of
+from artisans.core.numbers import is_number, split_number
 from orders.models import Order, OrderLine
 from orders.phones import phone_digits, split_extension
-from orders.selectors import store_rules
+from orders.selectors import orders_containing, store_rules
 from payments.models import Capture, Payment, PaymentRefund, ProviderCall, Receipt
 from payments.models.provider_call import CREATES_OBJECT
 from payments.providers.registry import remote_providers
@@ -30,20 +28,17 @@ M = TypeVar("M", bound=Model)
 Keys = QuerySet[Any, Any]  # the keys of the newest rows that a search finds
 HELP = _(
     "Order number, name, email, phone, postal code, product, payment or refund number, bank reference, "
-    "a provider’s id, or an amount such as 99.99"
+    "parcel number, a provider’s id, or an amount such as 99.99"
 )
 MOST = 500
 PHONE = re.compile(r"[\d\s()+./-]+")
 SHORTEST_PHONE = 6
 SHORTEST_NUMBER = 6  # of a number among other words
+ENGLISH_GROUPS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
+OTHER_GROUPS = re.compile(r"\d{1,3}(\.\d{3})+,\d*|\d{1,3}(\.\d{3}){2,}", re.ASCII)
 AROUND_NUMBERS = "#:,.;()[]"
-ORDER_TEXT = Concat(  # has an index of trigrams
-    "email",
-    Value(" "),
-    KT("shipping_address__name"),
-    Value(" "),
-    KT("billing_address__name"),
-    output_field=TextField(),
+AMOUNT = re.compile(
+    r"(?:([a-z]{3})\s*)?[$€£]?\s*([\d.,]+)\s*[$€£]?(?:\s*([a-z]{3}))?", re.ASCII | re.IGNORECASE
 )
 
 
@@ -89,9 +84,10 @@ def find(request: HttpRequest, queryset: QuerySet[M], text: str, target: Target)
 
 def payments_named(term: str) -> set[Any]:
     """Keys of the payments with this number, order number or id at a provider."""
+    number = number_of(term)
     named = [
-        newest(Payment.objects.filter(payment_number=number_of(term)), "pk"),
-        newest(Payment.objects.filter(order__order_number=number_of(term).replace("-", "")), "pk"),
+        newest(Payment.objects.filter(payment_number__in=[number, f"PAY-{number}"]), "pk"),
+        newest(Payment.objects.filter(order__order_number=split_number(number)[0]), "pk"),
         *payment_searches(term),
     ]
     first, *more = (
@@ -109,7 +105,7 @@ def searches(term: str, target: Target) -> Iterator[tuple[str, Keys]]:
             refunds = PaymentRefund.objects.filter(refund_number__startswith=number)
             yield target.payment, newest(refunds, "payment")
         else:
-            orders = Order.objects.filter(order_number__startswith=number.replace("-", ""))
+            orders = Order.objects.filter(order_number__startswith=split_number(number)[0])
             yield target.order, newest(orders, "pk")
     for money in amounts_of(term):
         amount = {target.amount: money.minor, "currency": money.currency}
@@ -122,7 +118,7 @@ def searches(term: str, target: Target) -> Iterator[tuple[str, Keys]]:
 
 def order_searches(term: str) -> Iterator[Keys]:
     """By parts of email and names in any order, by postal code, by the end of the phone number, and by the items."""
-    yield newest(containing(Order.objects.all(), ORDER_TEXT, term), "pk")
+    yield newest(orders_containing(term), "pk")
     yield newest(Order.objects.filter(shipping_address__postal_code__iexact=term), "pk")
     number, _extension = split_extension(term)  # stored without
     digits = phone_digits(number)
@@ -147,9 +143,11 @@ def newest(rows: QuerySet[Any], key: str) -> Keys:
 
 
 def numbers_in(term: str) -> list[str]:
-    """The term as a number, and the words in it that can be one, as in "Order Y88…"."""
+    """The term as a number, and the words in it that can be one, as in "Order Y88…"; also with PAY- and REF-."""
     words = [number_of(word.strip(AROUND_NUMBERS)) for word in term.split()]
-    return list(dict.fromkeys([number_of(term), *filter(may_be_number, words)]))
+    numbers = [number_of(term), *filter(may_be_number, words)]
+    prefixed = [prefix + number for number in numbers if is_number(number) for prefix in ("PAY-", "REF-")]
+    return list(dict.fromkeys(numbers + prefixed))
 
 
 def may_be_number(word: str) -> bool:
@@ -166,8 +164,23 @@ def number_of(text: str) -> str:
 
 
 def amounts_of(term: str) -> list[Money]:
-    """The term as an amount in the store's currency; empty if it is none."""
+    """The term as an amount, in the currency that it names or else in the store's; empty if it is none."""
+    found = AMOUNT.fullmatch(term.strip())
+    if found is None:
+        return []
+    currency = (found[1] or found[3] or store_rules().currency).upper()
     try:
-        return [Money.parse(term.lstrip("$€£ "), store_rules().currency)]
+        return [Money.parse(plain_amount(found[2], exponent_of(currency)), currency)]
     except ValueError:
         return []
+
+
+def plain_amount(text: str, decimals: int) -> str:
+    """The amount with a decimal point only: "1213.89" of "1,213.89", "1.213,89" and "1213.890"."""
+    if ENGLISH_GROUPS.fullmatch(text):
+        text = text.replace(",", "")
+    elif OTHER_GROUPS.fullmatch(text):
+        text = text.replace(".", "")
+    whole, _point, fraction = text.replace(",", ".").partition(".")
+    fraction = fraction[:decimals] + fraction[decimals:].rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole

@@ -12,7 +12,7 @@ from artisans.audit.models import AuditEntry
 from artisans.catalog.models import StockMove
 from artisans.core.admin.search import containing
 from artisans.notifications.admin import stuck_mails
-from artisans.notifications.models import Notification, mails_of_order
+from artisans.notifications.models import Notification, mails_of_orders
 from orders.models import Order, Parcel
 from orders.owed import IS_OWED
 from payments.admin.search import ORDERS, PAYMENTS, searches
@@ -95,7 +95,7 @@ def test_counters_and_other_searches_have_indexes(subtests):
         "refund_to_be_decided": refunds_to_decide(),
         "webhook_unsettled": webhooks_for_staff().order_by("created_at"),
         "mail_to_send": stuck_mails().order_by("created_at"),
-        "mail_of_order": mails_of_order("7KQ2M9XBG").order_by(),
+        "mail_of_order": mails_of_orders(["7KQ2M9XBG"]).order_by(),
         "mail_recipient": containing(Notification.objects.order_by(), "recipient", "lovelace"),
         "user_text": containing(User.objects.order_by(), USER_TEXT, "lovelace ada"),
         "audit_actor_name": containing(AuditEntry.objects.order_by(), "actor_name", "lovelace"),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from unfold.templatetags.unfold_list import items_for_result, result_headers
 
 from artisans.accounts.models import User
+from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.admin.filters import DayRangeFilter
@@ -20,12 +21,13 @@ from artisans.core.money import Money
 from artisans.core.numbers import check_sign
 from artisans.core.templatetags.list_rows import columns_of
 from artisans.notifications.models import Notification
-from orders.models import Order
+from orders.models import Order, Parcel
 from orders.tests.factories import ADDRESS
 from payments.admin.filters import REFUND_DUE
-from payments.admin.search import numbers_in
+from payments.admin.search import amounts_of, numbers_in
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.choose_method import payment_choose_method
+from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import EventState, Payment, ProviderAlert, WebhookEvent
 from payments.tests.factories import give_back, paid_by_card, record, start
@@ -241,7 +243,10 @@ def test_search_finds_numbers_among_words_and_parts_of_names_and_emails(listed, 
     )
     number = payment.order.order_number
 
-    for term in (f"Order {number}", f"order: {number}, please", f"Payment {payment.payment_number}"):
+    for term in (
+        *(f"Order {number}", f"order: {number}, please", f"{number}-1", f"Parcel {number}-1"),
+        *(f"Payment {payment.payment_number}", payment.payment_number.removeprefix("PAY-")),
+    ):
         assert listed(Order, f"q={quote(term)}") == {number}, term
     for term in ("Hopper Grace", "hopp grac", "race.hop", "e.hopper@exam"):
         assert listed(Order, f"q={quote(term)}") == {number}, term
@@ -332,6 +337,38 @@ def test_list_says_which_filter_values_are_invalid(full):
     for query, wanted in cases.items():
         answer = full.get(admin_list_url(Order, query))
         assert [str(message) for message in answer.context["messages"]] == wanted, query
+
+
+def test_search_finds_amounts_as_people_write_them(subtests):
+    cases = {
+        ("213.89", "213,89", "$213.89", "213.89 €", "213.890", "USD 213.89", "213.89 usd"): 21389,
+        ("1,213.89", "1.213,89", "1213.89", "$1,213.89"): 121389,
+        ("1,213", "1213", "1213.", "1,213.00"): 121300,
+        ("1,234,567", "1.234.567"): 123456700,
+        (".", ",", "213.891", "$", "abc", "12 13", "1..2"): None,
+    }
+    for texts, minor in cases.items():
+        for text in texts:
+            with subtests.test(text=text):
+                assert [money.minor for money in amounts_of(text)] == ([] if minor is None else [minor])
+    assert amounts_of("EUR 213.89") == [Money(21389, "EUR")]
+
+
+def test_other_lists_find_the_rows_of_an_order(full, staff, bowl):
+    payment = start(
+        items={bowl: 1}, email="g3@example.test", shipping_address=ADDRESS | {"name": "Ada Byron"}
+    )
+    number, [parcel] = payment.order.order_number, payment.order.parcels.all()
+    payment_reject(payment_id=payment.pk, reason="no", actor=staff)
+
+    for term in (f"{number}-1", f"#{number}", "byron ada", parcel.artisan.name):
+        assert number in page(full.get(admin_list_url(Parcel), {"q": term})).text, term
+    assert "0 results" in page(full.get(admin_list_url(Parcel), {"q": f"{number}-2"})).text
+    for term in ("byron", number, f"{number}-1"):
+        assert "g3@example.test" in page(full.get(admin_list_url(Notification), {"q": term})).text, term
+    for term in (number, f"#{number}", payment.payment_number):
+        shown = page(full.get(admin_list_url(AuditEntry), {"q": term}))
+        assert shown.one("table", id="result_list").all("th", class_="field-time"), term
 
 
 def test_refund_due_query_agrees_with_the_orders_property(staff, admin_user):
