@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -135,6 +136,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "artisans.core.web.middleware.RequestIdMiddleware",
     "artisans.core.web.request_log.RequestLogMiddleware",
+    "artisans.core.web.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -315,6 +317,7 @@ def periodic(task: str, *, seconds: int) -> dict[str, object]:
 MAIL_POLL_SECONDS = env.int("MAIL_POLL_SECONDS", default=20)
 PAYMENT_POLL_SECONDS = env.int("PAYMENT_POLL_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
+    "show that beat and worker are active": periodic("core.heartbeat", seconds=60),
     "send due emails": periodic("notifications.send_due", seconds=MAIL_POLL_SECONDS),
     "expire overdue orders": periodic("payments.expire_orders", seconds=60),
     "expire overdue orders with a payment at a provider": periodic(
@@ -498,8 +501,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("TRUST_PROXY_HTTPS") else None
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
-PROBE_PATHS = "/health/"
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
+PROBE_PATHS = ("/health/", "/metrics")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
@@ -508,6 +511,11 @@ CSRF_FAILURE_VIEW = "artisans.core.web.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CART_COOKIE = "__Host-cart" if HTTPS else "cart"
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
+
+# ---- metrics: off unless one of them is set --------------------------------------------------------------------
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_ADDRESSES = [ip_network(network) for network in env.list("METRICS_ADDRESSES", default=[])]
+PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")  # read by prometheus_client too
 
 # ---- logs ------------------------------------------------------------------------------------------------------
 LOGGING = {

@@ -5,7 +5,7 @@ from django.views.generic import RedirectView
 from django.views.static import serve
 
 from artisans.core.api.problems import api_not_found
-from artisans.core.web import health
+from artisans.core.web import health, metrics
 from artisans.site import demo
 
 api_prefixes = "|".join(prefix.strip("/") for prefix in settings.API_PREFIXES)
@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("", include("artisans.site.docs.urls")),
     path("auth/", include("artisans.accounts.api_urls")),
     path("", include("artisans.catalog.api_urls")),

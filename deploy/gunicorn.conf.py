@@ -4,8 +4,10 @@ gunicorn artisans.wsgi --config deploy/gunicorn.conf.py
 """
 
 import os
+import shutil
 import socket
 import struct
+import tempfile
 from pathlib import Path
 
 CLIENT_SECONDS = 10
@@ -24,6 +26,12 @@ graceful_timeout = 30
 keepalive = 75  # longer than proxies keep their connections
 worker_tmp_dir = str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None  # heartbeats never wait for a disk
 
+# The processes' files for /metrics (docs/metrics.md), set before prometheus_client is imported. A reload keeps the
+# folder, so that counters go on.
+metrics_prefix = f"alley-metrics-{os.getpid()}-"
+if metrics_prefix not in os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""):
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=metrics_prefix, dir=worker_tmp_dir)
+
 # Larger requests are refused before the application sees them; BodySizeMiddleware limits bodies.
 limit_request_line = 4096
 limit_request_fields = 64
@@ -36,6 +44,17 @@ logconfig_dict = {
     "root": {"handlers": ["console"]},
     "loggers": {"gunicorn.error": {"handlers": ["console"], "propagate": False}},
 }
+
+
+def child_exit(server, worker):
+    """Counters of the worker stay, so that they never fall; gauges of living processes lose it."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  # chooses by the variable above
+
+    mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def when_ready(server):

@@ -5,6 +5,7 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self) -> None:
+        from artisans.core.metrics import SOURCES
         from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
@@ -12,6 +13,7 @@ class OrdersConfig(AppConfig):
         from orders import checks  # noqa: F401  # registers the system check
         from orders.approvals import kinds_register
         from orders.mails import OrderMail, parcel_url, store_context
+        from orders.metrics import order_metrics
         from orders.selectors import orders_containing_newest, store_rules
 
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
@@ -21,4 +23,5 @@ class OrdersConfig(AppConfig):
             lambda term: orders_containing_newest(term).values_list("order_number", flat=True)
         )
         kinds_register()
+        SOURCES["orders"] = order_metrics
         REPORTS["shop"] = lambda: "ok" if store_rules().is_open else "not taking orders yet"

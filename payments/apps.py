@@ -7,6 +7,7 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.audit.selectors import TARGET_SEARCHES
+        from artisans.core.metrics import QUEUES, SOURCES
         from artisans.core.security.reencryption import ENCRYPTED_JSON
         from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
@@ -14,6 +15,7 @@ class PaymentsConfig(AppConfig):
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.approvals import kinds_register
         from payments.mails import LINKS, PaymentMail
+        from payments.metrics import BACKLOGS, METRICS
         from payments.roles import roles_sync
         from payments.selectors import keys_of_number, providers_report
 
@@ -22,6 +24,8 @@ class PaymentsConfig(AppConfig):
         kinds_register()
         TARGET_SEARCHES.append(keys_of_number)
         REPORTS["payment_providers"] = providers_report
+        QUEUES.update(BACKLOGS)
+        SOURCES.update(METRICS)
         ENCRYPTED_JSON.update(
             {
                 ("payments.ProviderCall", "request"),

@@ -103,6 +103,7 @@ account_reset_password_from_key      get  /shop/account/password/reset/key/x-y/ 
 account_reset_password_done          get  /shop/account/password/reset/done/       200 200 200 200 200 200
 health_live                          get  /health/live                             200 200 200 200 200 200
 health_ready                         get  /health/ready                            200 200 200 200 200 200
+metrics                              get  /metrics                                 404 404 404 404 404 404
 api_register                         post /auth/register                           400 400 400 400 400 400
 api_token                            post /auth/token                              400 400 400 400 400 400
 api_logout                           get  /auth/logout                             401 405 405 405 405 405

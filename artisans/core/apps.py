@@ -10,9 +10,14 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from artisans.core import checks, task_log  # noqa: F401  # each registers itself
         from artisans.core.append_only import check_triggers, create_triggers_after_migrate
+        from artisans.core.heartbeats import heartbeat_metrics, heartbeat_report
+        from artisans.core.metrics import SOURCES
         from artisans.core.migration_history import check_history
         from artisans.core.validators import restrict_email_addresses
+        from artisans.core.web.health import REPORTS
 
+        REPORTS["heartbeats"] = heartbeat_report
+        SOURCES["heartbeats"] = heartbeat_metrics
         restrict_email_addresses()
         register(check_history, Tags.database)
         register(check_triggers, Tags.database)

@@ -100,6 +100,11 @@ def production() -> Iterator[CheckMessage]:
             "Emails have no sender that can be answered.",
             "Set DEFAULT_FROM_EMAIL=Your shop <orders@your.shop>.",
         ): "." not in parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2],
+        (
+            "alley.E024",
+            "METRICS_TOKEN is so short that it can be guessed.",
+            f"Set it to {KEY_LENGTH} or more random characters.",
+        ): settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < KEY_LENGTH,
     }
     for (check_id, text, hint), is_wrong in wrong.items():
         if is_wrong:

@@ -142,3 +142,24 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.route} {self.key}"
+
+
+class Heartbeat(models.Model):
+    """When a process or a periodic task was last active (artisans/core/heartbeats.py).
+
+    `name`: "beat@<host>", "worker@<host>" or the task's name. `at`: its last sign of life, or the end of its last run.
+    `version`: the release that it ran.
+    """
+
+    name = models.CharField(max_length=200, primary_key=True)
+    at = models.DateTimeField()
+    succeeded_at = models.DateTimeField(null=True)
+    runs = models.PositiveBigIntegerField(default=0)
+    failures = models.PositiveBigIntegerField(default=0)
+    version = models.CharField(max_length=30, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name

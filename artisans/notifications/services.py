@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from artisans.core.queue import enqueue_after_commit, run_each
@@ -160,13 +160,16 @@ def send_claimed(notification: Notification, shared: dict[str, Any], lease: date
     )
 
 
+def mails_due() -> QuerySet[Notification]:
+    """Waiting emails that are due and not claimed."""
+    now = timezone.now()
+    is_free = Q(lease_until=None) | Q(lease_until__lt=now)
+    return Notification.objects.filter(is_free, state=MailState.WAITING, next_try_at__lte=now)
+
+
 def notifications_send_due(*, limit: int = 100) -> int:
     """Send due emails that are still waiting, oldest first. Returns how many were sent."""
-    now = timezone.now()
-    due = Notification.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now), state=MailState.WAITING, next_try_at__lte=now
-    )
-    ids = list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+    ids = list(mails_due().order_by("next_try_at").values_list("pk", flat=True)[:limit])
     chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
     return sum(run_each(chunks, notifications_send, event="mail_send_failed"))
 

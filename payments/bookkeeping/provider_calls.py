@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -166,11 +166,13 @@ def capture_of_approval(payment: Payment, approval: str) -> ProviderCall | None:
 
 def provider_calls_due(*, limit: int = 100) -> list[UUID]:
     """Open calls that are due and not claimed, oldest first."""
+    return list(open_calls_due().order_by("next_try_at").values_list("pk", flat=True)[:limit])
+
+
+def open_calls_due() -> QuerySet[ProviderCall]:
     now = timezone.now()
-    due = ProviderCall.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now), state=CallState.OPEN, next_try_at__lte=now
-    )
-    return list(due.order_by("next_try_at").values_list("pk", flat=True)[:limit])
+    is_free = Q(lease_until=None) | Q(lease_until__lt=now)
+    return ProviderCall.objects.filter(is_free, state=CallState.OPEN, next_try_at__lte=now)
 
 
 def is_unseen(call: ProviderCall) -> bool:

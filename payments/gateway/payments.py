@@ -477,8 +477,11 @@ def payment_action(payment: Payment) -> Action | None:
 
 def payments_due() -> list[UUID]:
     """Payments that are due for a check at their provider, the longest overdue first."""
-    due = Payment.objects.filter(next_check_at__lte=timezone.now())
-    return list(due.order_by("next_check_at").values_list("pk", flat=True)[:100])
+    return list(checks_due().order_by("next_check_at").values_list("pk", flat=True)[:100])
+
+
+def checks_due() -> QuerySet[Payment]:
+    return Payment.objects.filter(next_check_at__lte=timezone.now())
 
 
 def payment_check(payment_id: UUID) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -256,6 +256,10 @@ def order_expire_locked(*, order_id: UUID) -> bool:
 def orders_due_to_expire(*, is_remote: bool | None = None) -> list[UUID]:
     """Overdue orders, the longest overdue first. `is_remote`: only those whose payment a provider has to cancel
     first, or only the others."""
+    return list(orders_overdue(is_remote=is_remote).order_by("expires_at").values_list("pk", flat=True)[:500])
+
+
+def orders_overdue(*, is_remote: bool | None = None) -> QuerySet[Order]:
     due = Order.objects.filter(status=OrderStatus.PENDING, expires_at__lte=timezone.now())
     offline = [facts.name for facts in PROVIDERS if facts.page is None]
     payments = Payment.objects.filter(order=OuterRef("pk"), status__in=OPEN)
@@ -264,7 +268,7 @@ def orders_due_to_expire(*, is_remote: bool | None = None) -> list[UUID]:
     at_provider = Exists(payments.exclude(payment_provider__in=offline))
     if is_remote is not None:
         due = due.filter(at_provider if is_remote else ~at_provider)
-    return list(due.order_by("expires_at").values_list("pk", flat=True)[:500])
+    return due
 
 
 def cancel_open_payment(order: Order, *, cause: str, actor: User | None) -> None:

@@ -28,6 +28,7 @@ GOOD = {
     "SECRET_KEY": KEY,
     "MANUAL_PAYMENT_AUTO_APPROVE": False,
     "ENCRYPTION_KEYS": [KEY],
+    "METRICS_TOKEN": KEY,
 }
 BAD = {
     "alley.E001": {"DEMO": True},
@@ -45,6 +46,7 @@ BAD = {
     "alley.E019": {"ENCRYPTION_KEYS": ["change-me"]},
     "alley.E022": {"EMAIL_USE_TLS": False},
     "alley.E023": {"DEFAULT_FROM_EMAIL": "Artisans Alley <shop@localhost>"},
+    "alley.E024": {"METRICS_TOKEN": "abc"},
     "alley.W002": {"RATE_LIMIT_FACTOR": 1_000_000},
     "alley.W003": {"SECURE_PROXY_SSL_HEADER": None},
     "alley.W001": {"MANUAL_PAYMENT_AUTO_APPROVE": True},

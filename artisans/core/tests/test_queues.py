@@ -8,7 +8,7 @@ from django.conf import settings
 
 from artisans.core.queue import one_at_a_time, run_each
 
-OURS = ("accounts.", "approvals.", "catalog.", "notifications.", "payments.")
+OURS = ("accounts.", "approvals.", "catalog.", "core.", "notifications.", "payments.")
 CALLS_NO_PROVIDER = {"default", "mail"}
 
 

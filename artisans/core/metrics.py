@@ -1,0 +1,54 @@
+"""Metrics that are read from the database at a scrape, so that every process and host reports the same.
+
+Each app registers its own in apps.py: queues in `QUEUES`, all else in `SOURCES`. docs/metrics.md lists them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Min, QuerySet
+from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+LARGEST_COUNT = 10_000  # a longer queue is not counted to its end
+RECENT = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits in a queue. `oldest`: seconds for which its longest overdue row has waited, 0 if it is empty."""
+
+    size: int
+    oldest: float
+
+
+# By name of the queue. One statement each, which an index bounds.
+QUEUES: dict[str, Callable[[], Backlog]] = {}
+# By any name. One statement each; labels have few values, and never ids.
+SOURCES: dict[str, Callable[[], Iterable[Metric]]] = {}
+
+
+def backlog(rows: QuerySet[Any], *, due: str) -> Backlog:
+    """`rows` are those that are due; `due` is the column of their time, which needs an index."""
+    found = rows.order_by(due).values(due)[:LARGEST_COUNT].aggregate(size=Count("*"), oldest=Min(due))
+    oldest = found["oldest"]
+    return Backlog(found["size"], (timezone.now() - oldest).total_seconds() if oldest else 0)
+
+
+def count_recent(rows: QuerySet[Any], *labels: str) -> dict[tuple[str, ...], float]:
+    """How many rows were created within the last hour, by the values of these columns."""
+    recent = rows.filter(created_at__gte=timezone.now() - RECENT).order_by()
+    counts = recent.values_list(*labels).annotate(number=Count("*"))
+    return {tuple(values): number for *values, number in counts}
+
+
+def gauge(
+    name: str, documentation: str, labels: Iterable[str], values: Mapping[tuple[str, ...], float]
+) -> Metric:
+    """`values` are by the values of the labels, in their order."""
+    family = GaugeMetricFamily(name, documentation, labels=list(labels))
+    for label_values, value in values.items():
+        family.add_metric(label_values, value)
+    return family

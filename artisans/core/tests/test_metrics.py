@@ -1,0 +1,213 @@
+"""/metrics: who may read it, what it reports, and what that costs; heartbeats."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from ipaddress import ip_network
+
+import pytest
+from django.conf import settings as configured
+from django.db import DatabaseError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from artisans import celery
+from artisans.core import heartbeats
+from artisans.core.heartbeats import TASK, heartbeat_record, heartbeat_report, heartbeat_task
+from artisans.core.metrics import QUEUES, SOURCES
+from artisans.core.models import Heartbeat
+from artisans.core.web.metrics import Snapshot
+from artisans.notifications.models import Notification
+
+MOST_STATEMENTS = 16  # with three of PostgreSQL: a savepoint, its end, and the time limit
+TOKEN = "t" * 43
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_cached(monkeypatch):
+    monkeypatch.setattr(Snapshot, "until", 0.0)
+
+
+@pytest.fixture
+def scraper(settings):
+    settings.METRICS_TOKEN = TOKEN
+    return Client(headers=BEARER)
+
+
+def scrape(client: Client) -> dict[tuple[str, ...], float]:
+    """Values by the name and the values of the labels, which are in the order of their names."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200, answer.content
+    found = text_string_to_metric_families(answer.content.decode())
+    return {(one.name, *one.labels.values()): one.value for family in found for one in family.samples}
+
+
+@pytest.mark.django_db
+def test_only_the_token_or_an_address_admits(client, settings):
+    assert client.get("/metrics").status_code == 404
+    assert client.get("/metrics", headers=BEARER).status_code == 404
+
+    settings.METRICS_TOKEN = TOKEN
+    for wrong in ("", "Bearer ", f"Bearer {TOKEN}x", TOKEN, "Bearer é"):
+        assert client.get("/metrics", headers={"Authorization": wrong}).status_code == 403, wrong
+    assert client.get("/metrics", headers=BEARER, HTTP_HOST="10.0.0.11:8000").status_code == 200
+
+    settings.METRICS_TOKEN, settings.METRICS_ADDRESSES = "", [ip_network("10.0.0.0/8"), ip_network("::1")]
+    statuses = {
+        ("10.1.2.3", ""): 200,
+        ("::1", ""): 200,
+        ("11.1.2.3", ""): 403,
+        ("unknown", ""): 403,
+        ("10.1.2.3", "10.9.9.9"): 403,  # a proxy that is not trusted
+    }
+    for (address, forwarded), status in statuses.items():
+        headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+        answer = client.get("/metrics", REMOTE_ADDR=address, headers=headers)
+        assert answer.status_code == status, (address, forwarded)
+    settings.TRUSTED_PROXIES = 1
+    for forwarded, status in {"10.9.9.9, 8.8.8.8": 403, "8.8.8.8, 10.9.9.9": 200}.items():
+        answer = client.get("/metrics", REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": forwarded})
+        assert answer.status_code == status, forwarded
+
+
+@pytest.mark.django_db
+def test_reports_requests_queues_and_heartbeats(scraper):
+    Notification.objects.create(kind="x", recipient="a@shop.test", dedupe_key="1")
+    Notification.objects.update(next_try_at=timezone.now() - timedelta(minutes=10))
+    heartbeat_record("beat@one")
+    scrape(scraper)
+    before = scrape(scraper)
+    scraper.get("/no-such-page")
+
+    found = scrape(scraper)
+
+    assert found["alley_database_up",] == 1
+    assert found["alley_queue_size", "emails"] == 1
+    assert 600 <= found["alley_queue_oldest_seconds", "emails"] < 700
+    assert found["alley_queue_size", "webhooks"] == 0
+    assert found["alley_heartbeat_timestamp_seconds", "one", "beat"] == pytest.approx(
+        timezone.now().timestamp(), abs=60
+    )
+    key = ("alley_http_requests_total", "GET", "none", "4xx")
+    assert found[key] == before.get(key, 0) + 1
+    assert found["alley_http_request_duration_seconds_count", "metrics"] >= 2
+
+
+@pytest.mark.django_db
+def test_database_is_read_with_few_statements_and_not_at_every_scrape(scraper):
+    with CaptureQueriesContext(
+        connection,
+    ) as read:
+        scrape(scraper)
+        scrape(scraper)
+
+    assert len(QUEUES) + len(SOURCES) <= len(read) <= MOST_STATEMENTS, [one["sql"] for one in read]
+
+
+@pytest.mark.django_db
+def test_without_the_database_the_process_is_reported(scraper, monkeypatch):
+    def fail():
+        raise DatabaseError
+
+    monkeypatch.setitem(SOURCES, "broken", fail)
+    scraper.get("/health/live")
+
+    found = scrape(scraper)
+
+    assert found["alley_database_up",] == 0
+    assert not [key for key in found if key[0].startswith("alley_queue")]
+    assert [key for key in found if key[0] == "alley_http_requests_total"]
+
+
+@pytest.mark.django_db
+def test_metrics_are_those_of_the_documentation(scraper):
+    answer = scraper.get("/metrics").content.decode()
+
+    reported = {name for name, kind in re.findall(r"^# TYPE (\S+) (\w+)", answer, re.MULTILINE)}
+    written = (configured.BASE_DIR / "docs/metrics.md").read_text()
+    assert reported == set(re.findall(r"^\| `(alley_\w+)`", written, re.MULTILINE))
+
+
+PROCESSES = """
+import os, sys
+import django
+django.setup()
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from artisans.core.web.metrics import DURATION, REQUESTS
+for _ in range(4):
+    if (child := os.fork()) == 0:
+        for _ in range(100):
+            REQUESTS.labels("shop", "GET", "2xx").inc()
+            DURATION.labels("shop").observe(0.2)
+        os._exit(0)
+    os.waitpid(child, 0)
+registry = CollectorRegistry()
+MultiProcessCollector(registry)
+print(generate_latest(registry).decode())
+"""
+
+
+def test_counts_of_ended_processes_that_were_forked_after_loading_are_added_up(tmp_path):
+    environment = os.environ | {
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "artisans.settings_test",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", PROCESSES],
+        env=environment,
+        cwd=configured.BASE_DIR,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert 'alley_http_requests_total{method="GET",route="shop",status="2xx"} 400.0' in run.stdout, run.stderr
+    assert 'alley_http_request_duration_seconds_bucket{le="0.25",route="shop"} 400.0' in run.stdout
+    assert {file.name.split("_")[0] for file in tmp_path.iterdir()} == {"counter", "histogram"}
+
+
+@pytest.mark.django_db
+def test_beat_worker_and_periodic_tasks_leave_heartbeats(monkeypatch):
+    for module in (heartbeats, celery):
+        monkeypatch.setattr(module, "close_old_connections", lambda: None)  # the test's transaction is open
+    assert heartbeat_report() == "beat: never seen; worker: never seen"
+    heartbeat_task.apply_async()  # as beat does; nobody takes it from the queue
+    assert {row.name.partition("@")[0] for row in Heartbeat.objects.all()} == {"beat"}
+    Heartbeat.objects.create(name="worker@gone", at=timezone.now() - timedelta(days=2))
+
+    heartbeat_task.apply()
+    heartbeat_task.apply()
+
+    assert heartbeat_report() == "ok"
+    assert not Heartbeat.objects.filter(name="worker@gone").exists()
+    run = Heartbeat.objects.get(pk=TASK)
+    assert (run.runs, run.failures, run.version) == (2, 0, configured.SPECTACULAR_SETTINGS["VERSION"])
+    monkeypatch.setattr(heartbeats, "FORGET_AFTER", "not a time")
+    heartbeat_task.apply()
+    failed = Heartbeat.objects.get(pk=TASK)
+    assert (failed.runs, failed.failures, failed.succeeded_at) == (3, 1, run.succeeded_at)
+
+
+@pytest.mark.django_db
+def test_late_heartbeats_are_reported(client):
+    now = timezone.now()
+    ages = {
+        "beat@one": 60,
+        "beat@two": 3600,  # another host has taken over
+        "worker@one": 240,
+        "payments.execute_due_calls": 240,
+        "notifications.send_due": 60,
+        "payments.reconcile": 25 * 3600,
+    }
+    for name, seconds in ages.items():
+        Heartbeat.objects.create(name=name, at=now - timedelta(seconds=seconds))
+
+    report = client.get("/health/ready").json()["checks"]["heartbeats"]
+
+    assert [one.partition(":")[0] for one in report.split("; ")] == ["worker", "payments.execute_due_calls"]

@@ -1,0 +1,74 @@
+"""Metrics of payments for /metrics."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client.core import Metric
+
+from artisans.core.metrics import LARGEST_COUNT, Backlog, backlog, count_recent, gauge
+from payments.bookkeeping.provider_calls import open_calls_due
+from payments.gateway.payments import checks_due
+from payments.lifecycle.cancel_and_expire import orders_overdue
+from payments.models import EventState, PaymentAttempt, WebhookEvent
+from payments.selectors import alerts_open, reconciliation_runs_to_review
+from payments.webhooks.inbox import events_due
+
+BACKLOGS: dict[str, Callable[[], Backlog]] = {
+    "provider_calls": lambda: backlog(open_calls_due(), due="next_try_at"),
+    "payment_checks": lambda: backlog(checks_due(), due="next_check_at"),
+    "webhooks": lambda: backlog(events_due(), due="next_try_at"),
+    "expiring_orders": lambda: backlog(orders_overdue(), due="expires_at"),
+}
+
+
+def attempt_metrics() -> Iterator[Metric]:
+    yield gauge(
+        "alley_payment_attempts_last_hour",
+        "Attempts to pay within the last hour.",
+        ["provider", "outcome"],
+        count_recent(PaymentAttempt.objects.all(), "provider", "outcome"),
+    )
+
+
+def webhook_metrics() -> Iterator[Metric]:
+    yield gauge(
+        "alley_webhook_events_last_hour",
+        "Events that providers sent within the last hour.",
+        ["provider", "state"],
+        count_recent(WebhookEvent.objects.all(), "provider", "state"),
+    )
+
+
+def failed_webhook_metrics() -> Iterator[Metric]:
+    wanted = [EventState.DEAD, EventState.STAFF]
+    failed = WebhookEvent.objects.filter(state__in=wanted).order_by()[:LARGEST_COUNT].count()
+    yield gauge("alley_webhook_events_failed", "Events that wait for staff.", [], {(): failed})
+
+
+def alert_metrics() -> Iterator[Metric]:
+    parts = alerts_open().values_list("provider", "part")
+    failing: dict[tuple[str, ...], float] = dict.fromkeys(parts, 1)
+    yield gauge(
+        "alley_provider_failing",
+        "1 for each part of a provider's API that fails.",
+        ["provider", "part"],
+        failing,
+    )
+
+
+def reconciliation_metrics() -> Iterator[Metric]:
+    runs = reconciliation_runs_to_review().order_by().values_list("provider", flat=True)
+    yield gauge(
+        "alley_reconciliation_failing",
+        "1 for each provider whose last reconciliation found differences or failed.",
+        ["provider"],
+        {(provider,): 1 for provider in runs},
+    )
+
+
+METRICS: dict[str, Callable[[], Iterable[Metric]]] = {
+    "attempts": attempt_metrics,
+    "webhooks": webhook_metrics,
+    "failed webhooks": failed_webhook_metrics,
+    "provider alerts": alert_metrics,
+    "reconciliation": reconciliation_metrics,
+}
