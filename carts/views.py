@@ -216,7 +216,8 @@ class CheckoutSession:
         return redirect(f"carts:checkout_{self.first_open_step()}")
 
     def fingerprint(self) -> str:
-        return page_fingerprint(self.summary, self.draft)
+        chosen = self.selected_method()  # the page shows it, chosen or the only one
+        return page_fingerprint(self.summary, self.draft | {"method": chosen.value if chosen else ""})
 
     def reload(self) -> "CheckoutSession":
         """The same cart as it is in the database now."""

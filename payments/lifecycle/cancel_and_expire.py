@@ -94,7 +94,7 @@ def order_cancel_locked(
             _("The net amount received has changed to %(kept)s. Nothing was changed. Reload the page.")
             % {"kept": order.money(kept)}
         )
-    cause = reason.strip() or "cancelled by the buyer"
+    cause = reason.strip() or ("cancelled by the shop" if is_staff else "cancelled by the buyer")
     if parcels is not None:
         parcels_decide(order, dict.fromkeys(parcels, ParcelDecision.CANCEL), cause=cause, actor=actor)
     else:

@@ -7,9 +7,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from carts import views
 from orders.models import Order
 from payments.errors import PaymentDeclined
 from payments.gateway.payments import payment_confirm, payment_ensure_at_provider
+from payments.lifecycle.offer import method_choices
 from payments.lifecycle.saved_methods import (
     method_remove,
     method_save,
@@ -157,6 +159,20 @@ def test_card_removed_before_ordering_leads_back_to_the_payment_step(
         "Nothing was ordered, because the saved payment method you chose was removed." in page(response).text
     )
     assert (shopper.orders.count(), stripe.captured()) == (0, [])
+
+
+def test_method_that_became_the_only_one_is_shown_before_it_is_used(shop, shopper, bowl, stripe, monkeypatch):
+    form = shop.fill_checkout("credit_card", bowl)
+    monkeypatch.setattr(
+        views,
+        "method_choices",
+        lambda **of: [choice for choice in method_choices(**of) if choice.value == "bank_transfer"],
+    )
+
+    response = shop.press(form)
+
+    assert str(views.CHANGES["method"]) in page(response).text
+    assert shopper.orders.count() == 0
 
 
 def test_card_of_another_user_cannot_be_chosen(shop, stranger, shopper, bowl, stripe):
