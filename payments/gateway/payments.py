@@ -187,11 +187,11 @@ def payment_sync_loaded(
     except ObjectNotFound:
         return cancel_if_unwanted(PaymentResult(clear_missing_object(payment.pk, asked)))
     payment = payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause=cause)
-    if remote.status == RemoteStatus.APPROVED and (captured := payment_capture(payment, approval=approval)):
+    is_current = remote.object_id == payment.provider_payment_id
+    is_approved = is_current and remote.status == RemoteStatus.APPROVED
+    if is_approved and (captured := payment_capture(payment, approval=approval)):
         return cancel_if_unwanted(captured)
-    action = (
-        remote.action if payment.status in OPEN and remote.object_id == payment.provider_payment_id else None
-    )
+    action = remote.action if is_current and payment.status in OPEN else None
     return cancel_if_unwanted(PaymentResult(payment, action=action, is_whole=not any(remote.lists.values())))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from payments.bookkeeping.provider_calls import BUYER_RETURN
 from payments.gateway import payments
-from payments.gateway.payments import payment_ensure_at_provider, payment_sync
+from payments.gateway.payments import payment_ensure_at_provider, payment_replace_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import EventState, Operation, PaymentFlag, WebhookEvent
 from payments.tests.factories import reread, start
@@ -67,6 +67,18 @@ def test_declined_approval_is_captured_once_although_return_and_event_report_it(
     report_by_event()
 
     assert (reread(waiting).status, captures.count()) == ("COMPLETED", 2)
+
+
+def test_approval_of_an_earlier_object_does_not_capture_the_current_one(waiting, paypal):
+    earlier = waiting.provider_payment_id
+    payment_replace_at_provider(waiting.pk, Operation.CREATE)
+    paypal.post("paypal/approve", order=earlier, buyer="pays")
+
+    payment_sync(waiting.pk, cause="reconciliation", object_id=earlier)
+
+    assert reread(waiting).status == "PENDING"
+    assert not waiting.calls.filter(operation=Operation.CONFIRM).exists()
+    assert paypal.cents("capture.completed") == []
 
 
 def test_webhooks_after_the_return_change_and_flag_nothing(waiting, paypal, deliver):
