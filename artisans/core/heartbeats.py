@@ -40,11 +40,11 @@ def heartbeat_task() -> None:
 
 @before_task_publish.connect(sender=TASK)
 def record_beat(**_: object) -> None:
-    """In the process of beat, which goes on whatever happens here."""
+    """In the process of beat."""
     try:
         close_old_connections()
         heartbeat_record(f"beat@{socket.gethostname()}")
-    except Exception:
+    except Exception:  # of the database: the shop's other periodic tasks are enqueued all the same
         logger.warning("heartbeat_failed", exc_info=True)
 
 

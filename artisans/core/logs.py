@@ -17,9 +17,8 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
 }
 LARGEST_NUMBER = 10**11  # a longer one could be a card number
 REFUSALS = "django.security."  # requests that Django refuses: suspicious, too large, for another host
-ERROR_500 = (
-    "django.request"  # its message holds the path, which can hold a secret; the request's line has the route
-)
+# Its message holds the path, which can hold a secret; the line of the request has the route.
+ERROR_500 = "django.request"
 # gunicorn quotes the request that it refuses, with its cookies and its path.
 QUOTED_PATH = re.compile(r": /.*", re.DOTALL)  # of Django's refusals
 QUOTED_REQUEST = re.compile(r"(Invalid request from ip=\S+: [\w ]+|Error handling request).*", re.DOTALL)

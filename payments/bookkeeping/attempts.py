@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -135,19 +136,21 @@ def challenge_decide(payment: Payment, known: Sequence[PaymentAttempt], attempt:
 
 def challenges_abandon(payment: Payment, *, is_over: bool) -> None:
     """Abandon attempts whose challenge is an hour old; all of them once the payment `is_over`."""
-    pending, now = payment.attempts.filter(outcome=AttemptOutcome.CHALLENGED), timezone.now()
-    if not is_over:
-        pending = pending.filter(tried_at__lt=now - CHALLENGE_LIFE)
-    pending.update(outcome=AttemptOutcome.ABANDONED, decided_at=now)
+    pending = payment.attempts.filter(outcome=AttemptOutcome.CHALLENGED)
+    abandon(pending if is_over else expired_challenges(pending))
 
 
 def challenges_expire() -> None:
     """Abandon what no read of its payment abandons: release 0.1.0 adds a new row for the charge."""
-    now = timezone.now()
-    pending = PaymentAttempt.objects.filter(
-        outcome=AttemptOutcome.CHALLENGED, tried_at__lt=now - CHALLENGE_LIFE
-    )
-    pending.update(outcome=AttemptOutcome.ABANDONED, decided_at=now)
+    abandon(expired_challenges(PaymentAttempt.objects.filter(outcome=AttemptOutcome.CHALLENGED)))
+
+
+def expired_challenges(attempts: QuerySet[PaymentAttempt]) -> QuerySet[PaymentAttempt]:
+    return attempts.filter(tried_at__lt=timezone.now() - CHALLENGE_LIFE)
+
+
+def abandon(attempts: QuerySet[PaymentAttempt]) -> None:
+    attempts.update(outcome=AttemptOutcome.ABANDONED, decided_at=timezone.now())
 
 
 # ---- rows --------------------------------------------------------------------------------------------------------

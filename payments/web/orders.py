@@ -131,7 +131,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "thanks": just_placed and is_taken(order, payment),
         "can_cancel": may_cancel and owns,
         "cancels_by_email": may_cancel and not owns and order.user_id is None,
-        "must_ask": order.status == OrderStatus.PROCESSING and owns,
+        "must_contact_shop": order.status == OrderStatus.PROCESSING and owns,
         "has_error": payment is not None and payment.status == PaymentStatus.FAILED and order.is_alive,
         "is_masked": hides,
         "just_placed": just_placed,

@@ -70,9 +70,8 @@ def labelled(
     return show
 
 
-@lru_cache(
-    maxsize=1024
-)  # the theme's template takes half a millisecond, and a page of a list has a hundred labels
+# The theme's template takes half a millisecond, and a page of a list has a hundred labels.
+@lru_cache(maxsize=1024)
 def label_html(text: str, tone: str) -> SafeString:
     return render_to_string("admin/_label.html", {"text": text, "tone": tone})
 

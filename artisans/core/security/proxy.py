@@ -12,11 +12,13 @@ from django.http import HttpRequest
 
 logger = logging.getLogger(__name__)
 
-KEY, REMEMBERED, PAUSE = "core.proxy", 3600, 60  # seconds, in the cache and between two looks of a process
+KEY = "core.proxy"
+REMEMBERED = 3600  # seconds in the cache
+PAUSE = 60  # seconds between two reports of a process
 
 
 class Noticed:
-    """Until when this process does not look again."""
+    """Until when this process does not check again."""
 
     until = 0.0
 
