@@ -100,16 +100,24 @@ def test_card_form_that_does_not_load_gives_way_to_the_providers_page(
     assert (one.heading(), is_paid(order), charged()) == ("Thank you for your order", True, 1)
 
 
-def test_form_says_that_it_loads_until_it_can_be_used(window, bowl, sandbox):
-    one = window()
+def test_form_says_that_it_loads_until_it_can_be_used(window, bowl):
+    one, held = window(), []
     one.order_by_card(bowl, email="loading@example.test")
-    sandbox.fault("delay", path="/v3/", seconds=3)
-    one.page.reload(wait_until="commit")
+
+    def hold(route):
+        held.append(route)
+
+    one.page.route("**/v3/", hold)  # the provider's script
+    with one.page.expect_request("**/v3/"):
+        one.page.reload(wait_until="commit")
     expect(one.page.locator("#card-loading")).to_be_visible()
-    assert one.page.locator("#card-pay").is_hidden()
+    expect(one.page.locator("#card-pay")).to_be_hidden()
+
+    [route] = held
+    route.continue_()
 
     expect(one.page.locator("#card-pay")).to_be_visible()
-    assert one.page.locator("#card-loading").is_hidden()
+    expect(one.page.locator("#card-loading")).to_be_hidden()
 
 
 @pytest.mark.parametrize("passed", [True, False])
