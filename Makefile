@@ -1,7 +1,7 @@
 # Commands of this repository, implemented in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-fast compat coverage check bench storm screenshots format hooks messages openapi lock clean
+.PHONY: help setup run test test-fast compat coverage check bench storm screenshots format hooks messages openapi docs lock clean
 
 # Keep byte code with all other generated files, in var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
@@ -50,6 +50,9 @@ messages: setup ## Collect the texts for translators into locale/django.pot
 
 openapi: setup ## Write the API description generated from the code to docs/openapi.yaml
 	@.venv/bin/python -m scripts.openapi write
+
+docs: setup ## Build the documentation as a site in var/site (OPTIONS=--serve: and serve it)
+	@.venv/bin/python -m scripts.docs $(OPTIONS)
 
 lock: setup ## Lock the packages of production with hashes, in requirements.lock
 	@.venv/bin/python -m scripts.lock

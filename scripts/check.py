@@ -46,6 +46,7 @@ CHECKS = (
     Check("locked packages", ("-m", "scripts.lock", "check")),
     Check("templates", ("-m", "djlint", "--lint", "--quiet", "templates")),
     Check("translations", ("-m", "scripts.messages", "check")),
+    Check("documentation", ("-m", "scripts.docs")),
     Check("no foreign scripts", ("-m", "scripts.external_hosts")),
 )
 
