@@ -3,7 +3,7 @@
     python -m scripts.docs
     python -m scripts.docs --serve [port]     and serve it at http://localhost:8002/
 
-The pages are the repository's Markdown files, in the order of docs/index.md.
+The pages are the repository's Markdown files, in the order of docs/index.md, and those of scripts/reference.py.
 """
 
 import subprocess
@@ -11,6 +11,8 @@ import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from scripts import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "var/site"
@@ -27,6 +29,7 @@ def main(*options: str) -> int:
 
 def build() -> int:
     """Returns Sphinx's exit status."""
+    reference.write_all()
     # All pages are read anew (-E): a page that was read before reports its warnings no more.
     argv = ("-W", "--keep-going", "-E", "-q", "-c", "docs", "-d", "var/doctrees", ".", SITE)
     done = subprocess.run([sys.executable, "-m", "sphinx", *argv], cwd=ROOT, check=False)

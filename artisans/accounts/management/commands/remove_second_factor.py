@@ -10,7 +10,7 @@ class Command(BaseCommand):
     help = "Remove the second factor of an account whose owner lost it, such as the only administrator's."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("email")
+        parser.add_argument("email", help="Email address of the account.")
 
     def handle(self, *, email: str, **options: Any) -> None:
         user = User.objects.filter(email=normal_email(email)).first()
