@@ -10,6 +10,8 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from artisans.core import checks, task_log  # noqa: F401  # each registers itself
         from artisans.core.append_only import check_triggers, create_triggers_after_migrate
+        from artisans.core.doctor import own_checks
+        from artisans.core.doctor.registry import CHECKS
         from artisans.core.heartbeats import heartbeat_metrics, heartbeat_report
         from artisans.core.metrics import SOURCES
         from artisans.core.migration_history import check_history
@@ -18,6 +20,7 @@ class CoreConfig(AppConfig):
 
         REPORTS["heartbeats"] = heartbeat_report
         SOURCES["heartbeats"] = heartbeat_metrics
+        CHECKS.update(own_checks.CHECKS)
         restrict_email_addresses()
         register(check_history, Tags.database)
         register(check_triggers, Tags.database)

@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 LARGEST_COUNT = 10_000  # a longer queue is not counted to its end
 RECENT = timedelta(hours=1)
+QUEUE_LIMIT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Backlog:
 
 # By name of the queue. One statement each, which an index bounds.
 QUEUES: dict[str, Callable[[], Backlog]] = {}
+# By name of the queue, how long a row may wait; QUEUE_LIMIT for others.
+QUEUE_LIMITS: dict[str, timedelta] = {}
 # By any name. One statement each; labels have few values, and never ids.
 SOURCES: dict[str, Callable[[], Iterable[Metric]]] = {}
 
@@ -35,6 +38,10 @@ def backlog(rows: QuerySet[Any], *, due: str) -> Backlog:
     found = rows.order_by(due).values(due)[:LARGEST_COUNT].aggregate(size=Count("*"), oldest=Min(due))
     oldest = found["oldest"]
     return Backlog(found["size"], (timezone.now() - oldest).total_seconds() if oldest else 0)
+
+
+def queue_limit(name: str) -> timedelta:
+    return QUEUE_LIMITS.get(name, QUEUE_LIMIT)
 
 
 def count_recent(rows: QuerySet[Any], *labels: str) -> dict[tuple[str, ...], float]:

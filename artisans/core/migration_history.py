@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 REFUSAL = (
@@ -23,6 +24,13 @@ REMEDY = (
     "If it is a demo, delete it with `make clean` and start again. "  # not for translation
     "Otherwise set DATABASE_URL to an empty database, or go back to the version that made this one."
 )
+
+
+def unapplied_migrations(connection: BaseDatabaseWrapper) -> list[str]:
+    """Such as "orders.0002_notes". Errors: those of the database."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _is_backwards in plan]
 
 
 def cannot_be_migrated(connection: BaseDatabaseWrapper) -> bool:

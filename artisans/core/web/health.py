@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
+from artisans.core.migration_history import unapplied_migrations
 from artisans.core.security.proxy import proxy_problem
 
 # Reports that apps add to the response, by name; informational only.
@@ -20,8 +20,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     """503 while the database is unavailable or not migrated."""
     checks: dict[str, str] = {}
     try:
-        executor = MigrationExecutor(connection)
-        behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        behind = unapplied_migrations(connection)
         checks["database"] = "ok"
         checks["migrations"] = "ok" if not behind else f"{len(behind)} not applied"  # not for translation
         if not behind:

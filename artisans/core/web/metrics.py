@@ -9,12 +9,10 @@ import ipaddress
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from threading import Lock
 
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
-from django.db import connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
@@ -33,6 +31,7 @@ from prometheus_client.registry import Collector
 from artisans.core.metrics import QUEUES, SOURCES, Backlog, gauge
 from artisans.core.security.client_ip import client_address
 from artisans.core.security.proxy import unset_for
+from artisans.core.transactions import limit_statements
 from artisans.core.web.middleware import Handler
 
 logger = logging.getLogger(__name__)
@@ -140,7 +139,7 @@ def read_database() -> list[Metric]:
     started = time.monotonic()
     found: list[Metric] = []
     try:
-        with time_limit():
+        with limit_statements(READ_SECONDS):
             found = list(read_sources(started + READ_SECONDS))
     except Exception:  # metrics of the process are reported all the same
         logger.warning("metrics_unavailable", exc_info=True)
@@ -150,18 +149,6 @@ def read_database() -> list[Metric]:
         gauge("alley_database_read_seconds", "Time to read the metrics below.", [], {(): seconds}),
         *found,
     ]
-
-
-@contextmanager
-def time_limit() -> Iterator[None]:
-    """Limits each statement on PostgreSQL. Not on SQLite, where a transaction would wait for writers."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {READ_SECONDS * 1000}")
-        yield
 
 
 def read_sources(deadline: float) -> Iterator[Metric]:

@@ -1,0 +1,57 @@
+"""The checks that apps register in their apps.py:
+
+    CHECKS["email server"] = Check(check_server, uses_network=True)
+
+A check yields a `Result` for each thing that it looks at, also for those in order. It reads, and changes nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line. `value`: what was found, `limit`: what is expected ("": nothing in particular), `remedy`: what to do
+    if `state` is not OK. All are for people."""
+
+    name: str
+    state: State
+    value: str
+    limit: str = ""
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"remedy": "" if self.state == State.OK else self.remedy}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`uses_network`: it asks something else than the database; then it has a thread of its own, and must not use the
+    database."""
+
+    run: Callable[[], Iterable[Result]]
+    uses_network: bool = False
+
+
+# By name: a few plain words, unique, which never change. Reports keep the order.
+CHECKS: dict[str, Check] = {}
+
+
+def state_if(*, problem: object = False, warning: object = False) -> State:
+    """The worse of those that are true."""
+    if problem:
+        return State.PROBLEM
+    return State.WARNING if warning else State.OK
+
+
+def worst(results: Iterable[Result]) -> State:
+    states = {result.state for result in results}
+    return state_if(problem=State.PROBLEM in states, warning=State.WARNING in states)
