@@ -4,9 +4,9 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from artisans.core.checks import refuse_to_start
+from artisans.core.startup import exit_unless_usable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
 
 application = get_asgi_application()
-refuse_to_start()
+exit_unless_usable(has_pages=True)

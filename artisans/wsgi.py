@@ -10,12 +10,12 @@ from importlib import import_module
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from artisans.core.checks import refuse_to_start
+from artisans.core.startup import exit_unless_usable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
 
 application = get_wsgi_application()
-refuse_to_start()
+exit_unless_usable(has_pages=True)
 import_module(settings.ROOT_URLCONF)  # imports all views, which each worker would do at its first request
 gc.freeze()  # the collector would copy the shared pages: it writes to every object that it looks at
 gc.set_threshold(5_000)  # requests leave few cycles; with freeze(), 6% of the CPU time of placing an order

@@ -20,6 +20,7 @@ STOCK = 1_000_000_000
 
 def main(products: int, users: int) -> None:
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
     StoreRules.objects.create(
         pk=1,
         tax_rate_ppm=100_000,

@@ -8,7 +8,7 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from artisans.core import checks, task_log  # noqa: F401  # each registers itself
+        from artisans.core import checks, startup, task_log  # noqa: F401  # each registers itself
         from artisans.core.append_only import check_triggers, create_triggers_after_migrate
         from artisans.core.doctor import own_checks
         from artisans.core.doctor.registry import CHECKS

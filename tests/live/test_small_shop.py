@@ -14,7 +14,7 @@ from tests.live.users import order_body
 
 
 @pytest.fixture(scope="module")
-def shop(database, tmp_path_factory):
+def shop(database, static_files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     with Shop(folder, database_url(), {"CELERY_BROKER_URL": "memory://"}, is_demo=True) as shop:
         shop.start(worker=False)
