@@ -11,12 +11,25 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
+from environ.fileaware_mapping import FileAwareMapping
 from kombu import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
-env = environ.Env()
+
+class SecretFiles(FileAwareMapping):
+    """The environment; `NAME_FILE` is the path of a file with the value of NAME, without the line break at its end."""
+
+    def __getitem__(self, key: str) -> str:
+        return str(super().__getitem__(key)).rstrip("\r\n")
+
+
+class Env(environ.FileAwareEnv):
+    ENVIRON = SecretFiles()
+
+
+env = Env()
 env.read_env(BASE_DIR / ".env")
 
 
@@ -282,6 +295,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=0) or None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_DB_REUSE_MAX = (
     10**9
@@ -289,7 +303,7 @@ CELERY_DB_REUSE_MAX = (
 CELERY_TIMEZONE = "UTC"
 # Without a file of its own: since Python 3.13 that is an SQLite database, which a killed process can leave locked.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
-TASK_LOCKS_DIR = VAR_DIR / "locks"
+TASK_LOCKS_DIR = env.path("TASK_LOCKS_DIR", default=str(VAR_DIR / "locks"))
 
 # A slow provider must delay nothing else: mails and deadlines have queues of their own, and in the Procfile a worker
 # that takes nothing else. A worker without --queues takes all of them.

@@ -45,6 +45,13 @@ def test_unset_switch_has_its_default(monkeypatch):
     assert configured.flag("MANUAL_PAYMENT_AUTO_APPROVE", default=True) is True
 
 
+def test_value_can_come_from_a_file(tmp_path):
+    (tmp_path / "key").write_text("from a file\n")
+    environment = {"SECRET_KEY": "from the environment", "SECRET_KEY_FILE": str(tmp_path / "key")}
+
+    assert configured.SecretFiles(environment)["SECRET_KEY"] == "from a file"
+
+
 def names_read() -> set[str]:
     """Every variable that settings.py reads (the first argument of env.….(), env.…() and flag()), or a provider."""
     tree = ast.parse((ROOT / "artisans/settings.py").read_text())
