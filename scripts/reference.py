@@ -25,7 +25,7 @@ from scripts.openapi import ROOT, THROW_AWAY
 FOLDER = ROOT / "docs/reference"
 OURS = ("artisans", "orders", "payments", "carts")
 CHECK_ID = re.compile(r"alley\.[EW]\d+")
-VARIABLE = re.compile(r"#?[A-Z][A-Z0-9_]+=.*")
+VARIABLE = re.compile(r"#?([A-Z][A-Z0-9_]+)=(.*)")
 SECTION = re.compile(r"# -+ (.+?) -+")
 MENTIONED = re.compile(r"docs/([\w/-]+\.md)")
 UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
@@ -67,21 +67,23 @@ def environment_variables() -> Iterator[str]:
     The shop is configured by these variables only, in the environment or in a file `.env`, of which
     [.env.example](../../.env.example) is a template with the same content. The environment comes first.
     """
-    rows: list[tuple[list[str], str]] = []  # variables without a comment share the one before
+    rows: list[tuple[list[str], list[str], str]] = []  # variables without a comment share the one before
     comment: list[str] = []
     for line in [*(ROOT / ".env.example").read_text().splitlines(), "# ---- end ---"]:
         if section := SECTION.fullmatch(line):
             if rows:
                 yield table(
-                    ["variable, default", "meaning"], (("<br>".join(names), text) for names, text in rows)
+                    ["variable", "default", "meaning"],
+                    (("<br>".join(names), "<br>".join(defaults), text) for names, defaults, text in rows),
                 )
             rows, comment = [], []
             if section[1] != "end":
                 yield f"## {section[1].capitalize()}"
-        elif VARIABLE.fullmatch(line):
+        elif variable := VARIABLE.fullmatch(line):
             if comment:
-                rows.append(([], MENTIONED.sub(r"[\1](../\1)", " ".join(comment))))
-            rows[-1][0].append(code(line.removeprefix("#")))
+                rows.append(([], [], MENTIONED.sub(r"[\1](../\1)", " ".join(comment))))
+            rows[-1][0].append(code(variable[1]))
+            rows[-1][1].append(code(variable[2]))
             comment = []
         elif text := COMMENT.fullmatch(line):
             comment.append(text[1])

@@ -247,15 +247,8 @@ def works(argv: list[str]) -> bool:
 
 def chromium() -> str:
     """Path of a Chromium; on Debian, root installs it if it is missing."""
-    if found := find_chromium():
+    if found := find_chromium() or (install("chromium") and find_chromium()):
         return found
-    if os.geteuid() == 0 and Path("/etc/debian_version").exists():
-        print("Chromium is missing; installing it from Debian, a minute or two …", flush=True)
-        env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update", "install -y --no-install-recommends chromium"):
-            subprocess.run(["apt-get", "-qq", *command.split()], env=env, capture_output=True, check=False)
-        if found := find_chromium():
-            return found
     raise ProgramMissing(
         "Chromium is missing; on Debian: apt install chromium; elsewhere set CHROMIUM to its path"
     )
@@ -264,3 +257,22 @@ def chromium() -> str:
 def find_chromium() -> str | None:
     names = (os.environ.get("CHROMIUM"), "/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
     return next(filter(None, (shutil.which(name) for name in names if name)), None)
+
+
+def debian_program(name: str, package: str) -> str:
+    """Path of a program; on Debian, root installs its package if it is missing. Errors: ProgramMissing."""
+    if found := shutil.which(name) or (install(package) and shutil.which(name)):
+        return found
+    raise ProgramMissing(f"{name} is missing; on Debian and Ubuntu: apt install {package}")
+
+
+def install(package: str) -> bool:
+    """Install a package of Debian, where this process may. Returns whether it was tried."""
+    if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
+        return False
+    print(f"{package} is missing; installing it from Debian, a minute or two …", flush=True)
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in ("update", f"install -y --no-install-recommends {package}"):
+        argv = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *command.split()]
+        subprocess.run(argv, env=env, capture_output=True, check=False)
+    return True

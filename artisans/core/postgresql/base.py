@@ -45,7 +45,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection.prepare_threshold = None
         if not self.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
             self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = True
-            logger.warning("database_pooled")  # once per process; see README, Deployment
+            logger.warning("database_pooled")  # once per process; see docs/deployment.md
 
     def is_usable(self) -> bool:
         """Whether the server has not ended the session: between two statements, nothing waits to be read.
