@@ -301,8 +301,10 @@ CELERY_DB_REUSE_MAX = (
     10**9
 )  # otherwise Celery opens a connection per task, which takes longer than most tasks
 CELERY_TIMEZONE = "UTC"
-# Without a file of its own: since Python 3.13 that is an SQLite database, which a killed process can leave locked.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "artisans.core.beat:LeaderScheduler"
+BEAT_LEASE_SECONDS = env.int(
+    "BEAT_LEASE_SECONDS", default=20
+)  # after which another host replaces a lost beat
 TASK_LOCKS_DIR = env.path("TASK_LOCKS_DIR", default=str(VAR_DIR / "locks"))
 
 # A slow provider must delay nothing else: mails and deadlines have queues of their own, and in the Procfile a worker

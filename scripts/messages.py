@@ -33,6 +33,7 @@ ENGLISH_ONLY = {
     "management",
     "setup.py",
     "heartbeats.py",
+    "hosts.py",
     "metrics.py",
     "formats",
     "providers",

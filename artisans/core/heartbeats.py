@@ -1,7 +1,7 @@
 """When beat, workers and periodic tasks were last active.
 
 In the database, because not every shop has a cache that its processes share. Each minute beat enqueues a task, and
-writes its own row; the worker that runs the task writes another.
+writes its own row; the worker that runs the task writes another. Web servers write theirs when they are probed.
 """
 
 import logging
@@ -17,10 +17,12 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.db.models import F
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from prometheus_client.core import Metric
 
+from artisans.core.leases import lease_holder
 from artisans.core.metrics import gauge
-from artisans.core.models import Heartbeat
+from artisans.core.models import BEAT_LEASE, Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +63,11 @@ def record_run(task: Any, state: str | None = None, **_: object) -> None:
 
 def heartbeat_record(name: str, *, is_success: bool = True, is_failure: bool = False) -> None:
     now = timezone.now()
-    changes: dict[str, Any] = {"at": now, "version": settings.SPECTACULAR_SETTINGS["VERSION"]}
+    changes: dict[str, Any] = {
+        "at": now,
+        "version": settings.SPECTACULAR_SETTINGS["VERSION"],
+        "keys": keys_hash(),
+    }
     if is_success:
         changes["succeeded_at"] = now
     counts = {"runs": F("runs") + 1, "failures": F("failures") + int(is_failure)}
@@ -69,6 +75,11 @@ def heartbeat_record(name: str, *, is_success: bool = True, is_failure: bool = F
     if not rows.update(**changes, **counts):
         first = Heartbeat(name=name, runs=1, failures=int(is_failure), **changes)
         Heartbeat.objects.bulk_create([first], ignore_conflicts=True)  # another host may be first
+
+
+def keys_hash() -> str:
+    """Of SECRET_KEY and ENCRYPTION_KEYS; too short to find a key with."""
+    return salted_hmac("core.hosts", "\n".join(settings.ENCRYPTION_KEYS), algorithm="sha256").hexdigest()[:8]
 
 
 def periodic_tasks() -> dict[str, timedelta]:
@@ -102,6 +113,22 @@ def overdue() -> Iterator[tuple[str, datetime | None]]:
     for task, late_after in periodic_tasks().items():
         if task in last and last[task] < now - late_after:
             yield task, last[task]
+
+
+def leading_host() -> str:
+    """The host whose beat enqueues periodic tasks, or ""."""
+    return lease_holder(BEAT_LEASE).rpartition("@")[2]
+
+
+def active_hosts(process: str) -> set[str]:
+    recent = Heartbeat.objects.filter(name__startswith=f"{process}@", at__gte=timezone.now() - LATE_AFTER)
+    return {name.partition("@")[2] for name in recent.values_list("name", flat=True)}
+
+
+def leader_metrics() -> Iterator[Metric]:
+    host = leading_host()
+    leaders: dict[tuple[str, ...], float] = {(host,): 1} if host else {}
+    yield gauge("alley_beat_leader", "1 for the host whose beat enqueues periodic tasks.", ["host"], leaders)
 
 
 def heartbeat_metrics() -> Iterator[Metric]:

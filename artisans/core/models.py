@@ -148,7 +148,7 @@ class Heartbeat(models.Model):
     """When a process or a periodic task was last active (artisans/core/heartbeats.py).
 
     `name`: "beat@<host>", "worker@<host>" or the task's name. `at`: its last sign of life, or the end of its last run.
-    `version`: the release that it ran.
+    `version`: the release that it ran. `keys`: a hash of its SECRET_KEY and ENCRYPTION_KEYS, to find hosts that differ.
     """
 
     name = models.CharField(max_length=200, primary_key=True)
@@ -157,6 +157,24 @@ class Heartbeat(models.Model):
     runs = models.PositiveBigIntegerField(default=0)
     failures = models.PositiveBigIntegerField(default=0)
     version = models.CharField(max_length=30, blank=True)
+    keys = models.CharField(max_length=8, blank=True, default="", db_default="")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BEAT_LEASE = "beat"
+
+
+class Lease(models.Model):
+    """Who holds a name, and until when (artisans/core/leases.py). `holder`: "" once it was released."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    holder = models.CharField(max_length=200, blank=True)
+    expires_at = models.DateTimeField()
 
     class Meta:
         default_permissions = ()

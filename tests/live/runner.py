@@ -148,6 +148,7 @@ class Shop:
             "MAX_HELD_SHARE": "100",
             "MAIL_POLL_SECONDS": "1",
             "PAYMENT_POLL_SECONDS": "1",
+            "BEAT_LEASE_SECONDS": "2",  # a killed worker is replaced at once
             "EMAIL_URL": f"filemail:///{folder / 'mail'}",
             "MEDIA_ROOT": str(folder / "media"),
             "CELERY_SKIP_CHECKS": "1",  # `make check` runs Django's checks

@@ -7,6 +7,7 @@ from artisans.core.doctor.database import (
     check_migrations,
     check_triggers,
 )
+from artisans.core.doctor.hosts import check_beats, check_hosts
 from artisans.core.doctor.processes import check_processes, check_queues, check_settings
 from artisans.core.doctor.registry import Check
 
@@ -19,4 +20,6 @@ CHECKS = {
     "settings": Check(check_settings),
     "processes": Check(check_processes),
     "queues": Check(check_queues),
+    "beats": Check(check_beats),
+    "hosts": Check(check_hosts),
 }
