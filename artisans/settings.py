@@ -305,7 +305,7 @@ CELERY_BEAT_SCHEDULER = "artisans.core.beat:LeaderScheduler"
 BEAT_LEASE_SECONDS = env.int(
     "BEAT_LEASE_SECONDS", default=20
 )  # after which another host replaces a lost beat
-TASK_LOCKS_DIR = env.path("TASK_LOCKS_DIR", default=str(VAR_DIR / "locks"))
+TASK_LOCKS_DIR = Path(env.str("TASK_LOCKS_DIR", default=str(VAR_DIR / "locks")))
 
 # A slow provider must delay nothing else: mails and deadlines have queues of their own, and in the Procfile a worker
 # that takes nothing else. A worker without --queues takes all of them.
