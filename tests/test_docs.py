@@ -16,6 +16,8 @@ from artisans.catalog.tests.factories import ProductFactory
 from carts.services import cart_open
 from orders.models import Order
 from payments.models import Payment
+from payments.providers.paypal.provider import ACCESS as PAYPAL_ACCESS
+from payments.providers.stripe.reading import ACCESS as STRIPE_ACCESS
 from scripts import reference
 
 with_commits = pytest.mark.django_db(transaction=True)
@@ -68,6 +70,14 @@ def test_reference_explains_every_option_of_a_command_and_every_system_check():
     listed = "\n".join(reference.system_checks())
     assert names == set(re.findall(r"^\| `(\S+)` \|", listed, re.MULTILINE))
     assert "| … |\n" not in listed, "what to do must not depend on variables alone"
+
+
+def test_operators_read_the_permissions_that_are_checked():
+    page = Path(settings.BASE_DIR, "docs/payment-providers.md").read_text()
+    for _part, permission, _call in STRIPE_ACCESS:
+        assert f"| {permission.replace(': ', ' | ')} |" in page
+    for _part, permission, _path in PAYPAL_ACCESS:
+        assert f"*{permission}*" in page
 
 
 @pytest.fixture
