@@ -114,6 +114,10 @@ DECLINES_PER_NETWORK_ALARM = env.int("DECLINES_PER_NETWORK_ALARM", default=10)
 PROVIDER_CALLS_AT_ONCE = env.int("PROVIDER_CALLS_AT_ONCE", default=4)
 ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
 
+# ---- error reports and traces: off unless set (docs/monitoring.md) ------------------------------------------
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+
 # ---- Django ------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
@@ -148,6 +152,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "artisans.core.web.middleware.RequestIdMiddleware",
+    *(["artisans.core.traces.TraceMiddleware"] if OTEL_EXPORTER_OTLP_ENDPOINT else []),
     "artisans.core.web.request_log.RequestLogMiddleware",
     "artisans.core.web.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -548,6 +553,7 @@ LOGGING = {
         "artisans.security": {"level": "WARNING" if DEMO else "NOTSET"},
         "celery.beat": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
+        "opentelemetry": {"level": "ERROR"},  # it warns of every span that it drops
         "kombu.connection": {"level": "ERROR"},  # it warns that the file broker has no host name
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

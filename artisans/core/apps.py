@@ -1,5 +1,9 @@
+from importlib import import_module
+
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.checks import Tags, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 
 
@@ -19,6 +23,7 @@ class CoreConfig(AppConfig):
         from artisans.core.validators import restrict_email_addresses
         from artisans.core.web.health import REPORTS
 
+        start_reporting()
         REPORTS["heartbeats"] = heartbeat_report
         REPORTS["hosts"] = hosts_report
         SOURCES["heartbeats"] = heartbeat_metrics
@@ -28,3 +33,25 @@ class CoreConfig(AppConfig):
         register(check_history, Tags.database)
         register(check_triggers, Tags.database)
         post_migrate.connect(create_triggers_after_migrate, dispatch_uid="append_only")
+
+
+def start_reporting() -> None:
+    """Error reports and traces. Their packages are optional, and not imported unless they are used.
+
+    Errors: ImproperlyConfigured, without the value, which can hold a secret.
+    """
+    optional = {
+        "SENTRY_DSN": ("artisans.core.error_reports", "requirements-sentry.lock"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": ("artisans.core.traces", "requirements-otel.lock"),
+    }
+    for setting, (module, packages) in optional.items():
+        if not getattr(settings, setting):
+            continue
+        try:
+            import_module(module).start()
+        except ImportError as error:
+            raise ImproperlyConfigured(
+                f"{setting} is set, but a package is missing: pip install --require-hashes -r {packages}"
+            ) from error
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{setting} is not a valid address.") from error

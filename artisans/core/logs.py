@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 
 from artisans.core.requests import request_id
-from artisans.core.security.redaction import scrub
+from artisans.core.security.redaction import scrub_error
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -14,6 +14,7 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "taskName",
     "request",
     "server_time",
+    "data",  # Celery's, of a task that failed: its arguments, and the traceback again
 }
 LARGEST_NUMBER = 10**11  # a longer one could be a card number
 REFUSALS = "django.security."  # requests that Django refuses: suspicious, too large, for another host
@@ -26,21 +27,28 @@ QUOTED_REQUEST = re.compile(r"(Invalid request from ip=\S+: [\w ]+|Error handlin
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        # the client stopped in the middle of a request; see deploy/gunicorn.conf.py
-        is_stalled = record.exc_info is not None and record.exc_info[0] is BlockingIOError
-        is_refusal = record.name.startswith(REFUSALS) or is_stalled
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": "WARNING" if is_refusal else record.levelname,
+            "level": "WARNING" if is_refusal(record) else record.levelname,
             "logger": record.name,
             "event": event_of(record),
             "request_id": request_id.get(),
         }
-        extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
-        line |= {f"{k}_" if k in line else k: as_json(v) for k, v in extra.items()}
-        if record.exc_info and not is_refusal:
-            line["error"] = scrub(self.formatException(record.exc_info))
+        line |= {f"{k}_" if k in line else k: v for k, v in extra_of(record).items()}
+        if record.exc_info and not is_refusal(record):
+            line["error"] = scrub_error(self.formatException(record.exc_info))
         return json.dumps(line)
+
+
+def extra_of(record: logging.LogRecord) -> dict[str, object]:
+    return {name: as_json(value) for name, value in vars(record).items() if name not in STANDARD}
+
+
+def is_refusal(record: logging.LogRecord) -> bool:
+    """Whether it is about a request that Django refused, or whose client stopped in the middle
+    (deploy/gunicorn.conf.py)."""
+    is_stalled = record.exc_info is not None and record.exc_info[0] is BlockingIOError
+    return record.name.startswith(REFUSALS) or is_stalled
 
 
 def event_of(record: logging.LogRecord) -> str:
@@ -51,10 +59,10 @@ def event_of(record: logging.LogRecord) -> str:
         message = QUOTED_REQUEST.sub(r"\1", message)
     elif record.name.startswith(REFUSALS):
         message = QUOTED_PATH.sub("", message)
-    return scrub(message)[:2000]
+    return scrub_error(message)[:2000]
 
 
 def as_json(value: object) -> object:
     if value is None or (isinstance(value, int | float) and abs(value) < LARGEST_NUMBER):
         return value
-    return scrub(str(value))[:500]
+    return scrub_error(str(value))[:500]
