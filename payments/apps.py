@@ -7,6 +7,7 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.audit.selectors import TARGET_SEARCHES
+        from artisans.core.doctor.registry import CHECKS
         from artisans.core.metrics import QUEUES, SOURCES
         from artisans.core.security.reencryption import ENCRYPTED_JSON
         from artisans.core.web.health import REPORTS
@@ -14,6 +15,7 @@ class PaymentsConfig(AppConfig):
         from artisans.notifications.rendering import LINK_BUILDERS
         from payments import checks, tasks  # noqa: F401  # registers the checks, and the tasks by name
         from payments.approvals import kinds_register
+        from payments.doctor import provider_checks
         from payments.mails import LINKS, PaymentMail
         from payments.metrics import BACKLOGS, METRICS
         from payments.roles import roles_sync
@@ -24,6 +26,7 @@ class PaymentsConfig(AppConfig):
         kinds_register()
         TARGET_SEARCHES.append(keys_of_number)
         REPORTS["payment_providers"] = providers_report
+        CHECKS.update(provider_checks())
         QUEUES.update(BACKLOGS)
         SOURCES.update(METRICS)
         ENCRYPTED_JSON.update(

@@ -38,10 +38,13 @@ def webhook_metrics() -> Iterator[Metric]:
     )
 
 
-def failed_webhook_metrics() -> Iterator[Metric]:
+def count_failed_events() -> int:
     wanted = [EventState.DEAD, EventState.STAFF]
-    failed = WebhookEvent.objects.filter(state__in=wanted).order_by()[:LARGEST_COUNT].count()
-    yield gauge("alley_webhook_events_failed", "Events that wait for staff.", [], {(): failed})
+    return WebhookEvent.objects.filter(state__in=wanted).order_by()[:LARGEST_COUNT].count()
+
+
+def failed_webhook_metrics() -> Iterator[Metric]:
+    yield gauge("alley_webhook_events_failed", "Events that wait for staff.", [], {(): count_failed_events()})
 
 
 def alert_metrics() -> Iterator[Metric]:

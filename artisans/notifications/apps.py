@@ -8,12 +8,22 @@ class NotificationsConfig(AppConfig):
     verbose_name = _("Emails")
 
     def ready(self) -> None:
+        from artisans.core.doctor.registry import CHECKS, Check
         from artisans.core.metrics import QUEUE_LIMITS, QUEUES, SOURCES
         from artisans.core.web.health import REPORTS
         from artisans.notifications import tasks  # noqa: F401  # registers the tasks by name
+        from artisans.notifications.doctor import check_failed, check_server
         from artisans.notifications.metrics import mail_backlog, mail_metrics
         from artisans.notifications.services import LATE_AFTER, late_mails_report
 
+        CHECKS["email server"] = Check(
+            check_server,
+            uses_network=True,
+            remedy=_(
+                "Compare EMAIL_URL with your mail provider's settings, and see its status page. Emails are kept."
+            ),
+        )
+        CHECKS["failed emails"] = Check(check_failed)
         REPORTS["mail"] = late_mails_report
         QUEUES["emails"] = mail_backlog
         QUEUE_LIMITS["emails"] = LATE_AFTER

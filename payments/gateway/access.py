@@ -1,7 +1,7 @@
 """Checks what our credentials may do at the providers, with read-only requests; run by command and when a
 worker starts."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -28,16 +28,26 @@ def providers_alerted() -> list[str]:
 
 def check_provider_access(name: str) -> list[Access]:
     """Check each part of the API that the shop needs; raise or resolve alerts accordingly."""
-    try:
-        found = execute(name, lambda provider: provider.check_access())
-    except (Refused, Unknown) as error:
-        found = [Access(EVERYTHING, "", str(error))]
+    found = find_access(name)
     problems = {access.part: find_access_problem(access) for access in found}
     alerts_sync(name, {EVERYTHING: ""} | problems)
     if not any(problems.values()):  # also what only payments would resolve, which are not offered
         alerts_sync(name, dict.fromkeys(TAKES_PAYMENTS, ""))
         note_credentials(name, are_refused=False)
     return found
+
+
+def find_access(name: str) -> list[Access]:
+    """The same, without changing anything."""
+    try:
+        return execute(name, lambda provider: provider.check_access())
+    except (Refused, Unknown) as error:
+        return [Access(EVERYTHING, "", str(error))]
+
+
+def provider_time(name: str) -> datetime | None:
+    """The time by the provider's clock; None if it does not tell. Errors: Refused, Unknown."""
+    return execute(name, lambda provider: provider.server_time())
 
 
 def find_access_problem(access: Access) -> str:

@@ -57,6 +57,11 @@ class ProviderConfig:
         return cls(**values)
 
     @property
+    def can_verify_webhooks(self) -> bool:
+        """Whether what is needed to verify the provider's webhooks is set."""
+        return True
+
+    @property
     def account(self) -> str:
         """The mode, and the account if it is known, that the provider's ids belong to: "live", "live ABC"; "" if
         there is only one."""

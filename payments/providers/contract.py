@@ -612,3 +612,7 @@ class PaymentProvider(ABC):
         """Check every part of the API that the shop needs with read-only requests. Never raises; errors are
         in the result."""
         return []
+
+    def server_time(self) -> datetime | None:
+        """The provider's clock, in whole seconds; None if it is not known. Errors: Unknown."""
+        return None

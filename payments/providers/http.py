@@ -1,6 +1,8 @@
 """HTTP for providers without an SDK of their own: a session with persistent connections, and bounded responses."""
 
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
@@ -9,8 +11,11 @@ from requests.exceptions import ChunkedEncodingError
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as SocketTimeout
 
+from payments.providers.contract import Unknown
+
 CONNECTIONS = 16
 CHUNK = 65_536
+TIME_SECONDS = (3.0, 5.0)  # to connect and to read
 
 
 class TooLarge(ValueError):
@@ -25,6 +30,18 @@ def session() -> requests.Session:
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     made.auth = lambda request: request
     return made
+
+
+def read_server_time(url: str) -> datetime:
+    """From the header `Date` of an answer to a request without credentials, whatever its status. Errors: Unknown."""
+    try:
+        with session() as sender:
+            answer = sender.head(url, timeout=TIME_SECONDS, allow_redirects=False)
+        return parsedate_to_datetime(answer.headers["Date"]).replace(tzinfo=UTC)  # always GMT
+    except requests.RequestException as silence:
+        raise Unknown("no_answer", type(silence).__name__) from None
+    except (KeyError, ValueError):
+        raise Unknown("unreadable_answer", "Date") from None
 
 
 def read_body(response: requests.Response, *, limit: int, seconds: float) -> bytes:

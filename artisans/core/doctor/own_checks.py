@@ -1,11 +1,21 @@
 """What this package checks itself, by name."""
 
+from django.utils.translation import gettext_lazy as _
+
 from artisans.core.doctor.database import (
     check_clock,
     check_database,
     check_indexes,
     check_migrations,
     check_triggers,
+)
+from artisans.core.doctor.environment import (
+    check_broker,
+    check_cache,
+    check_certificate,
+    check_disk_space,
+    check_metric_files,
+    check_proxy,
 )
 from artisans.core.doctor.hosts import check_beats, check_hosts
 from artisans.core.doctor.processes import check_processes, check_queues, check_settings
@@ -18,6 +28,22 @@ CHECKS = {
     "indexes": Check(check_indexes),
     "database clock": Check(check_clock),
     "settings": Check(check_settings),
+    "disk space": Check(check_disk_space),
+    "files of metrics": Check(check_metric_files),
+    "reverse proxy": Check(check_proxy, uses_network=True),
+    "cache": Check(check_cache, uses_network=True),
+    "message broker": Check(
+        check_broker,
+        uses_network=True,
+        remedy=_(
+            "Start the broker, and compare CELERY_BROKER_URL with its address. Until then periodic tasks do not run."
+        ),
+    ),
+    "TLS certificate": Check(
+        check_certificate,
+        uses_network=True,
+        remedy=_("Start the proxy, see its log for its certificate, and check that SITE_URL leads to it."),
+    ),
     "processes": Check(check_processes),
     "queues": Check(check_queues),
     "beats": Check(check_beats),

@@ -8,7 +8,12 @@ A check yields a `Result` for each thing that it looks at, also for those in ord
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+StrOrPromise: TypeAlias = "str | _StrPromise"
 
 
 class State(StrEnum):
@@ -35,10 +40,11 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Check:
     """`uses_network`: it asks something else than the database; then it has a thread of its own, and must not use the
-    database."""
+    database. `remedy`: what to do if `run` fails, or does not end in time."""
 
     run: Callable[[], Iterable[Result]]
     uses_network: bool = False
+    remedy: StrOrPromise = ""
 
 
 # By name: a few plain words, unique, which never change. Reports keep the order.

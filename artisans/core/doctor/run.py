@@ -40,10 +40,8 @@ def run_checks(checks: Mapping[str, Check], *, seconds: float = SECONDS) -> Foun
     for thread in threads:
         thread.join(max(0, deadline - time.monotonic()))
     late = _("no result within %(seconds)s seconds") % {"seconds": seconds}
-    remedy = _("Something that it needs does not respond. Try again, and see the results of the others.")
     return {
-        name: found[name] if name in found else [Result(name.capitalize(), State.PROBLEM, late, "", remedy)]
-        for name in checks
+        name: found[name] if name in found else [failure(name, check, late)] for name, check in checks.items()
     }
 
 
@@ -72,7 +70,12 @@ def run_check(name: str, check: Check) -> list[Result]:
             return list(check.run())
     except Exception as error:  # whatever it is, it is the result
         logger.warning("check_failed", extra={"check": name}, exc_info=True)
-        return [Result(name.capitalize(), State.PROBLEM, describe(error), "", _("The log has the details."))]
+        return [failure(name, check, describe(error))]
+
+
+def failure(name: str, check: Check, value: str) -> Result:
+    remedy = check.remedy or _("See the log, and whether what it needs responds.")
+    return Result(name[:1].upper() + name[1:], State.PROBLEM, value, "", str(remedy))
 
 
 def describe(error: Exception) -> str:

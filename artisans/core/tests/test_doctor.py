@@ -1,23 +1,34 @@
 """The doctor: what each check finds, that none of them can stop or delay the others, and the command."""
 
 import json
+import socket
+import ssl
 import time
+from contextlib import suppress
 from datetime import timedelta
-from threading import Event
+from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from artisans.core.doctor import database, processes
+from artisans.core.doctor import database, environment, processes
 from artisans.core.doctor.registry import CHECKS, Check, Result, State, worst
 from artisans.core.doctor.run import run_checks
 from artisans.core.models import Heartbeat
+from artisans.core.security import proxy
 from artisans.notifications.models import Notification
 
 
-def in_order():
+def check_well():
     yield Result("One", State.OK, "all well", "a limit", "not shown")
 
 
@@ -30,7 +41,7 @@ def test_checks_that_fail_or_hang_are_problems_and_the_others_have_results():
     release = Event()
 
     def fail():
-        yield from in_order()
+        yield from check_well()
         raise RuntimeError("key sk_live_" + "a" * 24 + "\n is wrong")
 
     def hang():
@@ -42,7 +53,7 @@ def test_checks_that_fail_or_hang_are_problems_and_the_others_have_results():
         "fails": Check(fail),
         "fails in a thread": Check(fail, uses_network=True),
         "database": Check(database.check_database),
-        "one": Check(in_order, uses_network=True),
+        "one": Check(check_well, uses_network=True),
     }
     started = time.monotonic()
     found = run_checks(checks, seconds=1)
@@ -75,7 +86,7 @@ def test_command_prints_a_report_and_exits_with_the_worst_state(monkeypatch, cap
     for checks, code in (([], 0), ([late], 1), ([gone, late], 2)):
         monkeypatch.setattr(
             "artisans.core.management.commands.doctor.CHECKS",
-            {str(check): Check(check) for check in [in_order, *checks]},
+            {str(check): Check(check) for check in [check_well, *checks]},
         )
         if not code:
             call_command("doctor")
@@ -172,3 +183,91 @@ def test_damage_to_the_database_is_found():
     assert named[1].startswith("core.0002_heartbeat")
     assert states(database.check_clock()) == {"Clock, compared with the database's": State.OK}
     assert [result.state for result in database.check_database()] == [State.OK, State.OK]
+
+
+def test_services_that_do_not_respond_are_problems_and_say_what_to_do(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    settings.HTTPS, settings.SITE_HOST, settings.SITE_URL = True, "localhost", "https://localhost:1"
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    names = ("cache", "email server", "TLS certificate")
+
+    found = run_checks({name: CHECKS[name] for name in names})
+
+    for name, (result,) in found.items():
+        assert result.state == State.PROBLEM, name
+        assert result.remedy, name
+    assert found["TLS certificate"][0].value.startswith("ConnectionRefusedError")
+
+
+def test_broker_responds(settings):
+    (result,) = environment.check_broker()
+    assert result.state == State.OK
+
+
+@pytest.fixture
+def tls_server(monkeypatch, tmp_path):
+    """Answers one TLS handshake with a certificate for localhost that ends after so many days. Returns its port."""
+
+    def serve(days: int) -> int:
+        private = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        now = timezone.now()
+        builder = x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        certificate = (
+            builder.not_valid_before(now - timedelta(days=90))
+            .not_valid_after(now + timedelta(days=days, hours=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .sign(private, SHA256())
+        )
+        file = tmp_path / f"{days}.pem"
+        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        file.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+        of_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        of_server.load_cert_chain(file)
+        of_client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        of_client.load_verify_locations(file)
+        monkeypatch.setattr(environment.ssl, "create_default_context", lambda: of_client)
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def answer() -> None:
+            accepted, _ = listener.accept()
+            with suppress(ssl.SSLError), of_server.wrap_socket(accepted, server_side=True) as secured:
+                secured.recv(1)
+            listener.close()
+
+        Thread(target=answer, daemon=True).start()
+        return listener.getsockname()[1]
+
+    return serve
+
+
+def test_certificates_that_end_soon_are_found(settings, tls_server):
+    settings.HTTPS, settings.SITE_HOST = True, "localhost"
+    for days, state in {30: State.OK, 10: State.WARNING, 1: State.PROBLEM}.items():
+        settings.SITE_URL = f"https://localhost:{tls_server(days)}"
+        (result,) = environment.check_certificate()
+        assert result.state == state, days
+    settings.SITE_URL = f"https://localhost:{tls_server(-1)}"
+    with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+        list(environment.check_certificate())
+    settings.HTTPS = False
+    assert list(environment.check_certificate()) == []
+
+
+def test_full_disks_files_of_metrics_and_unknown_proxies_are_found(settings, monkeypatch, tmp_path):
+    for free, state in {90: State.OK, 5: State.WARNING, 1: State.PROBLEM}.items():
+        usage = SimpleNamespace(total=100 * environment.GIB, free=free * environment.GIB)
+        monkeypatch.setattr(environment.shutil, "disk_usage", lambda folder: usage)
+        assert {result.state for result in environment.check_disk_space()} == {state}, free
+
+    assert list(environment.check_metric_files()) == []
+    settings.PROMETHEUS_MULTIPROC_DIR = str(tmp_path)
+    for number in range(201):
+        (tmp_path / f"counter_{number}.db").touch()
+    (result,) = environment.check_metric_files()
+    assert (result.state, result.value) == (State.WARNING, "201")
+
+    assert states(environment.check_proxy()) == {"Reverse proxy": State.OK}
+    cache.set(proxy.KEY, "TRUSTED_PROXIES")
+    assert states(environment.check_proxy()) == {"Reverse proxy": State.WARNING}

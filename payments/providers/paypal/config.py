@@ -36,6 +36,10 @@ class PayPalConfig(ProviderConfig):
         return self.mode == "live"
 
     @property
+    def can_verify_webhooks(self) -> bool:
+        return bool(self.webhook_id)
+
+    @property
     def account(self) -> str:
         return f"{self.mode} {self.payee}".strip()
 

@@ -32,6 +32,7 @@ from payments.providers.contract import (
     SaveRequest,
     Unknown,
 )
+from payments.providers.http import read_server_time
 from payments.providers.paypal.client import REPRESENTATION, PayPalClient
 from payments.providers.paypal.config import PayPalConfig
 from payments.providers.paypal.disputes import captures_disputed, disputes_of
@@ -95,6 +96,7 @@ class PayPalProvider(PaymentProvider):
     def __init__(self, config: PayPalConfig) -> None:
         self.is_live = config.is_live
         self.payee = config.payee
+        self._base = config.base
         self._client = PayPalClient(
             client_id=config.client_id,
             client_secret=config.client_secret,
@@ -317,6 +319,9 @@ class PayPalProvider(PaymentProvider):
     def check_access(self) -> list[Access]:
         """A 404 for an object shows that the permission exists."""
         return [Access(part, permission, self._error_of(path)) for part, permission, path in ACCESS]
+
+    def server_time(self) -> datetime:
+        return read_server_time(self._base)
 
     def _error_of(self, path: str) -> str:
         now = datetime.now(UTC)

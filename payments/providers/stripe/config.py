@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from payments.providers.config import ProviderConfig, base_url, comma_separated, variable
 
+API_BASE = "https://api.stripe.com"
 SCRIPT_ORIGINS = ("https://js.stripe.com",)
 SCRIPT = "https://js.stripe.com/v3/"
 
@@ -29,6 +30,10 @@ class StripeConfig(ProviderConfig):
     @property
     def is_live(self) -> bool:
         return self.secret_key.startswith(("sk_live_", "rk_live_"))
+
+    @property
+    def can_verify_webhooks(self) -> bool:
+        return bool(self.webhook_secrets)
 
     @property
     def account(self) -> str:

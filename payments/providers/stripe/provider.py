@@ -26,8 +26,9 @@ from payments.providers.contract import (
     RemoteStatus,
     SaveRequest,
 )
+from payments.providers.http import read_server_time
 from payments.providers.stripe.cards import StripeCards
-from payments.providers.stripe.config import StripeConfig
+from payments.providers.stripe.config import API_BASE, StripeConfig
 from payments.providers.stripe.link import StripeLink, Stuck, row_of
 from payments.providers.stripe.objects import parse_refund, payment_of, session_of
 from payments.providers.stripe.reading import StripeReading
@@ -139,6 +140,9 @@ class StripeProvider(PaymentProvider):
 
     def check_access(self) -> list[Access]:
         return self._reading.access()
+
+    def server_time(self) -> datetime:
+        return read_server_time(self.config.api_base or API_BASE)
 
     # ---- confirming ----------------------------------------------------------------------------------------------
 
