@@ -118,11 +118,11 @@ def test_calls_of_the_api_document_do_what_it_says(live_server, shopper, product
 
 
 @with_commits
-def test_calls_of_the_readme_place_an_order(live_server, shopper, product):
+def test_three_calls_of_the_api_document_place_an_order(live_server, shopper, product):
     shopper.email = "shopper@demo.test"
     shopper.set_password("demo-alley-1")
     shopper.save()
-    script = "\n".join(block for block in blocks("README.md", "sh") if "curl" in block)
+    script = "\n".join(blocks("docs/api.md", "sh"))
 
     answer = run(script.replace("http://localhost:8000", live_server.url))
 
