@@ -6,7 +6,7 @@ from celery.signals import worker_ready
 from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
 from orders.holds import held_lines_purge
 from payments.bookkeeping.attempts import challenges_expire, decline_alarms_resolve
-from payments.bookkeeping.deployment import paid_at_fill
+from payments.bookkeeping.deployment import held_lines_fill, paid_at_fill
 from payments.bookkeeping.provider_calls import provider_calls_due
 from payments.gateway.access import check_provider_access, providers_alerted, providers_to_check
 from payments.gateway.operations import provider_call_execute
@@ -26,6 +26,7 @@ def expire_orders_task() -> None:
     """Periodic: overdue orders whose payment no provider has to cancel first; then the holds that have ended."""
     run_each(orders_due_to_expire(is_remote=False), order_expire_by_id, event="order_expire_failed")
     held_lines_purge()
+    held_lines_fill()
 
 
 @shared_task(name="payments.expire_orders_at_providers")

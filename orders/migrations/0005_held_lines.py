@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 # More than needed, as known buyers' orders are included; those rows count as nothing. Orders that processes of the
-# release before place during the deployment are missing: until they are paid, they do not count for other networks.
+# release before place meanwhile are added within a minute (payments/bookkeeping/deployment.py).
 FILL = """
 INSERT INTO orders_heldline (line_id, product_id)
 SELECT line.id, line.product_id
