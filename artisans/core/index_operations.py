@@ -1,9 +1,14 @@
-"""Migration operations that add indexes to large tables without blocking writes. Their migrations are not atomic."""
+"""Migration operations for large tables, which block writes at most for moments (docs/upgrading.md).
 
+Their migrations are not atomic: each operation can be run again after it was interrupted.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently, NotInTransactionMixin
-from django.db import migrations
+from django.db import migrations, transaction
 from django.db.migrations.operations.base import Operation
 
 DROP = "DROP INDEX CONCURRENTLY IF EXISTS {}"
@@ -11,6 +16,17 @@ DROP = "DROP INDEX CONCURRENTLY IF EXISTS {}"
 
 def is_postgresql(schema_editor: Any) -> bool:
     return bool(schema_editor.connection.vendor == "postgresql")
+
+
+@contextmanager
+def unlimited_waits(schema_editor: Any) -> Iterator[None]:
+    """Wait for transactions in progress as long as they take: nobody waits for an index that is built concurrently."""
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('lock_timeout')")
+        [limit] = cursor.fetchone()
+        cursor.execute("SET lock_timeout = 0")
+        yield
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [limit])
 
 
 class AddIndex(AddIndexConcurrently):
@@ -21,8 +37,9 @@ class AddIndex(AddIndexConcurrently):
             migrations.AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
             return
         self._ensure_not_in_transaction(schema_editor)
-        schema_editor.execute(DROP.format(schema_editor.quote_name(self.index.name)))
-        super().database_forwards(app_label, schema_editor, from_state, to_state)
+        with unlimited_waits(schema_editor):
+            schema_editor.execute(DROP.format(schema_editor.quote_name(self.index.name)))
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if is_postgresql(schema_editor):
@@ -49,10 +66,50 @@ class AddPostgresIndex(NotInTransactionMixin, Operation):
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if is_postgresql(schema_editor):
             self._ensure_not_in_transaction(schema_editor)
-            schema_editor.execute(DROP.format(self.name))
-            schema_editor.execute(f"CREATE INDEX CONCURRENTLY {self.name} ON {self.on}", params=None)
+            with unlimited_waits(schema_editor):
+                schema_editor.execute(DROP.format(self.name))
+                schema_editor.execute(f"CREATE INDEX CONCURRENTLY {self.name} ON {self.on}", params=None)
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         if is_postgresql(schema_editor):
             self._ensure_not_in_transaction(schema_editor)
             schema_editor.execute(DROP.format(self.name))
+
+
+class RunInBatches(Operation):
+    """SQL that changes many rows, in batches with a transaction each, so that nobody waits long for a row.
+
+    `where` finds the rows of `table` that may still have to be changed, so that an interrupted migration continues;
+    `sql` changes those with the keys `{keys}`. Going back changes nothing.
+    """
+
+    reduces_to_sql = False
+    reversible = True
+    atomic = False
+    elidable = True
+
+    def __init__(self, table: str, *, where: str, sql: str, size: int = 1000) -> None:
+        self.table, self.where, self.sql, self.size = table, where, sql, size
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Models do not change."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self.run(schema_editor.connection)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Nothing to do."""
+
+    def run(self, connection: Any) -> None:
+        keys = self.keys_after(connection, None)
+        while keys:
+            with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                cursor.execute(self.sql.format(keys=", ".join(["%s"] * len(keys))), keys)
+            keys = self.keys_after(connection, keys[-1])
+
+    def keys_after(self, connection: Any, last: Any) -> list[Any]:
+        after, parameters = ("", []) if last is None else ("AND id > %s", [last])
+        find = f"SELECT id FROM {self.table} WHERE {self.where} {after} ORDER BY id LIMIT {self.size}"  # noqa: S608
+        with connection.cursor() as cursor:
+            cursor.execute(find, parameters)
+            return [key for (key,) in cursor.fetchall()]

@@ -20,8 +20,9 @@ TOTAL = 9999
 
 
 def fill_paid_at() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(migration.FILL_PAID_AT)
+    [operation] = migration.Migration.operations
+    operation.size = 4  # several batches
+    operation.run(connection)
 
 
 def test_order_keeps_the_time_when_it_was_first_paid_in_full(shopper, staff, time_machine):

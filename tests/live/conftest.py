@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -164,16 +165,19 @@ def mail(mail_server: MailServer) -> MailServer:
 def production(
     database, broker: str, mail_server: MailServer, static_files, tmp_path_factory
 ) -> Callable[..., Shop]:
-    """`production(**env)`: a shop as it runs in production, with a broker, an empty cache and mail."""
+    """`production(**env)`: a shop as it runs in production, with a broker, an empty cache and mail.
 
-    def shop(**env: str) -> Shop:
+    `root`: where its code is, if it is not today's.
+    """
+
+    def shop(*, root: Path = ROOT, **env: str) -> Shop:
         RedisCache(f"{broker}/1", {}).clear()  # the module before may have left a provider marked as down
         services = {
             "CELERY_BROKER_URL": f"{broker}/0",
             "CACHE_URL": f"{broker.replace('redis', 'rediscache', 1)}/1",
         }
         env = services | {"EMAIL_URL": mail_server.url} | env
-        return Shop(tmp_path_factory.mktemp("shop"), database_url(), env)
+        return Shop(tmp_path_factory.mktemp("shop"), database_url(), env, root=root)
 
     return shop
 

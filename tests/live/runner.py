@@ -52,9 +52,11 @@ def wait_for(what: Callable[[], R], *, seconds: float = PATIENCE, detail: str = 
 class Process:
     """A line of the Procfile, or any command, in a separate session, so that all of it can be ended at once."""
 
-    def __init__(self, command: str, env: dict[str, str], log: Path, missing: Callable[[str], str]) -> None:
+    def __init__(
+        self, command: str, env: dict[str, str], log: Path, missing: Callable[[str], str], root: Path = ROOT
+    ) -> None:
         """`missing` gets the output so far and returns what is not ready yet, "" when everything is."""
-        self.command, self.env, self.log, self.outstanding = command, env, log, missing
+        self.command, self.env, self.log, self.outstanding, self.root = command, env, log, missing, root
         self.process: subprocess.Popen[bytes] | None = None
 
     def launch(self, *, crash: str = "") -> None:
@@ -65,7 +67,7 @@ class Process:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 ["sh", "-c", f"exec {prefix}{self.command}"],
-                cwd=ROOT,
+                cwd=self.root,
                 env=self.env,
                 stdout=log,
                 stderr=log,
@@ -127,16 +129,23 @@ class Shop:
     """Web and worker with one environment. Nothing runs until it is started; everything is ended afterwards.
 
     As the Procfile says; with `is_demo` the processes are those of `make run`. The worker takes all queues; the mailer
-    is started by the tests that need it.
+    is started by the tests that need it. `root`: where its code is.
     """
 
     def __init__(
-        self, folder: Path, database_url: str, env: dict[str, str], *, is_demo: bool = False
+        self,
+        folder: Path,
+        database_url: str,
+        env: dict[str, str],
+        *,
+        is_demo: bool = False,
+        root: Path = ROOT,
     ) -> None:
-        self.port, self.folder = free_port(), folder
+        self.port, self.folder, self.root = free_port(), folder, root
         self.url = f"http://127.0.0.1:{self.port}"
         self.friends = tuple(env[name] for name in ("STRIPE_API_BASE", "PAYPAL_API_BASE") if name in env)
         self.env = environment() | {
+            "PYTHONPATH": str(root),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "SITE_URL": self.url,
@@ -154,7 +163,7 @@ class Shop:
             "CELERY_SKIP_CHECKS": "1",  # `make check` runs Django's checks
             **env,
         }
-        lines, demo = procfile(), {name: line.removeprefix("exec ") for name, line in PROCESSES.items()}
+        lines, demo = procfile(root), {name: line.removeprefix("exec ") for name, line in PROCESSES.items()}
         quiet = "--without-gossip --without-mingle"
         worker = demo["worker"] if is_demo else f"{lines['worker']} --concurrency 2 --beat {quiet}"
         mailer = demo["mailer"] if is_demo else f"{lines['mailer']} --concurrency 2 {quiet}"
@@ -165,7 +174,7 @@ class Shop:
         self.mailer = self.process("mailer", mailer, worker_not_ready)
 
     def process(self, name: str, command: str, outstanding: Callable[[str], str]) -> Process:
-        return Process(command, self.env, self.folder / f"{name}.log", outstanding)
+        return Process(command, self.env, self.folder / f"{name}.log", outstanding, self.root)
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +205,7 @@ class Shop:
         """Run a management command to its end; its output."""
         done = subprocess.run(
             [sys.executable, "manage.py", *command.split()],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.env | env,
             capture_output=True,
             text=True,
@@ -271,8 +280,8 @@ def environment() -> dict[str, str]:
     return env | {"SECRET_KEY": os.environ["SECRET_KEY"], "PYTHONPATH": str(ROOT), "PATH": path}
 
 
-def procfile() -> dict[str, str]:
-    lines = (ROOT / "Procfile").read_text().splitlines()
+def procfile(root: Path) -> dict[str, str]:
+    lines = (root / "Procfile").read_text().splitlines()
     return {name: command.strip() for name, _, command in (line.partition(":") for line in lines)}
 
 

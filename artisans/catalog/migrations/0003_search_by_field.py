@@ -5,30 +5,24 @@ The column `heading` of 0002 is no longer used; it stays for the release before.
 
 from django.db import migrations
 
-CREATE = """
-CREATE INDEX search_document_title ON catalog_searchdocument USING gin ((title::tsvector));
-CREATE INDEX search_document_heading ON catalog_searchdocument USING gin (((title || labels)::tsvector));
-ANALYZE catalog_searchdocument;
-"""
-DROP = "DROP INDEX search_document_title; DROP INDEX search_document_heading;"
+from artisans.core.index_operations import AddPostgresIndex
 
 
-def create_indexes(apps, schema_editor):
+def analyze(apps, schema_editor):
+    """Without statistics of the expressions, the indexes would not be used until autovacuum comes."""
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(CREATE)
-
-
-def drop_indexes(apps, schema_editor):
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(DROP)
+        schema_editor.execute("ANALYZE catalog_searchdocument")
 
 
 class Migration(migrations.Migration):
 
+    atomic = False
     dependencies = [
         ('catalog', '0002_search'),
     ]
 
     operations = [
-        migrations.RunPython(create_indexes, drop_indexes),
+        AddPostgresIndex("search_document_title", "catalog_searchdocument USING gin ((title::tsvector))"),
+        AddPostgresIndex("search_document_heading", "catalog_searchdocument USING gin (((title || labels)::tsvector))"),
+        migrations.RunPython(analyze, migrations.RunPython.noop),
     ]
