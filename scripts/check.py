@@ -36,6 +36,7 @@ CHECKS = (
         "layers", ("-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache")
     ),
     Check("migrations", ("manage.py", "makemigrations", "--check", "--dry-run"), THROW_AWAY),
+    Check("safe migrations", ("-m", "scripts.migrations")),
     Check(
         "production settings",
         ("manage.py", "check", "--deploy", "--fail-level", "WARNING"),

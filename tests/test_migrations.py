@@ -1,103 +1,137 @@
-"""Migrations after 0001_initial are additive: code of the release before must still work with the new tables."""
+"""`make check` refuses migrations that are not safe while the shop sells and processes of the release before run."""
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.operations.base import Operation
-from django.db.models import NOT_PROVIDED
+from django.db.models.functions import Now, Random
 
+from artisans.core.index_operations import AddIndex, AddPostgresIndex, RunInBatches
+from scripts import migrations as rules
+from scripts.releases import releases
 from tests.dump import LABELS
 
-FIRST = "0001_initial"
-DESTRUCTIVE = (
-    migrations.RemoveField,
-    migrations.RenameField,
-    migrations.DeleteModel,
-    migrations.RenameModel,
-    migrations.AlterModelTable,
-)
+INDEX = models.Index(fields=["email"], name="order_email")
+CHECK = models.CheckConstraint(condition=models.Q(total_minor__gte=0), name="total_positive")
+UNIQUE = models.UniqueConstraint(fields=["email"], name="one_per_email")
+STATE = MigrationLoader(None, ignore_no_migrations=True).project_state()
 
 
-def find_breaking(operations: Iterable[Operation]) -> Iterator[str]:
-    """Describe what the release before cannot work with: columns or tables that go, and columns that it would have to
-    fill."""
-    new: set[str] = set()
-    for operation in flatten(operations):
-        if isinstance(operation, migrations.CreateModel):
-            new.add(operation.name_lower)
-        elif isinstance(operation, DESTRUCTIVE):
-            yield operation.describe()
-        elif (
-            isinstance(operation, migrations.AddField)
-            and operation.model_name_lower not in new
-            and is_required(operation.field)
-        ):
-            yield f"{operation.describe()}: give it db_default, or null=True"
+def problems(*operations: migrations.operations.base.Operation, **changes: object) -> list[str]:
+    place = rules.Place("orders", STATE.clone(), **changes)
+    return list(rules.find_unsafe(operations, place))
 
 
-def flatten(operations: Iterable[Operation]) -> Iterator[Operation]:
-    for operation in operations:
-        if isinstance(operation, migrations.SeparateDatabaseAndState):
-            yield from flatten(operation.database_operations)
-        else:
-            yield operation
+def alter(name: str, field: "models.Field[Any, Any]") -> migrations.AlterField:
+    return migrations.AlterField("order", name, field)
 
 
-def is_required(field: "models.Field[Any, Any]") -> bool:
-    """Whether rows that do not name the column are refused. Many-to-many fields are tables of their own."""
-    is_filled = field.null or field.db_default is not NOT_PROVIDED or isinstance(field, models.GeneratedField)
-    return not is_filled and not isinstance(field, models.ManyToManyField)
+def add(field: "models.Field[Any, Any]", model: str = "order") -> migrations.AddField:
+    return migrations.AddField(model, "gift", field)
 
 
-def test_migrations_after_the_first_are_additive():
+SAFE = [
+    add(models.CharField(max_length=9, null=True)),
+    add(models.CharField(max_length=9, db_default="")),
+    add(models.DateTimeField(db_default=Now())),
+    add(models.ManyToManyField("orders.Order")),
+    add(models.CharField(max_length=9, db_default="", db_index=True), "storerules"),
+    alter("delivery_note", models.TextField(blank=True)),
+    alter("email", models.EmailField(max_length=999)),
+    alter("status", models.CharField(max_length=20, choices=[("NEW", "New")])),
+    migrations.RemoveConstraint("order", "order_status_known"),
+    migrations.AddConstraint("storerules", CHECK),
+    migrations.RunSQL("SELECT 1; -- DROP TABLE in a comment"),
+]
+UNSAFE = [
+    (add(models.BooleanField(default=False)), "does not fill it"),
+    (add(models.CharField(max_length=9, null=True, db_index=True)), "while an index is built"),
+    (add(models.CharField(max_length=9, null=True, unique=True)), "while an index is built"),
+    (add(models.ForeignKey("catalog.Product", models.PROTECT, null=True)), "all rows are read"),
+    (add(models.FloatField(db_default=Random())), "written anew"),
+    (
+        add(
+            models.GeneratedField(expression=models.F("id"), output_field=models.UUIDField(), db_persist=True)
+        ),
+        "written anew",
+    ),
+    (alter("paid_at", models.DateTimeField()), "may write null"),
+    (alter("total_minor", models.DecimalField(max_digits=9, decimal_places=2)), "written anew"),
+    (alter("email", models.EmailField(max_length=20)), "written anew"),
+    (alter("total_minor", models.BigIntegerField(db_index=True)), "while an index is built"),
+    (alter("email", models.EmailField(db_column="mail")), "the release before uses it"),
+    (migrations.RemoveField("order", "email"), "the release before uses it"),
+    (migrations.RenameField("order", "email", "mail"), "the release before uses it"),
+    (migrations.DeleteModel("heldline"), "the release before uses it"),
+    (migrations.RenameModel("heldline", "kept"), "the release before uses it"),
+    (migrations.AlterModelTable("order", "purchases"), "the release before uses it"),
+    (migrations.AddIndex("order", INDEX), "while an index is built"),
+    (AddIndex("order", INDEX), "atomic = False"),
+    (migrations.AddConstraint("order", CHECK), "all rows are read"),
+    (migrations.AddConstraint("order", UNIQUE), "while an index is built"),
+    (migrations.RunPython(migrations.RunPython.noop), "cannot be seen"),
+    (migrations.RunSQL("ALTER TABLE orders_order DROP COLUMN email"), "the release before uses it"),
+    (migrations.RunSQL(["ALTER TABLE orders_order RENAME TO purchases"]), "the release before uses it"),
+    (migrations.RunSQL("create unique index one on orders_order (email)"), "while an index is built"),
+    (migrations.RunSQL("ALTER TABLE orders_order ALTER COLUMN email SET NOT NULL"), "all rows are read"),
+    (migrations.RunSQL("ALTER TABLE orders_order ALTER COLUMN number TYPE bigint"), "written anew"),
+    (migrations.RunSQL("TRUNCATE orders_heldline"), "blocks the table"),
+    (migrations.RunSQL([("UPDATE orders_order SET email = %s", ["x"])]), "RunInBatches"),
+    (migrations.RunSQL("INSERT INTO orders_heldline SELECT 1"), "RunInBatches"),
+]
+
+
+def test_migrations_since_the_first_release_are_safe():
+    assert rules.check_all(LABELS) == {}
     loader = MigrationLoader(None, ignore_no_migrations=True)
-    ours = {key: migration for key, migration in loader.disk_migrations.items() if key[0] in LABELS}
-    assert {label for label, _ in ours} == set(LABELS)
-
-    breaking = {
-        f"{label}.{name}": found
-        for (label, name), migration in ours.items()
-        if name != FIRST and (found := list(find_breaking(migration.operations)))
-    }
-
-    assert breaking == {}
+    assert set(rules.ACCEPTED) <= set(rules.unreleased(loader, LABELS))
 
 
-@pytest.mark.parametrize(
-    "field",
-    [
-        models.CharField(max_length=9, null=True),
-        models.CharField(max_length=9, db_default=""),
-        models.ManyToManyField("orders.Order"),
-    ],
-)
-def test_column_that_older_code_need_not_fill_is_accepted(field):
-    assert list(find_breaking([migrations.AddField("order", "gift", field)])) == []
+def test_safe_operations_are_accepted():
+    assert {operation.describe(): found for operation in SAFE if (found := problems(operation))} == {}
 
 
-def test_column_of_a_new_table_is_accepted():
-    added = migrations.AddField("Gift", "text", models.TextField())
-
-    assert list(find_breaking([migrations.CreateModel("Gift", []), added])) == []
-
-
-@pytest.mark.parametrize(
-    "operation",
-    [
-        migrations.AddField("order", "gift", models.BooleanField(default=False)),
-        migrations.RemoveField("order", "note"),
-        migrations.RenameField("order", "note", "remark"),
-        migrations.DeleteModel("order"),
-        migrations.RenameModel("order", "purchase"),
-        migrations.AlterModelTable("order", "purchases"),
-    ],
-    ids=lambda operation: type(operation).__name__,
-)
 @pytest.mark.parametrize("is_nested", [False, True])
-def test_operation_that_breaks_older_code_is_named(operation, is_nested):
-    operations = [migrations.SeparateDatabaseAndState([operation])] if is_nested else [operation]
+def test_unsafe_operations_are_refused_with_the_reason(is_nested):
+    for operation, reason in UNSAFE:
+        operations = [migrations.SeparateDatabaseAndState([operation])] if is_nested else [operation]
+        found = problems(*operations)
+        assert [reason in problem for problem in found].count(True) == 1, (operation.describe(), found)
 
-    assert len(list(find_breaking(operations))) == 1
+
+def test_tables_of_the_same_migration_may_be_changed():
+    created = migrations.CreateModel("Gift", [("id", models.BigAutoField(primary_key=True))])
+    inner = [
+        migrations.AddField("gift", "text", models.TextField(db_index=True)),
+        migrations.AddIndex("gift", models.Index(fields=["text"], name="gift_text")),
+        migrations.AddConstraint("gift", models.UniqueConstraint(fields=["text"], name="one_gift")),
+        migrations.RunSQL("INSERT INTO orders_gift SELECT 1"),
+    ]
+    assert problems(created, *inner) == []
+
+
+def test_what_cannot_be_repeated_is_refused_in_a_migration_that_is_not_atomic():
+    repeatable = [
+        AddIndex("order", INDEX),
+        AddIndexConcurrently("order", GinIndex(fields=["shipping_address"], name="order_address")),
+        AddPostgresIndex("order_mail", "orders_order (email)"),
+        RunInBatches("orders_order", where="true", sql="UPDATE orders_order SET email = ''"),
+    ]
+    assert problems(*repeatable, is_atomic=False) == []
+    assert len(problems(*repeatable)) == 4
+
+    [problem] = problems(add(models.TextField(null=True)), is_atomic=False)
+    assert "not undone when the migration is interrupted" in problem
+
+
+def test_removal_is_accepted_once_the_release_before_no_longer_uses_it():
+    removals = [
+        migrations.RemoveField("order", "email"),
+        migrations.RunSQL("ALTER TABLE orders_parcel DROP COLUMN carrier"),
+    ]
+    [before] = releases()[-1:]
+    assert problems(*removals, unused_since=before.version) == []
+    assert len(problems(*removals, unused_since="9.0")) == 2
