@@ -72,6 +72,20 @@ def test_reference_explains_every_option_of_a_command_and_every_system_check():
     assert "| … |\n" not in listed, "what to do must not depend on variables alone"
 
 
+def test_page_about_logs_explains_every_event():
+    page = Path(settings.BASE_DIR, "docs/logs.md").read_text()
+    calls = re.compile(r'logger\.\w+\(\s*(?:level, )?"(\w+)"|\bevent="(\w+)"')
+    sources = [path for folder in reference.OURS for path in (settings.BASE_DIR / folder).rglob("*.py")]
+    names = {
+        first or second
+        for path in sources
+        if "tests" not in path.parts
+        for first, second in calls.findall(path.read_text())
+    }
+    assert len(names) > 40
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
 def test_operators_read_the_permissions_that_are_checked():
     page = Path(settings.BASE_DIR, "docs/payment-providers.md").read_text()
     for _part, permission, _call in STRIPE_ACCESS:
