@@ -363,7 +363,26 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "expire approval requests": periodic("approvals.expire", seconds=3600),
-    "purge expired tokens, sessions and stored responses": periodic("accounts.purge", seconds=6 * 3600),
+    "purge rows that are due": {
+        "task": "core.purge",
+        "schedule": crontab(hour=4, minute=40),
+        "options": {"expires": 3600},
+    },
+}
+# Days; each rule has a minimum (artisans/core/retention.py). Orders and payments are never purged.
+RETENTION_DAYS = {
+    "email_content": env.int("KEEP_EMAIL_CONTENT_DAYS", default=90),
+    "emails": env.int("KEEP_EMAIL_DAYS", default=400),
+    "webhook_content": env.int("KEEP_WEBHOOK_CONTENT_DAYS", default=90),
+    "webhooks": env.int("KEEP_WEBHOOK_DAYS", default=400),
+    "provider_requests": env.int("KEEP_PROVIDER_REQUEST_DAYS", default=90),
+    "card_fingerprints": env.int("KEEP_CARD_FINGERPRINT_DAYS", default=180),
+    "guest_carts": env.int("KEEP_GUEST_CART_DAYS", default=30),
+    "account_carts": env.int("KEEP_ACCOUNT_CART_DAYS", default=180),
+    "ordered_cart_items": env.int("KEEP_ORDERED_CART_ITEM_DAYS", default=90),
+    "reconciliations": env.int("KEEP_RECONCILIATION_DAYS", default=400),
+    "resolved_flags": env.int("KEEP_RESOLVED_FLAG_DAYS", default=400),
+    "resolved_alerts": env.int("KEEP_RESOLVED_ALERT_DAYS", default=400),
 }
 
 # Read by setup_shop, like Django's createsuperuser does.

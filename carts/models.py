@@ -48,6 +48,9 @@ class Cart(BaseModel):
                 fields=["user"], condition=Q(status="OPEN", user__isnull=False), name="cart_one_open_per_user"
             ),
         ]
+        indexes = [
+            models.Index(fields=["created_at"], condition=~Q(status="ORDERED"), name="cart_not_ordered")
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -6,6 +6,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.core.metrics import SOURCES
+        from artisans.core.retention import register_rules
         from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
@@ -14,6 +15,7 @@ class OrdersConfig(AppConfig):
         from orders.approvals import kinds_register
         from orders.mails import OrderMail, parcel_url, store_context
         from orders.metrics import order_metrics
+        from orders.retention import HELD_LINES
         from orders.selectors import orders_containing_newest, store_rules
 
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
@@ -23,5 +25,6 @@ class OrdersConfig(AppConfig):
             lambda term: orders_containing_newest(term).values_list("order_number", flat=True)
         )
         kinds_register()
+        register_rules(HELD_LINES)
         SOURCES["orders"] = order_metrics
         REPORTS["shop"] = lambda: "ok" if store_rules().is_open else "not taking orders yet"

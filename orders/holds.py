@@ -294,11 +294,10 @@ def of_unknown_buyers(orders: QuerySet[Order]) -> list[LineRow]:
     return [row for row in rows if row.user_id in unknown]
 
 
-def held_lines_purge() -> int:
-    """Delete the rows that find what unknown buyers hold, of orders that do not await money. Returns how many."""
+def held_lines_ended() -> QuerySet[HeldLine]:
+    """The rows that find what unknown buyers hold, of orders that do not await money."""
     awaiting = Order.objects.filter(AWAITING_MONEY, lines=OuterRef("line"))
-    deleted, _by_model = HeldLine.objects.filter(~Exists(awaiting)).delete()
-    return deleted
+    return HeldLine.objects.filter(~Exists(awaiting))
 
 
 def lines_of(orders: QuerySet[Order]) -> list[LineRow]:

@@ -9,6 +9,7 @@ class PaymentsConfig(AppConfig):
         from artisans.audit.selectors import TARGET_SEARCHES
         from artisans.core.doctor.registry import CHECKS
         from artisans.core.metrics import QUEUES, SOURCES
+        from artisans.core.retention import register_rules
         from artisans.core.security.reencryption import ENCRYPTED_JSON
         from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
@@ -18,6 +19,7 @@ class PaymentsConfig(AppConfig):
         from payments.doctor import provider_checks
         from payments.mails import LINKS, PaymentMail
         from payments.metrics import BACKLOGS, METRICS
+        from payments.retention import PAYMENT_RULES
         from payments.roles import roles_sync
         from payments.selectors import keys_of_number, providers_report
 
@@ -29,6 +31,7 @@ class PaymentsConfig(AppConfig):
         CHECKS.update(provider_checks())
         QUEUES.update(BACKLOGS)
         SOURCES.update(METRICS)
+        register_rules(*PAYMENT_RULES)
         ENCRYPTED_JSON.update(
             {
                 ("payments.ProviderCall", "request"),

@@ -4,7 +4,8 @@ from celery import shared_task
 from celery.signals import worker_ready
 
 from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
-from orders.holds import held_lines_purge
+from artisans.core.retention import purge
+from orders.retention import HELD_LINES
 from payments.bookkeeping.attempts import challenges_expire, decline_alarms_resolve
 from payments.bookkeeping.deployment import held_lines_fill, paid_at_fill
 from payments.bookkeeping.provider_calls import provider_calls_due
@@ -25,7 +26,7 @@ POLL_SECONDS = 20  # of one run of a periodic task that calls providers
 def expire_orders_task() -> None:
     """Periodic: overdue orders whose payment no provider has to cancel first; then the holds that have ended."""
     run_each(orders_due_to_expire(is_remote=False), order_expire_by_id, event="order_expire_failed")
-    held_lines_purge()
+    purge(HELD_LINES)
     held_lines_fill()
 
 

@@ -8,10 +8,13 @@ class AccountsConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from artisans.accounts import checks, receivers, tasks  # noqa: F401  # each registers itself
+        from artisans.accounts import checks, receivers  # noqa: F401  # each registers itself
         from artisans.accounts.mails import LINKS, AccountMail
+        from artisans.accounts.retention import ACCOUNT_RULES
+        from artisans.core.retention import register_rules
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
 
         kinds.register(AccountMail)
         LINK_BUILDERS.update(LINKS)
+        register_rules(*ACCOUNT_RULES)

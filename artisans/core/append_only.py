@@ -28,9 +28,11 @@ END $$
 
 
 class AppendOnlyModel(models.Model):
-    """`undecided`: the column and value of rows that may still be updated, though not deleted."""
+    """`undecided`: the column and value of rows that may still be updated, though not deleted. `erasable`: columns of
+    text that may be emptied later, without any other change."""
 
     undecided: ClassVar[tuple[str, str] | None] = None
+    erasable: ClassVar[tuple[str, ...]] = ()
 
     class Meta:
         abstract = True
@@ -53,9 +55,8 @@ def triggers_of(table: str, vendor: str) -> dict[str, str]:
         if on_postgres
         else [("update", "UPDATE", ""), ("delete", "DELETE", "")]
     )
-    if undecided := append_only_models()[table].undecided:
-        column, value = undecided
-        events = [("decided", "UPDATE", f"WHEN (OLD.\"{column}\" <> '{value}')"), ("delete", "DELETE", "")]
+    if condition := refused_updates(append_only_models()[table], vendor):
+        events = [("settled", "UPDATE", f"WHEN ({condition})"), ("delete", "DELETE", "")]
     head = f'CREATE TRIGGER "{table}_{{}}" BEFORE {{}} ON "{table}"'
     if on_postgres:
         rows = {
@@ -66,6 +67,24 @@ def triggers_of(table: str, vendor: str) -> dict[str, str]:
         return rows | {f"{table}_truncate": truncate}
     refuse = f"BEGIN SELECT RAISE(ABORT, 'rows of {table} are never changed or deleted'); END"
     return {f"{table}_{name}": f"{head.format(name, event)} {when} {refuse}" for name, event, when in events}
+
+
+def refused_updates(model: type[AppendOnlyModel], vendor: str) -> str:
+    """The condition in SQL under which a row cannot be updated; "" if it never can."""
+    refused = []
+    if model.undecided:
+        column, value = model.undecided
+        refused.append(f"OLD.\"{column}\" <> '{value}'")
+    if model.erasable:
+        allowed = [f"OLD.\"{one}\" <> '' AND NEW.\"{one}\" = ''" for one in model.erasable]
+        if vendor == "postgresql":  # also of columns that later releases add
+            names = f"'{{{','.join(model.erasable)}}}'::text[]"
+            allowed.append(f"to_jsonb(NEW) - {names} = to_jsonb(OLD) - {names}")
+        else:
+            others = {str(field.column) for field in model._meta.concrete_fields} - {*model.erasable}
+            allowed += [f'NEW."{one}" IS OLD."{one}"' for one in sorted(others)]
+        refused.append(f"NOT ({' AND '.join(allowed)})")
+    return " AND ".join(refused)
 
 
 def needed_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
@@ -93,7 +112,9 @@ def missing_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
 def outdated_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
     """Those that an earlier release created and that would refuse what is allowed now."""
     needed, present = needed_triggers(connection), present_triggers(connection)
-    possible = {f"{table}_{kind}": table for table in needed.values() for kind in ("rows", "update")}
+    possible = {
+        f"{table}_{kind}": table for table in needed.values() for kind in ("rows", "update", "decided")
+    }
     return {name: table for name, table in possible.items() if name in present and name not in needed}
 
 

@@ -18,8 +18,10 @@ class CoreConfig(AppConfig):
         from artisans.core.doctor.registry import CHECKS
         from artisans.core.heartbeats import heartbeat_metrics, heartbeat_report, leader_metrics
         from artisans.core.hosts import hosts_report
+        from artisans.core.idempotency.keys import EXPIRED_KEYS
         from artisans.core.metrics import SOURCES
         from artisans.core.migration_history import check_history
+        from artisans.core.retention import register_rules, retention_metrics
         from artisans.core.validators import restrict_email_addresses
         from artisans.core.web.health import REPORTS
 
@@ -29,6 +31,8 @@ class CoreConfig(AppConfig):
         SOURCES["heartbeats"] = heartbeat_metrics
         SOURCES["beat"] = leader_metrics
         CHECKS.update(own_checks.CHECKS)
+        SOURCES["retention"] = retention_metrics
+        register_rules(EXPIRED_KEYS)
         restrict_email_addresses()
         register(check_history, Tags.database)
         register(check_triggers, Tags.database)

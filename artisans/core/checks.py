@@ -14,6 +14,8 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
+from artisans.core.retention import RULES
+
 KEY_LENGTH = 43  # length of secrets.token_urlsafe(32), which is 32 random bytes
 LOCAL = {"127.0.0.1", "localhost"}
 LARGEST_FACTOR = 10
@@ -46,6 +48,16 @@ def always() -> Iterator[CheckMessage]:
             hint="Set it to 50 or more random characters.",
             id="alley.E003",
         )
+
+
+def retention() -> Iterator[CheckMessage]:
+    for rule in RULES.values():
+        if settings.RETENTION_DAYS.get(rule.name, 0) < rule.minimum_days:
+            yield checks.Warning(
+                f"The rows of the retention rule {rule.name} are kept for {rule.minimum_days} days, the minimum.",
+                hint="Raise its variable KEEP_…_DAYS (.env.example).",
+                id="alley.W060",
+            )
 
 
 def refuse_to_start() -> None:
@@ -123,6 +135,7 @@ def production() -> Iterator[CheckMessage]:
             hint="Set TRUSTED_PROXIES=1 and TRUST_PROXY_HTTPS=true, and let only the proxy reach the web server.",
             id="alley.W003",
         )
+    yield from retention()
     if settings.MANUAL_PAYMENT_AUTO_APPROVE:
         yield checks.Warning(
             "Bank transfer and check orders are shipped before they are paid.",

@@ -144,6 +144,24 @@ class IdempotencyKey(models.Model):
         return f"{self.route} {self.key}"
 
 
+class Purge(models.Model):
+    """The last purge of the rows of a retention rule (artisans/core/retention.py).
+
+    `removed`: how many rows it deleted or emptied. `overdue_since`: since when the oldest row that it left is due.
+    """
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+    removed = models.PositiveBigIntegerField()
+    overdue_since = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Heartbeat(models.Model):
     """When a process or a periodic task was last active (artisans/core/heartbeats.py).
 

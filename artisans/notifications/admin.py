@@ -113,12 +113,11 @@ class NotificationAdmin(ReadOnlyAdmin):
         )
 
     def detail(self, request: HttpRequest, obj: Notification) -> dict[str, Any]:
+        mail, failure = None, ""
         try:
-            mail = render(obj, hide_links=True)
+            mail = None if obj.content_deleted_at else render(obj, hide_links=True)
         except Exception as error:  # any rendering error is shown on the page; the email is not lost
-            mail, failure = None, f"{type(error).__name__}: {error}"
-        else:
-            failure = ""
+            failure = f"{type(error).__name__}: {error}"
         may_retry = obj.state != MailState.SENT and self.has_retry_mail_permission(request)
         return {
             "row": obj,

@@ -10,10 +10,12 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from artisans.core.doctor.registry import CHECKS, Check
         from artisans.core.metrics import QUEUE_LIMITS, QUEUES, SOURCES
+        from artisans.core.retention import register_rules
         from artisans.core.web.health import REPORTS
         from artisans.notifications import tasks  # noqa: F401  # registers the tasks by name
         from artisans.notifications.doctor import check_failed, check_server
         from artisans.notifications.metrics import mail_backlog, mail_metrics
+        from artisans.notifications.retention import MAIL_RULES
         from artisans.notifications.services import LATE_AFTER, late_mails_report
 
         CHECKS["email server"] = Check(
@@ -28,3 +30,4 @@ class NotificationsConfig(AppConfig):
         QUEUES["emails"] = mail_backlog
         QUEUE_LIMITS["emails"] = LATE_AFTER
         SOURCES["emails"] = mail_metrics
+        register_rules(*MAIL_RULES)

@@ -23,6 +23,8 @@ class Notification(BaseModel):
     """The outbox: one email about one fact to one recipient, written in the transaction of the fact.
 
     `context` is JSON of facts (facts.py), formatted when the email is rendered; links with tokens are built then too.
+    Some time after it was sent, all of it but the order's number is deleted (retention.py); the row stays longer,
+    so that the fact causes no second email.
     """
 
     kind = models.CharField(max_length=40, db_index=True)
@@ -36,6 +38,7 @@ class Notification(BaseModel):
     sent_at = models.DateTimeField(null=True, blank=True)
     subject = models.CharField(max_length=200, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+    content_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("email")
@@ -53,6 +56,11 @@ class Notification(BaseModel):
         indexes = [
             models.Index(fields=["next_try_at"], condition=models.Q(state="waiting"), name="mail_waiting"),
             models.Index(fields=["created_at"], condition=models.Q(state__in=UNSENT), name="mail_to_send"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(content_deleted_at__isnull=True),
+                name="mail_content_kept",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -183,7 +183,7 @@ def event_buttons(event: WebhookEvent, request: HttpRequest) -> list[Button]:
         buttons.append(
             Button(gettext("Mark as resolved"), admin_page_url(event, "close"), is_main=event.payment is None)
         )
-    if request.user.has_perm("payments.replay_webhook"):
+    if event.content_deleted_at is None and request.user.has_perm("payments.replay_webhook"):
         buttons.append(
             Button(
                 gettext("Reprocess"), admin_page_url(event, "replay"), is_main=event.state == EventState.DEAD

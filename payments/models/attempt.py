@@ -34,10 +34,12 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
     `attempt_id` is the provider's; without a charge, made of its object and a hash of the payment method. `tried_at`
     and `decided_at` (null in rows of release 0.1.0): by the provider's clock, or when we learned of it. The columns
     below `method` describe a card and what bank, network and provider said of it, as in contract.RemoteAttempt;
-    unknown values are "". `fingerprint_hash`: a keyed hash, the same for every use of a card.
+    unknown values are "". `fingerprint_hash`: a keyed hash, the same for every use of a card; emptied after a time
+    (payments/retention.py).
     """
 
     undecided = ("outcome", "challenged")
+    erasable = ("fingerprint_hash",)
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
     provider = models.CharField(max_length=32, choices=provider_choices)
@@ -97,7 +99,10 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
         indexes = [
             models.Index(
                 fields=["created_at"], condition=Q(outcome=AttemptOutcome.DECLINED), name="attempt_declined"
-            )
+            ),
+            models.Index(
+                fields=["created_at"], condition=~Q(fingerprint_hash=""), name="attempt_fingerprint_kept"
+            ),
         ]
 
     def __str__(self) -> str:

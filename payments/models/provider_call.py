@@ -42,8 +42,8 @@ class ProviderCall(BaseModel):
     """A call to a provider, written before it is made. Its idempotency key is the same for every try.
 
     It is open until the provider's response is booked: not sent yet, in progress, or with an unknown outcome.
-    `request` holds everything needed to repeat it exactly; `object_id` is the id of the object that it
-    created.
+    `request` holds everything needed to repeat it exactly, and is deleted some time after the payment has ended
+    (payments/retention.py); `object_id` is the id of the object that it created.
     """
 
     provider = models.CharField(max_length=32, choices=provider_choices)
@@ -60,6 +60,7 @@ class ProviderCall(BaseModel):
     lease_until = models.DateTimeField(null=True, blank=True)
     next_try_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
+    request_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         default_permissions = ("view",)
@@ -84,7 +85,12 @@ class ProviderCall(BaseModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_try_at"], condition=Q(state=CallState.OPEN), name="provider_call_due")
+            models.Index(fields=["next_try_at"], condition=Q(state=CallState.OPEN), name="provider_call_due"),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(request_deleted_at__isnull=True),
+                name="provider_call_request_kept",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,11 @@ UNSETTLED = [EventState.RECEIVED, EventState.WAITING, EventState.STAFF, EventSta
 
 
 class WebhookEvent(BaseModel):
-    """A verified provider event, stored once and acknowledged, then processed by a worker."""
+    """A verified provider event, stored once and acknowledged, then processed by a worker.
+
+    `content` is deleted after a time (payments/retention.py); the row stays longer, so that a repeated delivery is
+    recognised.
+    """
 
     provider = models.CharField(max_length=32, choices=provider_choices)
     event_id = models.CharField(max_length=120)
@@ -35,6 +39,7 @@ class WebhookEvent(BaseModel):
     lease_until = models.DateTimeField(null=True, blank=True)
     processed_at = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=300, blank=True)
+    content_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         default_permissions = ("view",)
@@ -52,6 +57,11 @@ class WebhookEvent(BaseModel):
             ),
             models.Index(fields=["created_at"], condition=Q(state__in=UNSETTLED), name="webhook_unsettled"),
             models.Index(fields=["kind", "created_at"], name="webhook_kind"),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(content_deleted_at__isnull=True),
+                name="webhook_content_kept",
+            ),
         ]
 
     def __str__(self) -> str:

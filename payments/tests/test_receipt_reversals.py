@@ -5,9 +5,10 @@ from django.db import transaction
 
 from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_page_url
+from artisans.core.retention import purge
 from orders.errors import NotReleased
-from orders.holds import held_lines_purge
 from orders.models import HeldLine
+from orders.retention import HELD_LINES
 from orders.serializers import artisan_parcel_out
 from orders.services.parcels import parcel_ship
 from payments.errors import AlreadyRecorded, MethodNotOffered, NoPermission, NothingDue, ReceiptSpent
@@ -70,11 +71,11 @@ def test_lines_of_an_unknown_buyer_are_counted_while_money_is_awaited(bowl, shop
     assert set(held) == {paid.order_id, unpaid.order_id}
 
     record(paid, "99.99", actor=staff, reference="check 101")
-    assert held_lines_purge() == 1
+    assert purge(HELD_LINES).removed == 1
     assert set(held.all()) == {unpaid.order_id}
 
     reverse_receipt(paid.receipts.get(), staff)
-    assert held_lines_purge() == 0
+    assert purge(HELD_LINES).removed == 0
     assert set(held.all()) == {paid.order_id, unpaid.order_id}
 
     HeldLine.objects.all().delete()  # as a process of release 0.1.0 places orders

@@ -78,7 +78,8 @@ def webhook_receive(*, name: str, provider_event: ProviderEvent) -> None:
             enqueue_after_commit("payments.process_webhook", event.pk)
             return
     first = known.only("kind", "content").get()
-    if (first.kind, first.content["object_ids"]) != (event.kind, event.content["object_ids"]):
+    ids = event.content["object_ids"]
+    if (first.kind, first.content.get("object_ids", ids)) != (event.kind, ids):
         logger.error(
             "webhook_id_reused",
             extra={"provider": name, "webhook": provider_event.event_id, "kind": event.kind},
@@ -370,6 +371,8 @@ def webhook_replay(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
         event = event_for(event_id, "payments.replay_webhook", reason, actor)
         if event.lease_until is not None and event.lease_until > timezone.now():
             raise AlreadyRecorded(_("This event is being processed. Try again in a moment."))
+        if event.content_deleted_at is not None:
+            raise AlreadyRecorded(_("The content of this event was deleted, so it cannot be reprocessed."))
         audit_event(event, Action.WEBHOOK_REPLAY, reason, actor)
         event.state, event.next_try_at, event.lease_until = EventState.RECEIVED, timezone.now(), None
         event.save(update_fields=["state", "next_try_at", "lease_until", "updated_at"])

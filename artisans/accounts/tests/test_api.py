@@ -9,8 +9,8 @@ from django.utils import timezone
 from knox.settings import knox_settings
 
 from artisans.accounts.models import AuthToken, User
-from artisans.accounts.tasks import purge_task
 from artisans.accounts.tests.factories import PASSWORD, UserFactory
+from artisans.core.retention import purge_task
 from tests.problems import problem
 
 pytestmark = pytest.mark.django_db

@@ -20,6 +20,7 @@ from artisans.core.doctor.environment import (
 from artisans.core.doctor.hosts import check_beats, check_hosts
 from artisans.core.doctor.processes import check_processes, check_queues, check_settings
 from artisans.core.doctor.registry import Check
+from artisans.core.doctor.retention import check_retention
 
 CHECKS = {
     "database": Check(check_database),
@@ -48,4 +49,5 @@ CHECKS = {
     "queues": Check(check_queues),
     "beats": Check(check_beats),
     "hosts": Check(check_hosts),
+    "retention": Check(check_retention),
 }

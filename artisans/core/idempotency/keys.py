@@ -25,12 +25,18 @@ from django.utils.translation import gettext as _
 
 from artisans.core.errors import N_, Conflict, InvalidInput, UnprocessableContent
 from artisans.core.models import IdempotencyKey, IdempotencyState, get_or_none
+from artisans.core.retention import Retention
 
 LIFE = timedelta(hours=24)
 LEASE = timedelta(seconds=60)
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 CARD_FIELDS = frozenset(
     {"card_number", "number", "pan", "card_cvc", "cvc", "card_cvv", "cvv", "security_code", "card"}
+)
+EXPIRED_KEYS = Retention(
+    "idempotency_keys",
+    lambda before: IdempotencyKey.objects.filter(expires_at__lt=before),
+    clock="expires_at",
 )
 TRIES = 3  # the key may be released between the failed INSERT and reading the row
 
@@ -196,11 +202,6 @@ def held_row(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:
     return IdempotencyKey.objects.filter(
         pk=row.pk, lease_until=row.lease_until, state=IdempotencyState.RUNNING
     )
-
-
-def keys_purge_expired() -> None:
-    """Delete keys after a day: stored responses contain personal data."""
-    IdempotencyKey.objects.filter(expires_at__lt=timezone.now()).delete()
 
 
 # ---- the body --------------------------------------------------------------------------------------------------

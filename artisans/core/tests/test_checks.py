@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from artisans.core import checks
@@ -29,6 +30,7 @@ GOOD = {
     "MANUAL_PAYMENT_AUTO_APPROVE": False,
     "ENCRYPTION_KEYS": [KEY],
     "METRICS_TOKEN": KEY,
+    "RETENTION_DAYS": settings.RETENTION_DAYS,
 }
 BAD = {
     "alley.E001": {"DEMO": True},
@@ -49,6 +51,7 @@ BAD = {
     "alley.E024": {"METRICS_TOKEN": "abc"},
     "alley.W002": {"RATE_LIMIT_FACTOR": 1_000_000},
     "alley.W003": {"SECURE_PROXY_SSL_HEADER": None},
+    "alley.W060": {"RETENTION_DAYS": settings.RETENTION_DAYS | {"emails": 1}},
     "alley.W001": {"MANUAL_PAYMENT_AUTO_APPROVE": True},
 }
 

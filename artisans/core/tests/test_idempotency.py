@@ -12,7 +12,6 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from artisans.accounts.tasks import purge_task
 from artisans.core.api.openapi import operation
 from artisans.core.api.views import ApiView
 from artisans.core.errors import Conflict
@@ -31,6 +30,7 @@ from artisans.core.idempotency.keys import (
     key_store,
 )
 from artisans.core.models import IdempotencyKey
+from artisans.core.retention import purge_task
 from tests.problems import problem
 
 CARD, CVC = "4242424242424242", "cvc-987"

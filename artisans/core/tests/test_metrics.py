@@ -23,7 +23,7 @@ from artisans.core.models import Heartbeat
 from artisans.core.web.metrics import Snapshot
 from artisans.notifications.models import Notification
 
-MOST_STATEMENTS = 17  # with three of PostgreSQL: a savepoint, its end, and the time limit
+MOST_STATEMENTS = 18  # with three of PostgreSQL: a savepoint, its end, and the time limit
 TOKEN = "t" * 43
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

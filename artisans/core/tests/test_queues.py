@@ -24,7 +24,7 @@ def queue_of(task: str) -> str:
         ("payments.expire_orders", "default"),
         ("payments.send_reminders", "default"),
         ("approvals.expire", "default"),
-        ("accounts.purge", "default"),
+        ("core.purge", "default"),
         ("payments.process_webhook", "webhooks"),
         ("payments.execute_call", "providers"),
         ("payments.check_payment", "providers"),
