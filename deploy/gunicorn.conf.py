@@ -3,12 +3,16 @@
 gunicorn artisans.wsgi --config deploy/gunicorn.conf.py
 """
 
+import fcntl
 import os
 import shutil
 import socket
 import struct
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+import environ
 
 CLIENT_SECONDS = 10
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # files of its own without a name
@@ -26,11 +30,31 @@ graceful_timeout = 30
 keepalive = 75  # longer than proxies keep their connections
 worker_tmp_dir = str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None  # heartbeats never wait for a disk
 
+
+def make_metrics_folder(own: str) -> None:
+    """Removes the folders of masters that were killed. A lock, which the workers inherit, says who is alive."""
+    for folder in Path(parent).glob(f"{every_master}*"):
+        remove_unless_used(folder)
+    folder = tempfile.mkdtemp(prefix=own, dir=parent)
+    fcntl.flock(os.open(f"{folder}/lock", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+
+def remove_unless_used(folder: Path) -> None:
+    with suppress(OSError), (folder / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 # The processes' files for /metrics (docs/metrics.md), set before prometheus_client is imported. A reload keeps the
 # folder, so that counters go on.
-metrics_prefix = f"alley-metrics-{os.getpid()}-"
-if metrics_prefix not in os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""):
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=metrics_prefix, dir=worker_tmp_dir)
+environ.Env.read_env(Path(__file__).resolve().parent.parent / ".env")
+variables = ("METRICS_TOKEN", "METRICS_TOKEN_FILE", "METRICS_ADDRESSES", "METRICS_ADDRESSES_FILE")
+parent = worker_tmp_dir or tempfile.gettempdir()
+every_master = f"alley-metrics-{os.getuid()}-"
+this_master = f"{every_master}{os.getpid()}-"
+if any(map(os.environ.get, variables)) and this_master not in os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""):
+    make_metrics_folder(this_master)
 
 # Larger requests are refused before the application sees them; BodySizeMiddleware limits bodies.
 limit_request_line = 4096
@@ -50,11 +74,14 @@ def child_exit(server, worker):
     """Counters of the worker stay, so that they never fall; gauges of living processes lose it."""
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  # chooses by the variable above
 
-    mark_process_dead(worker.pid)
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        mark_process_dead(worker.pid)
 
 
 def on_exit(server):
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+    if this_master in folder:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def when_ready(server):

@@ -12,7 +12,7 @@ from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-LARGEST_COUNT = 10_000  # a longer queue is not counted to its end
+LARGEST_COUNT = 10_000  # of the rows of a queue, or of an hour
 RECENT = timedelta(hours=1)
 QUEUE_LIMIT = timedelta(minutes=5)
 
@@ -45,9 +45,11 @@ def queue_limit(name: str) -> timedelta:
 
 
 def count_recent(rows: QuerySet[Any], *labels: str) -> dict[tuple[str, ...], float]:
-    """How many rows were created within the last hour, by the values of these columns."""
-    recent = rows.filter(created_at__gte=timezone.now() - RECENT).order_by()
-    counts = recent.values_list(*labels).annotate(number=Count("*"))
+    """How many rows were created within the last hour, by the values of these columns; if there are more than
+    `LARGEST_COUNT`, of the newest ones only."""
+    recent = rows.filter(created_at__gte=timezone.now() - RECENT).order_by("-created_at")
+    newest = rows.model._default_manager.filter(pk__in=recent.values("pk")[:LARGEST_COUNT]).order_by()
+    counts = newest.values_list(*labels).annotate(number=Count("*"))
     return {tuple(values): number for *values, number in counts}
 
 

@@ -1,17 +1,20 @@
 """/metrics: who may read it, what it reports, and what that costs; heartbeats."""
 
+import errno
 import os
 import re
 import subprocess
 import sys
 from datetime import timedelta
 from ipaddress import ip_network
+from threading import Event
 
 import pytest
 from django.conf import settings as configured
 from django.db import DatabaseError, connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.urls import ResolverMatch, URLResolver, get_resolver
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -20,7 +23,8 @@ from artisans.core import heartbeats
 from artisans.core.heartbeats import TASK, heartbeat_record, heartbeat_report, heartbeat_task
 from artisans.core.metrics import QUEUES, SOURCES
 from artisans.core.models import Heartbeat
-from artisans.core.web.metrics import Snapshot
+from artisans.core.web import metrics
+from artisans.core.web.metrics import ReservedFile, Snapshot
 from artisans.notifications.models import Notification
 
 MOST_STATEMENTS = 18  # with three of PostgreSQL: a savepoint, its end, and the time limit
@@ -30,7 +34,17 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture(autouse=True)
 def nothing_cached(monkeypatch):
+    """Read in the test's thread, whose transaction no other thread sees."""
+
+    def read_here() -> Event:
+        metrics.refresh()
+        has_ended = Event()
+        has_ended.set()
+        return has_ended
+
+    monkeypatch.setattr(metrics, "start_reading", read_here)
     monkeypatch.setattr(Snapshot, "until", 0.0)
+    monkeypatch.setattr(Snapshot, "reading", None)
 
 
 @pytest.fixture
@@ -93,7 +107,7 @@ def test_reports_requests_queues_and_heartbeats(scraper):
     assert found["alley_heartbeat_timestamp_seconds", "one", "beat"] == pytest.approx(
         timezone.now().timestamp(), abs=60
     )
-    key = ("alley_http_requests_total", "GET", "none", "4xx")
+    key = ("alley_http_requests_total", "read", "none", "4xx")
     assert found[key] == before.get(key, 0) + 1
     assert found["alley_http_request_duration_seconds_count", "metrics"] >= 2
 
@@ -124,6 +138,79 @@ def test_without_the_database_the_process_is_reported(scraper, monkeypatch):
     assert [key for key in found if key[0] == "alley_http_requests_total"]
 
 
+def test_a_database_that_hangs_delays_no_scrape(scraper, monkeypatch):
+    """One thread waits for it, however many scrapes there are."""
+    hanging, started = Event(), []
+
+    def start() -> Event:
+        started.append(1)
+        return hanging
+
+    monkeypatch.setattr(metrics, "start_reading", start)
+    monkeypatch.setattr(metrics, "WAIT_SECONDS", 0.01)
+    for _ in range(3):
+        assert scrape(scraper)["alley_database_up",] == 0
+    assert len(started) == 1
+    hanging.set()
+    scrape(scraper)
+    assert len(started) == 2
+
+
+def test_full_disk_costs_the_count_and_not_the_request(scraper, monkeypatch, caplog, tmp_path):
+    file = tmp_path / "counter_1.db"
+    reserved = ReservedFile(str(file))
+    for number in range(500):
+        reserved.write_value(f"{number}{'x' * 200}", 1.0, 0.0)
+    assert file.stat().st_blocks * 512 >= file.stat().st_size > metrics.SMALLEST_FILE, "it has holes"
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(metrics.os, "posix_fallocate", fail)
+    with pytest.raises(OSError, match="No space left"):
+        ReservedFile(str(tmp_path / "counter_2.db"))
+    monkeypatch.setattr(metrics.REQUESTS, "labels", fail)
+    assert scraper.get("/health/live").status_code == 200
+    assert "metrics_not_counted" in caplog.messages
+
+
+MOST_SERIES = 2000
+CLOSED = {
+    "route": re.compile(r"[a-zA-Z:_-]+"),
+    "host": re.compile(r".*"),  # forgotten after a day
+    "task": re.compile(r"[a-z_.]+"),
+    "le": re.compile(r"[0-9.]+|\+Inf"),
+}
+SHORT_NAME = re.compile(r"[A-Za-z0-9]?[a-zA-Z_]{1,30}")
+
+
+def routes(resolver, namespaces=()) -> set[str]:
+    found = set()
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            found |= routes(entry, (*namespaces, *filter(None, [entry.namespace])))
+        else:
+            request = RequestFactory().get("/")
+            request.resolver_match = ResolverMatch(print, (), {}, str(entry.name), namespaces=[*namespaces])
+            found.add(metrics.route_label(request))
+    return found
+
+
+@pytest.mark.django_db
+def test_labels_are_closed_sets_and_series_are_few(scraper, shopper):
+    """However many requests there are: each route by both kinds of method with each class of status."""
+    heartbeat_record("beat@one")
+    found = text_string_to_metric_families(scraper.get("/metrics").content.decode())
+    samples = [sample for family in found for sample in family.samples]
+    for sample in samples:
+        for label, value in sample.labels.items():
+            assert CLOSED.get(label, SHORT_NAME).fullmatch(value), sample
+    others = [sample for sample in samples if not sample.name.startswith("alley_http")]
+    per_route = 2 * len(("2xx", "3xx", "4xx", "5xx")) + len(metrics.DURATION._kwargs["buckets"]) + 3
+    worst = len({*routes(get_resolver()), "none"}) * per_route + len(others)
+    assert len(others) < worst < MOST_SERIES
+
+
 @pytest.mark.django_db
 def test_metrics_are_those_of_the_documentation(scraper):
     answer = scraper.get("/metrics").content.decode()
@@ -143,7 +230,7 @@ from artisans.core.web.metrics import DURATION, REQUESTS
 for _ in range(4):
     if (child := os.fork()) == 0:
         for _ in range(100):
-            REQUESTS.labels("shop", "GET", "2xx").inc()
+            REQUESTS.labels("shop", "read", "2xx").inc()
             DURATION.labels("shop").observe(0.2)
         os._exit(0)
     os.waitpid(child, 0)
@@ -167,7 +254,9 @@ def test_counts_of_ended_processes_that_were_forked_after_loading_are_added_up(t
         text=True,
     )
 
-    assert 'alley_http_requests_total{method="GET",route="shop",status="2xx"} 400.0' in run.stdout, run.stderr
+    assert 'alley_http_requests_total{method="read",route="shop",status="2xx"} 400.0' in run.stdout, (
+        run.stderr
+    )
     assert 'alley_http_request_duration_seconds_bucket{le="0.25",route="shop"} 400.0' in run.stdout
     assert {file.name.split("_")[0] for file in tmp_path.iterdir()} == {"counter", "histogram"}
 

@@ -1,18 +1,21 @@
 """/metrics in the text format of Prometheus: this host's requests, and what apps read from the database.
 
 With several processes each has files of its own in PROMETHEUS_MULTIPROC_DIR (deploy/gunicorn.conf.py), and whichever
-process is asked adds them up. The database is read at most every few seconds, within a limit of time.
+process is asked adds them up. The database is read at most every few seconds, by a thread for which nobody waits long.
 """
 
 import hmac
 import ipaddress
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator
-from threading import Lock
+from pathlib import Path
+from threading import Event, Lock, Thread
 
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
+from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
@@ -23,8 +26,10 @@ from prometheus_client import (
     Histogram,
     disable_created_metrics,
     generate_latest,
+    values,
 )
 from prometheus_client.core import Metric
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -38,8 +43,34 @@ logger = logging.getLogger(__name__)
 
 CACHE_SECONDS = 10
 READ_SECONDS = 2  # for all statements together; PostgreSQL ends each of them after as long
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+WAIT_SECONDS = 3  # for the thread that reads; a server that hangs keeps it longer
+READING = {"GET", "HEAD", "OPTIONS"}  # methods
+SMALLEST_FILE = 1 << 16
+LARGEST_KEY = 1 << 10
 
+
+class ReservedFile(MmapedDict):
+    """A file of prometheus_client whose space is reserved when it grows. On a full disk that is an error, while a write
+    to a page for which there is no space would end the process."""
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:  # noqa: FBT001, FBT002  # as in its base
+        if not read_mode:
+            with Path(filename).open("ab") as file:
+                reserve(file.fileno(), SMALLEST_FILE)
+        super().__init__(filename, read_mode)  # type: ignore[no-untyped-call]  # not annotated
+
+    def _init_value(self, key: str) -> None:
+        if self._used + LARGEST_KEY > self._capacity:
+            reserve(self._f.fileno(), 2 * self._capacity)
+        super()._init_value(key)  # type: ignore[no-untyped-call]  # not annotated
+
+
+def reserve(file: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        os.posix_fallocate(file, 0, size)
+
+
+values.MmapedDict = ReservedFile  # type: ignore[attr-defined]  # where its files are opened
 disable_created_metrics()  # type: ignore[no-untyped-call]  # not annotated
 PROCESS = CollectorRegistry()
 REQUESTS = Counter(
@@ -67,19 +98,28 @@ class MetricsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
         response = self.get_response(request)
-        route = route_label(request)
-        method = request.method if request.method in METHODS else "other"
-        REQUESTS.labels(route, method, f"{response.status_code // 100}xx").inc()
-        DURATION.labels(route).observe(time.perf_counter() - started)
+        try:
+            count_request(request, response.status_code, time.perf_counter() - started)
+        except Exception:  # such as a full disk, which must not cost the request
+            logger.warning("metrics_not_counted", exc_info=True)
         return response
 
 
+def count_request(request: HttpRequest, status: int, seconds: float) -> None:
+    route, method = route_label(request), "read" if request.method in READING else "write"
+    REQUESTS.labels(route, method, f"{status // 100}xx").inc()
+    DURATION.labels(route).observe(seconds)
+
+
 def route_label(request: HttpRequest) -> str:
-    """The name of the URL pattern. The admin's have one name together: with all of them there are too many series."""
+    """The name of the URL pattern. Those of the admin and of allauth have one name together: with all of them there are
+    too many series."""
     match = request.resolver_match
     if match is None:
         return "none"
-    return "admin" if "admin" in match.namespaces else match.view_name
+    if "admin" in match.namespaces:
+        return "admin"
+    return "accounts" if match.view_name.startswith(("account_", "mfa_")) else match.view_name
 
 
 @require_safe
@@ -118,20 +158,50 @@ def has_address(request: HttpRequest) -> bool:
 
 
 class Snapshot:
-    """What this process read last, and until when it is reported."""
+    """What this process read last, until when it is reported, and whether the last reading has ended."""
 
     lock = Lock()
     until = 0.0
     found: list[Metric] = []
+    reading: Event | None = None
 
 
 class DatabaseCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         with Snapshot.lock:
             if time.monotonic() >= Snapshot.until:
-                Snapshot.found = read_database()
-                Snapshot.until = time.monotonic() + CACHE_SECONDS
+                if Snapshot.reading is None or Snapshot.reading.is_set():
+                    Snapshot.reading = start_reading()
+                if not Snapshot.reading.wait(WAIT_SECONDS):
+                    return state_of_database(0, WAIT_SECONDS)
             return Snapshot.found
+
+
+def start_reading() -> Event:
+    """In a thread, with a connection of its own. The event is set once the snapshot is new."""
+    has_ended = Event()
+
+    def read() -> None:
+        try:
+            refresh()
+        finally:
+            has_ended.set()
+            connection.close()
+
+    Thread(target=read, name="metrics", daemon=True).start()
+    return has_ended
+
+
+def refresh() -> None:
+    Snapshot.found = read_database()
+    Snapshot.until = time.monotonic() + CACHE_SECONDS
+
+
+def state_of_database(is_up: int, seconds: float) -> list[Metric]:
+    return [
+        gauge("alley_database_up", "Whether the metrics below could be read.", [], {(): is_up}),
+        gauge("alley_database_read_seconds", "Time to read the metrics below.", [], {(): seconds}),
+    ]
 
 
 def read_database() -> list[Metric]:
@@ -143,12 +213,7 @@ def read_database() -> list[Metric]:
             found = list(read_sources(started + READ_SECONDS))
     except Exception:  # metrics of the process are reported all the same
         logger.warning("metrics_unavailable", exc_info=True)
-    seconds = time.monotonic() - started
-    return [
-        gauge("alley_database_up", "Whether the metrics below could be read.", [], {(): bool(found)}),
-        gauge("alley_database_read_seconds", "Time to read the metrics below.", [], {(): seconds}),
-        *found,
-    ]
+    return [*state_of_database(int(bool(found)), time.monotonic() - started), *found]
 
 
 def read_sources(deadline: float) -> Iterator[Metric]:
