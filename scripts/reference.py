@@ -25,7 +25,7 @@ from scripts.openapi import ROOT, THROW_AWAY
 FOLDER = ROOT / "docs/reference"
 OURS = ("artisans", "orders", "payments", "carts")
 CHECK_ID = re.compile(r"alley\.[EW]\d+")
-VARIABLE = re.compile(r"#?([A-Z][A-Z0-9_]+)=(.*)")
+VARIABLE = re.compile(r"#?[A-Z][A-Z0-9_]+=.*")
 SECTION = re.compile(r"# -+ (.+?) -+")
 MENTIONED = re.compile(r"docs/([\w/-]+\.md)")
 UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
@@ -66,24 +66,23 @@ def environment_variables() -> Iterator[str]:
 
     The shop is configured by these variables only, in the environment or in a file `.env`, of which
     [.env.example](../../.env.example) is a template with the same content. The environment comes first.
+    `NAME_FILE=/run/secrets/name` reads the value of `NAME` from a file.
     """
-    rows: list[tuple[list[str], list[str], str]] = []  # variables without a comment share the one before
+    rows: list[tuple[list[str], str]] = []  # variables without a comment share the one before
     comment: list[str] = []
     for line in [*(ROOT / ".env.example").read_text().splitlines(), "# ---- end ---"]:
         if section := SECTION.fullmatch(line):
             if rows:
                 yield table(
-                    ["variable", "default", "meaning"],
-                    (("<br>".join(names), "<br>".join(defaults), text) for names, defaults, text in rows),
+                    ["variable, default", "meaning"], (("<br>".join(names), text) for names, text in rows)
                 )
             rows, comment = [], []
             if section[1] != "end":
                 yield f"## {section[1].capitalize()}"
-        elif variable := VARIABLE.fullmatch(line):
+        elif VARIABLE.fullmatch(line):
             if comment:
-                rows.append(([], [], MENTIONED.sub(r"[\1](../\1)", " ".join(comment))))
-            rows[-1][0].append(code(variable[1]))
-            rows[-1][1].append(code(variable[2]))
+                rows.append(([], MENTIONED.sub(r"[\1](../\1)", " ".join(comment))))
+            rows[-1][0].append(code(line.removeprefix("#")))
             comment = []
         elif text := COMMENT.fullmatch(line):
             comment.append(text[1])
@@ -106,7 +105,9 @@ def commands() -> Iterator[str]:
 
 
 def own_options(command: BaseCommand) -> list[Action]:
-    common = {action.dest for action in BaseCommand().create_parser("manage.py", "")._actions}
+    """Without those that Django's class has too."""
+    base = next(kind for kind in type(command).__mro__ if kind.__module__.startswith("django."))
+    common = {action.dest for action in base().create_parser("manage.py", "")._actions}
     actions = command.create_parser("manage.py", "")._actions
     return [action for action in actions if action.dest not in common]
 
