@@ -14,8 +14,6 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 
-from artisans.core.retention import RULES
-
 KEY_LENGTH = 43  # length of secrets.token_urlsafe(32), which is 32 random bytes
 LOCAL = {"127.0.0.1", "localhost"}
 LARGEST_FACTOR = 10
@@ -51,6 +49,8 @@ def always() -> Iterator[CheckMessage]:
 
 
 def retention() -> Iterator[CheckMessage]:
+    from artisans.core.retention import RULES  # noqa: PLC0415  # wsgi.py imports this module before the models
+
     for rule in RULES.values():
         if settings.RETENTION_DAYS.get(rule.name, 0) < rule.minimum_days:
             yield checks.Warning(

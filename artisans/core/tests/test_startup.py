@@ -1,5 +1,9 @@
 """The shop refuses to start with one sentence, instead of failing at every page; its error page needs nothing."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import OperationalError, connection
@@ -58,3 +62,10 @@ def test_error_page_needs_no_collected_files(with_manifest):
     with_manifest({})
 
     assert "/static/css/site.css" in render_to_string("500.html")
+
+
+def test_entry_points_import_it_before_django_is_set_up():
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "artisans.settings_test"}
+    program = [sys.executable, "-c", "import artisans.core.startup"]
+
+    subprocess.run(program, env=environment, cwd=configured.BASE_DIR, check=True)
