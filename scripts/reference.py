@@ -20,6 +20,7 @@ from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
+from scripts.email_occasions import OCCASIONS
 from scripts.openapi import ROOT, THROW_AWAY
 
 FOLDER = ROOT / "docs/reference"
@@ -240,8 +241,8 @@ def emails() -> Iterator[str]:
     rows = []
     for kind, label in KINDS.items():
         name, _, recipient = str(label).rstrip(")").rpartition(" (")
-        rows.append((name, recipient.removeprefix("to "), subject_of(kind), code(kind)))
-    yield table(["email", "to", "subject", "kind"], rows)
+        rows.append((name, recipient.removeprefix("to "), OCCASIONS[kind], subject_of(kind), code(kind)))
+    yield table(["email", "to", "when", "subject", "kind"], rows)
 
 
 def subject_of(kind: str) -> str:

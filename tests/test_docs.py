@@ -13,12 +13,14 @@ from artisans.accounts.models import AuthToken
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
+from artisans.notifications.kinds import KINDS
 from carts.services import cart_open
 from orders.models import Order
 from payments.models import Payment
 from payments.providers.paypal.provider import ACCESS as PAYPAL_ACCESS
 from payments.providers.stripe.reading import ACCESS as STRIPE_ACCESS
 from scripts import reference
+from scripts.email_occasions import OCCASIONS
 
 with_commits = pytest.mark.django_db(transaction=True)
 
@@ -84,6 +86,10 @@ def test_page_about_logs_explains_every_event():
     }
     assert len(names) > 40
     assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def test_reference_says_when_each_email_is_sent():
+    assert OCCASIONS.keys() == KINDS.keys()
 
 
 def test_operators_read_the_permissions_that_are_checked():

@@ -2,7 +2,8 @@
 
 A new kind needs: a member with a label for staff that ends with the recipient; three templates,
 `emails/<kind>.subject.txt`, `.txt` and `.html`; a service that enqueues it with its facts (`notifications_enqueue`); a
-line in `all_mails` of tests/test_mails.py that causes it; and `make messages`. A link is a function of `mails.py` that
+line in `all_mails` of tests/test_mails.py that causes it; one in scripts/email_occasions.py that says when it is sent;
+and `make messages`. A link is a function of `mails.py` that
 `apps.py` adds to `LINK_BUILDERS`: it is called when the email is sent, because tokens are not stored.
 """
 
