@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from artisans.core.sqlite3.base import DatabaseWrapper
 
@@ -59,6 +59,23 @@ def test_transaction_waits_for_the_one_before(connect, end):
     getattr(first, end)()
     other.join(20)
     assert read(connect()) == ["before", *(["first"] if end == "commit" else []), "second"]
+
+
+def test_transaction_that_never_ends_does_not_hold_the_others_forever(connect):
+    first, second = connect(), connect()
+    write(first, "before")
+    second.queue_seconds = 0.1
+    for _ in range(2):
+        first.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+        with pytest.raises(OperationalError, match="database is locked"):
+            second.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+        first.commit()
+        first.set_autocommit(True)
+        second.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+        write(second, "second")
+        second.commit()
+        second.set_autocommit(True)
+    assert read(connect()) == ["before", "second", "second"]
 
 
 @pytest.mark.filterwarnings(
