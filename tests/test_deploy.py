@@ -84,6 +84,17 @@ def test_proxy_configuration_is_valid(tmp_path):
     run(caddy, "validate", "--config", "Caddyfile", "--adapter", "caddyfile", **env)
 
 
+def test_proxy_sends_no_body_twice():
+    """Before Caddy 2.11, it can be the body of another request."""
+    text = re.sub(r"#.*", "", (DEPLOY / "Caddyfile").read_text())
+    blocks = re.findall(r"handle( @\w+)? \{\s*reverse_proxy .*?\n\t\}", text, re.DOTALL)
+    assert blocks == [" @repeatable", ""]
+    assert re.search(r"@repeatable method (.*)", text)[1].split() == ["GET", "HEAD", "OPTIONS"]
+    assert "lb_try_duration" in text
+    assert "lb_try_duration" not in text[text.rindex("reverse_proxy") :]
+    assert "lb_retries" not in text
+
+
 def test_proxy_refuses_only_what_the_shop_refuses_too():
     text = (DEPLOY / "Caddyfile").read_text()
     pattern = re.compile(re.search(r"header_regexp Content-Length (\S+)", text)[1])
