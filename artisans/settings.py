@@ -372,6 +372,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
 }
+BACKUP_DIR = env.str("BACKUP_DIR", default="")
+BACKUP_KEEP = env.int("BACKUP_KEEP", default=14)
+BACKUP_MAX_HOURS = env.int("BACKUP_MAX_HOURS", default=26)
+# The server itself, if DATABASE_URL leads to a pooler.
+BACKUP_DATABASE = env.db_url("BACKUP_DATABASE_URL") if env.str("BACKUP_DATABASE_URL", default="") else None
 # Days; each rule has a minimum (artisans/core/retention.py). Orders and payments are never purged.
 RETENTION_DAYS = {
     "email_content": env.int("KEEP_EMAIL_CONTENT_DAYS", default=90),
