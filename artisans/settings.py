@@ -113,7 +113,6 @@ MAX_DECLINES_PER_PAYMENT = env.int("MAX_DECLINES_PER_PAYMENT", default=5)
 DECLINES_PER_NETWORK_ALARM = env.int("DECLINES_PER_NETWORK_ALARM", default=10)
 PROVIDER_CALLS_AT_ONCE = env.int("PROVIDER_CALLS_AT_ONCE", default=4)
 ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
-ERASURE_KEEP_YEARS = env.int("ERASURE_KEEP_YEARS", default=10)
 
 # ---- error reports and traces: off unless set (docs/monitoring.md) ------------------------------------------
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
@@ -145,7 +144,6 @@ INSTALLED_APPS = [
     "artisans.audit",
     "artisans.notifications",
     "artisans.accounts",
-    "artisans.privacy",
     "artisans.approvals",
     "artisans.catalog",
     "orders",
@@ -341,6 +339,7 @@ MAIL_POLL_SECONDS = env.int("MAIL_POLL_SECONDS", default=20)
 PAYMENT_POLL_SECONDS = env.int("PAYMENT_POLL_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
     "show that beat and worker are active": periodic("core.heartbeat", seconds=60),
+    "check the system": periodic("core.check_system", seconds=5 * 60),
     "send due emails": periodic("notifications.send_due", seconds=MAIL_POLL_SECONDS),
     "expire overdue orders": periodic("payments.expire_orders", seconds=60),
     "expire overdue orders with a payment at a provider": periodic(
@@ -364,7 +363,6 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=2, minute=40),
         "options": {"expires": 3600},
     },
-    "continue erasures of personal data": periodic("privacy.continue_erasures", seconds=120),
     "expire approval requests": periodic("approvals.expire", seconds=3600),
     "purge rows that are due": {
         "task": "core.purge",
@@ -372,11 +370,6 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
 }
-BACKUP_DIR = env.str("BACKUP_DIR", default="")
-BACKUP_KEEP = env.int("BACKUP_KEEP", default=14)
-BACKUP_MAX_HOURS = env.int("BACKUP_MAX_HOURS", default=26)
-# The server itself, if DATABASE_URL leads to a pooler.
-BACKUP_DATABASE = env.db_url("BACKUP_DATABASE_URL") if env.str("BACKUP_DATABASE_URL", default="") else None
 # Days; each rule has a minimum (artisans/core/retention.py). Orders and payments are never purged.
 RETENTION_DAYS = {
     "email_content": env.int("KEEP_EMAIL_CONTENT_DAYS", default=90),

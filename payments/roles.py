@@ -71,12 +71,15 @@ ROLES: dict[str, tuple[str, ...]] = {
         "orders.change_bank_account",
         "approvals.view_approvalrequest",
     ),
-    "Privacy team": (
-        "privacy.view_erasure",
-        "privacy.erase_person",
-        "privacy.export_person",
+    "Operators": (
+        "core.view_systemcheck",
+        "payments.view_webhookevent",
+        "payments.replay_webhook",
+        "payments.view_reconciliationrun",
+        "payments.view_provideralert",
+        "notifications.view_notification",
+        "notifications.retry_mail",
     ),
-    "Locked records": ("privacy.view_lockedrecord",),
     "Auditors": (
         *VIEW,
         "audit.view_auditentry",

@@ -5,20 +5,22 @@ from django.conf import settings
 from django.core.checks import Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class CoreConfig(AppConfig):
     name = "artisans.core"
     label = "core"
+    verbose_name = _("System")
 
     def ready(self) -> None:
         from artisans.core import checks, startup, task_log  # noqa: F401  # each registers itself
         from artisans.core.append_only import check_triggers, create_triggers_after_migrate
         from artisans.core.doctor import own_checks
         from artisans.core.doctor.registry import CHECKS
+        from artisans.core.doctor.stored import check_metrics
         from artisans.core.heartbeats import heartbeat_metrics, heartbeat_report, leader_metrics
         from artisans.core.hosts import hosts_report
-        from artisans.core.idempotency import personal_data  # noqa: F401  # registers itself
         from artisans.core.idempotency.keys import EXPIRED_KEYS
         from artisans.core.metrics import SOURCES
         from artisans.core.migration_history import check_history
@@ -31,6 +33,7 @@ class CoreConfig(AppConfig):
         REPORTS["hosts"] = hosts_report
         SOURCES["heartbeats"] = heartbeat_metrics
         SOURCES["beat"] = leader_metrics
+        SOURCES["system checks"] = check_metrics
         CHECKS.update(own_checks.CHECKS)
         SOURCES["retention"] = retention_metrics
         register_rules(EXPIRED_KEYS)

@@ -199,3 +199,23 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SystemCheck(models.Model):
+    """The last results of a check of the doctor (artisans/core/doctor/).
+
+    `since`: when it came into this state. `at`: when it last ran. `results`: its lines, as in JSON.
+    """
+
+    name = models.CharField(max_length=100, primary_key=True)
+    state = models.CharField(max_length=10)
+    since = models.DateTimeField()
+    at = models.DateTimeField()
+    results = models.JSONField(default=list)
+
+    class Meta:
+        default_permissions = ("view",)
+        verbose_name_plural = _("System")
+
+    def __str__(self) -> str:
+        return self.name

@@ -30,6 +30,6 @@ def check_failed() -> Iterator[Result]:
         _("Failed emails"),
         state_if(problem=failed),
         str(failed),
-        "0",
+        _("none"),
         _("Correct the reason that the email names, under Emails in the admin, and send it again there."),
     )

@@ -74,19 +74,15 @@ def find_duplicates(provider: PaymentProvider, remote: RemoteMethod) -> RemoteMe
 
 
 def execute_detach(call: ProviderCall) -> CallResult[DetachedMethod]:
-    """Detach the method, or delete the customer of a person whose data is erased. Repeating this is harmless, however
-    late."""
-    method_id, customer_id = call.secret("method_id"), call.request.get("customer_id", "")
+    """Detach the method. Repeating this is harmless, however late."""
+    method_id = call.secret("method_id")
 
     def forget(provider: PaymentProvider) -> DetachedMethod:
-        if customer_id:
-            provider.forget_customer(customer_id, key=call.key)
-        else:
-            provider.detach(method_id, key=call.key)
+        provider.detach(method_id, key=call.key)
         return DetachedMethod(method_id)
 
     result = execute_call(call, forget)
-    if result.answer or isinstance(result.refused, CustomerNotFound):
+    if result.answer:
         provider_call_finish(call, CallState.DONE)
     elif result.refused:
         refuse_detach(call, result.refused)

@@ -1,0 +1,1 @@
+from artisans.core.admin import system  # noqa: F401  # registers its page

@@ -105,9 +105,7 @@ def check_clock() -> Iterator[Result]:
         return
     before = timezone.now()
     theirs = read_value("SELECT clock_timestamp()")
-    yield clock_result(
-        _("Clock, compared with the database's"), theirs, before, precision=timezone.now() - before
-    )
+    yield clock_result(_("Clock against the database"), theirs, before, precision=timezone.now() - before)
 
 
 def clock_result(name: str, theirs: datetime, before: datetime, *, precision: timedelta) -> Result:
@@ -118,7 +116,7 @@ def clock_result(name: str, theirs: datetime, before: datetime, *, precision: ti
         name,
         state_if(problem=off > CLOCK_PROBLEM, warning=off > CLOCK_WARNING),
         _("%(seconds)s seconds apart") % {"seconds": int(off.total_seconds())},
-        _("%(seconds)s seconds") % {"seconds": CLOCK_WARNING.seconds},
+        _("at most %(seconds)s seconds") % {"seconds": CLOCK_WARNING.seconds},
         _(
             "Webhooks, codes of two-factor authentication and payment deadlines depend on the time. Synchronize the "
             "clocks of all hosts: install chrony, or run `timedatectl set-ntp true`."

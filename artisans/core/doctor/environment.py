@@ -39,7 +39,7 @@ def check_disk_space() -> Iterator[Result]:
             _("Disk of %(folder)s") % {"folder": folder},
             state_if(problem=is_below(free, SPACE_PROBLEM), warning=is_below(free, SPACE_WARNING)),
             _("%(percent)s%% free (%(size)s GiB)") % {"percent": free[0], "size": free[1] // GIB},
-            _("%(percent)s%% or %(size)s GiB")
+            _("at least %(percent)s%% or %(size)s GiB")
             % {"percent": SPACE_WARNING[0], "size": SPACE_WARNING[1] // GIB},
             _("Delete what is not needed, such as old logs and backups, or extend the disk."),
         )
@@ -58,7 +58,7 @@ def check_metric_files() -> Iterator[Result]:
         _("Files of metrics"),
         state_if(warning=count > MOST_METRIC_FILES),
         str(count),
-        str(MOST_METRIC_FILES),
+        _("at most %(count)s") % {"count": MOST_METRIC_FILES},
         _(
             "Web processes end often, and each leaves a file that every scrape reads. Search the log for the reason, "
             "then restart the web server, which removes the files."
@@ -95,10 +95,12 @@ def check_cache() -> Iterator[Result]:
 
 
 def check_broker() -> Iterator[Result]:
+    parts = urlsplit(settings.CELERY_BROKER_URL)
+    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # without a password
     with current_app.connection_for_write() as connection:
         connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
         connection.default_channel  # noqa: B018  # with Redis only this connects
-        yield Result(_("Message broker"), State.OK, _("%(url)s responds") % {"url": connection.as_uri()})
+        yield Result(_("Message broker"), State.OK, _("%(url)s responds") % {"url": address})
 
 
 def check_certificate() -> Iterator[Result]:
@@ -118,7 +120,7 @@ def check_certificate() -> Iterator[Result]:
         _("TLS certificate of %(host)s") % {"host": settings.SITE_HOST},
         state_if(problem=days < CERTIFICATE_PROBLEM, warning=days < CERTIFICATE_WARNING),
         _("valid until %(time)s") % {"time": date_format(timezone.localtime(ends), "DATETIME_FORMAT")},
-        _("%(days)s days") % {"days": CERTIFICATE_WARNING},
+        _("at least %(days)s days more") % {"days": CERTIFICATE_WARNING},
         _(
             "The proxy should renew it by itself a month before: see its log, and that ports 80 and 443 reach it."
         ),

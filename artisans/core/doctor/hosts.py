@@ -31,7 +31,7 @@ def check_hosts() -> Iterator[Result]:
     yield Result(
         _("Hosts"),
         state_if(problem=problems),
-        " ".join([", ".join(sorted(hosts())), *problems]),
+        "; ".join([", ".join(sorted(hosts())), *problems]),
         "",
         _("Give all hosts the same cache, queue, database and keys."),
     )

@@ -82,7 +82,7 @@ def check_queues() -> Iterator[Result]:
             state_if(problem=backlog.oldest > limit.total_seconds()),
             _("%(count)s waiting, the oldest for %(seconds)s seconds")
             % {"count": backlog.size, "seconds": int(backlog.oldest)},
-            _("%(minutes)s minutes") % {"minutes": limit // MINUTE},
+            _("at most %(minutes)s minutes") % {"minutes": limit // MINUTE},
             _(
                 "Check that a worker takes this queue, and search its log for errors. Start more workers if it is busy."
             ),

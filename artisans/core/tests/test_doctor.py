@@ -20,12 +20,16 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from artisans.core.doctor import database, environment, processes
+from artisans.core.admin import system
+from artisans.core.doctor import database, environment, processes, stored
 from artisans.core.doctor.registry import CHECKS, Check, Result, State, worst
 from artisans.core.doctor.run import run_checks
-from artisans.core.models import Heartbeat
+from artisans.core.models import Heartbeat, SystemCheck
 from artisans.core.security import proxy
+from artisans.core.templatetags.system import find_alert
 from artisans.notifications.models import Notification
+
+SYSTEM_PAGE = "/admin/core/systemcheck/"
 
 
 def check_well():
@@ -90,7 +94,7 @@ def test_command_prints_a_report_and_exits_with_the_worst_state(monkeypatch, cap
         )
         if not code:
             call_command("doctor")
-            assert capsys.readouterr().out == "OK       One: all well (limit: a limit)\n"
+            assert capsys.readouterr().out == "OK       One: all well (expected: a limit)\n"
             continue
         with pytest.raises(CommandError) as ended:
             call_command("doctor", "--json")
@@ -148,7 +152,7 @@ def test_processes_and_queues_that_are_late_are_problems():
     }
     assert found["Version"].value.endswith("worker@one 0.0.9")
     assert found["Periodic tasks"].value == "late or failing: notifications.send_due"
-    assert found["Queue emails"].limit == "15 minutes"
+    assert found["Queue emails"].limit == "at most 15 minutes"
 
 
 def test_clocks_are_compared_within_the_time_that_the_answer_took():
@@ -181,7 +185,7 @@ def test_damage_to_the_database_is_found():
     named = [result.value.partition(": ")[2] for result in found]
     assert (named[0], named[2]) == ("audit_auditentry_rows", "webhook_due")
     assert named[1].startswith("core.0002_heartbeat")
-    assert states(database.check_clock()) == {"Clock, compared with the database's": State.OK}
+    assert states(database.check_clock()) == {"Clock against the database": State.OK}
     assert [result.state for result in database.check_database()] == [State.OK, State.OK]
 
 
@@ -271,3 +275,77 @@ def test_full_disks_files_of_metrics_and_unknown_proxies_are_found(settings, mon
     assert states(environment.check_proxy()) == {"Reverse proxy": State.OK}
     cache.set(proxy.KEY, "TRUSTED_PROXIES")
     assert states(environment.check_proxy()) == {"Reverse proxy": State.WARNING}
+
+
+@pytest.mark.django_db
+def test_results_are_stored_with_the_time_since_when_they_hold(monkeypatch):
+    state = State.OK
+    checks = {"one": Check(lambda: [Result("One", state, "1", "2", "Do it.")]), "two": Check(check_well)}
+    monkeypatch.setattr(stored, "CHECKS", checks)
+    SystemCheck.objects.create(name="gone", state="ok", since=timezone.now(), at=timezone.now())
+    stored.check_system_task()
+    first = SystemCheck.objects.get(pk="one")
+    state = State.PROBLEM
+    stored.check_system_task()
+    second = SystemCheck.objects.get(pk="one")
+    stored.check_system_task()
+    third = SystemCheck.objects.get(pk="one")
+
+    assert set(SystemCheck.objects.values_list("name", flat=True)) == {"one", "two"}
+    assert first.since < second.since == third.since < third.at
+    assert stored.results_stored(third) == [Result("One", State.PROBLEM, "1", "2", "Do it.")]
+    (metric,) = stored.check_metrics()
+    assert {sample.labels["check"]: sample.value for sample in metric.samples} == {"one": 2, "two": 0}
+
+
+@pytest.mark.django_db
+def test_page_shows_the_shop_now_and_services_as_last_checked(browser, admin_user, monkeypatch):
+    administrator = browser(admin_user)
+
+    def unwell():
+        yield Result("Two", State.PROBLEM, "gone", "", "Start it.")
+
+    checks = {"one": Check(check_well), "two": Check(unwell, uses_network=True)}
+    monkeypatch.setattr(system, "CHECKS", checks)
+
+    before = administrator.get(SYSTEM_PAGE).content.decode()
+    assert "all well" in before
+    assert "Not checked yet" in before
+    assert "Nothing needs attention" in before
+    answer = administrator.post(SYSTEM_PAGE, follow=True).content.decode()
+
+    assert "Start it." in answer
+    assert "1 check needs attention" in answer
+    assert "Not checked yet" not in answer
+
+
+@pytest.mark.django_db
+def test_every_page_of_the_admin_says_what_needs_an_operator(
+    browser, admin_user, django_assert_max_num_queries
+):
+    administrator = browser(admin_user)
+
+    def alert() -> str:
+        cache.clear()
+        page = administrator.get("/admin/").content.decode()
+        return page.partition('id="system-alert"')[2].partition("</div>")[0]
+
+    now = timezone.now()
+    assert alert() == ""  # a new installation
+    Heartbeat.objects.create(name="worker@one", at=now)
+    assert "Process beat was never seen." in alert()
+    Heartbeat.objects.create(name="beat@one", at=now - timedelta(hours=1))
+    assert "Process beat was last seen" in alert()
+    Heartbeat.objects.update(at=now)
+    assert alert() == ""
+
+    results = [Result("Clock", State.PROBLEM, "600 seconds apart").as_json()]
+    row = {"state": "problem", "since": now, "results": results}
+    SystemCheck.objects.create(name="settings", at=now, **row)
+    SystemCheck.objects.create(name="old", at=now - timedelta(hours=2), **row)
+    assert alert() == ""
+    SystemCheck.objects.create(name="stripe clock", at=now, **row)
+    assert "Problems: Clock." in alert()
+    assert SYSTEM_PAGE in alert()
+    with django_assert_max_num_queries(2):
+        find_alert()

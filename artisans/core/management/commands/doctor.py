@@ -47,7 +47,7 @@ def as_text(results: list[Result]) -> str:
 
 
 def lines_of(result: Result) -> list[str]:
-    limit = f" (limit: {result.limit})" if result.limit else ""
+    limit = f" (expected: {result.limit})" if result.limit else ""
     line = f"{result.state.upper():<8} {result.name}: {result.value}{limit}"
     is_wrong = result.state != State.OK and result.remedy
     return [line, f"{'':<8} → {result.remedy}"] if is_wrong else [line]
