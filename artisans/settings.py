@@ -113,6 +113,7 @@ MAX_DECLINES_PER_PAYMENT = env.int("MAX_DECLINES_PER_PAYMENT", default=5)
 DECLINES_PER_NETWORK_ALARM = env.int("DECLINES_PER_NETWORK_ALARM", default=10)
 PROVIDER_CALLS_AT_ONCE = env.int("PROVIDER_CALLS_AT_ONCE", default=4)
 ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
+ERASURE_KEEP_YEARS = env.int("ERASURE_KEEP_YEARS", default=10)
 
 # ---- error reports and traces: off unless set (docs/monitoring.md) ------------------------------------------
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
@@ -144,6 +145,7 @@ INSTALLED_APPS = [
     "artisans.audit",
     "artisans.notifications",
     "artisans.accounts",
+    "artisans.privacy",
     "artisans.approvals",
     "artisans.catalog",
     "orders",
@@ -363,6 +365,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=2, minute=40),
         "options": {"expires": 3600},
     },
+    "continue erasures of personal data": periodic("privacy.continue_erasures", seconds=120),
     "expire approval requests": periodic("approvals.expire", seconds=3600),
     "purge rows that are due": {
         "task": "core.purge",
@@ -370,6 +373,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
 }
+BACKUP_DIR = env.str("BACKUP_DIR", default="")
+BACKUP_KEEP = env.int("BACKUP_KEEP", default=14)
+BACKUP_MAX_HOURS = env.int("BACKUP_MAX_HOURS", default=26)
+# The server itself, if DATABASE_URL leads to a pooler.
+BACKUP_DATABASE = env.db_url("BACKUP_DATABASE_URL") if env.str("BACKUP_DATABASE_URL", default="") else None
 # Days; each rule has a minimum (artisans/core/retention.py). Orders and payments are never purged.
 RETENTION_DAYS = {
     "email_content": env.int("KEEP_EMAIL_CONTENT_DAYS", default=90),

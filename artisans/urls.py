@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("shop/", include("carts.urls")),
     path("shop/", include("payments.web.urls")),
     path("shop/", include("orders.urls")),
+    path("shop/account/data/", include("artisans.privacy.urls")),
     path("shop/account/", include("artisans.accounts.urls")),
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health_live"),

@@ -11,12 +11,14 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from artisans.core.doctor.database import clock_result
 from artisans.core.doctor.registry import Check, Result, state_if
+from artisans.core.heartbeats import restored
 from payments.gateway.access import find_access, provider_time
 from payments.gateway.connection import configured, is_configured
 from payments.metrics import count_failed_events
 from payments.models import PaymentAttempt, ReconciliationRun, WebhookEvent
 from payments.providers import registry
 from payments.providers.facts import ProviderFacts
+from payments.reconciliation.runs import reconcilable_providers
 from payments.selectors import alerts_open, reconciliation_runs_to_review
 
 LONGEST = 120  # of an error's text
@@ -130,6 +132,29 @@ def check_reconciliation() -> Iterator[Result]:
         )
 
 
+def check_restored() -> Iterator[Result]:
+    """What was paid after the backup is known to the providers only. Nothing is said of restores that are long ago."""
+    found = restored()
+    if found is None or found[0] < timezone.now() - EVENTS_SINCE:
+        return
+    at, of = found
+    whole = ReconciliationRun.objects.filter(error="", finished_at__gte=at, since__lte=of)
+    left = set(reconcilable_providers()) - set(whole.values_list("provider", flat=True))
+    time = date_format(timezone.localtime(of), "DATETIME_FORMAT")
+    yield Result(
+        _("Restored database"),
+        state_if(problem=left),
+        _("of %(time)s; not reconciled since: %(names)s") % {"time": time, "names": ", ".join(sorted(left))}
+        if left
+        else _("of %(time)s; reconciled") % {"time": time},
+        "",
+        _(
+            "Run `manage.py reconcile` with --since a day before that time: buyers may have paid for orders that the "
+            "backup does not contain (docs/backup.md)."
+        ),
+    )
+
+
 def provider_checks() -> dict[str, Check]:
     """Each provider has checks of its own, so that one that hangs does not hide the others."""
     checks = {
@@ -137,6 +162,7 @@ def provider_checks() -> dict[str, Check]:
         "failed webhook events": Check(check_failed_events),
         "provider alerts": Check(check_alerts),
         "reconciliation": Check(check_reconciliation),
+        "restored": Check(check_restored),
     }
     for facts in registry.remote_providers():
         checks[f"{facts.name} access"] = Check(partial(check_access, facts), uses_network=True, remedy=REMEDY)

@@ -71,6 +71,12 @@ ROLES: dict[str, tuple[str, ...]] = {
         "orders.change_bank_account",
         "approvals.view_approvalrequest",
     ),
+    "Privacy team": (
+        "privacy.view_erasure",
+        "privacy.erase_person",
+        "privacy.export_person",
+    ),
+    "Locked records": ("privacy.view_lockedrecord",),
     "Operators": (
         "core.view_systemcheck",
         "payments.view_webhookevent",

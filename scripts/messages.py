@@ -21,15 +21,16 @@ from scripts import unmarked
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "locale/django.pot"
 PACKAGES = ("artisans", "orders", "payments", "carts")
-# What stays English: tests, migrations, the demo's data, guides for developers, metrics and heartbeats, which operators
-# see beside those of other programs, and errors of providers, which staff and logs see beside the providers' own
-# English ones.
+# What stays English: tests, migrations, the demo's data, guides for developers; backups, metrics and heartbeats, which
+# operators see beside those of other programs; and errors of providers, which staff and logs see beside the providers'
+# own English ones.
 ENGLISH_ONLY = {
     "tests",
     "migrations",
     "demo",
     "demo.py",
     "docs",
+    "backups",
     "management",
     "setup.py",
     "heartbeats.py",

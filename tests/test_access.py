@@ -101,6 +101,10 @@ account_confirm_email                get  /shop/account/confirm-email/x:y/      
 account_reset_password_from_key_done get  /shop/account/password/reset/key/done/   200 200 200 200 200 200
 account_reset_password_from_key      get  /shop/account/password/reset/key/x-y/    200 200 200 200 200 200
 account_reset_password_done          get  /shop/account/password/reset/done/       200 200 200 200 200 200
+account_data                         get  /shop/account/data/                       login 200 200 200 200 200
+account_data_download                get  /shop/account/data/download/              login 405 405 405 405 405
+account_erase                        get  /shop/account/data/erase/                 login 200 200 200 200 200
+account_erased                       get  /shop/account/data/erased/                200 200 200 200 200 200
 health_live                          get  /health/live                             200 200 200 200 200 200
 health_ready                         get  /health/ready                            200 200 200 200 200 200
 metrics                              get  /metrics                                 404 404 404 404 404 404

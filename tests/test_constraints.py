@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import NOT_PROVIDED, CheckConstraint, F, Model
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -52,6 +53,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         {"status": "APPROVED", "decided_by": F("requested_by")},
     ),
     "approval_decided_by_somebody": ("approvals.ApprovalRequest", {"status": "APPROVED"}),
+    "erasure_state_known": ("privacy.Erasure", {"state": "x"}),
+    "erasure_source_known": ("privacy.Erasure", {"source": "x"}),
+    "erasure_done_forgets_the_person": ("privacy.Erasure", {"state": "done", "finished_at": Now()}),
+    "erasure_one_running_per_address": ("privacy.Erasure", {"address_hash": "a"}),
     "artisan_commission_at_most_all": ("catalog.Artisan", {"commission_ppm": 1_000_001}),
     "product_stock_not_negative": ("catalog.Product", {"stock": F("stock") - 1000}),
     "product_price_positive": ("catalog.Product", {"price_minor": 0}),

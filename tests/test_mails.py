@@ -23,6 +23,7 @@ from artisans.catalog.models import Artisan, Product
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
+from artisans.privacy.services import user_erase
 from orders.models import Order
 from orders.services.parcels import parcel_ship
 from orders.statuses import ParcelDecision
@@ -101,6 +102,7 @@ def causes_of_mails() -> Payment:
     account_mails(browser_client(User.objects.create_user("new@example.test", "correct-horse-1")))
     approval_mails(shopper, staff)
     setting_mails(bowl.artisan)
+    user_erase(rows.user("leaving@example.test"))
     return start(items={scarf: 1}, user=shopper)
 
 

@@ -283,7 +283,7 @@ def test_settings_and_document_list_the_rules():
     assert all(rule.kept.days > rule.minimum_days for rule in sorted_rules() if rule.minimum_days)
     text = Path(configured.BASE_DIR, "docs/retention.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| .*? \| (.*?) \|$", text, re.MULTILINE))
-    expired = {"idempotency_keys": "24 hours"}
+    expired = {"idempotency_keys": "24 hours", "locked_records": "until they expire"}
     assert rows == {
         rule.name: f"{rule.kept.days} days" if rule.kept else expired.get(rule.name, "at once")
         for rule in sorted_rules()

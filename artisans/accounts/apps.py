@@ -8,7 +8,7 @@ class AccountsConfig(AppConfig):
     verbose_name = _("People")
 
     def ready(self) -> None:
-        from artisans.accounts import checks, receivers  # noqa: F401  # each registers itself
+        from artisans.accounts import checks, personal_data, receivers  # noqa: F401  # each registers itself
         from artisans.accounts.mails import LINKS, AccountMail
         from artisans.accounts.retention import ACCOUNT_RULES
         from artisans.core.retention import register_rules

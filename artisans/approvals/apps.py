@@ -8,7 +8,7 @@ class ApprovalsConfig(AppConfig):
     verbose_name = _("Approvals")
 
     def ready(self) -> None:
-        from artisans.approvals import tasks  # noqa: F401  # registers the task by name
+        from artisans.approvals import personal_data, tasks  # noqa: F401  # each registers itself
         from artisans.approvals.mails import ApprovalMail, approval_url
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS

@@ -6,3 +6,6 @@ class AuditConfig(AppConfig):
     name = "artisans.audit"
     label = "audit"
     verbose_name = _("Audit log")
+
+    def ready(self) -> None:
+        from artisans.audit import personal_data  # noqa: F401  # registers itself

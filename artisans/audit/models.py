@@ -8,6 +8,8 @@ from artisans.core.append_only import AppendOnlyModel
 class AuditEntry(AppendOnlyModel):
     """Who did what to which object, and why. Append-only."""
 
+    personal = ("actor_name", "data")
+
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")

@@ -57,13 +57,16 @@ class Action(StrEnum):
     APPROVAL_EXPIRE = "approval.expire"
     APPROVAL_FAIL = "approval.fail"
     SETTING_CHANGE = "setting.change"
+    PERSON_ERASE = "person.erase"
+    PERSON_EXPORT = "person.export"
+    RECORD_VIEW = "record.view"
 
 
 # Operations on these are also logged as security events.
 SECURITY_SUBJECTS = frozenset(
     {
         *("account", "address", "password", "second_factor", "recovery_codes", "sessions", "token"),
-        *("setting", "approval"),
+        *("setting", "approval", "person", "record"),
     }
 )
 

@@ -6,15 +6,18 @@ A model opts in by its base class:
 
 The triggers are created after every `migrate`, because SQLite drops them when Django rebuilds a table; a check
 reports tables without them. The shop cannot disable them: a correction is another row.
+
+The erasure of a person replaces `personal` columns of single rows. The triggers accept it only for a row with a permit,
+which is written and deleted in the transaction of the change (ADR 15).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.checks import CheckMessage
-from django.db import connections, models
+from django.db import connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 REFUSE = "refuse_append_only"
@@ -25,14 +28,32 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation';
 END $$
 """
+REFUSE_UNLESS_PERMITTED = "refuse_unless_permitted"  # its arguments are the personal columns
+POSTGRES_PERMIT_FUNCTION = f"""
+CREATE OR REPLACE FUNCTION {REFUSE_UNLESS_PERMITTED}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF to_jsonb(NEW) - TG_ARGV::text[] = to_jsonb(OLD) - TG_ARGV::text[] AND EXISTS (
+        SELECT 1 FROM "{{permits}}" WHERE table_name = TG_TABLE_NAME AND row_id = OLD.id::text
+    ) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$
+"""  # noqa: S608  # names of our own
+FORMER_KINDS = ("rows", "update", "decided", "settled")  # of triggers that a later version may have replaced
+# The model of permits: `table_name`, `row_id` (text). Registered by the app that erases persons.
+PERMITS: list[type[models.Model]] = []
 
 
 class AppendOnlyModel(models.Model):
     """`undecided`: the column and value of rows that may still be updated, though not deleted. `erasable`: columns of
-    text that may be emptied later, without any other change."""
+    text that may be emptied later, without any other change. `personal`: columns that the erasure of a person may
+    replace."""
 
     undecided: ClassVar[tuple[str, str] | None] = None
     erasable: ClassVar[tuple[str, ...]] = ()
+    personal: ClassVar[tuple[str, ...]] = ()
 
     class Meta:
         abstract = True
@@ -49,24 +70,34 @@ def append_only_tables() -> list[str]:
 
 def triggers_of(table: str, vendor: str) -> dict[str, str]:
     """Name and SQL of each trigger that the table needs."""
-    on_postgres = vendor == "postgresql"
+    model, on_postgres = append_only_models()[table], vendor == "postgresql"
     events = (
         [("rows", "UPDATE OR DELETE", "")]
         if on_postgres
         else [("update", "UPDATE", ""), ("delete", "DELETE", "")]
     )
-    if condition := refused_updates(append_only_models()[table], vendor):
-        events = [("settled", "UPDATE", f"WHEN ({condition})"), ("delete", "DELETE", "")]
+    condition = refused_updates(model, vendor)
+    if condition or model.personal:
+        name, when = "permitted" if model.personal else "settled", f"WHEN ({condition})" if condition else ""
+        events = [(name, "UPDATE", when), ("delete", "DELETE", "")]
     head = f'CREATE TRIGGER "{table}_{{}}" BEFORE {{}} ON "{table}"'
     if on_postgres:
         rows = {
-            f"{table}_{name}": f"{head.format(name, event)} FOR EACH ROW {when} EXECUTE FUNCTION {REFUSE}()"
+            f"{table}_{name}": f"{head.format(name, event)} FOR EACH ROW {when} "
+            f"EXECUTE FUNCTION {refusal_of(model, name)}"
             for name, event, when in events
         }
         truncate = f"{head.format('truncate', 'TRUNCATE')} FOR EACH STATEMENT EXECUTE FUNCTION {REFUSE}()"
         return rows | {f"{table}_truncate": truncate}
     refuse = f"BEGIN SELECT RAISE(ABORT, 'rows of {table} are never changed or deleted'); END"
     return {f"{table}_{name}": f"{head.format(name, event)} {when} {refuse}" for name, event, when in events}
+
+
+def refusal_of(model: type[AppendOnlyModel], name: str) -> str:
+    """The call of PostgreSQL's function; there a WHEN cannot look for a permit."""
+    if name != "permitted":
+        return f"{REFUSE}()"
+    return f"{REFUSE_UNLESS_PERMITTED}({', '.join(repr(column) for column in model.personal)})"
 
 
 def refused_updates(model: type[AppendOnlyModel], vendor: str) -> str:
@@ -81,10 +112,39 @@ def refused_updates(model: type[AppendOnlyModel], vendor: str) -> str:
             names = f"'{{{','.join(model.erasable)}}}'::text[]"
             allowed.append(f"to_jsonb(NEW) - {names} = to_jsonb(OLD) - {names}")
         else:
-            others = {str(field.column) for field in model._meta.concrete_fields} - {*model.erasable}
-            allowed += [f'NEW."{one}" IS OLD."{one}"' for one in sorted(others)]
+            allowed += unchanged(model, model.erasable)
         refused.append(f"NOT ({' AND '.join(allowed)})")
+    if model.personal and vendor != "postgresql":
+        table, key = model._meta.db_table, model._meta.pk.column
+        permit = (
+            f'EXISTS (SELECT 1 FROM "{permit_table()}" '  # noqa: S608  # names of our own tables
+            f"WHERE table_name = '{table}' AND row_id = CAST(OLD.\"{key}\" AS TEXT))"
+        )
+        refused.append(f"NOT ({' AND '.join([permit, *unchanged(model, model.personal)])})")
     return " AND ".join(refused)
+
+
+def unchanged(model: type[AppendOnlyModel], but: tuple[str, ...]) -> list[str]:
+    """Conditions for SQLite: all columns but these keep their values."""
+    others = {str(field.column) for field in model._meta.concrete_fields} - {*but}
+    return [f'NEW."{one}" IS OLD."{one}"' for one in sorted(others)]
+
+
+def permit_table() -> str:
+    return PERMITS[0]._meta.db_table
+
+
+def personal_columns_replace(
+    model: type[AppendOnlyModel], pk: Any, changes: Mapping[str, Any], **reason: Any
+) -> None:
+    """Replace personal columns of one row, in a transaction of the caller. `reason`: further columns of the permit.
+
+    Errors: IntegrityError for a column that is not personal.
+    """
+    row_id = str(model._meta.pk.get_db_prep_value(pk, connection))
+    permit = PERMITS[0]._default_manager.create(table_name=model._meta.db_table, row_id=row_id, **reason)
+    model._base_manager.filter(pk=pk).update(**changes)
+    permit.delete()
 
 
 def needed_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
@@ -112,9 +172,7 @@ def missing_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
 def outdated_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
     """Those that an earlier release created and that would refuse what is allowed now."""
     needed, present = needed_triggers(connection), present_triggers(connection)
-    possible = {
-        f"{table}_{kind}": table for table in needed.values() for kind in ("rows", "update", "decided")
-    }
+    possible = {f"{table}_{kind}": table for table in needed.values() for kind in FORMER_KINDS}
     return {name: table for name, table in possible.items() if name in present and name not in needed}
 
 
@@ -123,6 +181,7 @@ def create_triggers(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         if missing and connection.vendor == "postgresql":
             cursor.execute(POSTGRES_FUNCTION)
+            cursor.execute(POSTGRES_PERMIT_FUNCTION.format(permits=permit_table()))
         for name, table in (missing | outdated).items():
             on = f' ON "{table}"' if connection.vendor == "postgresql" else ""
             cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{on}')  # it may exist but be disabled

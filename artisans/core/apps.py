@@ -21,6 +21,7 @@ class CoreConfig(AppConfig):
         from artisans.core.doctor.stored import check_metrics
         from artisans.core.heartbeats import heartbeat_metrics, heartbeat_report, leader_metrics
         from artisans.core.hosts import hosts_report
+        from artisans.core.idempotency import personal_data  # noqa: F401  # registers itself
         from artisans.core.idempotency.keys import EXPIRED_KEYS
         from artisans.core.metrics import SOURCES
         from artisans.core.migration_history import check_history

@@ -22,11 +22,12 @@ from prometheus_client.core import Metric
 
 from artisans.core.leases import lease_holder
 from artisans.core.metrics import gauge
-from artisans.core.models import BEAT_LEASE, Heartbeat
+from artisans.core.models import BEAT_LEASE, Heartbeat, get_or_none
 
 logger = logging.getLogger(__name__)
 
 TASK = "core.heartbeat"
+BACKUP, RESTORE = "backup", "restore"
 PROCESSES = ("beat", "worker")
 LATE_AFTER = timedelta(minutes=3)
 NIGHTLY_LATE_AFTER = timedelta(hours=26)
@@ -75,6 +76,18 @@ def heartbeat_record(name: str, *, is_success: bool = True, is_failure: bool = F
     if not rows.update(**changes, **counts):
         first = Heartbeat(name=name, runs=1, failures=int(is_failure), **changes)
         Heartbeat.objects.bulk_create([first], ignore_conflicts=True)  # another host may be first
+
+
+def restore_record(of: datetime) -> None:
+    """Note that the database was restored now from a backup of that time, which is kept as `succeeded_at`."""
+    heartbeat_record(RESTORE, is_success=False)
+    Heartbeat.objects.filter(pk=RESTORE).update(succeeded_at=of)
+
+
+def restored() -> tuple[datetime, datetime] | None:
+    """When the database was last restored, and of which time the backup was."""
+    row = get_or_none(Heartbeat.objects.filter(pk=RESTORE))
+    return (row.at, row.succeeded_at) if row and row.succeeded_at else None
 
 
 def keys_hash() -> str:
@@ -135,6 +148,7 @@ def heartbeat_metrics() -> Iterator[Metric]:
     rows = list(Heartbeat.objects.all())
     processes = {tuple(row.name.split("@", 1)): row.at.timestamp() for row in rows if "@" in row.name}
     tasks = {(row.name,): row for row in rows if row.name in periodic_tasks()}
+    backup = next((row.succeeded_at for row in rows if row.name == BACKUP), None)
     yield gauge(
         "alley_heartbeat_timestamp_seconds",
         "When beat and workers were last active.",
@@ -158,4 +172,10 @@ def heartbeat_metrics() -> Iterator[Metric]:
         "Failed runs of a periodic task since its first.",
         ["task"],
         {key: row.failures for key, row in tasks.items()},
+    )
+    yield gauge(
+        "alley_backup_last_success_timestamp_seconds",
+        "When a backup was last completed.",
+        [],
+        {(): backup.timestamp()} if backup else {},
     )

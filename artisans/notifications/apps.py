@@ -12,7 +12,7 @@ class NotificationsConfig(AppConfig):
         from artisans.core.metrics import QUEUE_LIMITS, QUEUES, SOURCES
         from artisans.core.retention import register_rules
         from artisans.core.web.health import REPORTS
-        from artisans.notifications import tasks  # noqa: F401  # registers the tasks by name
+        from artisans.notifications import personal_data, tasks  # noqa: F401  # each registers itself
         from artisans.notifications.doctor import check_failed, check_server
         from artisans.notifications.metrics import mail_backlog, mail_metrics
         from artisans.notifications.retention import MAIL_RULES

@@ -14,6 +14,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from artisans.core.personal_data import is_erased_address
 from artisans.core.queue import enqueue_after_commit, run_each
 from artisans.notifications.facts import pack
 from artisans.notifications.kinds import KINDS
@@ -46,7 +47,8 @@ class MailMessage:
 
 
 def notifications_enqueue(*messages: MailMessage) -> None:
-    """Write the emails in the current transaction and enqueue them after commit. Known keys are skipped.
+    """Write the emails in the current transaction and enqueue them after commit. Known keys are skipped, and so are
+    people whose data was erased.
 
     Errors: LookupError for a kind that no app registered.
     """
@@ -63,6 +65,7 @@ def notifications_enqueue(*messages: MailMessage) -> None:
             dedupe_key=short_key(message.key),
         )
         for message in messages
+        if not is_erased_address(message.recipient)
     ]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
     if rows:

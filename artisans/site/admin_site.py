@@ -171,6 +171,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("Users"), "group", "accounts.user"),
             link(request, gettext("Staff roles"), "badge", "auth.group"),
             link(request, gettext("Email addresses"), "alternate_email", "account.emailaddress"),
+            link(request, gettext("Personal data"), "privacy_tip", "privacy.erasure"),
+            link(request, gettext("Locked records"), "lock", "privacy.lockedrecord"),
             link(request, gettext("Audit log"), "history_edu", "audit.auditentry"),
             link(request, gettext("System"), "monitor_heart", "core.systemcheck"),
         ],

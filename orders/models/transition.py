@@ -8,6 +8,8 @@ from orders.models.parcel import Parcel
 class Transition(AppendOnlyModel):
     """One status change. Append-only."""
 
+    personal = ("cause", "actor_name")
+
     id = models.BigAutoField(primary_key=True)
     old = models.CharField(max_length=18, blank=True)
     new = models.CharField(max_length=18)

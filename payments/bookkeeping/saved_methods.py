@@ -179,13 +179,13 @@ def method_store(
     """Save the provider's method for a user, once however often it is reported. The first one becomes the
     default. A card that is saved already under another id stays the same row.
 
-    None when the provider saved it for a different customer than the user's (it is detached there again), or no longer
-    has its customer. Locks: the user.
+    None when the provider saved it for a different customer than the user's, or the account was closed (it is detached
+    there again), or no longer has its customer. Locks: the user.
     """
     user = user_lock(user_id)
     if not remote.customer_id:
         return None
-    if not customer_save(user_id, provider, remote.customer_id):
+    if not user.is_active or not customer_save(user_id, provider, remote.customer_id):
         provider_call_enqueue(
             Operation.DETACH, provider=provider, user=user, request={"method_id": remote.method_id}
         )

@@ -74,15 +74,19 @@ def find_duplicates(provider: PaymentProvider, remote: RemoteMethod) -> RemoteMe
 
 
 def execute_detach(call: ProviderCall) -> CallResult[DetachedMethod]:
-    """Detach the method. Repeating this is harmless, however late."""
-    method_id = call.secret("method_id")
+    """Detach the method, or delete the customer of a person whose data is erased. Repeating this is harmless, however
+    late."""
+    method_id, customer_id = call.secret("method_id"), call.request.get("customer_id", "")
 
     def forget(provider: PaymentProvider) -> DetachedMethod:
-        provider.detach(method_id, key=call.key)
+        if customer_id:
+            provider.forget_customer(customer_id, key=call.key)
+        else:
+            provider.detach(method_id, key=call.key)
         return DetachedMethod(method_id)
 
     result = execute_call(call, forget)
-    if result.answer:
+    if result.answer or isinstance(result.refused, CustomerNotFound):
         provider_call_finish(call, CallState.DONE)
     elif result.refused:
         refuse_detach(call, result.refused)

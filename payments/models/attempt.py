@@ -40,6 +40,7 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
 
     undecided = ("outcome", "challenged")
     erasable = ("fingerprint_hash",)
+    personal = ("last_four", "fingerprint_hash")
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
     provider = models.CharField(max_length=32, choices=provider_choices)

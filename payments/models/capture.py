@@ -13,6 +13,8 @@ from payments.statuses import DisputeStatus
 class Capture(BaseModel, AppendOnlyModel):
     """Money captured by a provider. Rows are added, never changed."""
 
+    personal = ("actor_name",)
+
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="captures")
     provider = models.CharField(max_length=32, choices=provider_choices)
     provider_capture_id = models.CharField(max_length=120)

@@ -17,6 +17,8 @@ class Receipt(BaseModel, AppendOnlyModel):
     shop. `round` increases when a receipt was reversed and the money is recorded again.
     """
 
+    personal = ("actor_name",)
+
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="receipts")
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
@@ -62,6 +64,8 @@ class ReversalReason(models.TextChoices):
 class ReceiptReversal(BaseModel, AppendOnlyModel):
     """A full reversal of a receipt: the money never arrived, or belongs to another payment. It is not a
     refund."""
+
+    personal = ("note", "actor_name")
 
     receipt = models.OneToOneField(Receipt, models.PROTECT, related_name="reversal")
     reason = models.CharField(max_length=11, choices=ReversalReason)

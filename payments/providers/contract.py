@@ -589,6 +589,12 @@ class PaymentProvider(ABC):
         """Capability SAVE: delete the method. A method that does not exist is not an error."""
         raise NotImplementedError
 
+    def forget_customer(self, customer_id: str, *, key: str) -> None:
+        """Capability SAVE: delete the customer with all saved methods; by default each method is detached. A customer
+        that does not exist is not an error."""
+        for number, method in enumerate(self.saved_methods(customer_id)):
+            self.detach(method.method_id, key=f"{key}-{number}")
+
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         """Capability WEBHOOK: verify and parse the raw request. Errors: BadSignature, CannotVerify."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from artisans.core.doctor.backups import check_backups
 from artisans.core.doctor.database import (
     check_clock,
     check_database,
@@ -50,4 +51,5 @@ CHECKS = {
     "beats": Check(check_beats),
     "hosts": Check(check_hosts),
     "retention": Check(check_retention),
+    "backups": Check(check_backups),
 }

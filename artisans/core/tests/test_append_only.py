@@ -156,6 +156,7 @@ def test_triggers_of_earlier_releases_that_refuse_more_are_dropped(monkeypatch):
     with monkeypatch.context() as earlier, connection.cursor() as cursor:
         earlier.setattr(PaymentAttempt, "undecided", None)
         earlier.setattr(PaymentAttempt, "erasable", ())
+        earlier.setattr(PaymentAttempt, "personal", ())
         refuse_all = triggers_of(table, connection.vendor)[f"{table}_{event}"]
         for name in (event, "decided"):
             cursor.execute(refuse_all.replace(f"{table}_{event}", f"{table}_{name}"))

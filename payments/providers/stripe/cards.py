@@ -122,6 +122,14 @@ class StripeCards:
             if self._owner_of(method_id):
                 raise
 
+    def forget_customer(self, customer_id: str) -> None:
+        """Stripe detaches the customer's cards. A deletion takes no idempotency key."""
+        try:
+            self._link.execute(lambda api: row_of(api.v1.customers.delete(customer_id)))
+        except Refused as refusal:
+            if refusal.code != "resource_missing":
+                raise
+
     def _with_customer(self, request: SaveRequest, save: Callable[[SaveRequest, str], T]) -> T:
         """Save for the known customer, or for a new one if it no longer exists; Stripe keeps the refusal under
         the first key, and returns a deleted customer again for the key that created it."""

@@ -246,6 +246,9 @@ class StripeProvider(PaymentProvider):
     def detach(self, method_id: str, *, key: str) -> None:
         self._cards.detach(method_id, key)
 
+    def forget_customer(self, customer_id: str, *, key: str) -> None:
+        self._cards.forget_customer(customer_id)
+
     # ---- webhooks ------------------------------------------------------------------------------------------------
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:

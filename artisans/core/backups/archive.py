@@ -1,0 +1,196 @@
+"""A backup as a folder: the dump of the database, the uploaded files, and a manifest with their checksums.
+
+    alley-20261129T020000Z/
+        manifest.json  database.dump (or database.sqlite3)  media.tar
+
+It is written under a hidden name and renamed when it is complete: every folder with this name is a whole backup.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, storages
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from artisans.core.backups.databases import (
+    BackupError,
+    database_clear,
+    database_dump,
+    database_restore,
+    dump_name,
+    is_empty,
+    other_clients,
+)
+from artisans.core.security.encryption import CannotDecrypt, decrypt, encrypt
+
+FORMAT = 1
+MANIFEST, MEDIA = "manifest.json", "media.tar"
+NAME = "alley-%Y%m%dT%H%M%SZ"
+PROOF = "A backup of the shop"  # encrypted, it shows whether the keys of a backup are known
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`at`: when the dump began. `files`: by name, size in bytes and SHA-256. `proof`: a known text, encrypted."""
+
+    at: str
+    version: str
+    database: str
+    migrations: list[str]
+    files: dict[str, tuple[int, str]]
+    proof: str
+    format: int = FORMAT
+
+    @property
+    def time(self) -> datetime:
+        return datetime.fromisoformat(self.at)
+
+
+def backup_make(folder: Path, *, keep: int) -> Path:
+    """Make a backup in this folder, then delete all but the newest ones. Returns its path.
+
+    Errors: BackupError, OSError such as a full disk; then no backup was added and none deleted.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with only_one(folder):
+        at = timezone.now()
+        target = folder / at.strftime(NAME)
+        partial = folder / f".{target.name}.partial"
+        partial.mkdir(mode=0o700)
+        try:
+            database_dump(partial / dump_name())
+            media_pack(partial / MEDIA)
+            write_manifest(partial, at)
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        for old in [*backups_in(folder)[: -max(keep, 1)], *folder.glob(".alley-*.partial")]:
+            shutil.rmtree(old)
+    return target
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Errors: BackupError while another process makes a backup there."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupError(f"Another backup to {folder} is in progress.") from None
+        yield
+
+
+def backups_in(folder: Path) -> list[Path]:
+    """The oldest first."""
+    return sorted(path.parent for path in folder.glob(f"alley-*/{MANIFEST}"))
+
+
+def media_pack(target: Path) -> None:
+    """Uploaded files, after the dump: whatever it names exists. Nothing for a storage that is not a folder."""
+    if isinstance(storages["default"], FileSystemStorage):
+        with tarfile.open(target, "w") as archive:
+            if (root := Path(settings.MEDIA_ROOT)).is_dir():
+                archive.add(root, arcname=".")
+
+
+def write_manifest(folder: Path, at: datetime) -> None:
+    files = {path.name: (path.stat().st_size, digest_of(path)) for path in sorted(folder.iterdir())}
+    version = ".".join(map(str, connection.get_database_version()))
+    manifest = Manifest(
+        at=at.isoformat(),
+        version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
+        database=f"{connection.vendor} {version}",
+        migrations=sorted(".".join(key) for key in MigrationRecorder(connection).applied_migrations()),
+        files=files,
+        proof=encrypt(PROOF),
+    )
+    path = folder / MANIFEST
+    path.write_text(json.dumps(asdict(manifest), indent=1))
+    for written in folder.iterdir():
+        written.chmod(0o600)
+        with written.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ---- restoring -------------------------------------------------------------------------------------------------
+
+
+def backup_verify(folder: Path) -> Manifest:
+    """Read the manifest and compare all files with it. Errors: BackupError."""
+    try:
+        values: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise BackupError(f"{folder} is not a backup: {error}") from None
+    if values.get("format") != FORMAT:
+        raise BackupError("The backup was made by a newer version of the shop; restore it with that version.")
+    manifest = Manifest(**values)
+    for name, (size, digest) in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size or digest_of(path) != digest:
+            raise BackupError(
+                f"{path} is missing or damaged: it differs from its checksum. Use another copy."
+            )
+    return manifest
+
+
+def check_restorable(manifest: Manifest, *, is_replacing: bool) -> None:
+    """Errors: BackupError; nothing was changed."""
+    vendor = manifest.database.partition(" ")[0]
+    if vendor != connection.vendor:
+        raise BackupError(f"The backup is one of {vendor}, but DATABASE_URL leads to {connection.vendor}.")
+    known = {".".join(key) for key in MigrationLoader(None, ignore_no_migrations=True).disk_migrations or ()}
+    if set(manifest.migrations) - known:
+        raise BackupError(
+            f"The backup was made by version {manifest.version} of the shop, which is newer than this one "
+            f"({settings.SPECTACULAR_SETTINGS['VERSION']}). Install that version first."
+        )
+    try:
+        decrypt(manifest.proof)
+    except CannotDecrypt:
+        raise BackupError(
+            "ENCRYPTION_KEYS lacks the key of this backup, without which bank accounts, saved cards and second factors "
+            "in it cannot be read. Add the key that the shop had when the backup was made."
+        ) from None
+    if not is_empty() and not is_replacing:
+        raise BackupError(
+            "The database is not empty. Set DATABASE_URL to a new, empty one, or repeat the command with --replace, "
+            "which deletes everything in it."
+        )
+    if others := other_clients():
+        raise BackupError(
+            f"The database has other connections ({others}). Stop the web servers, workers and beat, and close other "
+            "clients."
+        )
+
+
+def backup_restore(folder: Path, manifest: Manifest, *, jobs: int, with_media: bool) -> None:
+    """Replace the database and add the uploaded files. The caller has checked that this is wanted.
+
+    Errors: BackupError; the database may then be empty or incomplete, and the command can be repeated.
+    """
+    if not is_empty():
+        database_clear()
+    database_restore(folder / dump_name(), jobs=jobs)
+    if with_media and MEDIA in manifest.files:
+        Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
+        with tarfile.open(folder / MEDIA) as archive:
+            archive.extractall(settings.MEDIA_ROOT, filter="data")

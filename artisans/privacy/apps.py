@@ -1,0 +1,21 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PrivacyConfig(AppConfig):
+    name = "artisans.privacy"
+    label = "privacy"
+    verbose_name = _("Privacy")
+
+    def ready(self) -> None:
+        from artisans.core.append_only import PERMITS
+        from artisans.core.retention import register_rules
+        from artisans.notifications import kinds
+        from artisans.privacy import personal_data, tasks  # noqa: F401  # each registers itself
+        from artisans.privacy.mails import PrivacyMail
+        from artisans.privacy.models import ErasurePermit
+        from artisans.privacy.retention import PRIVACY_RULES
+
+        PERMITS.append(ErasurePermit)
+        kinds.register(PrivacyMail)
+        register_rules(*PRIVACY_RULES)

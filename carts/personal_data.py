@@ -1,0 +1,45 @@
+"""What carts store about a buyer (artisans/core/personal_data.py)."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Q
+
+from artisans.core.personal_data import COLLECTORS, Holding, Person, register
+from carts.models import Cart
+
+
+def carts_of(person: Person) -> Q:
+    """Also carts of guests who entered the address but did not order."""
+    own = Q(user=person.user_id) if person.user_id else Q()
+    found = Q(order__in=person.of("orders")) | Q(user=None, draft__email__in=person.addresses)
+    return own | found if person.user_id else found
+
+
+def find_carts(person: Person) -> Iterable[UUID]:
+    return Cart.objects.filter(carts_of(person)).values_list("pk", flat=True)
+
+
+HOLDINGS = (
+    Holding(
+        "carts.CartItem",
+        "cart_items",
+        lambda person: Q(cart__in=person.of("carts")),
+        export=("cart_id", "product_id", "product__name", "quantity", "created_at"),
+        is_deleted=True,
+    ),
+    Holding(
+        "carts.Cart",
+        "carts",
+        lambda person: Q(pk__in=person.of("carts")),
+        export=("id", "created_at", "status", "draft"),
+        clear={"draft": lambda person, stored: {}},
+    ),
+)
+IMPERSONAL = {
+    "carts.Cart": {"token_hash", "status", "currency"},
+    "carts.CartItem": {"seen_currency"},
+}
+
+register(*HOLDINGS, impersonal=IMPERSONAL)
+COLLECTORS["carts"] = find_carts

@@ -1,0 +1,167 @@
+"""What orders store about a buyer: how it is found, exported and erased (artisans/core/personal_data.py)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from artisans.core.personal_data import (
+    ACTIONS,
+    COLLECTORS,
+    LEGAL_RECORDS,
+    REFUSALS,
+    Holding,
+    LegalRecord,
+    Person,
+    register,
+    replaced_address,
+)
+from orders.addresses import address_read
+from orders.models import Order, Parcel
+from orders.statuses import ORDERS_UNSHIPPED, PARCELS_UNSHIPPED, OrderStatus, ParcelStatus
+
+UNDER_WAY = (*PARCELS_UNSHIPPED, ParcelStatus.SHIPPED)
+
+
+def country_only(person: Person, stored: Any) -> dict[str, str]:
+    country = address_read(stored).get("country", "")
+    return {"country": country} if country else {}
+
+
+HOLDINGS = (
+    Holding(
+        "orders.Order",
+        "orders",
+        lambda person: Q(pk__in=person.of("orders")),
+        export=(
+            *("id", "order_number", "created_at", "status", "payment_status", "email", "phone"),
+            *("shipping_address", "billing_address", "delivery_note", "mailbox_confirmed_at", "currency"),
+            *(
+                "subtotal_minor",
+                "tax_minor",
+                "shipping_minor",
+                "total_minor",
+                "received_minor",
+                "refunded_minor",
+            ),
+        ),
+        clear={
+            "email": replaced_address,
+            "phone": "",
+            "shipping_address": country_only,
+            "billing_address": country_only,
+            "delivery_note": "",
+            "network": "",
+        },
+        identify=("email", "phone", "shipping_address", "billing_address"),
+    ),
+    Holding(
+        "orders.OrderLine",
+        "order_items",
+        lambda person: Q(order__in=person.of("orders")),
+        export=(
+            *("order_id", "product_name", "artisan_name", "quantity", "currency", "unit_price_minor"),
+            *("line_total_minor", "tax_minor", "refunded_quantity"),
+        ),
+    ),
+    Holding(
+        "orders.Parcel",
+        "parcels",
+        lambda person: Q(order__in=person.of("orders")),
+        export=("order_id", "number", "status", "carrier", "tracking"),
+        clear={"tracking": ""},
+    ),
+    Holding(
+        "orders.OrderTransition",
+        "order_history",
+        lambda person: Q(order__in=person.of("orders")),
+        export=("order_id", "at", "old", "new", "cause"),
+        scrub=("cause", "actor_name"),
+    ),
+    Holding(
+        "orders.ParcelTransition",
+        "parcel_history",
+        lambda person: Q(parcel__in=person.of("parcels")),
+        export=("parcel_id", "at", "old", "new", "cause"),
+        scrub=("cause", "actor_name"),
+    ),
+)
+IMPERSONAL = {
+    "orders.Order": {"order_number", "status", "payment_status", "currency"},
+    "orders.OrderLine": {"product_name", "artisan_name", "currency"},
+    "orders.Parcel": {"status", "currency", "carrier", "instruction"},
+    "orders.OrderTransition": {"old", "new"},
+    "orders.ParcelTransition": {"old", "new"},
+    "orders.StoreRules": {
+        *("name", "support_email", "currency", "country", "account_holder", "account_iban", "account_bic"),
+        *("account_bank", "check_payee", "check_address"),  # the shop's own
+    },
+}
+
+
+def orders_of(person: Person) -> QuerySet[Order]:
+    """Orders of the account, and guest orders of the addresses."""
+    own = Q(user=person.user_id) if person.user_id else Q()
+    guest = Q(user=None, email__in=person.addresses)
+    return Order.objects.filter(own | guest if person.user_id else guest).order_by("created_at")
+
+
+def find_orders(person: Person) -> Iterable[UUID]:
+    return orders_of(person).values_list("pk", flat=True)
+
+
+def find_order_numbers(person: Person) -> Iterable[str]:
+    return orders_of(person).values_list("order_number", flat=True)
+
+
+def find_parcels(person: Person) -> Iterable[UUID]:
+    return Parcel.objects.filter(Q(order__in=person.of("orders"))).values_list("pk", flat=True)
+
+
+def order_links_revoke(person: Person) -> None:
+    """Once per order: until its address is replaced."""
+    Order.objects.filter(Q(pk__in=person.of("orders"))).exclude(email=person.alias).update(
+        token_version=F("token_version") + 1
+    )
+
+
+def buyer_refusals(person: Person) -> Iterator[str]:
+    orders = Order.objects.filter(Q(pk__in=person.of("orders")))
+    under_way = Parcel.objects.filter(Q(order__in=person.of("orders")), status__in=UNDER_WAY).values("order")
+    for order in orders.exclude(status=OrderStatus.DELIVERED).order_by("created_at"):
+        number = {"number": order.order_number}
+        if order.status == OrderStatus.PENDING:
+            yield _("Order %(number)s is not paid yet. Pay it, cancel it, or wait until it expires.") % number
+        elif order.status in ORDERS_UNSHIPPED:
+            yield _("Order %(number)s is being prepared.") % number
+    for order in orders.filter(pk__in=under_way, status__in=[OrderStatus.SHIPPED, OrderStatus.DELIVERED]):
+        yield _("A parcel of order %(number)s is on its way.") % {"number": order.order_number}
+    for order in orders:
+        if order.refund_due:
+            yield _("A refund for order %(number)s is due.") % {"number": order.order_number}
+
+
+def artisan_refusals(person: Person) -> Iterator[str]:
+    """Parcels that the person still has to ship as an artisan."""
+    parcels = Parcel.objects.filter(Q(artisan__in=person.of("artisans")), status__in=UNDER_WAY)
+    for number in parcels.order_by("order__created_at").values_list("order__order_number", flat=True):
+        yield _("The artisan’s parcel of order %(number)s is not delivered yet.") % {"number": number}
+
+
+def invoice_records(person: Person) -> Iterator[LegalRecord]:
+    """The buyer as named on invoices: name and address of each order for which money was received."""
+    paid = Order.objects.filter(Q(pk__in=person.of("orders")), received_minor__gt=0).exclude(
+        email=person.alias
+    )
+    for order in paid.order_by("created_at"):
+        content = {"order_number": order.order_number, "billing_address": order.billing_address}
+        yield LegalRecord(f"orders.Order:{order.pk}", content, (order.paid_at or order.created_at).date())
+
+
+register(*HOLDINGS, impersonal=IMPERSONAL)
+COLLECTORS.update({"orders": find_orders, "order_numbers": find_order_numbers, "parcels": find_parcels})
+REFUSALS.extend([buyer_refusals, artisan_refusals])
+ACTIONS.append(order_links_revoke)
+LEGAL_RECORDS.append(invoice_records)

@@ -1,0 +1,189 @@
+"""Backup and restore: a drill in which an hour of sales is lost, and what is refused on the way."""
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from artisans.core.backups import archive
+from artisans.core.backups.archive import backups_in
+from artisans.core.doctor.backups import check_backups
+from artisans.core.doctor.registry import State
+from artisans.core.heartbeats import BACKUP
+from artisans.core.models import Heartbeat
+from orders.models import Order
+from payments.doctor import check_restored
+from payments.gateway.payments import payment_ensure_at_provider, payment_sync
+from payments.methods import PaymentMethod
+from payments.models import Payment, ReconciliationRun
+from payments.reconciliation.runs import Kind
+from payments.tests.factories import start
+from scripts.services import postgres_programs
+from tests.invariants import check_invariants
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def folder(settings, tmp_path, monkeypatch) -> Path:
+    settings.BACKUP_DIR = str(tmp_path / "backups")
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MEDIA_ROOT.mkdir()
+    settings.STORAGES = settings.STORAGES | {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    }
+    if connection.vendor == "postgresql":
+        monkeypatch.setenv("PATH", f"{postgres_programs()}:{os.environ['PATH']}")
+    return Path(settings.BACKUP_DIR)
+
+
+def make(folder: Path) -> Path:
+    call_command("backup")
+    return backups_in(folder)[-1]
+
+
+def start_at_stripe(shopper) -> Payment:
+    with transaction.atomic():
+        payment = start(PaymentMethod.CREDIT_CARD, user=shopper)
+    payment_ensure_at_provider(payment)
+    return payment
+
+
+def session_make() -> None:
+    Session.objects.create(session_key="s", session_data="", expire_date=timezone.now() + timedelta(days=1))
+
+
+def paid(stripe, shopper) -> Payment:
+    payment = start_at_stripe(shopper)
+    stripe.pay(payment, "visa")
+    return payment_sync(payment.pk, cause="test").payment
+
+
+def test_hour_of_sales_is_lost_restored_and_reconciled(folder, settings, shopper, stripe, capsys):
+    settings.MAX_OPEN_ORDERS = 10
+    earlier, open_then = paid(stripe, shopper), start_at_stripe(shopper)
+    picture = settings.MEDIA_ROOT / "bowl.webp"
+    picture.write_bytes(b"a picture")
+    session_make()
+    backup = make(folder)
+    stripe.pay(open_then, "visa")
+    lost = paid(stripe, shopper)
+    picture.unlink()
+
+    call_command("restore", str(backup), "--replace")
+
+    assert not Order.objects.filter(pk=lost.order_id).exists()
+    assert (picture.read_bytes(), Session.objects.count()) == (b"a picture", 0)
+    check_invariants()
+    [line] = check_restored()
+    assert (line.state, "stripe" in line.value) == (State.PROBLEM, True)
+    assert "reconcile --since" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        call_command("reconcile", "--provider", "stripe", until=timezone.now() + timedelta(minutes=1))
+    run = ReconciliationRun.objects.get(provider="stripe")
+    [missing] = run.differences
+    assert missing["kind"] == Kind.MISSING_HERE
+    assert str(lost.pk) in missing["detail"]
+    assert run.synced_count == 1
+    for payment in (earlier, open_then):
+        payment.refresh_from_db()
+        assert payment.received_minor == payment.amount_minor
+    check_invariants()
+    [line] = check_restored()
+    assert line.state == State.OK
+
+
+def test_backups_are_counted_dated_and_readable_by_their_owner_only(folder, settings, time_machine):
+    [line] = check_backups()
+    assert (line.state, line.value) == (State.WARNING, "never made")
+    settings.BACKUP_KEEP = 2
+    begin = timezone.now()
+    for hours in range(3):
+        time_machine.move_to(begin + timedelta(hours=hours), tick=False)
+        last = make(folder)
+    [line] = check_backups()
+    assert line.state == State.OK
+
+    assert len(backups_in(folder)) == 2
+    assert {oct(path.stat().st_mode & 0o777) for path in last.iterdir()} == {"0o600"}
+    assert not [path for path in folder.iterdir() if path.name.endswith(".partial")]
+    text = "".join(path.read_text() for path in last.glob("*.json"))
+    assert settings.SECRET_KEY not in text
+    time_machine.move_to(begin + timedelta(hours=30), tick=False)
+    [line] = check_backups()
+    assert line.state == State.WARNING
+    call_command("backup", "--record-only")
+    assert Heartbeat.objects.get(pk=BACKUP).runs == 4
+
+
+def test_backup_that_fails_deletes_no_earlier_one_and_leaves_nothing(folder, settings, monkeypatch):
+    settings.BACKUP_KEEP = 1
+    earlier = make(folder)
+
+    def fail(target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(archive, "media_pack", fail)
+    with pytest.raises(CommandError, match="No space left"):
+        call_command("backup")
+
+    assert [path for path in folder.iterdir() if path.is_dir()] == [earlier]
+    with archive.only_one(folder), pytest.raises(CommandError, match="in progress"):
+        call_command("backup")
+    settings.BACKUP_DIR = ""
+    with pytest.raises(CommandError, match="BACKUP_DIR"):
+        call_command("backup")
+
+
+def test_unfit_backups_are_refused_and_change_nothing(folder, settings, shopper, monkeypatch, capsys):
+    backup = make(folder)
+    with pytest.raises(CommandError, match="not empty"):
+        call_command("restore", str(backup))
+    call_command("restore", str(backup), "--verify")
+    assert "is complete" in capsys.readouterr().out
+    manifest = json.loads((backup / "manifest.json").read_text())
+    wrong = {
+        "newer": {"migrations": [*manifest["migrations"], "orders.0999_next"]},
+        "newer version": {"format": 2},
+        "leads to": {"database": "oracle 19"},
+        "lacks the key": {"proof": "gAAAAA"},
+        "damaged": {"files": {"media.tar": [1, "0"]}},
+    }
+    for text, change in wrong.items():
+        (backup / "manifest.json").write_text(json.dumps(manifest | change))
+        with pytest.raises(CommandError, match=text):
+            call_command("restore", str(backup), "--replace")
+    (backup / "manifest.json").unlink()
+    with pytest.raises(CommandError, match="not a backup"):
+        call_command("restore", str(backup), "--replace")
+    for arguments in ([], [str(backup), "--record", "2026-11-29T13:59+00:00"]):
+        with pytest.raises(CommandError, match="Name the folder"):
+            call_command("restore", *arguments)
+    shopper.refresh_from_db()
+    session_make()
+
+    call_command("restore", "--record", "2026-11-29T13:59+00:00")
+
+    assert not Session.objects.exists()
+    assert "Restored as of 2026-11-29 13:59 UTC" in capsys.readouterr().out
+
+
+@pytest.mark.postgresql
+def test_shop_has_to_be_stopped_and_a_missing_program_is_named(folder, monkeypatch):
+    backup = make(folder)
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        with pytest.raises(CommandError, match=r"other connections \(1\)"):
+            call_command("restore", str(backup), "--replace")
+    other.close()
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("artisans.core.backups.databases.INSTALLED", Path("/nowhere"))
+    with pytest.raises(CommandError, match="pg_dump is missing"):
+        call_command("backup")
