@@ -7,7 +7,7 @@ from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
 from artisans.core.retention import purge
 from orders.retention import HELD_LINES
 from payments.bookkeeping.attempts import challenges_expire, decline_alarms_resolve
-from payments.bookkeeping.deployment import held_lines_fill, paid_at_fill
+from payments.bookkeeping.deployment import JUST_NOW, WITHIN, held_lines_fill, paid_at_fill
 from payments.bookkeeping.provider_calls import provider_calls_due
 from payments.gateway.access import check_provider_access, providers_alerted, providers_to_check
 from payments.gateway.operations import provider_call_execute
@@ -27,7 +27,7 @@ def expire_orders_task() -> None:
     """Periodic: overdue orders whose payment no provider has to cancel first; then the holds that have ended."""
     run_each(orders_due_to_expire(is_remote=False), order_expire_by_id, event="order_expire_failed")
     purge(HELD_LINES)
-    held_lines_fill()
+    held_lines_fill(JUST_NOW)
 
 
 @shared_task(name="payments.expire_orders_at_providers")
@@ -115,4 +115,5 @@ def reconcile_task() -> None:
     run_each(reconcilable_providers(), reconcile, event="reconciliation_failed")
     reconcile_unregistered()
     paid_at_fill()
+    held_lines_fill(WITHIN)
     challenges_expire()
