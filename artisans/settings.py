@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -53,6 +55,37 @@ def secret_key() -> str:
     if generated.exists():
         return generated.read_text().strip()
     raise ImproperlyConfigured("Set SECRET_KEY to 50 or more random characters, or start with `make run`.")
+
+
+def s3_storage(bucket: str) -> tuple[dict[str, Any], str]:
+    """The storage of uploaded files on S3 or a service that understands it, and the address of the bucket."""
+    if find_spec("storages") is None:
+        raise ImproperlyConfigured(
+            "MEDIA_S3_BUCKET is set, but its packages are missing: "
+            "pip install --require-hashes -r requirements-s3.lock"
+        )
+    endpoint = env.str("MEDIA_S3_ENDPOINT", default="").rstrip("/")
+    region = env.str("MEDIA_S3_REGION", default="us-east-1")
+    domain = env.str("MEDIA_S3_DOMAIN", default="")
+    is_private = flag("MEDIA_S3_PRIVATE")
+    address = f"{endpoint}/{bucket}/" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com/"
+    if domain and not is_private:
+        address = f"https://{domain}/"
+    options = {
+        "bucket_name": bucket,
+        "endpoint_url": endpoint or None,
+        "region_name": region,
+        "access_key": env.str("MEDIA_S3_ACCESS_KEY", default="") or None,
+        "secret_key": env.str("MEDIA_S3_SECRET_KEY", default="") or None,
+        "path_style": bool(endpoint),
+        "base_url": "" if is_private else address,
+    }
+    return {"BACKEND": "artisans.core.media.S3Media", "OPTIONS": options}, address
+
+
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 # ---- the shop ----------------------------------------------------------------------------------------------
@@ -519,10 +552,14 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(VAR_DIR / "media"))()
 SERVE_MEDIA = flag("SERVE_MEDIA", default=DEMO or DEBUG)
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+MEDIA_S3_BUCKET = env.str("MEDIA_S3_BUCKET", default="")
+if MEDIA_S3_BUCKET:
+    STORAGES["default"], MEDIA_URL = s3_storage(MEDIA_S3_BUCKET)
+    SERVE_MEDIA = False
 
 # ---- language and time -----------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
@@ -536,7 +573,7 @@ FORMAT_MODULE_PATH = ["artisans.formats"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
+        "img-src": ["'self'", "data:", *([origin_of(MEDIA_URL)] if MEDIA_S3_BUCKET else [])],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],

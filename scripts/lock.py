@@ -16,7 +16,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("requirements", "requirements-sentry", "requirements-otel")  # of .txt and .lock files
+NAMES = (
+    "requirements",
+    "requirements-sentry",
+    "requirements-otel",
+    "requirements-s3",
+)  # of .txt and .lock files
 UV = "uv==0.13.9"
 TESTS_ONLY = {"pytest-django", "factory-boy"}  # in requirements.txt, but no shop needs them
 HEADER = """\

@@ -26,7 +26,7 @@ is_installed() { # the tools for developers include what the shop needs
     [ "$stamp" = .venv/installed ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(sum_of requirements.txt)" ]
 }
 
-all="requirements.txt requirements-test.txt requirements-dev.txt requirements-sentry.txt requirements-otel.txt"
+all="requirements.txt requirements-test.txt requirements-dev.txt requirements-sentry.txt requirements-otel.txt requirements-s3.txt"
 stamp=".venv/installed${1:+-$1}"
 requirements=requirements.txt
 [ "${1:-}" = dev ] && requirements=$all

@@ -16,7 +16,7 @@ from scripts.check import CHECKS
 ROOT = settings.BASE_DIR
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 VERSIONS = ("3.11", "3.12", "3.13")
-KINDS = ("", "-test", "-dev", "-sentry", "-otel")  # of requirements
+KINDS = ("", "-test", "-dev", "-sentry", "-otel", "-s3")  # of requirements
 
 
 def test_the_oldest_python_is_the_same_everywhere():

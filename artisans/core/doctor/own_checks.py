@@ -19,6 +19,7 @@ from artisans.core.doctor.environment import (
     check_proxy,
 )
 from artisans.core.doctor.hosts import check_beats, check_hosts
+from artisans.core.doctor.media import check_media
 from artisans.core.doctor.processes import check_processes, check_queues, check_settings
 from artisans.core.doctor.registry import Check
 from artisans.core.doctor.retention import check_retention
@@ -34,6 +35,7 @@ CHECKS = {
     "files of metrics": Check(check_metric_files),
     "reverse proxy": Check(check_proxy, uses_network=True),
     "cache": Check(check_cache, uses_network=True),
+    "storage of pictures": Check(check_media, uses_network=True),
     "message broker": Check(
         check_broker,
         uses_network=True,

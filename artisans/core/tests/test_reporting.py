@@ -221,7 +221,8 @@ WITHOUT = """
 import django, sys
 django.setup()
 import artisans.urls
-optional = "sentry_sdk", "opentelemetry.instrumentation", "opentelemetry.exporter"  # redis imports some of the others
+optional = "boto3", "storages", "sentry_sdk", "opentelemetry.instrumentation", "opentelemetry.exporter"
+# redis imports some of the others of OpenTelemetry
 print([name for name in sys.modules if name.startswith(optional)])
 """
 
