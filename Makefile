@@ -1,14 +1,14 @@
 # Commands of this repository, implemented in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-fast compat coverage check bench storm screenshots format hooks messages openapi docs lock clean
+.PHONY: help setup run test test-fast compat coverage check bench storm deploy-test screenshots format hooks messages openapi docs lock clean
 
 # Keep byte code with all other generated files, in var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: ## Install the development tools into .venv
 	@scripts/setup.sh dev
@@ -37,6 +37,9 @@ bench: setup ## Measure orders, reads and webhooks against a minimal baseline (O
 
 storm: setup ## Stress tests: random orders, failing provider endpoints, faults and process kills (ROUNDS=100 SEED=1)
 	@.venv/bin/python -m scripts.storm
+
+deploy-test: setup ## Follow docs/deployment.md on an empty server: install, sell, upgrade, stop (as root on Linux; ARGS=units)
+	@.venv/bin/python -m scripts.deploy_test $(ARGS)
 
 format: setup ## Format the code and apply the linter's fixes
 	@.venv/bin/python -m ruff format --quiet

@@ -78,9 +78,9 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def postgres_server(*settings: str) -> Iterator[Server]:
+def postgres_server(*settings: str, port: int = 0) -> Iterator[Server]:
     """The server itself; each of `settings` is a line of postgresql.conf, such as "max_connections=20"."""
-    programs, port, password = postgres_programs(), free_port(), secrets.token_hex(16)
+    programs, port, password = postgres_programs(), port or free_port(), secrets.token_hex(16)
     with temporary_folder("postgres") as folder:
         (folder / "password").write_text(password)
         run_as_other = unprivileged(folder)
@@ -120,8 +120,8 @@ def redis() -> Iterator[str]:
 
 
 @contextmanager
-def redis_server() -> Iterator[Server]:
-    port = free_port()
+def redis_server(*, port: int = 0) -> Iterator[Server]:
+    port = port or free_port()
     url = f"redis://127.0.0.1:{port}/0"
     with temporary_folder("redis") as folder:
         argv = [

@@ -1,6 +1,7 @@
 """The files of deploy/ are valid and agree with the shop; `make deploy-test` runs what they say."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -143,3 +144,14 @@ def test_every_process_of_the_shop_has_a_unit_and_a_service():
         f"TimeoutStopSec={longest + 10}\n" in (DEPLOY / f"systemd/alley-{name}.service").read_text()
         for name in workers
     )
+
+
+def test_guide_leads_to_a_shop_that_sells():
+    """With systemd, without Caddy and downloads; `make deploy-test` is the long form."""
+    if os.geteuid() != 0 or sys.platform != "linux":
+        pytest.skip(
+            "Run as root on Linux: the test starts processes as another user, in namespaces of its own."
+        )
+    argv = [sys.executable, "-m", "scripts.deploy_test", "short"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
