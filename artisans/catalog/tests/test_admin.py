@@ -1,4 +1,10 @@
+import errno
+import io
+
 import pytest
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product, StockMove
@@ -166,3 +172,20 @@ def test_count_is_refused_without_the_displayed_stock(catalog_client, bowl, seen
     assert "nothing was saved" in answer.text
     bowl.refresh_from_db()
     assert bowl.stock == 10
+
+
+def test_upload_to_a_full_disk_changes_nothing(catalog_client, monkeypatch):
+    def fail(*args: object, **kwargs: object):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(default_storage, "save", fail)
+    catalog_client.raise_request_exception = False
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    image = SimpleUploadedFile("jug.png", picture.getvalue(), "image/png")
+
+    answer = catalog_client.post("/admin/catalog/product/add/", form(picture=image))
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert not Product.objects.exists()
+    assert not StockMove.objects.exists()

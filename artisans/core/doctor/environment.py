@@ -1,4 +1,4 @@
-"""Checks of what is around this process: disks, files of metrics, the reverse proxy, cache, broker and certificate."""
+"""Checks of what is around this process: keys, disks, files of metrics, reverse proxy, cache, broker, certificate."""
 
 import secrets
 import shutil
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from artisans.core.doctor.registry import Result, State, state_if
 from artisans.core.security.proxy import proxy_problem
+from artisans.core.security.reencryption import unreadable_columns
 
 GIB = 1024**3
 # Of a disk that are free: both percent and bytes.
@@ -124,4 +125,17 @@ def check_certificate() -> Iterator[Result]:
         _(
             "The proxy should renew it by itself a month before: see its log, and that ports 80 and 443 reach it."
         ),
+    )
+
+
+def check_encryption_keys() -> Iterator[Result]:
+    columns = list(unreadable_columns())
+    yield Result(
+        _("Encryption keys"),
+        state_if(problem=columns),
+        _("no key opens values of %(columns)s") % {"columns": ", ".join(columns)}
+        if columns
+        else _("open the newest values"),
+        "",
+        _("Add the key that encrypted them at the end of ENCRYPTION_KEYS, then run `manage.py reencrypt`."),
     )

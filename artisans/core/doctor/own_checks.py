@@ -15,6 +15,7 @@ from artisans.core.doctor.environment import (
     check_cache,
     check_certificate,
     check_disk_space,
+    check_encryption_keys,
     check_metric_files,
     check_proxy,
 )
@@ -31,6 +32,7 @@ CHECKS = {
     "indexes": Check(check_indexes),
     "database clock": Check(check_clock),
     "settings": Check(check_settings),
+    "encryption keys": Check(check_encryption_keys),
     "disk space": Check(check_disk_space),
     "files of metrics": Check(check_metric_files),
     "reverse proxy": Check(check_proxy, uses_network=True),

@@ -25,6 +25,7 @@ from artisans.core.security.encryption import (
 )
 
 BATCH = 500
+NEWEST = 20
 # Model and column. Every encrypted text in it is replaced, along with its hash in "<name>_hash".
 ENCRYPTED_JSON: set[tuple[str, str]] = {("mfa.Authenticator", "data")}
 
@@ -53,6 +54,25 @@ def reencrypt() -> Iterator[Tally]:
     for label, name in sorted(ENCRYPTED_JSON):
         if label.partition(".")[0] in apps.app_configs:
             yield reencrypt_json(apps.get_model(label), name)
+
+
+def unreadable_columns() -> Iterator[str]:
+    """Columns with a value, among those of their newest rows, that no key decrypts."""
+    for model in apps.get_models():
+        for column in model._meta.concrete_fields:
+            is_json = (model._meta.label, column.name) in ENCRYPTED_JSON
+            if is_json or isinstance(column, EncryptedTextField):
+                newest = model._base_manager.order_by("-pk").values_list(column.attname, flat=True)[:NEWEST]
+                if any(map(is_unreadable, newest)):
+                    yield f"{model._meta.label}.{column.name}"
+
+
+def is_unreadable(value: Any) -> bool:
+    try:
+        renewed(value)
+    except CannotDecrypt:
+        return True
+    return False
 
 
 def reencrypt_column(model: type[models.Model], column: EncryptedTextField) -> Tally:

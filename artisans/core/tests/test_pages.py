@@ -1,5 +1,6 @@
 """Every response: a request id, security headers, and error pages that say whether anything was charged."""
 
+import errno
 import gzip
 import io
 import json
@@ -11,6 +12,7 @@ from django.test import Client
 
 from artisans.core.logs import JsonFormatter
 from artisans.core.security import proxy
+from artisans.core.security.encryption import CannotDecrypt
 from tests.html import page
 
 pytestmark = pytest.mark.django_db
@@ -169,18 +171,26 @@ def test_500_page_shows_no_internals(client, monkeypatch):
     assert answer["X-Request-Id"] in answer.content.decode()
 
 
-def test_unavailable_database_is_a_503_page(client, monkeypatch):
-    def away(*args: object, **kwargs: object):
-        raise OperationalError("no route to secret-host")
-
-    monkeypatch.setattr("artisans.catalog.views.products_found", away)
+def test_outage_is_a_503_page(client, monkeypatch):
+    """Of the database, of the disk, or because an encryption key is missing. Other errors are a 500."""
+    errors = {
+        OperationalError("no route to secret-host"): 503,
+        OSError(errno.ENOSPC, "No space left on secret-host"): 503,
+        OSError(errno.EDQUOT, "Quota exceeded of secret-host"): 503,
+        CannotDecrypt(): 503,
+        OSError(errno.EPERM, "Not permitted by secret-host"): 500,
+    }
     client.raise_request_exception = False
+    for error, status in errors.items():
 
-    answer = client.get("/")
+        def fail(*args: object, error=error, **kwargs: object):
+            raise error
 
-    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert "nothing was charged" in page(answer).text
-    assert b"secret-host" not in answer.content
+        monkeypatch.setattr("artisans.catalog.views.products_found", fail)
+        answer = client.get("/")
+        assert (answer.status_code, answer.get("Retry-After")) == (status, "5" if status == 503 else None)
+        assert status == 500 or "nothing was charged" in page(answer).text
+        assert b"secret-host" not in answer.content
 
 
 def test_health(client, monkeypatch):

@@ -7,6 +7,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from artisans.core.doctor.environment import check_encryption_keys
+from artisans.core.doctor.registry import State
 from artisans.core.security.encryption import keyed_hashes
 from artisans.core.security.reencryption import reencrypt
 from orders.models import StoreRules
@@ -113,6 +115,20 @@ def test_rows_that_cannot_be_decrypted_are_reported_and_left_unchanged(settings,
         tally for tally in reencrypt() if tally.column == "payments.PaymentMethodInfo.provider_method_id"
     ]
     assert set(tally.unopened) == {str(pk) for pk in PaymentMethodInfo.objects.values_list("pk", flat=True)}
+
+
+def test_doctor_names_the_columns_that_no_key_opens(settings, stored):
+    def found() -> tuple[State, str]:
+        [result] = check_encryption_keys()
+        return result.state, result.value
+
+    assert found() == (State.OK, "open the newest values")
+    settings.ENCRYPTION_KEYS = [NEW]
+    state, value = found()
+    assert state == State.PROBLEM
+    assert "payments.PaymentMethodInfo.provider_method_id" in value
+    settings.ENCRYPTION_KEYS = [NEW, OLD]
+    assert found()[0] == State.OK
 
 
 def test_unencrypted_row_works_and_gets_encrypted(settings, stored):

@@ -78,6 +78,22 @@ def test_transaction_that_never_ends_does_not_hold_the_others_forever(connect):
     assert read(connect()) == ["before", "second", "second"]
 
 
+def test_full_disk_ends_the_transaction_and_no_other_one(connect):
+    first, second = connect(), connect()
+    write(first, "before")
+    with first.cursor() as cursor:
+        [pages] = cursor.execute("PRAGMA page_count").fetchone()
+        cursor.execute(f"PRAGMA max_page_count = {pages + 1}")
+    first.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+    with pytest.raises(OperationalError, match="database or disk is full"):
+        write(first, "x" * 100_000)
+    first.rollback()
+    second.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+    write(second, "after")
+    second.commit()
+    assert read(connect()) == ["before", "after"]
+
+
 @pytest.mark.filterwarnings(
     "ignore:.*fork:DeprecationWarning"
 )  # of Python 3.12 and later, if there are threads

@@ -1,5 +1,6 @@
 """Error responses: pages for people, problem details for API clients."""
 
+import errno
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +17,11 @@ from artisans.core.api.problems import problem_response, status_of
 from artisans.core.errors import DomainError
 from artisans.core.requests import request_id
 from artisans.core.security.card_data import card_number_fields, has_card_number
+from artisans.core.security.encryption import CannotDecrypt
 from artisans.core.security.rate_limits import RateLimited
 from artisans.core.web.middleware import Handler
 
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}  # of a disk
 DETAILS = {
     400: ("bad_request", _("The request could not be understood.")),
     403: ("forbidden", _("You are not allowed to do this.")),
@@ -102,12 +105,19 @@ def not_found(request: HttpRequest, exception: Http404) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """An unavailable database is a 503, any other error a 500."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+    """An unavailable database, a full disk and a missing encryption key are a 503, any other error a 500."""
+    if is_outage(sys.exc_info()[1]):
         response = error_page(request, 503)
         response["Retry-After"] = "5"
         return response
     return error_page(request, 500)
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the same request can succeed later."""
+    if isinstance(error, OSError):
+        return error.errno in NO_SPACE
+    return isinstance(error, OperationalError | InterfaceError | CannotDecrypt)
 
 
 def too_many(request: HttpRequest, error: RateLimited) -> HttpResponse:

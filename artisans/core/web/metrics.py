@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 CACHE_SECONDS = 10
 READ_SECONDS = 2  # for all statements together; PostgreSQL ends each of them after as long
 WAIT_SECONDS = 3  # for the thread that reads; a server that hangs keeps it longer
-READING = {"GET", "HEAD", "OPTIONS"}  # methods
+SAFE = {"GET", "HEAD", "OPTIONS"}  # methods
 SMALLEST_FILE = 1 << 16
 LARGEST_KEY = 1 << 10
 
@@ -106,7 +106,7 @@ class MetricsMiddleware:
 
 
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:
-    route, method = route_label(request), "read" if request.method in READING else "write"
+    route, method = route_label(request), "read" if request.method in SAFE else "write"
     REQUESTS.labels(route, method, f"{status // 100}xx").inc()
     DURATION.labels(route).observe(seconds)
 
