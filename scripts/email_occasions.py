@@ -8,7 +8,7 @@ OCCASIONS = {
     "email_confirmation": "An account was created, or an address added.",
     "password_reset": "A new password was requested for an account.",
     "unknown_account": "A new password was requested for an address without an account.",
-    "data_erased": "The personal data of an account or a guest was erased; the last email to this address.",
+    "data_erased": "The personal data of an account or a guest is being erased; the last email to this address.",
     # approvals
     "approval_requested": "A colleague's action needs approval; to each person who can give it.",
     "approval_decided": "The request was approved or rejected, or has expired; to the person who made it.",

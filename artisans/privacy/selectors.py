@@ -1,5 +1,6 @@
 """Finds people and what the registered tables store about them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -88,9 +89,8 @@ def erasures_running() -> QuerySet[Erasure]:
 
 def row_counts(person: Person) -> dict[str, int]:
     """How many rows of each table an erasure would change or delete."""
-    counts = {
-        holding.section: rows_of(holding, person).count()
-        for holding in HOLDINGS
-        if holding.clear or holding.scrub or holding.is_deleted
-    }
-    return {section: count for section, count in counts.items() if count}
+    counts: Counter[str] = Counter()
+    for holding in HOLDINGS:
+        if holding.clear or holding.scrub or holding.is_deleted:
+            counts[str(model_of(holding)._meta.verbose_name_plural)] += rows_of(holding, person).count()
+    return {table: count for table, count in counts.items() if count}

@@ -19,6 +19,7 @@ IMPERSONAL = {
     "core.Heartbeat": {"name", "version", "keys"},
     "core.Lease": {"name", "holder"},  # of hosts
     "core.Purge": {"name"},
+    "core.SystemCheck": {"name", "state", "results"},
 }
 
 register(*HOLDINGS, impersonal=IMPERSONAL)
