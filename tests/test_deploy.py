@@ -136,7 +136,7 @@ def test_every_process_of_the_shop_has_a_unit_and_a_service():
     started = [
         re.search(r"^ExecStart=\S+/deploy/shop (\w+)$", path.read_text(), re.MULTILINE) for path in UNITS
     ]
-    assert {found[1] for found in started if found} == set(OURS)
+    assert {found[1] for found in started if found} == {*OURS, "backup"}
     workers = ("worker", "mailer")
     longest = settings.CELERY_TASK_TIME_LIMIT
     assert all(OURS[name]["stop_grace_period"] == f"{longest + 10}s" for name in workers)
