@@ -30,6 +30,7 @@ CHECK_ID = re.compile(r"alley\.[EW]\d+")
 VARIABLE = re.compile(r"#?[A-Z][A-Z0-9_]+=.*")
 SECTION = re.compile(r"# -+ (.+?) -+")
 MENTIONED = re.compile(r"docs/([\w/-]+\.md)")
+UNKNOWN = "…"
 DEEPEST = 1  # level of nested fields of the API
 UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
 COMMENT = re.compile(r"# ?(.*)")
@@ -55,6 +56,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def cell(value: object) -> str:
     return " ".join(str(value).replace("|", r"\|").split())
+
+
+def linked(text: str) -> str:
+    """With links to the pages of docs/ that it mentions."""
+    return MENTIONED.sub(r"[\1](../\1)", text)
 
 
 def code(value: object) -> str:
@@ -84,7 +90,7 @@ def environment_variables() -> Iterator[str]:
                 yield f"## {section[1].capitalize()}"
         elif VARIABLE.fullmatch(line):
             if comment:
-                rows.append(([], MENTIONED.sub(r"[\1](../\1)", " ".join(comment))))
+                rows.append(([], linked(" ".join(comment))))
             rows[-1][0].append(code(line.removeprefix("#")))
             comment = []
         elif text := COMMENT.fullmatch(line):
@@ -102,7 +108,7 @@ def commands() -> Iterator[str]:
         if isinstance(app, str) and app.startswith(OURS):
             command = load_command_class(app, name)
             yield f"## {name}"
-            yield command.help
+            yield linked(command.help)
             if options := own_options(command):
                 yield table(["option", "meaning"], ((spelling(one), one.help or "") for one in options))
 
@@ -156,7 +162,7 @@ def checks_in(tree: ast.AST) -> Iterator[tuple[str, str, str]]:
         if len(parts) == 3:  # noqa: PLR2004  # id, text, hint
             check_id, text, hint = (words(part, constants) for part in parts)
             if CHECK_ID.fullmatch(check_id):
-                yield check_id, text, hint
+                yield check_id, "(names the variable)" if text == UNKNOWN else text, hint
 
 
 def words(node: ast.expr, constants: Mapping[str, str]) -> str:
@@ -165,13 +171,13 @@ def words(node: ast.expr, constants: Mapping[str, str]) -> str:
         case ast.Constant():
             return str(node.value)
         case ast.Name():
-            return constants.get(node.id, "…")
+            return constants.get(node.id, UNKNOWN)
         case ast.FormattedValue():
             return words(node.value, constants)
         case ast.JoinedStr():
             return "".join(words(value, constants) for value in node.values)
         case _:
-            return "…"
+            return UNKNOWN
 
 
 def merged(texts: str, text: str) -> str:
