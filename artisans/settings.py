@@ -68,8 +68,12 @@ def s3_storage(bucket: str) -> tuple[dict[str, Any], str]:
     region = env.str("MEDIA_S3_REGION", default="us-east-1")
     domain = env.str("MEDIA_S3_DOMAIN", default="")
     is_private = flag("MEDIA_S3_PRIVATE")
+    if domain and is_private:
+        raise ImproperlyConfigured(
+            "MEDIA_S3_PRIVATE needs signed addresses of the bucket itself: unset MEDIA_S3_DOMAIN."
+        )
     address = f"{endpoint}/{bucket}/" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com/"
-    if domain and not is_private:
+    if domain:
         address = f"https://{domain}/"
     options = {
         "bucket_name": bucket,

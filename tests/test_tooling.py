@@ -12,6 +12,7 @@ from django.conf import settings
 
 from scripts import lock
 from scripts.check import CHECKS
+from scripts.releases import CommitMissing, Release, unpack
 
 ROOT = settings.BASE_DIR
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -139,6 +140,17 @@ def test_version_is_the_same_everywhere():
     version = PYPROJECT["project"]["version"]
     assert settings.SPECTACULAR_SETTINGS["VERSION"] == version
     assert [release["version"] for release in RELEASES][-1:] in ([version], [])
+
+
+def test_release_that_a_shallow_clone_lacks_is_named(tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    monkeypatch.setattr("scripts.releases.ROOT", tmp_path)
+    monkeypatch.setattr("scripts.releases.FOLDER", tmp_path / "var")
+
+    with pytest.raises(CommitMissing, match="release 9.0.*unshallow"):
+        unpack(Release("9.0", "0" * 40))
+
+    assert not (tmp_path / "var").exists()
 
 
 def test_each_release_is_a_commit_of_that_version_with_a_dated_changelog():

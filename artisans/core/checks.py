@@ -117,6 +117,11 @@ def production() -> Iterator[CheckMessage]:
             "METRICS_TOKEN is so short that it can be guessed.",
             f"Set it to {KEY_LENGTH} or more random characters.",
         ): settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < KEY_LENGTH,
+        (
+            "alley.E025",
+            "Pictures are sent and loaded unencrypted.",
+            "Set MEDIA_S3_ENDPOINT=https://….",
+        ): settings.MEDIA_URL.startswith("http:"),
     }
     for (check_id, text, hint), is_wrong in wrong.items():
         if is_wrong:

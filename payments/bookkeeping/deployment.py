@@ -12,7 +12,7 @@ from orders.statuses import OrderPaymentStatus
 from payments.models import Capture, Receipt
 
 WITHIN = timedelta(days=2)  # of tasks that run every night
-JUST_NOW = timedelta(minutes=10)  # of tasks that run every minute
+JUST_NOW = timedelta(minutes=5)  # of tasks that run every minute
 
 
 def paid_at_fill() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import override_settings
@@ -118,6 +119,8 @@ def test_address_is_the_buckets_or_that_of_a_domain_or_signed(media):
         with media(**environment):
             assert Product(picture="a b.webp").picture.url == address
         assert configured.origin_of(address) == "/".join(address.split("/")[:3])
+    with pytest.raises(ImproperlyConfigured, match="unset MEDIA_S3_DOMAIN"), media(MEDIA_S3_PRIVATE="true"):
+        pass
 
 
 def test_picture_of_a_private_bucket_has_a_signed_address(s3, media):
