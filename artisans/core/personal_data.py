@@ -40,6 +40,12 @@ class Person:
     def with_keys(self, section: str, keys: Iterable[UUID | str]) -> "Person":
         return replace(self, keys={**self.keys, section: tuple(map(str, keys))})
 
+    def merged_with(self, found: "Person") -> "Person":
+        """With rows and texts that were written since this one was collected."""
+        sections = self.keys.keys() | found.keys.keys()
+        keys = {name: tuple(dict.fromkeys(self.of(name) + found.of(name))) for name in sorted(sections)}
+        return replace(self, keys=keys, texts=tuple(sorted({*self.texts, *found.texts})))
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -24,7 +24,13 @@ from artisans.privacy.erasing import erase
 from artisans.privacy.exports import person_export
 from artisans.privacy.mails import PrivacyMail
 from artisans.privacy.models import Erasure, ErasureSource, ErasureState
-from artisans.privacy.selectors import erasure_refusals, erasures_running, person_find, person_of_user
+from artisans.privacy.selectors import (
+    collect,
+    erasure_refusals,
+    erasures_running,
+    person_find,
+    person_of_user,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -117,14 +123,18 @@ def erasure_start(
 
 
 def erasure_continue(erasure_id: UUID) -> bool:
-    """Erase what is left. Returns whether the erasure is done: the email was sent and no provider is still asked."""
+    """Erase what is left, or wait while something of the person is open. Returns whether the erasure is done: the email
+    was sent, and no provider is still asked."""
     erasure = Erasure.objects.filter(pk=erasure_id, state=ErasureState.RUNNING).first()
     if erasure is None:
         return True
     person = Person.from_json(json.loads(erasure.facts or "{}"))
+    person = person.merged_with(collect(person))  # a request may have placed an order while the erasure began
+    Erasure.objects.filter(pk=erasure.pk).update(facts=json.dumps(person.as_json()), runs=F("runs") + 1)
+    if erasure_refusals(person):
+        return False  # until it is settled
     is_waiting = is_pending(person)  # before, so that what ends in between is erased by the next run
     erase(person, erasure.pk, kept_years=settings.ERASURE_KEEP_YEARS)
-    Erasure.objects.filter(pk=erasure.pk).update(runs=F("runs") + 1)
     if is_waiting or is_pending(person):
         return False
     Erasure.objects.filter(pk=erasure.pk).update(

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.catalog.services import OutOfStock, products_lock, stock_take
+from artisans.core.personal_data import is_erased_address
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import OrderMail, parcel_mail
 from orders.models import Order, StoreRules
@@ -40,7 +41,8 @@ def order_apply_settlement(
     `refunds`: what completed refunds were for, if known. `held`: the part of the money received that is being
     refunded or disputed.
     Full payment confirms the order. An expired order takes its stock again if it is still available; otherwise the
-    money stays as `refund_due` for staff. A closed order is only revived by its full total.
+    money stays as `refund_due` for staff, as it does if the buyer's data was erased: the order has no address. A closed
+    order is only revived by its full total.
     Returns the order with its lines and parcels if this released it.
     """
     order.received_minor, order.refunded_minor = received, refunded
@@ -71,7 +73,7 @@ def order_apply_settlement(
     order.save(update_fields=[*sums, "updated_at"])
     if order.payment_withdrawn_at is not None and order.is_alive and not order.balance_due:
         order_resume(order)
-    if not is_settled or order.status != OrderStatus.EXPIRED:
+    if not is_settled or order.status != OrderStatus.EXPIRED or is_erased_address(order.email):
         return None
     placed = load_placed_order(order)
     products_lock(line.product_id for line in placed.lines)

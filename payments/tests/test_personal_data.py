@@ -53,7 +53,7 @@ from payments.models import (
 )
 from payments.statuses import PaymentStatus, RefundStatus
 from payments.tests.factories import apply_card_captures, give_back, paid_by_card, record, start
-from payments.tests.periodic import process_due
+from payments.tests.periodic import expire_orders, process_due
 from tests.dump import raw_dump
 
 pytestmark = pytest.mark.django_db
@@ -309,6 +309,32 @@ def test_what_arrives_later_brings_no_personal_data_back(ottilie, mails, stripe,
     assert [line for line in raw_dump().splitlines() if found_in(line)] == []
     assert not ProviderCustomer.objects.exists()
     assert not [mail for mail in mails()[sent:] if mail.to[0].endswith("erased.invalid")]
+
+
+def test_an_order_that_is_placed_while_the_erasure_begins_is_settled_first(shopper, store, bowl, mails):
+    erasure = user_erase(shopper)
+    order = start(items={bowl: 1}, user=shopper, shipping_address=ADDRESS).order
+
+    assert erasure_continue(erasure.pk) is False
+    shopper.refresh_from_db()
+    assert shopper.email == "shopper@example.test"
+
+    close_unpaid(order)
+    settle(erasure, mails)
+    order.refresh_from_db()
+    assert (order.email, order.shipping_address) == (erasure.alias, {"country": "US"})
+
+
+def test_a_late_payment_does_not_reopen_an_order_without_an_address(shopper, staff, bowl, mails):
+    payment = start(items={bowl: 1}, user=shopper)
+    Order.objects.filter(pk=payment.order_id).update(expires_at=timezone.now())
+    expire_orders()
+    settle(erase(shopper), mails)
+
+    record(payment, "99.99", actor=staff)
+
+    assert payment.order.status == OrderStatus.EXPIRED
+    assert payment.order.refund_due == payment.amount
 
 
 # ---- refusals --------------------------------------------------------------------------------------------------------
