@@ -59,6 +59,7 @@ def replaced_runs(time: datetime) -> QuerySet[ReconciliationRun]:
 
 
 PAYMENT_RULES = (
+    Retention("webhooks", settled_events, minimum_days=35),
     Retention(
         "webhook_content",
         lambda before: settled_events(before).filter(content_deleted_at__isnull=True),
@@ -72,7 +73,6 @@ PAYMENT_RULES = (
         remove=lambda attempts: attempts.update(fingerprint_hash=""),
         minimum_days=7,
     ),
-    Retention("webhooks", settled_events, minimum_days=35),
     Retention("reconciliations", replaced_runs, minimum_days=35, is_personal=False),
     Retention(
         "resolved_flags",

@@ -26,11 +26,11 @@ def delete_content(mails: QuerySet[Any]) -> None:
 
 
 MAIL_RULES = (
+    Retention("emails", sent_before, minimum_days=35),
     Retention(
         "email_content",
         lambda before: sent_before(before).filter(content_deleted_at__isnull=True),
         remove=delete_content,
         minimum_days=7,
     ),
-    Retention("emails", sent_before, minimum_days=35),
 )
