@@ -152,6 +152,8 @@ def test_checkout_and_order_are_marked(browser, shopper, bowl, scarf):
         "account_change_password",
         "account_sessions",
         "account_tokens",
+        "account_data",
+        "account_erase",
         "mfa_index",
         "payments:method_list",
         "payments:order_history",

@@ -36,6 +36,8 @@ class Erasure(BaseModel):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
         default_permissions = ("view",)
         permissions = [
             ("erase_person", _("Can erase a person’s data")),
@@ -93,6 +95,8 @@ class LockedRecord(BaseModel):
     kept_until = models.DateTimeField(db_index=True)
 
     class Meta:
+        verbose_name = _("locked record")
+        verbose_name_plural = _("locked records")
         default_permissions = ("view",)
         ordering = ("kept_until", "target")
 

@@ -51,6 +51,7 @@ from payments.models import (
     ProviderCustomer,
     WebhookEvent,
 )
+from payments.providers.contract import PaymentProvider, RemoteMethod
 from payments.statuses import PaymentStatus, RefundStatus
 from payments.tests.factories import apply_card_captures, give_back, paid_by_card, record, start
 from payments.tests.periodic import expire_orders, process_due
@@ -534,3 +535,18 @@ def test_staff_page_finds_exports_and_erases(browser, shopper, admin_user, power
     assert b"Ada" not in client.get(page).content
     assert b"Ada" in client.post(page, {"reason": "tax audit"}).content
     assert AuditEntry.objects.get(action="record.view").data == {"reason": "tax audit"}
+
+
+def test_a_provider_without_customers_of_its_own_detaches_each_method():
+    class Wallets(PaymentProvider):
+        create = read = cancel = None
+
+        def saved_methods(self, customer_id):
+            return [RemoteMethod(f"pm_{number}", customer_id, "paypal") for number in (1, 2)]
+
+        def detach(self, method_id, *, key):
+            gone.append((method_id, key))
+
+    gone: list[tuple[str, str]] = []
+    Wallets().forget_customer("cus_1", key="k")
+    assert gone == [("pm_1", "k-0"), ("pm_2", "k-1")]

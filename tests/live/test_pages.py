@@ -340,6 +340,8 @@ SHOPPER: dict[str, Scene] = {
     "sign out": path("/shop/account/logout/"),
     "e-mail addresses": path("/shop/account/email/"),
     "change password": path("/shop/account/password/change/"),
+    "data": path("/shop/account/data/"),
+    "erase data": path("/shop/account/data/erase/"),
 }
 ARTISAN: dict[str, Scene] = {
     "parcels": parcels,
@@ -447,9 +449,14 @@ def test_admin_pages_have_no_errors(window):
     order = make()
     waiting = order.payments.get()
     lists = "payments/payment payments/receipt payments/paymentrefund orders/order catalog/product catalog/artisan "
-    lists += "catalog/category notifications/notification audit/auditentry accounts/user"
+    lists += "catalog/category notifications/notification audit/auditentry accounts/user "
+    lists += "privacy/erasure privacy/lockedrecord"
     pages = ["/admin/", *(f"/admin/{name}/" for name in lists.split())]
-    pages += ["/admin/payments/payment/?needs=decision", "/admin/orders/order/?needs=return"]
+    pages += [
+        "/admin/privacy/erasure/person/",
+        "/admin/payments/payment/?needs=decision",
+        "/admin/orders/order/?needs=return",
+    ]
     pages += [f"/admin/payments/payment/{waiting.pk}/{page}/" for page in ("change", "record", "reject")]
     pages += [f"/admin/orders/order/{order.pk}/{page}/" for page in ("change", "cancel", "revoke-links")]
     pages += [f"/admin/catalog/product/{teapot().pk}/change/", "/admin/orders/storerules/1/change/"]

@@ -33,6 +33,8 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'erasure',
+                'verbose_name_plural': 'erasures',
                 'ordering': ('-created_at',),
                 'permissions': [('erase_person', 'Can erase a person’s data'), ('export_person', 'Can export a person’s data')],
                 'default_permissions': ('view',),
@@ -62,6 +64,8 @@ class Migration(migrations.Migration):
                 ('erasure', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='records', to='privacy.erasure')),
             ],
             options={
+                'verbose_name': 'locked record',
+                'verbose_name_plural': 'locked records',
                 'ordering': ('kept_until', 'target'),
                 'default_permissions': ('view',),
             },
