@@ -146,6 +146,7 @@ def test_every_process_of_the_shop_has_a_unit_and_a_service():
     )
 
 
+@pytest.mark.timeout(600)
 def test_guide_leads_to_a_shop_that_sells():
     """With systemd, without Caddy and downloads; `make deploy-test` is the long form."""
     if os.geteuid() != 0 or sys.platform != "linux":

@@ -16,9 +16,12 @@ from artisans.core.migration_history import unapplied_migrations
 logger = logging.getLogger(__name__)
 
 UNCOLLECTED = (
-    "Styles and scripts are not collected, or not for this version: run `manage.py collectstatic --no-input`."
+    "Styles and scripts are not collected, or not for this version: "  # not for translation
+    "run `manage.py collectstatic --no-input`."
 )
-UNMIGRATED = "The database is not up to date with this version of the shop: run `manage.py migrate`."
+UNMIGRATED = (
+    "The database is not up to date with this version: run `manage.py migrate`."  # not for translation
+)
 
 
 def exit_unless_usable(*, has_pages: bool) -> None:

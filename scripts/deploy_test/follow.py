@@ -20,6 +20,7 @@ import requests
 from sandbox.tests.client import Control
 from scripts.deploy_test.fake_program import FakeProgram
 from scripts.deploy_test.guide import Shell, environment, read_blocks
+from scripts.deploy_test.image import Compose
 from scripts.deploy_test.people import Administrator, Guest, Visitors, session, wait_for
 from scripts.deploy_test.systemd import Manager
 from scripts.services import postgres_programs, postgres_server, redis_server
@@ -360,7 +361,47 @@ def plain_proxy(certificate: Path) -> Iterator[None]:
     server.shutdown()
 
 
-STEPS: dict[str, Callable[[], Steps]] = {"units": units, "short": short}
+# ---- containers ---------------------------------------------------------------------------------------------------
+
+
+def image() -> Steps:
+    """The instructions of the Dockerfile and the services of compose.yaml, as plain processes."""
+    steps = Steps()
+    with ExitStack() as stack:
+        with steps.step("PostgreSQL, Redis, mail server"):
+            server = Server(stack, "/data/caddy/pki/authorities/local/root.crt")
+        keys = (
+            f"STRIPE_API_BASE={SANDBOX}\nSTRIPE_JS_URL={SANDBOX}/v3/\nSTRIPE_PUBLISHABLE_KEY=pk_test_sandbox"
+        )
+        shell = server.shell(
+            {
+                "STRIPE_PUBLISHABLE_KEY=": keys,
+                "touch stripe_secret_key stripe_webhook_secret paypal_client_secret": "touch paypal_client_secret"
+                f"; echo sk_test_sandbox > stripe_secret_key; echo {SECRET} > stripe_webhook_secret",
+                "docker compose run --rm web check --deploy\n": "",
+            }
+        )
+        compose = Compose(
+            FOLDER, {"REQUEST_BUFFERING": "buffer_requests", "CADDY_GLOBAL_OPTIONS": "local_certs"}
+        )
+        stack.enter_context(FakeProgram("/usr/local/sbin/docker", compose.docker))
+        stack.callback(compose.down)
+        for block in read_blocks(GUIDE.read_text()):
+            if block.section == "Containers":
+                first = next(line for line in block.text.splitlines() if not line.startswith("for "))
+                with steps.step(f"{block.heading}: {' '.join(first.split()[:3])} …"):
+                    shell.env["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+                    shell.run(block.text)
+        server.start_sandbox(stack)
+        use(steps, server)
+        with steps.step("picture from the proxy"):
+            see_picture(session(server.ca))
+        with steps.step("stop"):
+            compose.down()
+    return steps
+
+
+STEPS: dict[str, Callable[[], Steps]] = {"units": units, "image": image, "short": short}
 
 
 def show_logs() -> None:
