@@ -1,10 +1,13 @@
 """Metrics of payments for /metrics."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 
+from django.db.models import F
+from django.utils import timezone
 from prometheus_client.core import Metric
 
-from artisans.core.metrics import LARGEST_COUNT, Backlog, backlog, count_recent, gauge
+from artisans.core.metrics import LARGEST_COUNT, RECENT, Backlog, backlog, count_recent, gauge
 from payments.bookkeeping.provider_calls import open_calls_due
 from payments.gateway.payments import checks_due
 from payments.lifecycle.cancel_and_expire import orders_overdue
@@ -12,6 +15,7 @@ from payments.models import EventState, PaymentAttempt, WebhookEvent
 from payments.selectors import alerts_open, reconciliation_runs_to_review
 from payments.webhooks.inbox import events_due
 
+SLOW = timedelta(minutes=1)
 BACKLOGS: dict[str, Callable[[], Backlog]] = {
     "provider_calls": lambda: backlog(open_calls_due(), due="next_try_at"),
     "payment_checks": lambda: backlog(checks_due(), due="next_check_at"),
@@ -35,6 +39,18 @@ def webhook_metrics() -> Iterator[Metric]:
         "Events that providers sent within the last hour.",
         ["provider", "state"],
         count_recent(WebhookEvent.objects.all(), "provider", "state"),
+    )
+
+
+def slow_webhook_metrics() -> Iterator[Metric]:
+    """Above 5% of all events, the 95th percentile of their delay is above SLOW."""
+    recent = WebhookEvent.objects.filter(created_at__gte=timezone.now() - RECENT)
+    slow = recent.filter(processed_at__gt=F("created_at") + SLOW).order_by()[:LARGEST_COUNT].count()
+    yield gauge(
+        "alley_webhook_events_slow_last_hour",
+        "Events of the last hour that were processed a minute or more after they had arrived.",
+        [],
+        {(): slow},
     )
 
 
@@ -72,6 +88,7 @@ METRICS: dict[str, Callable[[], Iterable[Metric]]] = {
     "attempts": attempt_metrics,
     "webhooks": webhook_metrics,
     "failed webhooks": failed_webhook_metrics,
+    "slow webhooks": slow_webhook_metrics,
     "provider alerts": alert_metrics,
     "reconciliation": reconciliation_metrics,
 }

@@ -10,6 +10,7 @@ from artisans.core.doctor.run import run_checks
 from payments import doctor
 from payments.bookkeeping.provider_alerts import alert_raise
 from payments.methods import PaymentMethod
+from payments.metrics import slow_webhook_metrics
 from payments.models import AttemptOutcome, EventState, PaymentAttempt, ReconciliationRun, WebhookEvent
 from payments.tests.factories import start
 
@@ -92,3 +93,16 @@ def test_silent_webhooks_failures_and_reconciliation_are_problems(card_shop, set
     ReconciliationRun.objects.filter(pk=run.pk).update(error="", created_at=now - timedelta(hours=27))
     assert found()["Reconciliation with Stripe"] == State.WARNING
     assert event.state == EventState.RECEIVED
+
+
+def test_events_that_were_processed_late_are_counted():
+    now = timezone.now()
+    for number, seconds in enumerate((10, 59, 61, 600, None)):
+        event = WebhookEvent.objects.create(provider="stripe", event_id=str(number), kind="x", content={})
+        at = None if seconds is None else event.created_at + timedelta(seconds=seconds)
+        WebhookEvent.objects.filter(pk=event.pk).update(processed_at=at)
+    WebhookEvent.objects.filter(event_id="3").update(created_at=now - timedelta(hours=2))
+
+    (metric,) = slow_webhook_metrics()
+
+    assert [sample.value for sample in metric.samples] == [1]

@@ -14,6 +14,7 @@ from artisans.core.doctor.registry import Result, State, state_if
 from artisans.core.migration_history import cannot_be_migrated, unapplied_migrations
 
 CLOCK_WARNING, CLOCK_PROBLEM = timedelta(seconds=5), timedelta(seconds=60)
+CONNECTIONS_WARNING, CONNECTIONS_PROBLEM = 80, 95  # percent
 MOST_NAMED = 5
 
 
@@ -43,6 +44,27 @@ def check_time_zone() -> Result:
         name if is_known else _("%(name)s is unknown to the database") % {"name": name},
         "",
         _("Set TIME_ZONE to a name that PostgreSQL knows, such as Europe/Berlin."),
+    )
+
+
+def check_connections() -> Iterator[Result]:
+    """Of the whole server. Idle ones count: each process keeps some."""
+    if connection.vendor != "postgresql":
+        return
+    used = read_value("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    most = read_value("SELECT setting::int FROM pg_settings WHERE name = 'max_connections'")
+    percent = used * 100 // most
+    yield Result(
+        _("Database connections"),
+        state_if(
+            problem=percent >= CONNECTIONS_PROBLEM,
+            warning=percent >= CONNECTIONS_WARNING,
+        ),
+        _("%(used)s of %(most)s in use") % {"used": used, "most": most},
+        _("less than %(percent)s%%") % {"percent": CONNECTIONS_WARNING},
+        _(
+            "Raise max_connections of PostgreSQL, put PgBouncer in front of it, or start fewer processes and threads."
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.doctor.backups import check_backups
 from artisans.core.doctor.database import (
     check_clock,
+    check_connections,
     check_database,
     check_indexes,
     check_migrations,
@@ -27,6 +28,7 @@ from artisans.core.doctor.retention import check_retention
 
 CHECKS = {
     "database": Check(check_database),
+    "database connections": Check(check_connections),
     "migrations": Check(check_migrations),
     "triggers": Check(check_triggers),
     "indexes": Check(check_indexes),

@@ -187,6 +187,7 @@ def test_damage_to_the_database_is_found():
     assert named[1].startswith("core.0002_heartbeat")
     assert states(database.check_clock()) == {"Clock against the database": State.OK}
     assert [result.state for result in database.check_database()] == [State.OK, State.OK]
+    assert states(database.check_connections()) == {"Database connections": State.OK}
 
 
 def test_services_that_do_not_respond_are_problems_and_say_what_to_do(settings):
