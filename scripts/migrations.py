@@ -40,12 +40,12 @@ RELEASED = {
     "orders": "0002_unpaid_orders",
     "payments": "0003_attempts",
 }
-# Tables with some hundred rows at most: reading or writing all of them takes a moment.
+# Tables with some hundred rows at most: reading or rewriting all of them takes a moment.
 SMALL = {
     *("catalog.artisan", "catalog.category", "core.heartbeat", "orders.storerules"),
     *("payments.provideralert", "payments.reconciliationrun"),
 }
-# Migrations that are safe for a reason that cannot be seen here.
+# Migrations that are safe for a reason that cannot be checked here.
 ACCEPTED = {
     ("catalog", "0003_search_by_field"): "RunPython only runs ANALYZE",
     ("payments", "0004_attempt_facts"): "a million attempts to pay are read in a quarter of a second",
@@ -55,7 +55,7 @@ ACCEPTED = {
 USED = "the release before uses it (`unused_since` in the migration names the release that no longer does)"
 CONCURRENTLY = "it blocks writes while an index is built: use AddIndex of artisans.core.index_operations"
 READS_ALL = "it blocks the table while all rows are read"
-REWRITES = "it blocks the table while all rows are written anew"
+REWRITES = "it blocks the table while all rows are rewritten"
 BATCHES = "rows stay locked until all are changed: use RunInBatches of artisans.core.index_operations"
 # Operations that can be run again after they were interrupted, and what needs a migration that is not atomic.
 REPEATABLE = (AddIndexConcurrently, AddIndex, AddPostgresIndex, RunInBatches)
@@ -83,7 +83,7 @@ class Place:
         return model.lower() in self.new
 
     def is_free(self, model: str) -> bool:
-        """Whether its table may be read, written anew and locked: it is new or small."""
+        """Whether its table may be read, rewritten and locked: it is new or small."""
         return self.is_new(model) or f"{self.label}.{model.lower()}" in SMALL
 
     def fields(self, model: str) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def check_sql(operation: migrations.RunSQL, place: Place) -> Iterator[str]:
 
 
 def check_python(operation: Any, place: Place) -> Iterator[str]:
-    yield f"what it does cannot be seen. If it changes rows, {BATCHES}; else name it in ACCEPTED"
+    yield f"what it does cannot be checked. If it changes rows, {BATCHES}; else name it in ACCEPTED"
 
 
 RULES: tuple[
