@@ -20,6 +20,7 @@ from artisans.core.idempotency.api import (
     build_key_claim,
     build_stored_response,
     mark_replayed,
+    release_earlier,
     store_response,
 )
 from artisans.core.idempotency.keys import key_claim, key_current, key_reclaim, key_release
@@ -94,6 +95,7 @@ class ApiView(StrictQuery, APIView):
     def post_idempotent(self, post: Handler, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Errors: KeyInvalid, KeyInUse, KeyReused."""
         rules: Rules = getattr(post, "idempotency", Rules())
+        release_earlier()
         claimed = key_claim(build_key_claim(request, kwargs))
         row = claimed.row
         if row.state == IdempotencyState.DONE:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 CREDENTIALS = frozenset({"token", "access_token", "client_secret"})
 KEPT_HEADERS = ("Cache-Control", "ETag", "Location")
+
+# Keys that this process could not release while the database was unavailable.
+unreleased: deque[IdempotencyKey] = deque(maxlen=1000)
 
 Handler = Callable[..., Response]
 Replay = Callable[[Request, str], Response | None]
@@ -107,6 +111,14 @@ def attempt(end: Callable[[IdempotencyKey], None], row: IdempotencyKey) -> None:
         end(row)
     except DatabaseError:
         logger.exception("idempotency_key_not_ended", extra={"route": row.route})
+        if end is key_release:
+            unreleased.append(row)
+
+
+def release_earlier() -> None:
+    """Release what could not be released before: clients that repeat their requests would wait for the lease."""
+    for _each in range(len(unreleased)):
+        attempt(key_release, unreleased.popleft())
 
 
 def replace_fields(value: Any, fields: frozenset[str]) -> Any:

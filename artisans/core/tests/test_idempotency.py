@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.urls import path
 from django.utils import timezone
 from rest_framework.permissions import AllowAny
@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from artisans.core.api.openapi import operation
 from artisans.core.api.views import ApiView
 from artisans.core.errors import Conflict
+from artisans.core.idempotency import api
 from artisans.core.idempotency.api import idempotent
 from artisans.core.idempotency.keys import (
     LEASE,
@@ -306,6 +307,24 @@ def test_released_key_with_an_effect_is_answered_at_once():
     claimed = key_claim(key_claim_for())
     assert not claimed.is_mine
     assert claimed.row.lease_until <= timezone.now()
+
+
+def test_key_that_could_not_be_released_is_released_by_the_next_request(monkeypatch):
+    row = key_claim(key_claim_for()).row
+
+    def fail(row):
+        raise DatabaseError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "key_release", fail)
+        api.attempt(api.key_release, row)
+        api.release_earlier()
+    assert IdempotencyKey.objects.exists()
+
+    api.release_earlier()
+
+    assert not IdempotencyKey.objects.exists()
+    assert not api.unreleased
 
 
 # ---- the end ---------------------------------------------------------------------------------------------------
