@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from django.test import override_settings
 from rest_framework.test import APIClient
 
 from artisans.site.docs.document import document
@@ -93,10 +94,13 @@ def resolved_reference(text: str) -> Mapping[str, Any]:
 
 @cache
 def operations() -> list[tuple[str, re.Pattern[str], Mapping[str, Any]]]:
-    """Method, pattern of the path, responses; fixed paths before those with a key in the same place."""
+    """Method, pattern of the path, responses; fixed paths before those with a key in the same place. The document is
+    the shop's, also if the first test of the process has other URLs."""
+    with override_settings(ROOT_URLCONF="artisans.urls"):
+        paths = document()["paths"]
     return [
         (method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path.rstrip("/")) + "/?"), operation["responses"])
-        for path, methods in sorted(document()["paths"].items(), key=lambda item: item[0].count("{"))
+        for path, methods in sorted(paths.items(), key=lambda item: item[0].count("{"))
         for method, operation in methods.items()
     ]
 
