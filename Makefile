@@ -1,7 +1,7 @@
 # Commands of this repository, implemented in scripts/.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test test-fast compat coverage check bench storm deploy-test screenshots format hooks messages openapi docs lock clean
+.PHONY: help setup run test test-fast compat coverage check bench storm deploy-test hosts screenshots format hooks messages openapi docs lock clean
 
 # Keep byte code with all other generated files, in var/.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/var/pycache
@@ -44,6 +44,9 @@ deploy-test: setup ## Follow docs/deployment.md on an empty server: install, sel
 format: setup ## Format the code and apply the linter's fixes
 	@.venv/bin/python -m ruff format --quiet
 	@.venv/bin/python -m ruff check --fix
+
+hosts: setup ## Run the shop on several hosts, in network namespaces, while parts of it fail (Linux, root)
+	@.venv/bin/python -m scripts.hosts $(OPTIONS)
 
 hooks: setup ## Let git run the checks on the files of each commit (pre-commit)
 	@.venv/bin/python -m pre_commit install

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from bench import against_oscar, history, reads
+from bench import against_oscar, cost, history, reads
 from bench.client import JOURNEYS
 from bench.grown import run as run_grown
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
@@ -78,6 +78,9 @@ def options() -> argparse.Namespace:
         metavar="ORDERS",
         help=f"only the memory of the processes while orders are placed, by default {MEMORY_ORDERS}",
     )
+    parts.add_argument(
+        "--cost", action="store_true", help="only what one order costs in all, by payment method"
+    )
     parts.add_argument("--pages", action="store_true", help="only the pages that a shopper sees")
     return parser.parse_args()
 
@@ -100,8 +103,8 @@ def run(chosen: argparse.Namespace) -> int:
         return run_memory(chosen.memory, print_line)
     if chosen.grown:
         return run_grown(chosen.grown, print_line)
-    if chosen.sqlite:
-        return run_on_sqlite(print_line)
+    if chosen.sqlite or chosen.cost:
+        return (run_on_sqlite if chosen.sqlite else cost.run)(print_line)
     if chosen.pages:
         return run_pages()
     plan, misses = QUICK if chosen.quick else FULL, 0
