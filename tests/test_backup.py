@@ -40,6 +40,11 @@ def folder(settings, tmp_path, monkeypatch) -> Path:
     }
     if connection.vendor == "postgresql":
         monkeypatch.setenv("PATH", f"{postgres_programs()}:{os.environ['PATH']}")
+        with connection.cursor() as cursor:  # of threads of earlier tests
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
     return Path(settings.BACKUP_DIR)
 
 
