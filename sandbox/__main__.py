@@ -62,10 +62,16 @@ def build(
 
 def live_key() -> str:
     """The environment variable that is set to a live key of a provider, or ""."""
-    key, mode = os.environ.get("STRIPE_SECRET_KEY", ""), os.environ.get("PAYPAL_MODE", "")
+    key, mode = setting("STRIPE_SECRET_KEY"), setting("PAYPAL_MODE")
     if key.startswith(("sk_live_", "rk_live_")):
         return "STRIPE_SECRET_KEY"
     return "PAYPAL_MODE" if mode == "live" else ""
+
+
+def setting(name: str) -> str:
+    """A setting of a shop that runs with the same environment, which may be in a file."""
+    path = os.environ.get(f"{name}_FILE")
+    return Path(path).read_text().strip() if path else os.environ.get(name, "")
 
 
 def main() -> None:

@@ -147,11 +147,14 @@ def test_sandbox_and_shop_do_not_import_each_other():
     ] == []
 
 
-def test_sandbox_does_not_start_beside_live_keys(monkeypatch):
-    for variable, value in (("STRIPE_SECRET_KEY", "rk_live_x"), ("PAYPAL_MODE", "live")):
+def test_sandbox_does_not_start_beside_live_keys(monkeypatch, tmp_path):
+    secret = tmp_path / "stripe_secret_key"
+    secret.write_text("sk_live_x\n")
+    live = {"STRIPE_SECRET_KEY": "rk_live_x", "PAYPAL_MODE": "live", "STRIPE_SECRET_KEY_FILE": str(secret)}
+    for variable, value in live.items():
         with monkeypatch.context() as patch:
             patch.setattr("sys.argv", ["sandbox", "--port", "0"])
             patch.setenv(variable, value)
-            with pytest.raises(SystemExit, match=variable):
+            with pytest.raises(SystemExit, match=variable.removesuffix("_FILE")):
                 main()
     assert "sandbox" not in (ROOT / "Procfile").read_text()
