@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.servers import ROOT
 from scripts.hosts.buyers import Buyers, Purchase
 from scripts.hosts.failures import FAILURES
-from scripts.hosts.network import build, enter
+from scripts.hosts.network import build, end_processes, enter
 from scripts.hosts.report import MARGIN, Event, draw, table
 from scripts.hosts.shop import Shop, missing_programs
 
@@ -50,7 +50,10 @@ def main() -> int:
     signal.alarm(LONGEST)
     with tempfile.TemporaryDirectory(prefix="alley-hosts-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # servers have users of their own
-        return run(chosen, Path(folder))
+        try:
+            return run(chosen, Path(folder))
+        finally:
+            end_processes()  # they write into the folder
 
 
 def give_up(*_: object) -> None:
