@@ -5,6 +5,7 @@ gunicorn artisans.wsgi --config deploy/gunicorn.conf.py
 
 import fcntl
 import os
+import resource
 import shutil
 import socket
 import struct
@@ -14,13 +15,22 @@ from pathlib import Path
 
 import environ
 
-CLIENT_SECONDS = 10
+CLIENT_SECONDS = 5
+MOST_FILES = 65_536
+OTHER_FILES = 64  # of a worker, which are not connections of clients
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # files of its own without a name
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 8  # above PROVIDER_CALLS_AT_ONCE, so that a slow provider leaves threads for everybody else
 preload_app = True  # artisans/wsgi.py
+
+# As many files as the system allows. A worker that finds none for a connection would end with all its requests, so that
+# further connections wait in the kernel: each can need two, for the time in which it sends nothing.
+most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+most_files = MOST_FILES if most_files == resource.RLIM_INFINITY else min(most_files, MOST_FILES)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+worker_connections = max(threads + 1, min(1000, (most_files - OTHER_FILES) // 2))
 control_socket_disable = True
 
 # The heartbeats of a worker that hangs stay out for so long; slow requests do not count. Requests in progress at a stop

@@ -156,3 +156,17 @@ def test_guide_leads_to_a_shop_that_sells():
     argv = [sys.executable, "-m", "scripts.deploy_test", "short"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
+
+
+def test_web_server_takes_no_more_connections_than_it_has_files_for():
+    program = "import runpy, sys; print(runpy.run_path(sys.argv[1])['worker_connections'])"
+    argv = ["sh", "-c", 'ulimit -n "$1" && exec "$2" -c "$3" "$4"', "sh"]
+    for files, connections in {"200": "68", "20000": "1000"}.items():
+        done = subprocess.run(
+            [*argv, files, sys.executable, program, str(DEPLOY / "gunicorn.conf.py")],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={},
+        )
+        assert done.stdout.strip() == connections, files
