@@ -11,7 +11,7 @@ from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
-from artisans.privacy.models import Erasure
+from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from payments.lifecycle.choose_method import payment_choose_method
@@ -83,7 +83,12 @@ def make_two_of_each() -> None:
             expires_at=now + timedelta(days=1),
         )
     for digest in ("a", "b"):
-        Erasure.objects.create(source="staff", alias=f"{digest}@erased.invalid", address_hash=digest)
+        erasure = Erasure.objects.create(
+            source="staff", alias=f"{digest}@erased.invalid", address_hash=digest
+        )
+        LockedRecord.objects.create(
+            erasure=erasure, target=f"orders.Order:{digest}", content="{}", kept_until=now
+        )
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)
