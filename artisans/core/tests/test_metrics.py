@@ -27,7 +27,7 @@ from artisans.core.web import metrics
 from artisans.core.web.metrics import ReservedFile, Snapshot
 from artisans.notifications.models import Notification
 
-MOST_STATEMENTS = 19  # with three of PostgreSQL: a savepoint, its end, and the time limit
+MOST_STATEMENTS = 21  # with three of PostgreSQL: a savepoint, its end, and the time limit
 TOKEN = "t" * 43
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
