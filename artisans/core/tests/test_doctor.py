@@ -276,6 +276,7 @@ def test_full_disks_files_of_metrics_and_unknown_proxies_are_found(settings, mon
     (result,) = environment.check_metric_files()
     assert (result.state, result.value) == (State.WARNING, "201")
 
+    cache.delete(proxy.KEY)
     assert states(environment.check_proxy()) == {"Reverse proxy": State.OK}
     cache.set(proxy.KEY, "TRUSTED_PROXIES")
     assert states(environment.check_proxy()) == {"Reverse proxy": State.WARNING}
