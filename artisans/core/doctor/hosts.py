@@ -27,11 +27,11 @@ def check_beats() -> Iterator[Result]:
 
 
 def check_hosts() -> Iterator[Result]:
-    problems = list(host_problems())
+    problems, names = list(host_problems()), ", ".join(sorted(hosts()))
     yield Result(
         _("Hosts"),
         state_if(problem=problems),
-        "; ".join([", ".join(sorted(hosts())), *problems]),
+        " ".join([f"{names}.", *problems]) if problems else names,
         "",
         _("Give all hosts the same cache, queue, database and keys."),
     )
