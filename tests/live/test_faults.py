@@ -140,7 +140,8 @@ def test_upload_of_200_megabytes_is_refused_before_it_is_read(shop, proxy):
             assert status == 413, (port, path)
             assert sent < 32, (port, path)
             status, sent = upload(port, path, is_chunked=True)
-            assert status in {400, 403, 413}, (port, path)
+            broken_off = {502} if port == proxy else set()  # Caddy's answer, if it comes before the shop's
+            assert status in {400, 403, 413} | broken_off, (port, path)
             assert sent < 32, (port, path)
             assert Caller(port).call("GET", "/products/").status == 200, "others notice it"
     assert "Traceback" not in shop.web.output
