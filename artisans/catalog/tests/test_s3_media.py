@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -78,7 +79,7 @@ def media(monkeypatch) -> Callable[..., Any]:
             monkeypatch.setenv(name, value)
         storage, address = configured.s3_storage(bucket)
         with override_settings(
-            STORAGES=configured.STORAGES | {"default": storage}, MEDIA_URL=address, MEDIA_S3_BUCKET=bucket
+            STORAGES=settings.STORAGES | {"default": storage}, MEDIA_URL=address, MEDIA_S3_BUCKET=bucket
         ):
             yield address
 
