@@ -58,6 +58,11 @@ class AppendOnlyModel(models.Model):
     class Meta:
         abstract = True
 
+    @classmethod
+    def extra_triggers(cls, vendor: str) -> dict[str, str]:
+        """Name and SQL of further triggers of the table. One that exists is not replaced: a change needs a new name."""
+        return {}
+
 
 def append_only_models() -> dict[str, type[AppendOnlyModel]]:
     """By table."""
@@ -71,6 +76,7 @@ def append_only_tables() -> list[str]:
 def triggers_of(table: str, vendor: str) -> dict[str, str]:
     """Name and SQL of each trigger that the table needs."""
     model, on_postgres = append_only_models()[table], vendor == "postgresql"
+    extra = model.extra_triggers(vendor)
     events = (
         [("rows", "UPDATE OR DELETE", "")]
         if on_postgres
@@ -88,9 +94,25 @@ def triggers_of(table: str, vendor: str) -> dict[str, str]:
             for name, event, when in events
         }
         truncate = f"{head.format('truncate', 'TRUNCATE')} FOR EACH STATEMENT EXECUTE FUNCTION {REFUSE}()"
-        return rows | {f"{table}_truncate": truncate}
+        return rows | {f"{table}_truncate": truncate} | extra
     refuse = f"BEGIN SELECT RAISE(ABORT, 'rows of {table} are never changed or deleted'); END"
-    return {f"{table}_{name}": f"{head.format(name, event)} {when} {refuse}" for name, event, when in events}
+    if not model.undecided:  # INSERT OR REPLACE deletes rows without running the triggers of a delete
+        events += [("replaced", "INSERT", f"WHEN {same_key(model)}")]
+    return {
+        f"{table}_{name}": f"{head.format(name, event)} {when} {refuse}" for name, event, when in events
+    } | extra
+
+
+def same_key(model: type[AppendOnlyModel]) -> str:
+    """Whether a row exists that has the primary key or all columns of a unique constraint of the new one."""
+    fields = model._meta.local_concrete_fields
+    keys = [[field.column] for field in fields if field.unique]
+    keys += (
+        [field.column for field in fields if field.name in constraint.fields]
+        for constraint in model._meta.total_unique_constraints
+    )
+    same = (" AND ".join(f'"{column}" = NEW."{column}"' for column in key) for key in keys)
+    return f'EXISTS (SELECT 1 FROM "{model._meta.db_table}" WHERE {" OR ".join(same)})'  # noqa: S608  # our own names
 
 
 def refusal_of(model: type[AppendOnlyModel], name: str) -> str:
