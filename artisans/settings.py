@@ -185,6 +185,7 @@ INSTALLED_APPS = [
     "artisans.privacy",
     "artisans.approvals",
     "artisans.catalog",
+    "artisans.ledger",
     "orders",
     "payments",
     "carts",
@@ -359,6 +360,7 @@ CELERY_TASK_ROUTES = {
     "notifications.*": {"queue": "mail"},
     "payments.expire_orders": {"queue": "default"},
     "payments.send_reminders": {"queue": "default"},
+    "payments.*_ledger": {"queue": "default"},
     "payments.process_webhook": {"queue": "webhooks"},
     "payments.process_due_webhooks": {"queue": "webhooks"},
     "payments.*": {"queue": "providers"},
@@ -395,6 +397,12 @@ CELERY_BEAT_SCHEDULE = {
     "reconcile with the providers": {
         "task": "payments.reconcile",
         "schedule": crontab(hour=3, minute=30),
+        "options": {"expires": 3600},
+    },
+    "book what an earlier release received": periodic("payments.fill_ledger", seconds=30 * 60),
+    "check the ledger": {
+        "task": "payments.check_ledger",
+        "schedule": crontab(hour=4, minute=15),
         "options": {"expires": 3600},
     },
     "bring search documents up to date": {

@@ -1,3 +1,4 @@
+import logging
 from uuid import UUID
 
 from celery import shared_task
@@ -8,6 +9,12 @@ from artisans.core.retention import purge
 from orders.retention import HELD_LINES
 from payments.bookkeeping.attempts import challenges_expire, decline_alarms_resolve
 from payments.bookkeeping.deployment import JUST_NOW, WITHIN, held_lines_fill, paid_at_fill
+from payments.bookkeeping.ledger import (
+    LedgerError,
+    find_ledger_errors,
+    ledger_fill,
+    payments_with_recent_money,
+)
 from payments.bookkeeping.provider_calls import provider_calls_due
 from payments.gateway.access import check_provider_access, providers_alerted, providers_to_check
 from payments.gateway.operations import provider_call_execute
@@ -15,8 +22,11 @@ from payments.gateway.payments import payment_check, payments_due
 from payments.lifecycle.cancel_and_expire import order_expire, orders_due_to_expire
 from payments.lifecycle.reminders import payment_remind, reminders_due
 from payments.lifecycle.saved_methods import setup_check, setups_due
+from payments.models import Payment
 from payments.reconciliation.runs import reconcilable_providers, reconcile, reconcile_unregistered
 from payments.webhooks.inbox import webhook_process, webhooks_due
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 20  # of one run of a periodic task that calls providers
 
@@ -108,6 +118,25 @@ def check_alerts_task() -> None:
 @worker_ready.connect
 def check_at_start(**kwargs: object) -> None:
     enqueue_after_commit("payments.check_providers")
+
+
+@shared_task(name="payments.fill_ledger")
+@one_at_a_time
+def fill_ledger_task() -> None:
+    """Periodic: what processes of the release before received while they were replaced."""
+    ledger_fill(payments_with_recent_money())
+
+
+@shared_task(name="payments.check_ledger", soft_time_limit=3600, time_limit=3900)
+@one_at_a_time
+def check_ledger_task() -> None:
+    """Nightly, all payments. A run that finds errors counts as failed, which alerts report."""
+    ledger_fill(Payment.objects.all())
+    errors = list(find_ledger_errors())
+    for error in errors:
+        logger.error("ledger_error", extra={"detail": error})
+    if errors:
+        raise LedgerError(errors)
 
 
 @shared_task(name="payments.reconcile", soft_time_limit=3600, time_limit=3900)

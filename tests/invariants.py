@@ -11,8 +11,11 @@ from django.db.models import Model
 
 from artisans.catalog.models import Product, StockMove, StockMoveKind
 from artisans.catalog.search_index import documents_lagging
+from artisans.ledger.models import LedgerPosting
+from artisans.ledger.selectors import find_errors
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
 from orders.statuses import PARCELS_ENDED, PARCELS_UNSHIPPED, OrderStatus, ParcelStatus, payment_status_of
+from payments.bookkeeping.ledger import unbooked
 from payments.models import (
     Capture,
     Dispute,
@@ -83,6 +86,7 @@ def check_invariants() -> None:
     disputes = list(Dispute.objects.order_by())
     captures = list(Capture.objects.order_by())
     check_payments(by_key, captures, refunds, disputes)
+    check_ledger(by_key)
     check_refunds(orders, lines, by_key, refunds, moves)
     check_owed(orders, parcels, payments, refunds)
     check_captures(by_key, captures)
@@ -92,6 +96,15 @@ def check_invariants() -> None:
     check_history(disputes, DisputeTransition, "dispute")
     # a parcel's history begins with its first change
     check_history(flat(parcels), ParcelTransition, "parcel", begin=ParcelStatus.NEW.value)
+
+
+def check_ledger(payments: dict[UUID, Payment]) -> None:
+    """Every movement of money is booked, exactly, and the ledger itself is sound."""
+    for fact in unbooked(payments.values()):
+        raise AssertionError(f"{fact} is not in the ledger")
+    if LedgerPosting.objects.exists():
+        errors = list(find_errors())
+        assert not errors, errors
 
 
 def flat(groups):

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
+from artisans.ledger.models import LedgerPeriod
 from carts.models import Cart
 from orders.models import Order
 from payments.models import (
@@ -173,6 +174,21 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "provider_alert_one_open_per_part": ("payments.ProviderAlert", {"part": "disputes"}),
     "payment_flag_kind_known": ("payments.PaymentFlag", {"kind": "odd"}),
     "payment_flag_one_open_per_kind": ("payments.PaymentFlag", {"kind": "stuck"}),
+    "ledger_account_kind_known": ("ledger.LedgerAccount", {"kind": "x"}),
+    "ledger_account_currency_iso": ("ledger.LedgerAccount", {"currency": "usd"}),
+    "ledger_account_once": ("ledger.LedgerAccount", {"kind": "bank", "scope": ""}),
+    "ledger_account_once_per_artisan": (
+        "ledger.LedgerAccount",
+        {"kind": "seller_held", "scope": "", "artisan": "first"},
+    ),
+    "ledger_account_of_artisan_names_one": ("ledger.LedgerAccount", {"kind": "seller_held"}),
+    "ledger_entry_kind_known": ("ledger.LedgerEntry", {"kind": "x"}),
+    "ledger_posting_currency_iso": ("ledger.LedgerPosting", {"currency": "usd"}),
+    "ledger_posting_amount_not_zero": ("ledger.LedgerPosting", {"amount_minor": 0}),
+    "ledger_posting_position_once": ("ledger.LedgerPosting", {"position": 0}),
+    "ledger_period_days_in_order": ("ledger.LedgerPeriod", {"last_day": F("open_from")}),
+    "ledger_checkpoint_currency_iso": ("ledger.LedgerCheckpoint", {"currency": "usd"}),
+    "ledger_checkpoint_once_per_period": ("ledger.LedgerCheckpoint", {"period": "first"}),
     "provider_call_operation_known": ("payments.ProviderCall", {"operation": "guess"}),
     "provider_call_state_known": ("payments.ProviderCall", {"state": "lost"}),
     "provider_call_one_open_per_payment": ("payments.ProviderCall", {"state": "open", "refund": None}),
@@ -207,6 +223,7 @@ FIRST = {
     "refund": PaymentRefund.objects.first,
     "retry_of": PaymentRefund.objects.first,
     "user": User.objects.first,
+    "period": LedgerPeriod.objects.first,
 }
 
 

@@ -1,6 +1,6 @@
 """At least two rows of every model that has constraints or a page in the admin."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from allauth.account.models import EmailAddress
 from django.test import override_settings
@@ -11,6 +11,7 @@ from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
+from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
@@ -88,6 +89,18 @@ def make_two_of_each() -> None:
         )
         LockedRecord.objects.create(
             erasure=erasure, target=f"orders.Order:{digest}", content="{}", kept_until=now
+        )
+    for month in (1, 2):
+        period = LedgerPeriod.objects.create(
+            first_day=date(2020, month, 1),
+            last_day=date(2020, month, 28),
+            open_from=date(2020, month + 1, 1),
+            closed_by=staff,
+            trial_balance=[],
+        )
+        account = LedgerAccount.objects.order_by("pk")[0]
+        LedgerCheckpoint.objects.create(
+            account=account, period=period, currency="USD", balance_minor=0, last_posting=0
         )
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):

@@ -14,11 +14,13 @@ from artisans.catalog.services import units_restocked
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.state import check_transition
+from artisans.ledger.services import fact_book
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order
 from orders.refunds import clear_ship_instructions, count_refunded_units, lines_restock
 from orders.selectors import store_rules
+from payments.bookkeeping.ledger import disputes_fact, refund_fact
 from payments.bookkeeping.payments import next_refund_check, order_settle, payment_recompute_status
 from payments.bookkeeping.provider_calls import provider_call_enqueue
 from payments.bookkeeping.refund_amounts import Parts, goods_minor_in
@@ -279,6 +281,8 @@ def refund_move(
     minor = refund.amount_minor
     payment.refund_reserved_minor += minor * ((to in HOLDS) - (old in HOLDS))
     payment.refunded_minor += minor * ((to == R.COMPLETED) - (old == R.COMPLETED))
+    if R.COMPLETED in {old, to}:
+        fact_book(refund_fact(payment, refund))
     if old == R.FAILED:
         refund.failure_reason = ""
         count_refunded_units({line.order_line_id: line.quantity for line in refund.lines.all()})
@@ -318,7 +322,9 @@ def recompute_disputed(payment: Payment) -> bool:
     counted = payment.disputes.filter(status=DisputeStatus.LOST, currency=payment.currency)
     lost = counted.aggregate(sum=Sum("amount_minor"))["sum"] or 0
     left = payment.received_minor - payment.refunded_minor - payment.refund_reserved_minor
-    payment.disputed_minor = min(lost, left)
+    before, payment.disputed_minor = payment.disputed_minor, min(lost, left)
+    if payment.disputed_minor != before:
+        fact_book(disputes_fact(payment))
     return bool(lost <= left)
 
 

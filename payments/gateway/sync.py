@@ -14,6 +14,7 @@ from artisans.core.models import get_or_none, save_columns
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.transactions import atomic_with_retry
+from artisans.ledger.services import fact_book
 from artisans.notifications.facts import render_later
 from artisans.notifications.services import notifications_enqueue, notifications_together
 from orders.mails import order_mail
@@ -23,6 +24,7 @@ from orders.selectors import parcels_to_send, store_rules
 from orders.services.placing import PlacedOrder, load_placed_order
 from orders.statuses import OrderStatus
 from payments.bookkeeping.attempts import attempts_record, is_declined_too_often
+from payments.bookkeeping.ledger import capture_fact
 from payments.bookkeeping.payments import (
     FIRST_CHECK,
     next_refund_check,
@@ -229,6 +231,7 @@ def capture_record(payment: Payment, capture: contract.Capture, actor_name: str)
             )
         return None
     payment.received_minor += capture.amount.minor
+    fact_book(capture_fact(payment, row), is_new=True)
     return row
 
 

@@ -14,6 +14,7 @@ from artisans.core.errors import InvalidInput
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from artisans.ledger.services import fact_book
 from artisans.notifications.facts import fact_renderer, render_later
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
@@ -21,6 +22,7 @@ from orders.models import Order
 from orders.selectors import store_rules
 from orders.services.settlement import order_suspend
 from orders.statuses import PARCELS_UNSHIPPED
+from payments.bookkeeping.ledger import receipt_fact
 from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, ReceiptSpent
@@ -72,6 +74,7 @@ def receipt_reverse(
     }
     was_paid = not order.balance_due
     payment.received_minor -= receipt.amount_minor
+    fact_book(receipt_fact(payment, receipt, reversed_at=reversal.created_at))
     payment_reopen(payment, order, cause=cause, actor=actor)
     order_settle(order, cause=cause, actor=actor)
     raise_open_payment(order)

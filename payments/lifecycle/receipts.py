@@ -14,6 +14,7 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
+from artisans.ledger.services import fact_book
 from artisans.notifications.facts import render_later
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
@@ -21,6 +22,7 @@ from orders.models import Order
 from orders.selectors import parcels_to_send, store_rules
 from orders.services.settlement import order_set_hold
 from orders.statuses import OrderStatus
+from payments.bookkeeping.ledger import receipt_fact
 from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
 from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import receipt_approval_check
@@ -127,6 +129,7 @@ def receipt_book(
             % {"received": payment.received}
         )
     payment.received_minor += amount.minor
+    fact_book(receipt_fact(payment, receipt), is_new=True)
     cause = _("%(amount)s received offline (%(reference)s)") % {
         "amount": amount,
         "reference": money.reference,

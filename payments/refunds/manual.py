@@ -13,11 +13,13 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
+from artisans.ledger.services import fact_book
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
 from orders.models import Order
 from orders.refunds import clear_ship_instructions
 from orders.selectors import store_rules
+from payments.bookkeeping.ledger import refund_fact
 from payments.bookkeeping.payments import order_settle, payment_recompute_status
 from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import refund_approval_check
@@ -90,6 +92,7 @@ def money_return_record(
         refund=refund, new=refund.status, cause="refunded offline", actor_name=actor.email
     )
     payment.refunded_minor += amount.minor
+    fact_book(refund_fact(payment, refund), is_new=True)
     payment_recompute_status(
         payment, cause=_("%(amount)s refunded offline") % {"amount": amount}, actor=actor
     )

@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class LedgerConfig(AppConfig):
+    name = "artisans.ledger"
+    label = "ledger"
+    verbose_name = _("Ledger")
+
+    def ready(self) -> None:
+        from artisans.ledger import personal_data  # noqa: F401  # registers itself

@@ -1,0 +1,102 @@
+"""Balances, and what is wrong with the ledger itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from artisans.core.append_only import missing_triggers
+from artisans.core.money import Money
+from artisans.ledger.accounts import AccountKey, AccountKind, Leg
+from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPosting
+
+
+class Balance(NamedTuple):
+    """Positive for a debit balance, negative for a credit balance."""
+
+    account: LedgerAccount
+    amount: Money
+
+
+def balance_minor(account_id: int) -> int:
+    """An account's balance now: the latest checkpoint, and the postings since."""
+    latest = LedgerCheckpoint.objects.filter(account=account_id).order_by("-last_posting").first()
+    since = LedgerPosting.objects.filter(account=account_id, id__gt=latest.last_posting if latest else 0)
+    later = since.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    return int(later + (latest.balance_minor if latest else 0))
+
+
+def balances(on: date | None = None) -> list[Balance]:
+    """The balances of all accounts that have postings: now, or at the end of a day."""
+    postings = LedgerPosting.objects.order_by()
+    if on is not None:
+        postings = postings.filter(entry__booked_on__lte=on)
+    sums = dict(postings.values_list("account").annotate(Sum("amount_minor")))
+    accounts = LedgerAccount.objects.filter(pk__in=sums).select_related("artisan")
+    return [Balance(row, Money.stored(sums[row.pk], row.currency)) for row in accounts]
+
+
+def entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
+    """Oldest first, with their postings and accounts."""
+    entries = LedgerEntry.objects.filter(order_id=order_id).order_by("happened_at", "key")
+    return entries.prefetch_related("postings__account__artisan")
+
+
+def legs_of_facts(fact_ids: Iterable[UUID]) -> dict[UUID, list[Leg]]:
+    """What was booked for each fact in total."""
+    found = defaultdict[UUID, list[Leg]](list)
+    postings = LedgerPosting.objects.filter(entry__fact_id__in=list(fact_ids)).order_by()
+    for fact_id, minor, kind, *account in postings.values_list(
+        *("entry__fact_id", "amount_minor"),
+        *("account__kind", "account__currency", "account__scope", "account__artisan_id"),
+    ):
+        found[fact_id].append(Leg(AccountKey(AccountKind(kind), *account), minor))
+    return found
+
+
+# ---- what must never be ----------------------------------------------------------------------------------------
+
+
+def find_errors() -> Iterator[str]:
+    """One sentence for each violated rule of the ledger itself. Reads all postings."""
+    for name, table in missing_triggers(connection).items():
+        if table.startswith("ledger_"):
+            yield _("The trigger %(name)s of %(table)s is missing. Run manage.py migrate.") % {
+                "name": name,
+                "table": table,
+            }
+    yield from (
+        _("%(entry)s does not sum to zero in %(currency)s: %(minor)s.")
+        % {"entry": key, "currency": currency, "minor": minor}
+        for key, currency, minor in unbalanced()
+    )
+    lonely = LedgerEntry.objects.annotate(count=Count("postings")).filter(count__lt=2).order_by()
+    for key in lonely.values_list("key", flat=True):
+        yield _("%(entry)s has fewer than two postings.") % {"entry": key}
+    mixed = LedgerPosting.objects.exclude(currency=F("account__currency")).order_by()
+    for key in mixed.values_list("entry__key", flat=True):
+        yield _("%(entry)s has a posting in another currency than its account.") % {"entry": key}
+    for checkpoint in wrong_checkpoints():
+        yield _("The checkpoint of %(account)s at the end of %(period)s is not the sum of its postings.") % {
+            "account": checkpoint.account,
+            "period": checkpoint.period,
+        }
+
+
+def unbalanced() -> QuerySet[LedgerPosting, tuple[str, str, int]]:
+    sums = LedgerPosting.objects.order_by().values_list("entry__key", "currency")
+    return sums.annotate(sum=Sum("amount_minor")).exclude(sum=0)
+
+
+def wrong_checkpoints() -> QuerySet[LedgerCheckpoint]:
+    before = LedgerPosting.objects.filter(
+        account=OuterRef("account"), id__lte=OuterRef("last_posting")
+    ).order_by()
+    total = Coalesce(Subquery(before.values("account").annotate(sum=Sum("amount_minor")).values("sum")), 0)
+    return LedgerCheckpoint.objects.annotate(total=total).exclude(total=F("balance_minor"))

@@ -1,0 +1,208 @@
+"""Booking in the ledger, and closing its months."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from django.db import connection, transaction
+from django.db.models import DateField, Max, Min, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from artisans.accounts.models import User
+from artisans.core.errors import InvalidInput
+from artisans.ledger.accounts import AccountKey, AccountKind, Leg
+from artisans.ledger.models import (
+    EntryKind,
+    LedgerAccount,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerPeriod,
+    LedgerPosting,
+)
+from artisans.ledger.selectors import balances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A row whose current state requires postings.
+
+    `legs`: what it requires in total, none if its amount counts no more. `kind`: why it requires them now.
+    """
+
+    id: UUID
+    kind: EntryKind
+    legs: list[Leg]
+    happened_at: datetime
+    order_id: UUID | None = None
+    parcel_id: UUID | None = None
+
+
+def fact_book(fact: Fact, *, is_new: bool = False) -> LedgerEntry | None:
+    """Book what the fact requires, less what was booked for it before; None if there is no difference.
+
+    The caller holds the fact's lock, in the transaction that changed it. `is_new`: the row was inserted in this
+    transaction, so nothing was booked for it. A second booking at the same time fails (IntegrityError).
+    """
+    with transaction.atomic(savepoint=False):  # the caller's
+        booked = {} if is_new else legs_by_entry(fact.id)
+        due = difference(fact.legs, (leg for legs in booked.values() for leg in legs))
+        if not due:
+            return None
+        key = f"{fact.kind}:{fact.id}:{len(booked)}"
+        entry = LedgerEntry(
+            id=uuid5(NAMESPACE_URL, key),
+            key=key,
+            kind=fact.kind,
+            fact_id=fact.id,
+            happened_at=fact.happened_at,
+            booked_on=first_open_day(fact.happened_at),
+            order_id=fact.order_id,
+            parcel_id=fact.parcel_id,
+            reverses_id=find_mirrored(due, booked),
+        )
+        ids = find_accounts({leg.account for leg in due})
+        LedgerPosting.objects.bulk_create(
+            LedgerPosting(
+                entry=entry,
+                position=position,
+                account_id=ids[leg.account],
+                currency=leg.account.currency,
+                amount_minor=leg.minor,
+            )
+            for position, leg in enumerate(due)
+        )
+        entry.save(force_insert=True)
+    return entry
+
+
+def legs_by_entry(fact_id: UUID) -> dict[UUID, list[Leg]]:
+    """What was booked for a fact, oldest entry first."""
+    rows = LedgerPosting.objects.filter(entry__fact_id=fact_id).order_by("id")
+    found: dict[UUID, list[Leg]] = {}
+    for entry_id, minor, *account in rows.values_list(
+        *("entry_id", "amount_minor"),
+        *("account__kind", "account__currency", "account__scope", "account__artisan_id"),
+    ):
+        kind, currency, scope, artisan = account
+        key = AccountKey(AccountKind(kind), currency, scope, artisan)
+        found.setdefault(entry_id, []).append(Leg(key, minor))
+    return found
+
+
+def difference(required: Iterable[Leg], booked: Iterable[Leg]) -> list[Leg]:
+    """One leg for each account whose required and booked amounts differ, in the order in which they are required."""
+    left: Counter[AccountKey] = Counter()
+    for sign, legs in ((1, required), (-1, booked)):
+        for leg in legs:
+            left[leg.account] += sign * leg.minor
+    return [Leg(account, minor) for account, minor in left.items() if minor]
+
+
+def find_mirrored(due: list[Leg], booked: dict[UUID, list[Leg]]) -> UUID | None:
+    """The last entry of a fact if these legs reverse exactly it."""
+    if not booked:
+        return None
+    last, legs = list(booked.items())[-1]
+    return last if not difference((Leg(leg.account, -leg.minor) for leg in legs), due) else None
+
+
+def first_open_day(happened_at: datetime) -> Greatest:
+    """The local date, or the first day after the closed months, as an expression of the insert."""
+    day = Value(timezone.localdate(happened_at), DateField())
+    open_from = Subquery(LedgerPeriod.objects.order_by("-open_from").values("open_from")[:1])
+    return Greatest(day, Coalesce(open_from, day))
+
+
+# ---- accounts --------------------------------------------------------------------------------------------------
+
+
+def find_accounts(keys: set[AccountKey]) -> dict[AccountKey, int]:
+    """Ids of the accounts; those that are used for the first time are created."""
+    found = read_accounts(keys)
+    if absent := keys - found.keys():
+        LedgerAccount.objects.bulk_create(map(new_account, absent), ignore_conflicts=True)
+        found |= read_accounts(absent)  # another transaction may have been first
+    return found
+
+
+def read_accounts(keys: Iterable[AccountKey]) -> dict[AccountKey, int]:
+    wanted = Q(pk__in=[])
+    for key in keys:
+        wanted |= Q(kind=key.kind, currency=key.currency, scope=key.scope, artisan=key.artisan)
+    rows = LedgerAccount.objects.filter(wanted).order_by()
+    return {
+        AccountKey(AccountKind(row.kind), row.currency, row.scope, row.artisan_id): row.pk for row in rows
+    }
+
+
+def new_account(key: AccountKey) -> LedgerAccount:
+    return LedgerAccount(kind=key.kind, currency=key.currency, scope=key.scope, artisan_id=key.artisan)
+
+
+# ---- closing months --------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def period_close(*, closed_by: User) -> LedgerPeriod:
+    """Close the month after the last closed one: write its trial balance and a checkpoint of each account.
+
+    Waits for transactions that are booking. Errors: InvalidInput if the month is not over or nothing was booked.
+    """
+    lock_postings()
+    first_day = first_day_to_close()
+    if first_day is None:
+        raise InvalidInput(_("Nothing was booked yet, so there is no month to close."))
+    open_from = (first_day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if open_from > timezone.localdate():
+        raise InvalidInput(
+            _("The month can be closed from %(day)s on, when it is over.") % {"day": date_format(open_from)}
+        )
+    last_day = open_from - timedelta(days=1)
+    period = LedgerPeriod.objects.create(
+        first_day=first_day,
+        last_day=last_day,
+        open_from=open_from,
+        closed_by=closed_by,
+        trial_balance=[
+            {
+                "account": account.pk,
+                "kind": account.kind,
+                "scope": account.scope,
+                "artisan": str(account.artisan_id) if account.artisan_id else None,
+                "currency": account.currency,
+                "balance_minor": amount.minor,
+            }
+            for account, amount in balances(on=last_day)
+        ],
+    )
+    last_posting = LedgerPosting.objects.aggregate(last=Max("id"))["last"]
+    LedgerCheckpoint.objects.bulk_create(
+        LedgerCheckpoint(
+            account=account,
+            period=period,
+            currency=account.currency,
+            balance_minor=amount.minor,
+            last_posting=last_posting,
+        )
+        for account, amount in balances()
+    )
+    return period
+
+
+def lock_postings() -> None:
+    """Let running bookings end and keep new ones waiting. SQLite has one writer at a time anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            tables = (LedgerPosting._meta.db_table, LedgerEntry._meta.db_table, LedgerPeriod._meta.db_table)
+            cursor.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
+
+
+def first_day_to_close() -> date | None:
+    closed: date | None = LedgerPeriod.objects.aggregate(last=Max("open_from"))["last"]
+    booked: date | None = LedgerEntry.objects.aggregate(first=Min("booked_on"))["first"]
+    return closed or (booked and booked.replace(day=1))

@@ -1,0 +1,138 @@
+"""What payments book in the ledger, and how it is checked and filled."""
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from io import StringIO
+from itertools import count
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+
+from artisans.ledger.models import LedgerEntry, LedgerPosting
+from artisans.ledger.selectors import balances
+from payments.lifecycle.receipt_reversals import receipt_reverse
+from payments.methods import PaymentMethod
+from payments.models import ReversalReason
+from payments.tests.factories import apply_card_captures, give_back, record, start
+from tests.append_only import rewriting
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+
+def ledger(*arguments: str) -> str:
+    out = StringIO()
+    call_command("ledger", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def sums() -> dict[tuple[str, str], int]:
+    return {(row.account.kind, row.account.scope): row.amount.minor for row in balances()}
+
+
+@pytest.fixture
+def books(staff, card_shop):
+    """A card payment of 99.99 in two captures; a transfer of 110.00 of which 10.01 went back; a check that bounced."""
+    card, transfer, check = start(PaymentMethod.CREDIT_CARD), start(), start(PaymentMethod.CHECK)
+    apply_card_captures(card)
+    record(transfer, "110.00", actor=staff, reference="STMT-1")
+    give_back(transfer, "10.01", actor=staff, reference="OUT-1")
+    receipt = record(check, "99.99", actor=staff, reference="check 101")
+    receipt_reverse(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
+    return card, transfer, check
+
+
+BOOKED = {("provider", "stripe"): 9999, ("bank", ""): 9999, ("order", ""): -19998}
+
+
+def test_money_is_booked_where_it_lies(books):
+    assert sums() == BOOKED
+    kinds = LedgerEntry.objects.order_by().values_list("kind", flat=True)
+    assert sorted(kinds) == ["capture", "capture", "receipt", "receipt", "receipt_reversed", "refund"]
+    [bounced] = LedgerEntry.objects.filter(kind="receipt_reversed")
+    assert bounced.reverses.kind == "receipt"
+
+
+def test_cash_is_no_money_in_the_bank(staff, shopper):
+    record(start(PaymentMethod.CASH_ON_DELIVERY, user=shopper), "99.99", actor=staff)
+    assert sums() == {("cash", ""): 9999, ("order", ""): -9999}
+
+
+def test_command_shows_balances_and_explains_an_order(books):
+    _card, transfer, _check = books
+    assert [line.split()[:3] for line in ledger("balances").splitlines()] == [
+        ["99.99", "USD", "debit"],
+        ["199.98", "USD", "credit"],
+        ["99.99", "USD", "debit"],
+    ]
+    text = ledger("explain", transfer.order.order_number)
+    assert [line.split()[:3] for line in text.splitlines() if "USD" in line] == [
+        ["debit", "110.00", "USD"],
+        ["credit", "110.00", "USD"],
+        ["debit", "10.01", "USD"],
+        ["credit", "10.01", "USD"],
+    ]
+    with pytest.raises(CommandError, match="no order with this number"):
+        ledger("explain", "AA-0000")
+
+
+def test_payments_of_an_earlier_release_are_filled_in(books):
+    with rewriting():
+        forget_all()
+    with pytest.raises(CommandError, match="has 4 errors"):  # nothing is due for the check that bounced
+        ledger("check")
+    assert ledger("fill") == "4 entries booked.\n"
+    assert sums() == BOOKED
+    assert ledger("fill") == "Nothing was missing.\n"
+    assert json.loads(ledger("check", "--json")) == []
+
+
+def test_migration_books_the_payments_of_earlier_releases(books, monkeypatch):
+    """It is interrupted after the first payment, and repeated."""
+    migration = import_module("payments.migrations.0013_fill_ledger")
+    monkeypatch.setattr(migration, "CHUNK", 1)
+    with rewriting():
+        forget_all()
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(migration.Filling, "book", fail_second(migration.Filling.book))
+        migration.fill(apps, None)
+    migration.fill(apps, None)
+    assert sums() == BOOKED
+    assert LedgerEntry.objects.get(kind="receipt_reversed").reverses.kind == "receipt"
+    assert json.loads(ledger("check", "--json")) == []
+    assert ledger("fill") == "Nothing was missing.\n"
+
+
+def fail_second(book: Callable[..., None]) -> Callable[..., None]:
+    calls = count()
+
+    def run(*arguments: Any) -> None:
+        if next(calls):
+            raise RuntimeError
+        book(*arguments)
+
+    return run
+
+
+def forget_all() -> None:
+    for model in (LedgerPosting, LedgerEntry):
+        rows = model.objects.all()
+        rows._raw_delete(rows.db)
+
+
+def test_check_names_what_differs(books):
+    card, *_ = books
+    with rewriting():
+        LedgerPosting.objects.filter(entry__order_id=card.order_id, position=1).update(amount_minor=-1)
+    out = StringIO()
+    with pytest.raises(CommandError, match="has 4 errors"):
+        call_command("ledger", "check", stdout=out, stderr=StringIO())
+    assert out.getvalue().count("does not sum to zero in USD") == 2
+    assert out.getvalue().count(f"of order {card.order.order_number} is not in the ledger") == 2
+    with rewriting():
+        LedgerPosting.objects.filter(entry__order_id=card.order_id, position=1).delete()
+        LedgerPosting.objects.filter(entry__order_id=card.order_id).delete()
+        LedgerEntry.objects.filter(order_id=card.order_id).delete()
+    assert ledger("fill") == "2 entries booked.\n"
