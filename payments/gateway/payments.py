@@ -6,6 +6,7 @@ changes.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -75,6 +76,7 @@ T = TypeVar("T")
 PAYMENT_READS = "payments"
 NOT_CHARGED = (RemoteStatus.APPROVED, RemoteStatus.CANCELLED, RemoteStatus.EXPIRED)
 MAX_CANCEL_ATTEMPTS = 3  # another request may start a payment between our two steps
+OTHERS_SECONDS, OTHERS_PAUSE = 2, 0.05  # to wait for a call that another process makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,8 +421,25 @@ def payment_cancel_at_provider(
     call = enqueue_cancel(payment_id, cause=cause, actor=actor)
     if call is not None:
         provider_call_execute(call.pk)
-    if not may_stay_unknown and reload_payment(payment_id).status in OPEN:
+    if not may_stay_unknown and stays_open(payment_id):
         raise PaymentInProgress
+
+
+def stays_open(payment_id: UUID) -> bool:
+    """Whether the payment is still open, after waiting a moment for another process that is making its call. If its
+    cancellation were not waited for, the order could be left without a payment."""
+    until = time.monotonic() + OTHERS_SECONDS
+    while reload_payment(payment_id).status in OPEN:
+        if not is_call_made_elsewhere(payment_id) or time.monotonic() > until:
+            return True
+        time.sleep(OTHERS_PAUSE)
+    return False
+
+
+def is_call_made_elsewhere(payment_id: UUID) -> bool:
+    now = timezone.now()
+    calls = ProviderCall.objects.filter(payment=payment_id, refund=None, state=CallState.OPEN)
+    return calls.filter(lease_until__gt=now, next_try_at__lte=now).exists()
 
 
 @transaction.atomic

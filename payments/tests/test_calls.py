@@ -538,3 +538,27 @@ def test_nothing_is_cancelled_without_trying_the_operation_again(monkeypatch, pa
 
     assert done[-1] == "operation"
     assert done.count("cancelled") == min(payable, MAX_CANCEL_ATTEMPTS)
+
+
+def test_cancelling_waits_for_another_process_that_makes_the_call(begun, monkeypatch):
+    """Otherwise the buyer's choice is refused, and the order left without a payment."""
+    payment_ensure_at_provider(begun)
+    enqueue = payments.enqueue_cancel
+
+    def enqueue_claimed(*args, **kwargs):
+        call = enqueue(*args, **kwargs)
+        provider_call_claim(call.pk)
+        return call
+
+    def other_process(_seconds):
+        calls = ProviderCall.objects.filter(operation="cancel", state="open")
+        key = calls.get().pk
+        calls.update(lease_until=None)
+        provider_call_execute(key)
+
+    monkeypatch.setattr(payments, "enqueue_cancel", enqueue_claimed)
+    monkeypatch.setattr(payments, "time", SimpleNamespace(monotonic=lambda: 0, sleep=other_process))
+
+    payments.payment_cancel_at_provider(begun.pk, cause="other method")
+
+    assert reread(begun).status == "CANCELLED"
