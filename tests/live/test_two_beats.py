@@ -67,7 +67,7 @@ def test_two_beats(shop: Shop, beats: list[Process], broker: str):
 
     def sender() -> Process:
         (pid,) = set(wait_for(queue.senders))
-        return next(beat for beat in beats if beat.process.pid == pid)
+        return next(beat for beat in beats if beat.process and beat.process.pid == pid)
 
     first = next_leader()
     paused = sender()

@@ -15,6 +15,7 @@ from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from orders.models import HeldLine, Order
 from orders.tests.factories import store_of
+from payments.bookkeeping.ledger import ledger_fill, payments_with_recent_money
 from payments.models import Payment
 from scripts.releases import releases, unpack
 from tests.checkout_client import DETAILS_FORM
@@ -62,6 +63,13 @@ def shops(postgres_only, production, sandbox: Sandbox, old_code: Path) -> Iterat
         new.start(worker=False)
         old.web.wait_ready()  # it accepts the newer schema
         yield {"old": old, "new": new}
+
+
+@pytest.fixture(autouse=True)
+def periodic_fill(shops) -> Iterator[None]:
+    """The task of today's release that books what processes of the one before received."""
+    yield
+    ledger_fill(payments_with_recent_money())
 
 
 @pytest.fixture
