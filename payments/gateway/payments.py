@@ -437,9 +437,9 @@ def stays_open(payment_id: UUID) -> bool:
 
 
 def is_call_made_elsewhere(payment_id: UUID) -> bool:
-    now = timezone.now()
+    """For the first time; one whose outcome is unknown takes longer."""
     calls = ProviderCall.objects.filter(payment=payment_id, refund=None, state=CallState.OPEN)
-    return calls.filter(lease_until__gt=now, next_try_at__lte=now).exists()
+    return calls.filter(lease_until__gt=timezone.now(), error="").exists()
 
 
 @transaction.atomic
