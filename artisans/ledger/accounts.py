@@ -17,7 +17,7 @@ class AccountKind(models.TextChoices):
     BANK_TRANSIT = "bank_transit", _("On its way from a provider to the bank")
     PAYOUT_TRANSIT = "payout_transit", _("Payouts on their way")
     SUSPENSE = "suspense", _("Unexplained")
-    ORDER = "order", _("Buyers’ money that nobody has earned yet")
+    ORDER = "order", _("Money held for orders")
     SELLER_PENDING = "seller_pending", _("Earned by the artisan, not released yet")
     SELLER_AVAILABLE = "seller_available", _("Available to the artisan")
     SELLER_HELD = "seller_held", _("Held back from the artisan")
