@@ -214,10 +214,11 @@ def interval(schedule: Any) -> str:
 
 
 def roles() -> Iterator[str]:
-    """Roles of staff.
+    """Staff roles.
 
-    A role is a group of permissions. *Staff roles* in the admin shows them, and administrators assign them
-    under *Users*; a person can have several. Administrators (`is_superuser`) have all permissions.
+    A staff role is a set of permissions. *Staff roles* in the admin shows them, and administrators assign them
+    under *Users*, in the field *Groups*; a person can have several. Administrators (`is_superuser`) have
+    all permissions.
     `migrate` creates the roles and adds permissions that a new version needs; it removes none.
     """
     from payments.roles import ROLES
