@@ -58,7 +58,7 @@ def check_clock(facts: ProviderFacts) -> Iterator[Result]:
     theirs = provider_time(facts.name)
     if theirs is not None:
         yield clock_result(
-            _("Clock against %(name)s") % {"name": facts.label},
+            _("Clock compared with %(name)s") % {"name": facts.label},
             theirs,
             before,
             precision=timezone.now() - before + timedelta(seconds=1),  # the header has whole seconds
@@ -108,7 +108,7 @@ def check_alerts() -> Iterator[Result]:
         state_if(problem=parts),
         ", ".join(sorted(parts)) or _("none"),
         "",
-        _("See Provider alerts in the admin. They close by themselves when the next request succeeds."),
+        _("See Provider alerts in the admin. They close automatically when the next request succeeds."),
     )
 
 

@@ -33,9 +33,9 @@ def test_providers_are_read_once_with_their_clocks(stripe, paypal, monkeypatch):
 
     assert {name: state for name, (state, _value) in found.items()} == {
         "Stripe": State.OK,
-        "Clock against Stripe": State.OK,
+        "Clock compared with Stripe": State.OK,
         "PayPal": State.OK,
-        "Clock against PayPal": State.OK,
+        "Clock compared with PayPal": State.OK,
     }
     assert found["Stripe"][1].startswith("test; 8 parts")
 
@@ -46,7 +46,7 @@ def test_providers_are_read_once_with_their_clocks(stripe, paypal, monkeypatch):
     assert found["Stripe"][0] == State.PROBLEM
     assert "failing: disputes" in found["Stripe"][1]
     assert found["PayPal"][0] == State.OK
-    assert found["Clock against PayPal"][0] == State.PROBLEM
+    assert found["Clock compared with PayPal"][0] == State.PROBLEM
 
 
 def test_nothing_is_found_without_providers():

@@ -84,5 +84,5 @@ def to_lines(results: Iterable[Result]) -> list[Line]:
 
 
 def to_line(result: Result) -> Line:
-    labels = {State.OK: _("In order"), State.WARNING: _("Warning"), State.PROBLEM: _("Problem")}
+    labels = {State.OK: _("OK"), State.WARNING: _("Warning"), State.PROBLEM: _("Problem")}
     return Line(result, TONES[result.state], labels[result.state])

@@ -89,8 +89,8 @@ def check_triggers() -> Iterator[Result]:
         value,
         "",
         _(
-            "Records of money can be changed without them. Run `manage.py migrate`, which creates them again, and find "
-            "out who removed them."
+            "Financial records can be changed without them. Run `manage.py migrate`, which creates them again, and "
+            "find out who removed them."
         ),
     )
 
@@ -127,7 +127,9 @@ def check_clock() -> Iterator[Result]:
         return
     before = timezone.now()
     theirs = read_value("SELECT clock_timestamp()")
-    yield clock_result(_("Clock against the database"), theirs, before, precision=timezone.now() - before)
+    yield clock_result(
+        _("Clock compared with the database"), theirs, before, precision=timezone.now() - before
+    )
 
 
 def clock_result(name: str, theirs: datetime, before: datetime, *, precision: timedelta) -> Result:

@@ -91,7 +91,7 @@ def check_cache() -> Iterator[Result]:
         state_if(problem=not is_kept, warning=not is_shared and not settings.DEMO),
         _("shared, keeps values") if is_kept and is_shared else value,
         _("shared between all processes"),
-        _("Start Redis, and set CACHE_URL=rediscache://host:6379/1. Without it rate limits do not hold."),
+        _("Start Redis, and set CACHE_URL=rediscache://host:6379/1. Otherwise rate limits are not enforced."),
     )
 
 
@@ -123,7 +123,7 @@ def check_certificate() -> Iterator[Result]:
         _("valid until %(time)s") % {"time": date_format(timezone.localtime(ends), "DATETIME_FORMAT")},
         _("at least %(days)s days more") % {"days": CERTIFICATE_WARNING},
         _(
-            "The proxy should renew it by itself a month before: see its log, and that ports 80 and 443 reach it."
+            "The proxy should renew it automatically a month before: check its log, and that ports 80 and 443 reach it."
         ),
     )
 
@@ -133,9 +133,9 @@ def check_encryption_keys() -> Iterator[Result]:
     yield Result(
         _("Encryption keys"),
         state_if(problem=columns),
-        _("no key opens values of %(columns)s") % {"columns": ", ".join(columns)}
+        _("no key decrypts values of %(columns)s") % {"columns": ", ".join(columns)}
         if columns
-        else _("open the newest values"),
+        else _("decrypt the newest values"),
         "",
         _("Add the key that encrypted them at the end of ENCRYPTION_KEYS, then run `manage.py reencrypt`."),
     )

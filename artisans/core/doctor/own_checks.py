@@ -50,7 +50,9 @@ CHECKS = {
     "TLS certificate": Check(
         check_certificate,
         uses_network=True,
-        remedy=_("Start the proxy, see its log for its certificate, and check that SITE_URL leads to it."),
+        remedy=_(
+            "Start the proxy, check its log for certificate errors, and check that SITE_URL leads to it."
+        ),
     ),
     "processes": Check(check_processes),
     "queues": Check(check_queues),

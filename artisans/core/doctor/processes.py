@@ -22,8 +22,8 @@ def check_processes() -> Iterator[Result]:
     late, rows = dict(overdue()), list(Heartbeat.objects.all())
     remedies = {
         "beat": _(
-            "Start beat: `celery -A artisans beat`. Until then no deadline passes, and nothing that was missed is "
-            "repeated."
+            "Start beat: `celery -A artisans beat`. Until then deadlines are not enforced, and nothing that was missed "
+            "is repeated."
         ),
         "worker": _(
             "Start a worker: `celery -A artisans worker`. If one is running, see the broker's line and its log."

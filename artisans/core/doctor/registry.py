@@ -2,7 +2,7 @@
 
     CHECKS["email server"] = Check(check_server, uses_network=True)
 
-A check yields a `Result` for each thing that it looks at, also for those in order. It reads, and changes nothing.
+A check yields a `Result` for each thing that it looks at, also for those that are OK. It reads, and changes nothing.
 """
 
 from collections.abc import Callable, Iterable

@@ -24,7 +24,7 @@ def check_retention() -> Iterator[Result]:
         value = _("never purged")
     elif name:
         time = date_format(timezone.localtime(since), "DATETIME_FORMAT")
-        value = _("%(name)s: rows that are due since %(time)s") % {"name": name, "time": time}
+        value = _("%(name)s: rows overdue since %(time)s") % {"name": name, "time": time}
     yield Result(
         _("Rows kept too long"),
         state_if(warning=since < timezone.now() - LIMIT),

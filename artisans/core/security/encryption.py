@@ -30,7 +30,7 @@ class CannotDecrypt(Exception):
         super().__init__(
             "No key of ENCRYPTION_KEYS opens a stored value. "  # not for translation
             "Add the key that encrypted it at the end of ENCRYPTION_KEYS; "
-            "`manage.py reencrypt` lists the rows that no key opens."
+            "`manage.py reencrypt` lists the rows that no key decrypts."
         )
 
 

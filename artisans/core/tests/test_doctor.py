@@ -188,7 +188,7 @@ def test_damage_to_the_database_is_found():
     named = [result.value.partition(": ")[2] for result in found]
     assert (named[0], named[2]) == (trigger, "webhook_due")
     assert named[1].startswith("core.0002_heartbeat")
-    assert states(database.check_clock()) == {"Clock against the database": State.OK}
+    assert states(database.check_clock()) == {"Clock compared with the database": State.OK}
     assert [result.state for result in database.check_database()] == [State.OK, State.OK]
     assert states(database.check_connections()) == {"Database connections": State.OK}
 

@@ -122,7 +122,7 @@ def test_doctor_names_the_columns_that_no_key_opens(settings, stored):
         [result] = check_encryption_keys()
         return result.state, result.value
 
-    assert found() == (State.OK, "open the newest values")
+    assert found() == (State.OK, "decrypt the newest values")
     settings.ENCRYPTION_KEYS = [NEW]
     state, value = found()
     assert state == State.PROBLEM
