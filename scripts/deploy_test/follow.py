@@ -355,7 +355,11 @@ def plain_proxy(certificate: Path) -> Iterator[None]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 443), PlainProxy)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.socket = context.wrap_socket(
+        server.socket,
+        server_side=True,
+        do_handshake_on_connect=False,  # in the thread of the connection: a slow one must not stop the others
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield
     server.shutdown()
