@@ -31,7 +31,8 @@ CONNECT_SECONDS = 5
 
 def check_disk_space() -> Iterator[Result]:
     """Each disk once."""
-    folders = (Path(settings.MEDIA_ROOT), settings.VAR_DIR, Path(tempfile.gettempdir()))
+    named = [settings.MEDIA_ROOT, settings.BACKUP_DIR, settings.VAR_DIR, tempfile.gettempdir()]
+    folders = [Path(folder) for folder in named if folder]
     disks = {folder.stat().st_dev: folder for folder in reversed(folders) if folder.exists()}
     for folder in sorted(disks.values()):
         usage = shutil.disk_usage(folder)

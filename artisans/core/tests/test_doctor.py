@@ -268,6 +268,8 @@ def test_full_disks_files_of_metrics_and_unknown_proxies_are_found(settings, mon
         usage = SimpleNamespace(total=100 * environment.GIB, free=free * environment.GIB)
         monkeypatch.setattr(environment.shutil, "disk_usage", lambda folder: usage)
         assert {result.state for result in environment.check_disk_space()} == {state}, free
+    settings.MEDIA_ROOT, settings.BACKUP_DIR = tmp_path / "missing", str(tmp_path)
+    assert any(str(tmp_path) in result.name for result in environment.check_disk_space())
 
     assert list(environment.check_metric_files()) == []
     settings.PROMETHEUS_MULTIPROC_DIR = str(tmp_path)
