@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import tarfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
+from artisans.catalog.models import Product
+from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.backups import archive
 from artisans.core.backups.archive import backups_in
 from artisans.core.doctor.backups import check_backups
@@ -177,6 +181,28 @@ def test_unfit_backups_are_refused_and_change_nothing(folder, settings, shopper,
 
     assert not Session.objects.exists()
     assert "Restored as of 2026-11-29 13:59 UTC" in capsys.readouterr().out
+
+
+def test_pictures_deleted_meanwhile_are_left_out_and_a_missing_folder_is_an_error(
+    folder, settings, monkeypatch
+):
+    for name in ("a", "b"):
+        (settings.MEDIA_ROOT / name).write_text(name)
+    lstat = os.lstat
+
+    def delete_a(path, *args, **options):
+        if str(path).endswith("/a"):
+            Path(path).unlink()
+        return lstat(path, *args, **options)
+
+    monkeypatch.setattr(tarfile.os, "lstat", delete_a)
+    with tarfile.open(make(folder) / "media.tar") as media:
+        assert media.getnames() == [".", "./b"]
+    shutil.rmtree(settings.MEDIA_ROOT)
+    call_command("backup", f"--to={folder}/without-pictures")
+    Product.objects.filter(pk=ProductFactory().pk).update(picture="products/bowl.webp")
+    with pytest.raises(CommandError, match="does not exist"):
+        call_command("backup")
 
 
 @pytest.mark.postgresql

@@ -13,15 +13,16 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, storages
-from django.db import connection
+from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
@@ -101,10 +102,32 @@ def backups_in(folder: Path) -> list[Path]:
 
 def media_pack(target: Path) -> None:
     """Uploaded files, after the dump: whatever it names exists. Nothing for a storage that is not a folder."""
-    if isinstance(storages["default"], FileSystemStorage):
-        with tarfile.open(target, "w") as archive:
-            if (root := Path(settings.MEDIA_ROOT)).is_dir():
-                archive.add(root, arcname=".")
+    if not isinstance(storages["default"], FileSystemStorage):
+        return
+    root = Path(settings.MEDIA_ROOT)
+    if not root.is_dir() and has_uploads():
+        raise BackupError(
+            f"MEDIA_ROOT ({root}) does not exist, but the database names pictures in it. Set it as for the web server."
+        )
+    with LiveArchive.open(target, "w") as archive:
+        archive.add(root, arcname=".")
+
+
+def has_uploads() -> bool:
+    return any(
+        model._default_manager.exclude(**{field.name: ""}).exists()
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.FileField)
+    )
+
+
+class LiveArchive(tarfile.TarFile):
+    """Leaves out files that are deleted meanwhile."""
+
+    def add(self, *args: Any, **kwargs: Any) -> None:
+        with suppress(FileNotFoundError):
+            super().add(*args, **kwargs)  # which calls this method for each file of a folder
 
 
 def write_manifest(folder: Path, at: datetime) -> None:
