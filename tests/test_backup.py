@@ -15,11 +15,12 @@ from django.utils import timezone
 
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.backups import archive
+from artisans.core.backups import archive, databases
 from artisans.core.backups.archive import backups_in
 from artisans.core.doctor.backups import check_backups
 from artisans.core.doctor.registry import State
-from artisans.core.heartbeats import BACKUP
+from artisans.core.heartbeats import BACKUP, restored
+from artisans.core.management.commands import restore
 from artisans.core.models import Heartbeat
 from orders.models import Order
 from payments.doctor import check_restored
@@ -168,6 +169,9 @@ def test_unfit_backups_are_refused_and_change_nothing(folder, settings, shopper,
         (backup / "manifest.json").write_text(json.dumps(manifest | change))
         with pytest.raises(CommandError, match=text):
             call_command("restore", str(backup), "--replace")
+    (backup / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(CommandError, match="--jobs works only"):
+        call_command("restore", str(backup), "--replace", "--jobs=2")
     (backup / "manifest.json").unlink()
     with pytest.raises(CommandError, match="not a backup"):
         call_command("restore", str(backup), "--replace")
@@ -181,6 +185,30 @@ def test_unfit_backups_are_refused_and_change_nothing(folder, settings, shopper,
 
     assert not Session.objects.exists()
     assert "Restored as of 2026-11-29 13:59 UTC" in capsys.readouterr().out
+
+
+def test_data_whose_pictures_or_migrations_fail_is_recorded_as_restored(
+    folder, settings, monkeypatch, capsys
+):
+    backup = make(folder)
+    session_make()
+    monkeypatch.setattr(archive.tarfile, "open", fail_with(tarfile.ReadError("unexpected end of data")))
+
+    with pytest.raises(CommandError, match=r"unexpected end of data\. Once that is solved: tar --extract"):
+        call_command("restore", str(backup), "--replace")
+
+    assert (restored() is not None, Session.objects.count()) == (True, 0)
+    assert "Restored as of" in capsys.readouterr().out
+    monkeypatch.setattr(restore, "call_command", fail_with(CommandError("in use")))
+    with pytest.raises(CommandError, match=r"in use\. Once that is solved: manage.py restore --record 20"):
+        call_command("restore", str(backup), "--replace", "--no-media")
+
+
+def fail_with(error):
+    def fail(*args, **options):
+        raise error
+
+    return fail
 
 
 def test_pictures_deleted_meanwhile_are_left_out_and_a_missing_folder_is_an_error(
@@ -206,14 +234,26 @@ def test_pictures_deleted_meanwhile_are_left_out_and_a_missing_folder_is_an_erro
 
 
 @pytest.mark.postgresql
-def test_shop_has_to_be_stopped_and_a_missing_program_is_named(folder, monkeypatch):
+def test_shop_has_to_be_stopped_and_a_restore_that_fails_changes_nothing(
+    folder, settings, shopper, monkeypatch
+):
     backup = make(folder)
+    settings.BACKUP_DATABASE = connection.settings_dict | {"NAME": "postgres"}
+    with pytest.raises(CommandError, match="another database"):
+        call_command("restore", str(backup), "--replace")
+    settings.BACKUP_DATABASE = connection.settings_dict
     other = connection.copy()
     with other.cursor() as cursor:
         cursor.execute("SELECT 1")
         with pytest.raises(CommandError, match=r"other connections \(1\)"):
             call_command("restore", str(backup), "--replace")
     other.close()
+    dump = (backup / "database.dump").read_bytes()
+    (backup / "database.dump").write_bytes(dump[:-200])
+    with pytest.raises(databases.BackupError, match="Nothing was changed"):
+        databases.database_restore(backup / "database.dump")
+    shopper.refresh_from_db()
+    databases.check_same_database()
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("artisans.core.backups.databases.INSTALLED", Path("/nowhere"))
     with pytest.raises(CommandError, match="pg_dump is missing"):

@@ -29,9 +29,8 @@ from django.utils import timezone
 
 from artisans.core.backups.databases import (
     BackupError,
-    database_clear,
+    check_same_database,
     database_dump,
-    database_restore,
     dump_name,
     is_empty,
     other_clients,
@@ -41,7 +40,7 @@ from artisans.core.security.encryption import CannotDecrypt, decrypt, encrypt
 FORMAT = 1
 MANIFEST, MEDIA = "manifest.json", "media.tar"
 NAME = "alley-%Y%m%dT%H%M%SZ"
-PROOF = "A backup of the shop"  # encrypted, it shows whether the keys of a backup are known
+PROOF = "A backup of the shop"  # encrypted, it shows whether the keys of a backup are set
 
 
 @dataclass(frozen=True)
@@ -175,8 +174,8 @@ def backup_verify(folder: Path) -> Manifest:
     return manifest
 
 
-def check_restorable(manifest: Manifest, *, is_replacing: bool) -> None:
-    """Errors: BackupError; nothing was changed."""
+def check_restorable(manifest: Manifest) -> None:
+    """Whether this version can read the backup. Errors: BackupError."""
     vendor = manifest.database.partition(" ")[0]
     if vendor != connection.vendor:
         raise BackupError(f"The backup is one of {vendor}, but DATABASE_URL leads to {connection.vendor}.")
@@ -193,6 +192,14 @@ def check_restorable(manifest: Manifest, *, is_replacing: bool) -> None:
             "ENCRYPTION_KEYS lacks the key of this backup, without which bank accounts, saved cards and second factors "
             "in it cannot be read. Add the key that the shop had when the backup was made."
         ) from None
+
+
+def check_database(*, is_replacing: bool, jobs: int) -> None:
+    """Whether the database can be replaced. Errors: BackupError."""
+    if not is_empty() and jobs > 1:
+        raise BackupError(
+            "--jobs works only with an empty database. Set DATABASE_URL to a new one, or leave --jobs out."
+        )
     if not is_empty() and not is_replacing:
         raise BackupError(
             "The database is not empty. Set DATABASE_URL to a new, empty one, or repeat the command with --replace, "
@@ -203,17 +210,12 @@ def check_restorable(manifest: Manifest, *, is_replacing: bool) -> None:
             f"The database has other connections ({others}). Stop the web servers, workers and beat, and close other "
             "clients."
         )
+    check_same_database()
 
 
-def backup_restore(folder: Path, manifest: Manifest, *, jobs: int, with_media: bool) -> None:
-    """Replace the database and add the uploaded files. The caller has checked that this is wanted.
-
-    Errors: BackupError; the database may then be empty or incomplete, and the command can be repeated.
-    """
-    if not is_empty():
-        database_clear()
-    database_restore(folder / dump_name(), jobs=jobs)
-    if with_media and MEDIA in manifest.files:
+def media_restore(folder: Path) -> None:
+    """Add the uploaded files, if the backup has any. Errors: OSError, tarfile.TarError."""
+    if (folder / MEDIA).exists():
         Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
         with tarfile.open(folder / MEDIA) as archive:
             archive.extractall(settings.MEDIA_ROOT, filter="data")

@@ -4,8 +4,10 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.db import connection
@@ -16,10 +18,13 @@ OTHERS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+# Of a server that was copied with everything in it, the time of its start differs.
+IDENTITY = "SELECT current_database() || ' ' || extract(epoch FROM pg_postmaster_start_time())::text"
+PG_RESTORE = ("--no-owner", "--no-privileges", "--no-comments", "--exit-on-error")
 
 
 class BackupError(Exception):
-    """A backup cannot be made or restored; nothing was changed unless the text says so."""
+    """A backup cannot be made or restored. Nothing was changed, except by a restore over several connections."""
 
 
 def dump_name() -> str:
@@ -36,17 +41,27 @@ def database_dump(target: Path) -> None:
 
 
 def database_restore(source: Path, *, jobs: int = 1) -> None:
-    """Read a dump into the empty database. `jobs`: connections of PostgreSQL; with more than one, a restore that fails
-    leaves some tables behind. Errors: BackupError."""
-    connection.close()
-    if connection.vendor == "postgresql":
-        how = ["--single-transaction"] if jobs == 1 else [f"--jobs={jobs}"]
+    """Replace everything in the database by a dump, in one transaction. `jobs`: connections of PostgreSQL; more than
+    one need an empty database, and a restore that fails leaves some tables behind. Errors: BackupError."""
+    if connection.vendor != "postgresql":
+        connection.close()
+        with sqlite3.connect(source) as dump, sqlite3.connect(connection.settings_dict["NAME"]) as database:
+            dump.backup(database)
+    elif jobs > 1:
+        connection.close()
         name = connection_settings()["NAME"]
-        options = ["--no-owner", "--no-privileges", "--no-comments", "--exit-on-error", f"--dbname={name}"]
-        run_program("pg_restore", *options, *how, str(source))
-        return
-    with sqlite3.connect(source) as dump, sqlite3.connect(connection.settings_dict["NAME"]) as database:
-        dump.backup(database)
+        run_program("pg_restore", *PG_RESTORE, f"--dbname={name}", f"--jobs={jobs}", str(source))
+    else:
+        clearing = "" if is_empty() else clearing_statements()
+        connection.close()
+        restore_in_one_transaction(source, after=clearing)
+
+
+def clearing_statements() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_schema())")
+        [schema] = cursor.fetchone()
+    return f"DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema};"
 
 
 def is_empty() -> bool:
@@ -62,20 +77,18 @@ def other_clients() -> int:
         return int(cursor.fetchone()[0])
 
 
-def database_clear() -> None:
-    """Delete everything in the database."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT quote_ident(current_schema())")
-            [schema] = cursor.fetchone()
-            cursor.execute(f"DROP SCHEMA {schema} CASCADE")
-            cursor.execute(f"CREATE SCHEMA {schema}")
+def check_same_database() -> None:
+    """Errors: BackupError if BACKUP_DATABASE_URL leads to another database than DATABASE_URL."""
+    if connection.vendor != "postgresql" or not settings.BACKUP_DATABASE:
         return
-    with (
-        sqlite3.connect(":memory:") as nothing,
-        sqlite3.connect(connection.settings_dict["NAME"]) as database,
-    ):
-        nothing.backup(database)
+    with connection.cursor() as cursor:
+        cursor.execute(IDENTITY)
+        [here] = cursor.fetchone()
+    there = run_program("psql", "--no-psqlrc", "--tuples-only", "--no-align", f"--command={IDENTITY}").strip()
+    if here != there:
+        raise BackupError(
+            "BACKUP_DATABASE_URL leads to another database than DATABASE_URL. Set both to the one to restore into."
+        )
 
 
 # ---- PostgreSQL's programs -----------------------------------------------------------------------------------
@@ -86,8 +99,52 @@ def connection_settings() -> dict[str, Any]:
     return settings.BACKUP_DATABASE or connection.settings_dict
 
 
-def run_program(name: str, *arguments: str) -> None:
-    """Errors: BackupError with what the program says."""
+def run_program(name: str, *arguments: str) -> str:
+    """Returns its output. Errors: BackupError with what the program says."""
+    done = subprocess.run(  # noqa: S603  # PostgreSQL's own program
+        [find_program(name), *arguments],
+        env=program_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BackupError(f"{name}: {done.stderr.strip()[-1000:]}")
+    return done.stdout
+
+
+def restore_in_one_transaction(source: Path, *, after: str) -> None:
+    """Read a dump `after` these statements. Errors: BackupError; nothing was changed.
+
+    psql gets COMMIT only when pg_restore has written the whole dump: it rolls back if its input ends before.
+    """
+    reader = [find_program("pg_restore"), *PG_RESTORE, "--file=-", str(source)]
+    writer = [find_program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+    is_complete = False
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
+        with (
+            subprocess.Popen(  # noqa: S603  # PostgreSQL's own program
+                writer,
+                env=program_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                bufsize=0,
+            ) as psql,
+            suppress(BrokenPipeError),  # psql has ended with an error
+        ):
+            statements = cast("IO[bytes]", psql.stdin)
+            statements.write(f"BEGIN; {after}\n".encode())
+            read = subprocess.run(reader, stdout=statements, stderr=errors, check=False)  # noqa: S603
+            if not read.returncode:
+                statements.write(b"COMMIT;\n")
+                is_complete = True
+        if psql.returncode or not is_complete:
+            errors.seek(0)
+            raise BackupError(f"Nothing was changed. {errors.read().strip()[-1000:]}")
+
+
+def program_environment() -> dict[str, str]:
     chosen = connection_settings()
     environment = {
         "PGHOST": chosen["HOST"],
@@ -98,15 +155,7 @@ def run_program(name: str, *arguments: str) -> None:
     }
     known = {key: chosen[key] for key in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
     secrets = DatabaseClient.settings_to_cmd_args_env(known | {"OPTIONS": ssl_options(chosen)}, [])[1] or {}
-    done = subprocess.run(  # noqa: S603  # PostgreSQL's own program
-        [find_program(name), *arguments],
-        env=os.environ | {key: value for key, value in environment.items() if value} | secrets,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise BackupError(f"{name}: {done.stderr.strip()[-1000:]}")
+    return os.environ | {key: value for key, value in environment.items() if value} | secrets
 
 
 def ssl_options(chosen: dict[str, Any]) -> dict[str, Any]:

@@ -1,22 +1,27 @@
 """Restore a backup."""
 
 from argparse import ArgumentTypeError
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tarfile import TarError
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from artisans.core.backups.archive import (
-    backup_restore,
+    MEDIA,
     backup_verify,
+    check_database,
     check_restorable,
+    media_restore,
 )
-from artisans.core.backups.databases import BackupError
+from artisans.core.backups.databases import BackupError, database_restore, dump_name
 from artisans.core.heartbeats import restore_record
 
 NEXT = """
@@ -55,7 +60,7 @@ class Command(BaseCommand):
             "--jobs",
             type=int,
             default=1,
-            help="Connections that read the dump at once (PostgreSQL); default: 1.",
+            help="Connections that read the dump at once, into an empty database of PostgreSQL; default: 1.",
         )
         parser.add_argument(
             "--verify", action="store_true", help="Only compare the backup with its checksums."
@@ -81,21 +86,41 @@ class Command(BaseCommand):
                 if verify:
                     self.stdout.write(f"{backup} is complete: {manifest.version}, {manifest.database}.")
                     return
-                check_restorable(manifest, is_replacing=replace)
-                backup_restore(backup, manifest, jobs=jobs, with_media=not no_media)
-            except BackupError as error:
+                check_restorable(manifest)
+                check_database(is_replacing=replace, jobs=jobs)
+                database_restore(backup / dump_name(), jobs=jobs)
+            except (BackupError, OSError) as error:
                 raise CommandError(str(error)) from None
             time = manifest.time
-        self.finish(time or timezone.now())
+        time = (time or timezone.now()).astimezone(UTC)
+        problems = [*problems_after(time), *(media_problems(backup) if backup and not no_media else ())]
+        self.stdout.write(NEXT.format(time=time, since=time - timedelta(days=1)))
+        if problems:
+            raise CommandError("\n".join(problems))
 
-    def finish(self, time: datetime) -> None:
-        """`time`: of the data that was restored."""
-        connection.close()
-        call_command("migrate", interactive=False, verbosity=0)
+
+def problems_after(time: datetime) -> Iterator[str]:
+    """End sessions, bring the tables up to date and record the restore. `time`: of the data that was restored."""
+    connection.close()
+    try:
         Session.objects.all().delete()  # some may have been ended since, after a stolen password
+        call_command("migrate", interactive=False, verbosity=0)
         restore_record(time)
-        utc = time.astimezone(UTC)
-        self.stdout.write(NEXT.format(time=utc, since=utc - timedelta(days=1)))
+    except (CommandError, DatabaseError) as error:
+        yield (
+            f"The database is restored, but its tables were not brought up to date: {error}. Once that is solved: "
+            f"manage.py restore --record {time.isoformat()}"
+        )
+
+
+def media_problems(backup: Path) -> Iterator[str]:
+    try:
+        media_restore(backup)
+    except (OSError, TarError) as error:
+        yield (
+            f"The database is restored, but not all uploaded files: {error}. Once that is solved: "
+            f"tar --extract --file={backup / MEDIA} --directory={settings.MEDIA_ROOT}"
+        )
 
 
 def moment(text: str) -> datetime:
