@@ -162,7 +162,7 @@ def test_unfit_backups_are_refused_and_change_nothing(folder, settings, shopper,
         "newer": {"migrations": [*manifest["migrations"], "orders.0999_next"]},
         "newer version": {"format": 2},
         "leads to": {"database": "oracle 19"},
-        "lacks the key": {"proof": "gAAAAA"},
+        "lacks a key": {"proofs": [*manifest["proofs"], "gAAAAA"]},
         "damaged": {"files": {"media.tar": [1, "0"]}},
     }
     for text, change in wrong.items():
@@ -190,18 +190,22 @@ def test_unfit_backups_are_refused_and_change_nothing(folder, settings, shopper,
 def test_data_whose_pictures_or_migrations_fail_is_recorded_as_restored(
     folder, settings, monkeypatch, capsys
 ):
+    settings.ENCRYPTION_KEYS = ["new", "old"]
     backup = make(folder)
+    settings.ENCRYPTION_KEYS = ["new"]
     session_make()
     monkeypatch.setattr(archive.tarfile, "open", fail_with(tarfile.ReadError("unexpected end of data")))
+    with pytest.raises(CommandError, match="lacks a key"):
+        call_command("restore", str(backup), "--replace")
 
     with pytest.raises(CommandError, match=r"unexpected end of data\. Once that is solved: tar --extract"):
-        call_command("restore", str(backup), "--replace")
+        call_command("restore", str(backup), "--replace", "--without-keys")
 
     assert (restored() is not None, Session.objects.count()) == (True, 0)
     assert "Restored as of" in capsys.readouterr().out
     monkeypatch.setattr(restore, "call_command", fail_with(CommandError("in use")))
     with pytest.raises(CommandError, match=r"in use\. Once that is solved: manage.py restore --record 20"):
-        call_command("restore", str(backup), "--replace", "--no-media")
+        call_command("restore", str(backup), "--replace", "--without-keys", "--no-media")
 
 
 def fail_with(error):

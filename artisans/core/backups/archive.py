@@ -35,7 +35,7 @@ from artisans.core.backups.databases import (
     is_empty,
     other_clients,
 )
-from artisans.core.security.encryption import CannotDecrypt, decrypt, encrypt
+from artisans.core.security.encryption import CannotDecrypt, decrypt, encrypt_with_each_key
 
 FORMAT = 1
 MANIFEST, MEDIA = "manifest.json", "media.tar"
@@ -45,14 +45,15 @@ PROOF = "A backup of the shop"  # encrypted, it shows whether the keys of a back
 
 @dataclass(frozen=True)
 class Manifest:
-    """`at`: when the dump began. `files`: by name, size in bytes and SHA-256. `proof`: a known text, encrypted."""
+    """`at`: when the dump began. `files`: by name, size in bytes and SHA-256. `proofs`: a known text, encrypted with
+    each of the keys."""
 
     at: str
     version: str
     database: str
     migrations: list[str]
     files: dict[str, tuple[int, str]]
-    proof: str
+    proofs: list[str]
     format: int = FORMAT
 
     @property
@@ -138,7 +139,7 @@ def write_manifest(folder: Path, at: datetime) -> None:
         database=f"{connection.vendor} {version}",
         migrations=sorted(".".join(key) for key in MigrationRecorder(connection).applied_migrations()),
         files=files,
-        proof=encrypt(PROOF),
+        proofs=encrypt_with_each_key(PROOF),
     )
     path = folder / MANIFEST
     path.write_text(json.dumps(asdict(manifest), indent=1))
@@ -174,7 +175,7 @@ def backup_verify(folder: Path) -> Manifest:
     return manifest
 
 
-def check_restorable(manifest: Manifest) -> None:
+def check_restorable(manifest: Manifest, *, may_lack_keys: bool) -> None:
     """Whether this version can read the backup. Errors: BackupError."""
     vendor = manifest.database.partition(" ")[0]
     if vendor != connection.vendor:
@@ -185,13 +186,21 @@ def check_restorable(manifest: Manifest) -> None:
             f"The backup was made by version {manifest.version} of the shop, which is newer than this one "
             f"({settings.SPECTACULAR_SETTINGS['VERSION']}). Install that version first."
         )
-    try:
-        decrypt(manifest.proof)
-    except CannotDecrypt:
+    if not may_lack_keys and not all(map(can_decrypt, manifest.proofs)):
         raise BackupError(
-            "ENCRYPTION_KEYS lacks the key of this backup, without which bank accounts, saved cards and second factors "
-            "in it cannot be read. Add the key that the shop had when the backup was made."
-        ) from None
+            "ENCRYPTION_KEYS lacks a key of this backup, without which bank accounts, saved cards and second factors "
+            "in it cannot be read. Add the keys that the shop had when the backup was made, after the present ones. "
+            "If a key is lost, or `manage.py reencrypt` had succeeded before the backup, repeat the command with "
+            "--without-keys."
+        )
+
+
+def can_decrypt(text: str) -> bool:
+    try:
+        decrypt(text)
+    except CannotDecrypt:
+        return False
+    return True
 
 
 def check_database(*, is_replacing: bool, jobs: int) -> None:

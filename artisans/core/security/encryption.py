@@ -38,6 +38,10 @@ def encrypt(text: str) -> str:
     return ciphers(keys()).encrypt(text.encode()).decode()
 
 
+def encrypt_with_each_key(text: str) -> list[str]:
+    return [ciphers((key,)).encrypt(text.encode()).decode() for key in keys()]
+
+
 def decrypt(text: str) -> str:
     try:
         return ciphers(keys()).decrypt(text.encode()).decode()

@@ -63,6 +63,11 @@ class Command(BaseCommand):
             help="Connections that read the dump at once, into an empty database of PostgreSQL; default: 1.",
         )
         parser.add_argument(
+            "--without-keys",
+            action="store_true",
+            help="Restore although ENCRYPTION_KEYS lacks a key of the backup. What it encrypted cannot be read.",
+        )
+        parser.add_argument(
             "--verify", action="store_true", help="Only compare the backup with its checksums."
         )
 
@@ -75,6 +80,7 @@ class Command(BaseCommand):
         no_media: bool,
         jobs: int,
         verify: bool,
+        without_keys: bool,
         **options: Any,
     ) -> None:
         if (backup is None) == (record is None):
@@ -86,7 +92,7 @@ class Command(BaseCommand):
                 if verify:
                     self.stdout.write(f"{backup} is complete: {manifest.version}, {manifest.database}.")
                     return
-                check_restorable(manifest)
+                check_restorable(manifest, may_lack_keys=without_keys)
                 check_database(is_replacing=replace, jobs=jobs)
                 database_restore(backup / dump_name(), jobs=jobs)
             except (BackupError, OSError) as error:
