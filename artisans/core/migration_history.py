@@ -2,7 +2,7 @@
 
 Migrations were rewritten for release 0.1.0 and are additive since. A database is refused if it is older than that
 release, or if it has unknown migrations of ours while some of this code's are not applied (another line of
-development). A newer database, as after a rollback, is accepted.
+development). A newer database, as after a rollback, is accepted and left as it is.
 """
 
 from collections.abc import Iterable
@@ -25,6 +25,12 @@ REMEDY = (
     "Otherwise set DATABASE_URL to an empty database, or go back to the version that made this one."
 )
 
+NEWER = (
+    "A newer version of the shop migrated this database: "  # not for translation
+    "its tables and triggers were left as they are."
+)
+Name = tuple[str, str]  # app and migration
+
 
 def unapplied_migrations(connection: BaseDatabaseWrapper) -> list[str]:
     """Such as "orders.0002_notes". Errors: those of the database."""
@@ -33,14 +39,25 @@ def unapplied_migrations(connection: BaseDatabaseWrapper) -> list[str]:
     return [f"{migration.app_label}.{migration.name}" for migration, _is_backwards in plan]
 
 
-def cannot_be_migrated(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the applied migrations do not lead to this code. Errors: those of the database."""
+def own_migrations(connection: BaseDatabaseWrapper) -> tuple[set[Name], set[Name]]:
+    """Those of our apps that are applied but unknown to this code, and those that are known but not applied."""
     loader = MigrationLoader(connection, ignore_no_migrations=True)
     own = {config.label for config in apps.get_app_configs() if "site-packages" not in config.path}
     applied = {name for name in loader.applied_migrations if name[0] in own}
     known = {name for name in loader.disk_migrations or () if name[0] in own}
-    unknown = applied - known
-    return bool(unknown & settings.REPLACED_MIGRATIONS) or bool(unknown and known - applied)
+    return applied - known, known - applied
+
+
+def cannot_be_migrated(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the applied migrations do not lead to this code. Errors: those of the database."""
+    unknown, unapplied = own_migrations(connection)
+    return bool(unknown & settings.REPLACED_MIGRATIONS) or bool(unknown and unapplied)
+
+
+def is_newer(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a later release migrated the database. Errors: those of the database."""
+    unknown, unapplied = own_migrations(connection)
+    return bool(unknown) and not unapplied
 
 
 def check_history(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any) -> list[CheckMessage]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from artisans.core.append_only import missing_triggers, needed_triggers
 from artisans.core.doctor.registry import Result, State, state_if
-from artisans.core.migration_history import cannot_be_migrated, unapplied_migrations
+from artisans.core.migration_history import cannot_be_migrated, is_newer, unapplied_migrations
 
 CLOCK_WARNING, CLOCK_PROBLEM = timedelta(seconds=5), timedelta(seconds=60)
 CONNECTIONS_WARNING, CONNECTIONS_PROBLEM = 80, 95  # percent
@@ -80,18 +80,25 @@ def check_migrations() -> Iterator[Result]:
 
 def check_triggers() -> Iterator[Result]:
     missing, needed = missing_triggers(connection), needed_triggers(connection)
+    newer = is_newer(connection)
     value = _("%(count)s present") % {"count": len(needed)}
     if missing:
         value = _("missing or disabled: %(names)s") % {"names": shorten(sorted(missing))}
+    remedy = _(
+        "Financial records can be changed without them. Run `manage.py migrate`, which creates them again, and "
+        "find out who removed them."
+    )
+    if newer:
+        remedy = _(
+            "A newer version of the shop migrated this database, and its triggers can have other names: run "
+            "`manage.py doctor` of that version."
+        )
     yield Result(
         _("Triggers that protect records"),
-        state_if(problem=missing),
+        state_if(problem=missing and not newer, warning=missing),
         value,
         "",
-        _(
-            "Financial records can be changed without them. Run `manage.py migrate`, which creates them again, and "
-            "find out who removed them."
-        ),
+        remedy,
     )
 
 

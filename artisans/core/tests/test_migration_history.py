@@ -11,13 +11,19 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from artisans.audit.models import AuditEntry
 from artisans.core import migration_history
+from artisans.core.append_only import check_triggers, missing_triggers, triggers_of
+from artisans.core.doctor import database
+from artisans.core.doctor.registry import State
 
 Row = MigrationRecorder.Migration
 
 
-def migrate(**options: object) -> None:
-    call_command("migrate", verbosity=0, skip_checks=False, stderr=StringIO(), **options)
+def migrate(**options: object) -> str:
+    output = StringIO()
+    call_command("migrate", verbosity=0, skip_checks=False, stdout=output, stderr=StringIO(), **options)
+    return output.getvalue()
 
 
 @pytest.mark.django_db
@@ -45,9 +51,26 @@ def test_database_with_another_migration_history_is_refused_before_anything_chan
 
 @pytest.mark.django_db
 def test_newer_database_is_accepted_as_after_a_rollback():
+    assert migrate() == ""
     Row.objects.create(app="orders", name="0999_of_the_next_release")
     assert not migration_history.cannot_be_migrated(connection)
+    assert migrate() == f"{migration_history.NEWER}\n"
+
+
+@pytest.mark.django_db
+def test_triggers_of_a_newer_database_are_left_as_they_are():
+    table = AuditEntry._meta.db_table
+    name = next(iter(triggers_of(table, connection.vendor)))
+    Row.objects.create(app="orders", name="0999_of_the_next_release")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'DROP TRIGGER "{name}"' + (f' ON "{table}"' if connection.vendor == "postgresql" else "")
+        )
     migrate()
+    assert missing_triggers(connection) == {name: table}
+    assert check_triggers(None, ["default"]) == []
+    [result] = database.check_triggers()
+    assert (result.state, "manage.py migrate" in result.remedy) == (State.WARNING, False)
 
 
 @pytest.mark.django_db

@@ -11,6 +11,8 @@ from django.db import DatabaseError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
+from artisans.core.migration_history import NEWER, is_newer
+
 LOCK_SECONDS = 2  # of a wait for a table, during which everybody else waits behind it
 PAUSE_SECONDS = 5  # until the next try
 TRIES = 24
@@ -25,6 +27,12 @@ IN_USE = (
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> str | None:
         connection = connections[options["database"]]
+        output = self.migrate(connection, *args, **options)
+        if is_newer(connection):
+            self.stdout.write(NEWER)
+        return output
+
+    def migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> str | None:
         if connection.vendor != "postgresql" or connection.in_atomic_block:
             return super().handle(*args, **options)
         with self.alone(connection):
