@@ -72,12 +72,14 @@ def s3_storage(bucket: str) -> tuple[dict[str, Any], str]:
         raise ImproperlyConfigured(
             "MEDIA_S3_PRIVATE needs signed addresses of the bucket itself: unset MEDIA_S3_DOMAIN."
         )
-    address = f"{endpoint}/{bucket}/" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com/"
+    amazon = f"s3.{region}.amazonaws.com"
+    address = f"{endpoint}/{bucket}/" if endpoint else f"https://{bucket}.{amazon}/"
     if domain:
         address = f"https://{domain}/"
     options = {
         "bucket_name": bucket,
-        "endpoint_url": endpoint or None,
+        # Otherwise signed addresses of us-east-1 have no region, and the content security policy refuses the pictures.
+        "endpoint_url": endpoint or f"https://{amazon}",
         "region_name": region,
         "access_key": env.str("MEDIA_S3_ACCESS_KEY", default="") or None,
         "secret_key": env.str("MEDIA_S3_SECRET_KEY", default="") or None,

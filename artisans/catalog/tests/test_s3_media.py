@@ -124,6 +124,13 @@ def test_address_is_the_buckets_or_that_of_a_domain_or_signed(media):
         pass
 
 
+def test_content_security_policy_allows_the_signed_addresses_of_amazon(media):
+    for region in ("us-east-1", "eu-central-1"):
+        with media(MEDIA_S3_REGION=region, MEDIA_S3_PRIVATE="true") as address:
+            signed = Product(picture="a b.webp").picture.url
+        assert configured.origin_of(signed) == configured.origin_of(address), region
+
+
 def test_picture_of_a_private_bucket_has_a_signed_address(s3, media):
     product = ProductFactory.create()
     with media(PRIVATE, MEDIA_S3_ENDPOINT=s3, MEDIA_S3_PRIVATE="true") as address:
