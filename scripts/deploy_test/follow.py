@@ -262,13 +262,15 @@ def see_picture(http: requests.Session) -> None:
 
 def upgrade(steps: Steps, server: Server, shell: Shell) -> None:
     server.archive("0.3.0")
-    prepare, switch, rollback = [
+    prepare, migrate, switch, rollback = [
         block.text for block in read_blocks(GUIDE.read_text()) if block.section == UPGRADE
     ]
     with Visitors(SITE, CA) as visitors:
         with steps.step("upgrade: prepare the new release"):
             shell.run(prepare.replace(CHECK, ""))
-        with steps.step("upgrade: migrate, restart; a request runs"), slow_payment(server):
+        with steps.step("upgrade: migrate"):
+            shell.run(migrate)
+        with steps.step("upgrade: restart; a request runs"), slow_payment(server):
             shell.run(switch)
         with steps.step("reload; a request runs"), slow_payment(server):
             shell.run("systemctl reload alley-web")
