@@ -1,8 +1,9 @@
 """Celery's beat on several hosts: the one that holds the lease enqueues periodic tasks, the others wait for it.
 
 A leader that dies is replaced when its lease has expired, one that is stopped at once. A leader that was paused notices
-by its own clock before it enqueues anything. Between that check and the broker it can be paused again, and then one
-message is late, which is harmless: messages expire, and tasks are idempotent.
+by its own clock before it enqueues anything, unless that clock was stopped too, as that of a virtual machine can be.
+Then two lead until its next renewal, and messages are enqueued twice or late, which is harmless: messages expire, and
+tasks are idempotent.
 """
 
 import logging
@@ -25,24 +26,27 @@ logger = logging.getLogger(__name__)
 RENEWALS = 4  # in the time of a lease
 HEARTBEAT_SECONDS = 60
 STATEMENT_SECONDS = 5
+CLOCK = getattr(
+    time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC
+)  # the former, of Linux, goes on while it is suspended
 
 
 class LeaderScheduler(Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.host = socket.gethostname()
         self.holder = f"{uuid4().hex[:8]}@{self.host}"
-        self.leads_until = self.renews_at = self.beats_at = 0.0  # of the monotonic clock
+        self.leads_until = self.renews_at = self.beats_at = 0.0  # of CLOCK
         super().__init__(*args, **kwargs)
 
     @property
     def is_leader(self) -> bool:
-        return time.monotonic() < self.leads_until
+        return time.clock_gettime(CLOCK) < self.leads_until
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Celery calls this again and again, after as many seconds as it returns."""
-        if time.monotonic() >= self.renews_at:
+        if time.clock_gettime(CLOCK) >= self.renews_at:
             self.renew()
-        pause = max(0.0, self.renews_at - time.monotonic())
+        pause = max(0.0, self.renews_at - time.clock_gettime(CLOCK))
         return min(pause, super().tick(*args, **kwargs)) if self.is_leader else pause
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
@@ -51,7 +55,7 @@ class LeaderScheduler(Scheduler):
 
     def renew(self) -> None:
         """Without the database nobody leads, but without it no task could do anything either."""
-        was_leader, now = self.is_leader, time.monotonic()
+        was_leader, now = self.is_leader, time.clock_gettime(CLOCK)
         self.renews_at = now + settings.BEAT_LEASE_SECONDS / RENEWALS
         try:
             close_old_connections()
