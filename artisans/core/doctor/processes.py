@@ -62,7 +62,9 @@ def check_tasks(late: list[str], rows: Collection[Heartbeat]) -> Result:
     failing = [
         row.name
         for row in rows
-        if row.name in limits and row.failures and (row.succeeded_at or row.at) < now - limits[row.name]
+        if row.name in limits
+        and row.failures
+        and (row.succeeded_at is None or row.succeeded_at < now - limits[row.name])
     ]
     named = dict.fromkeys([*late, *failing])
     return Result(

@@ -132,12 +132,13 @@ def test_processes_and_queues_that_are_late_are_problems():
         "payments.execute_due_calls": (60, 0, ""),
         "payments.reconcile": (25 * 3600, 0, ""),
         "notifications.send_due": (10, 9, ""),  # runs, and fails since an hour ago
+        "payments.check_ledger": (3600, 1, ""),  # has never succeeded
     }
     for name, (seconds, failures, version) in rows.items():
         Heartbeat.objects.create(
             name=name,
             at=now - timedelta(seconds=seconds),
-            succeeded_at=now - timedelta(seconds=3600 if failures else seconds),
+            succeeded_at=None if failures == 1 else now - timedelta(seconds=3600 if failures else seconds),
             failures=failures,
             version=version,
         )
@@ -153,7 +154,7 @@ def test_processes_and_queues_that_are_late_are_problems():
         "Queue emails": State.PROBLEM,
     }
     assert found["Version"].value.endswith("worker@one 0.0.9")
-    assert found["Periodic tasks"].value == "late or failing: notifications.send_due"
+    assert found["Periodic tasks"].value == "late or failing: notifications.send_due, payments.check_ledger"
     assert found["Queue emails"].limit == "at most 15 minutes"
 
 
