@@ -1,7 +1,8 @@
 """The page *System*: what `manage.py doctor` reports."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from socket import gethostname
 from typing import Any
 
 from django.contrib import admin, messages
@@ -62,6 +63,7 @@ class SystemAdmin(ModelAdmin):
         stored = SystemCheck.objects.filter(name__in=[name for name, c in CHECKS.items() if c.uses_network])
         shop = [result for results in now.values() for result in results]
         services = [result for check in stored for result in results_stored(check)]
+        services += of_other_hosts(now)
         worst_state = worst([*shop, *services])
         context = {
             "title": _("System"),
@@ -76,6 +78,12 @@ class SystemAdmin(ModelAdmin):
         return TemplateResponse(
             request, "admin/core/system.html", self.admin_site.each_context(request) | context
         )
+
+
+def of_other_hosts(names: Iterable[str]) -> Iterator[Result]:
+    """What workers found about their hosts in these checks."""
+    for check in SystemCheck.objects.filter(name__in=names):
+        yield from (result for result in results_stored(check) if result.host not in {"", gethostname()})
 
 
 def to_lines(results: Iterable[Result]) -> list[Line]:

@@ -1,5 +1,6 @@
 """Checks of the database: version, time zone, clock, migrations, triggers and indexes."""
 
+import socket
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -152,6 +153,7 @@ def clock_result(name: str, theirs: datetime, before: datetime, *, precision: ti
             "Webhooks, codes of two-factor authentication and payment deadlines depend on the time. Synchronize the "
             "clocks of all hosts: install chrony, or run `timedatectl set-ntp true`."
         ),
+        socket.gethostname(),
     )
 
 

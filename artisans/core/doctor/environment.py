@@ -44,6 +44,7 @@ def check_disk_space() -> Iterator[Result]:
             _("at least %(percent)s%% or %(size)s GiB")
             % {"percent": SPACE_WARNING[0], "size": SPACE_WARNING[1] // GIB},
             _("Delete what is not needed, such as old logs and backups, or extend the disk."),
+            socket.gethostname(),
         )
 
 

@@ -25,13 +25,14 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Result:
     """One line. `value`: what was found, `limit`: what is expected ("": nothing in particular), `remedy`: what to do
-    if `state` is not OK. All are for people."""
+    if `state` is not OK. All are for people. `host`: set if it is about this host, and others can differ."""
 
     name: str
     state: State
     value: str
     limit: str = ""
     remedy: str = ""
+    host: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"remedy": "" if self.state == State.OK else self.remedy}

@@ -302,8 +302,37 @@ def test_results_are_stored_with_the_time_since_when_they_hold(monkeypatch):
     assert set(SystemCheck.objects.values_list("name", flat=True)) == {"one", "two"}
     assert first.since < second.since == third.since < third.at
     assert stored.results_stored(third) == [Result("One", State.PROBLEM, "1", "2", "Do it.")]
-    (metric,) = stored.check_metrics()
-    assert {sample.labels["check"]: sample.value for sample in metric.samples} == {"one": 2, "two": 0}
+    monkeypatch.setattr(stored, "check_disk_space", lambda: [Result("Disk", State.WARNING, "5% free")])
+    shop, host = stored.check_metrics()
+    assert {sample.labels["check"]: sample.value for sample in shop.samples} == {"one": 2, "two": 0}
+    levels = {sample.labels["check"]: sample.value for sample in host.samples}
+    assert levels == {"database clock": 0, "disk space": 1}
+
+
+@pytest.mark.django_db
+def test_results_about_hosts_are_kept_whichever_worker_runs_next(browser, admin_user):
+    def run(host: str, state: State) -> SystemCheck:
+        Heartbeat.objects.update_or_create(name=f"worker@{host}", defaults={"at": timezone.now()})
+        stored.results_store({"disk space": [Result("Disk", state, "", "", "Delete logs.", host)]})
+        return SystemCheck.objects.get(pk="disk space")
+
+    run("one", State.WARNING)
+    both = run("two", State.OK)
+    assert both.state == State.WARNING
+    assert {result.name: result.state for result in stored.results_stored(both)} == {
+        "Disk on two": State.OK,
+        "Disk on one": State.WARNING,
+    }
+    assert "Disk on one" in browser(admin_user).get(SYSTEM_PAGE).content.decode()
+
+    both.results[1]["at"] = (timezone.now() - timedelta(minutes=61)).isoformat()
+    both.save(update_fields=["results"])
+    assert len(run("two", State.OK).results) == 1, "too old"
+    run("one", State.WARNING)
+    Heartbeat.objects.filter(name="worker@one").delete()
+    assert run("two", State.OK).state == State.OK, "the host is gone"
+    run("one", State.WARNING)
+    assert run("one", State.OK).state == State.OK, "its disk has space again"
 
 
 @pytest.mark.django_db

@@ -27,7 +27,7 @@ from artisans.core.web import metrics
 from artisans.core.web.metrics import ReservedFile, Snapshot
 from artisans.notifications.models import Notification
 
-MOST_STATEMENTS = 21  # with three of PostgreSQL: a savepoint, its end, and the time limit
+MOST_STATEMENTS = 22  # with four of PostgreSQL: a savepoint, its end, the time limit, and its clock
 TOKEN = "t" * 43
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -178,6 +178,7 @@ MOST_SERIES = 2000
 CLOSED = {
     "route": re.compile(r"[a-zA-Z:_-]+"),
     "host": re.compile(r".*"),  # forgotten after a day
+    "check": re.compile(r"[a-zA-Z ]+"),
     "task": re.compile(r"[a-z_.]+"),
     "le": re.compile(r"[0-9.]+|\+Inf"),
 }
