@@ -22,6 +22,7 @@ from artisans.core.metrics import gauge
 from artisans.core.models import SystemCheck
 
 LEVELS = {State.OK: 0, State.WARNING: 1, State.PROBLEM: 2}
+REPORTED_FOR = timedelta(minutes=20)  # older ones say nothing, and ChecksStopped is sent
 HOST_KEPT_FOR = timedelta(hours=1)  # until its worker has very probably run the checks again
 
 Row = Mapping[str, Any]
@@ -74,12 +75,12 @@ def results_stored(check: SystemCheck) -> list[Result]:
 
 
 def check_metrics() -> Iterator[Metric]:
-    states = SystemCheck.objects.values_list("name", "state")
+    recent = SystemCheck.objects.filter(at__gt=timezone.now() - REPORTED_FOR)
     yield gauge(
         "alley_check_state",
         "The last result of each check: 0 OK, 1 a warning, 2 a problem.",  # not for translation
         ["check"],
-        {(name,): LEVELS[State(state)] for name, state in states},
+        {(name,): LEVELS[State(state)] for name, state in recent.values_list("name", "state")},
     )
     yield gauge(
         "alley_host_check_state",
