@@ -12,7 +12,8 @@ from carts.models import Cart
 def carts_of(person: Person) -> Q:
     """Also carts of guests who entered the address but did not order."""
     own = Q(user=person.user_id) if person.user_id else Q()
-    found = Q(order__in=person.of("orders")) | Q(user=None, draft__email__in=person.addresses)
+    entered = Q(user=None, draft__email__in=person.addresses) & person.in_time("updated_at")
+    found = Q(order__in=person.of("orders")) | entered
     return own | found if person.user_id else found
 
 

@@ -5,24 +5,32 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.core.personal_data import (
     ACTIONS,
     COLLECTORS,
+    ERASED_DOMAIN,
     LEGAL_RECORDS,
     REFUSALS,
     Holding,
     LegalRecord,
     Person,
+    is_erased_address,
     register,
-    replaced_address,
 )
 from orders.addresses import address_read
 from orders.models import Order, Parcel
 from orders.statuses import ORDERS_UNSHIPPED, PARCELS_UNSHIPPED, OrderStatus, ParcelStatus
 
+HAS_ERASED_ADDRESS = Q(email__endswith=f"@{ERASED_DOMAIN}")
 UNDER_WAY = (*PARCELS_UNSHIPPED, ParcelStatus.SHIPPED)
+
+
+def order_address(person: Person, stored: str) -> str:
+    """The alias in place of any address: buyers may enter one that is not their account's."""
+    return stored if is_erased_address(stored) else person.alias
 
 
 def country_only(person: Person, stored: Any) -> dict[str, str]:
@@ -48,7 +56,7 @@ HOLDINGS = (
             ),
         ),
         clear={
-            "email": replaced_address,
+            "email": order_address,
             "phone": "",
             "shipping_address": country_only,
             "billing_address": country_only,
@@ -104,7 +112,7 @@ IMPERSONAL = {
 def orders_of(person: Person) -> QuerySet[Order]:
     """Orders of the account, and guest orders of the addresses."""
     own = Q(user=person.user_id) if person.user_id else Q()
-    guest = Q(user=None, email__in=person.addresses)
+    guest = Q(user=None, email__in=person.addresses) & person.in_time()
     return Order.objects.filter(own | guest if person.user_id else guest).order_by("created_at")
 
 
@@ -116,15 +124,18 @@ def find_order_numbers(person: Person) -> Iterable[str]:
     return orders_of(person).values_list("order_number", flat=True)
 
 
+def find_order_emails(person: Person) -> Iterable[str]:
+    return orders_of(person).order_by("email").values_list("email", flat=True).distinct()
+
+
 def find_parcels(person: Person) -> Iterable[UUID]:
     return Parcel.objects.filter(Q(order__in=person.of("orders"))).values_list("pk", flat=True)
 
 
 def order_links_revoke(person: Person) -> None:
     """Once per order: until its address is replaced."""
-    Order.objects.filter(Q(pk__in=person.of("orders"))).exclude(email=person.alias).update(
-        token_version=F("token_version") + 1
-    )
+    orders = Order.objects.filter(Q(pk__in=person.of("orders"))).exclude(HAS_ERASED_ADDRESS)
+    orders.update(token_version=F("token_version") + 1)
 
 
 def buyer_refusals(person: Person) -> Iterator[str]:
@@ -152,16 +163,22 @@ def artisan_refusals(person: Person) -> Iterator[str]:
 
 def invoice_records(person: Person) -> Iterator[LegalRecord]:
     """The buyer as named on invoices: name and address of each order for which money was received."""
-    paid = Order.objects.filter(Q(pk__in=person.of("orders")), received_minor__gt=0).exclude(
-        email=person.alias
-    )
-    for order in paid.order_by("created_at"):
+    paid = Order.objects.filter(Q(pk__in=person.of("orders")), received_minor__gt=0)
+    for order in paid.exclude(HAS_ERASED_ADDRESS).order_by("created_at"):
         content = {"order_number": order.order_number, "billing_address": order.billing_address}
-        yield LegalRecord(f"orders.Order:{order.pk}", content, (order.paid_at or order.created_at).date())
+        paid_on = timezone.localdate(order.paid_at or order.created_at)
+        yield LegalRecord(f"orders.Order:{order.pk}", content, paid_on)
 
 
 register(*HOLDINGS, impersonal=IMPERSONAL)
-COLLECTORS.update({"orders": find_orders, "order_numbers": find_order_numbers, "parcels": find_parcels})
+COLLECTORS.update(
+    {
+        "orders": find_orders,
+        "order_numbers": find_order_numbers,
+        "order_emails": find_order_emails,
+        "parcels": find_parcels,
+    }
+)
 REFUSALS.extend([buyer_refusals, artisan_refusals])
 ACTIONS.append(order_links_revoke)
 LEGAL_RECORDS.append(invoice_records)

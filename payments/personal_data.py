@@ -1,13 +1,16 @@
 """What payments store about a buyer: how it is found, exported and erased (artisans/core/personal_data.py)."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from artisans.accounts.models import User
 from artisans.core.personal_data import (
     ACTIONS,
     COLLECTORS,
@@ -39,6 +42,7 @@ from payments.statuses import OPEN, DisputeStatus, PaymentStatus, RefundStatus
 KEPT_OF_REQUESTS = ("token_version", "object_id", "cause", "payment_id")
 SETTLED_CALLS = (CallState.DONE, CallState.REFUSED)  # the others need their request, or staff do
 SETTLED_EVENTS = (EventState.DONE, EventState.IGNORED, EventState.DEAD)
+REPEAT_AFTER = timedelta(hours=25)  # providers repeat their response to the same key for a day
 ABOUT_METHODS = (Operation.SAVE, Operation.DETACH)
 
 
@@ -343,7 +347,8 @@ def call_refusals(person: Person) -> Iterator[str]:
 
 
 def provider_accounts_forget(person: Person) -> None:
-    """Remove the saved methods and customers here, and write the calls that delete them at the providers."""
+    """Remove the saved methods and customers here, and write the calls that delete them at the providers. A call that
+    was refused is repeated each day: staff delete the customer in the provider's dashboard meanwhile."""
     for user_id in person.of("users"):
         with transaction.atomic():
             user = user_lock(UUID(user_id))
@@ -367,13 +372,27 @@ def provider_accounts_forget(person: Person) -> None:
                     request={"customer_id": customer.customer_id},
                 )
                 customer.delete()
+            refused_calls_repeat(user)
             list_changed(user.pk)
 
 
-def is_asking_providers(person: Person) -> bool:
-    """Whether a provider has not answered yet."""
+def refused_calls_repeat(user: User) -> None:
+    now = timezone.now()
+    refused = ProviderCall.objects.filter(user=user, operation=Operation.DETACH, state=CallState.STUCK)
+    refused.filter(request_deleted_at=None, finished_at__lt=now - REPEAT_AFTER).update(
+        state=CallState.OPEN, finished_at=None, next_try_at=now, updated_at=now
+    )
+
+
+def provider_answers_awaited(person: Person) -> Iterator[str]:
     calls = ProviderCall.objects.filter(Q(user__in=person.of("users")), operation__in=ABOUT_METHODS)
-    return calls.filter(state=CallState.OPEN).exists()
+    if calls.filter(state=CallState.OPEN).exists():
+        yield _("A payment provider has not responded yet.")
+    for call in calls.filter(state=CallState.STUCK):
+        yield _(
+            "%(provider)s refused to delete a saved payment method or the customer: %(error)s. Delete it in the "
+            "provider’s dashboard; the shop repeats the request each day."
+        ) % {"provider": call.get_provider_display(), "error": call.error or "–"}
 
 
 register(*HOLDINGS, impersonal=IMPERSONAL)
@@ -387,4 +406,4 @@ COLLECTORS.update(
 )
 REFUSALS.extend([payment_refusals, call_refusals])
 ACTIONS.append(provider_accounts_forget)
-PENDING.append(is_asking_providers)
+PENDING.append(provider_answers_awaited)

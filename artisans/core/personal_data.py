@@ -23,9 +23,11 @@ SHORTEST_TEXT = 3  # shorter names are parts of other words
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`addresses`: their email addresses in lower case. `keys`: the ids of their rows by section, such as "orders".
-    `texts`: their names, addresses and phone numbers, removed from free texts. `alias`: the address that replaces
-    theirs. `last_mail`: the key of the email that confirms the erasure, which is sent before it is erased."""
+    """`addresses`: the email addresses that they confirmed, or a guest's, in lower case; only these find rows. `keys`:
+    the ids of their rows by section, such as "orders". `texts`: their names, addresses and phone numbers, removed from
+    free texts. `alias`: the address that replaces theirs. `last_mail`: the key of the email that confirms the erasure,
+    which is sent before it is erased. `until`: the time, as text, before which a row was written that is found by an
+    address; "" for no limit."""
 
     user_id: str = ""
     addresses: tuple[str, ...] = ()
@@ -33,12 +35,17 @@ class Person:
     texts: tuple[str, ...] = ()
     alias: str = ""
     last_mail: str = ""
+    until: str = ""
 
     def of(self, section: str) -> tuple[str, ...]:
         return self.keys.get(section, ())
 
     def with_keys(self, section: str, keys: Iterable[UUID | str]) -> "Person":
         return replace(self, keys={**self.keys, section: tuple(map(str, keys))})
+
+    def in_time(self, column: str = "created_at") -> Q:
+        """Rows that are not too late: after an erasure, the same address may belong to new orders."""
+        return Q(**{f"{column}__lt": self.until}) if self.until else Q()
 
     def merged_with(self, found: "Person") -> "Person":
         """With rows and texts that were written since this one was collected."""
@@ -111,8 +118,8 @@ ACTIONS: list[Callable[[Person], None]] = []
 AFTERWARDS: list[Callable[[Person], object]] = []
 # What the law requires to be kept.
 LEGAL_RECORDS: list[Callable[[Person], Iterable[LegalRecord]]] = []
-# Whether work that was started by an action is still under way.
-PENDING: list[Callable[[Person], bool]] = []
+# What is still under way before an erasure is done, in sentences for staff.
+PENDING: list[Callable[[Person], Iterable[str]]] = []
 
 
 def register(*holdings: Holding, impersonal: Mapping[str, Collection[str]] | None = None) -> None:
@@ -126,8 +133,9 @@ def is_erased_address(email: str) -> bool:
 
 
 def replaced_address(person: Person, stored: str) -> str:
-    """The alias in place of one of the person's addresses; other addresses stay."""
-    return person.alias if stored.lower() in person.addresses else stored
+    """The alias in place of one of the person's addresses or of their orders; other addresses stay."""
+    is_own = stored.lower() in person.addresses or stored in person.of("order_emails")
+    return person.alias if is_own else stored
 
 
 def scrub_texts(person: Person, value: Any) -> Any:

@@ -18,11 +18,20 @@ from artisans.core.admin.pages import GOOD, WAIT, ReadOnlyAdmin, admin_list_url,
 from artisans.core.personal_data import Person
 from artisans.core.security.encryption import read_decrypted
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
+from artisans.notifications.models import Notification
 from artisans.privacy.exports import MAX_ROWS, TooMuchData, export_text
 from artisans.privacy.forms import ErasePersonForm, PersonForm, RecordForm
 from artisans.privacy.models import Erasure, ErasureSource, ErasureState, LockedRecord
-from artisans.privacy.selectors import erasure_refusals, person_find, row_counts
-from artisans.privacy.services import CannotErase, erasure_start, person_export_audited
+from artisans.privacy.selectors import (
+    Whose,
+    erasure_refusals,
+    pending_reasons,
+    person_find,
+    person_of_erasure,
+    row_counts,
+    user_unconfirmed,
+)
+from artisans.privacy.services import CannotErase, erasure_start, last_mail_key, person_export_audited
 from artisans.privacy.views import json_file
 
 ERASE, EXPORT = "privacy.erase_person", "privacy.export_person"
@@ -37,7 +46,10 @@ class ErasureAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ("requested_by",)
     list_before_template = "admin/privacy/erasure/before_list.html"
-    fields = ("created_at", "state", "source", "user", "requested_by", "alias", "finished_at")
+    fields = (
+        *("created_at", "state", "source", "user", "requested_by", "alias", "finished_at"),
+        *("waits_for", "confirmation"),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.person_page)
@@ -55,6 +67,19 @@ class ErasureAdmin(ReadOnlyAdmin):
     def by(self, erasure: Erasure) -> str:
         return str(erasure.requested_by or "–")
 
+    @column(_("Waits for"))
+    def waits_for(self, erasure: Erasure) -> str:
+        facts = read_decrypted(erasure, "facts")
+        if not facts:
+            return "–"
+        person = person_of_erasure(facts)
+        return "\n".join(erasure_refusals(person) or pending_reasons(person)) or "–"
+
+    @column(_("Confirmation email"))
+    def confirmation(self, erasure: Erasure) -> str:
+        mail = Notification.objects.filter(dedupe_key=last_mail_key(erasure.pk)).first()
+        return str(mail.get_state_display()) if mail else "–"
+
     @column(_("Finished"), ordering="finished_at")
     def finished(self, erasure: Erasure) -> str:
         return when(erasure.finished_at)
@@ -68,12 +93,11 @@ class ErasureAdmin(ReadOnlyAdmin):
         form = PersonForm(posted(request))
         context: dict[str, Any] = {"form": form, "may_erase": may_erase, "may_export": may_export}
         if form.is_valid():
-            person = person_find(form.cleaned_data["email"], is_guest=form.cleaned_data["is_guest"])
+            email, whose = form.cleaned_data["email"], form.cleaned_data["whose"]
+            person = person_find(email, whose)
             if "export" in request.POST and may_export and person:
                 return self.export(request, person)
-            confirm = ErasePersonForm(
-                request.POST if "erase" in request.POST else None, email=form.cleaned_data["email"]
-            )
+            confirm = ErasePersonForm(request.POST if "erase" in request.POST else None, email=email)
             if "erase" in request.POST and may_erase and confirm.is_valid():
                 return self.erase(request, form.cleaned_data)
             context |= {
@@ -81,6 +105,8 @@ class ErasureAdmin(ReadOnlyAdmin):
                 "counts": row_counts(person) if person else {},
                 "reasons": erasure_refusals(person),
                 "confirm": confirm,
+                "is_unconfirmed": whose == Whose.UNCONFIRMED,
+                "has_unconfirmed": user_unconfirmed(email),
             }
         request.current_app = self.admin_site.name
         base = self.admin_site.each_context(request)
@@ -100,7 +126,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         try:
             erasure_start(
                 email=data["email"],
-                is_guest=data["is_guest"],
+                whose=data["whose"],
                 source=ErasureSource.STAFF,
                 actor=require_user(request),
             )

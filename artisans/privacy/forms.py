@@ -3,10 +3,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from artisans.accounts.models import normal_email
 from artisans.core.forms import LineField
+from artisans.privacy.selectors import Whose
 
 
 class ConfirmForm(forms.Form):
@@ -39,10 +40,13 @@ class PersonForm(forms.Form):
         label=_("Email address"),
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off", "inputmode": "email"}),
     )
-    is_guest = forms.BooleanField(
-        label=_("Only guest orders of this address, without an account"),
+    whose = forms.TypedChoiceField(
+        label=_("Whose data"),
+        choices=Whose.choices,
+        coerce=Whose,
+        empty_value=Whose.CONFIRMED,
         required=False,
-        widget=UnfoldBooleanWidget(),
+        widget=UnfoldAdminSelectWidget(),
     )
 
 

@@ -21,8 +21,8 @@ class ErasureSource(models.TextChoices):
 class Erasure(BaseModel):
     """The erasure of a person, of an account or of a guest's orders. What it is about is known only while it runs.
 
-    `facts`: the person (core/personal_data.py) as JSON; `address_hash` finds an erasure that is repeated. Both are
-    emptied at the end. `alias` replaces the person's email addresses.
+    `facts`: the person (core/personal_data.py) as JSON; `address_hash`, of the address or of the account's id, finds
+    an erasure that is repeated. Both are emptied at the end. `alias` replaces the person's email addresses.
     """
 
     state = models.CharField(max_length=7, choices=ErasureState, default=ErasureState.RUNNING)

@@ -1,5 +1,6 @@
 """Finds people and what the registered tables store about them."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,29 +8,28 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.apps import apps
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.models import User, normal_email
-from artisans.core.personal_data import COLLECTORS, HOLDINGS, REFUSALS, Holding, Person
+from artisans.core.personal_data import COLLECTORS, HOLDINGS, PENDING, REFUSALS, Holding, Person
 from artisans.privacy.models import Erasure, ErasureState
 
 
+class Whose(TextChoices):
+    """Whose data an address stands for: anybody can sign up with it or order with it."""
+
+    CONFIRMED = "confirmed", _("The account that confirmed this address, or else guest orders")
+    GUEST = "guest", _("Only guest orders of this address, without an account")
+    UNCONFIRMED = "unconfirmed", _("The account that has not confirmed this address")
+
+
 def person_of_user(user: User) -> Person:
-    """The user, with guest orders of their verified addresses.
-
-    An address that they did not verify may be another person's: it counts as theirs only if no verified account and no
-    guest order has it.
-    """
-    known = EmailAddress.objects.filter(user=user)
-    verified = {normal_email(row.email) for row in known if row.verified}
-    unverified = {user.email, *(normal_email(row.email) for row in known)} - verified
-    own = {address for address in unverified if not is_used_by_others(address, user)}
-    return collect(Person(user_id=str(user.pk), addresses=tuple(sorted(verified | own))))
-
-
-def is_used_by_others(address: str, user: User) -> bool:
-    others = EmailAddress.objects.filter(email__iexact=address, verified=True).exclude(user=user)
-    return others.exists() or bool(person_of_guest(address))
+    """The user, with guest orders and emails of their verified addresses. An address that they did not verify may be
+    another person's, and finds nothing."""
+    verified = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    addresses = tuple(sorted({normal_email(email) for email in verified}))
+    return collect(Person(user_id=str(user.pk), addresses=addresses))
 
 
 def person_of_guest(email: str) -> Person:
@@ -37,14 +37,31 @@ def person_of_guest(email: str) -> Person:
     return collect(Person(addresses=(normal_email(email),)))
 
 
-def person_find(email: str, *, is_guest: bool = False) -> Person:
-    """The account with this address, verified or the main one, or else the guest with it."""
+def person_find(email: str, whose: Whose = Whose.CONFIRMED) -> Person:
+    """The person that the address stands for; without a row if there is none."""
     address = normal_email(email)
-    user = None if is_guest else User.objects.filter(email=address).first()
-    if user is None and not is_guest:
-        known = EmailAddress.objects.filter(email__iexact=address, verified=True).select_related("user")
-        user = next((row.user for row in known), None)
+    if whose == Whose.UNCONFIRMED:
+        user = user_unconfirmed(address)
+        return person_of_user(user) if user else Person()
+    user = user_confirmed(address) if whose == Whose.CONFIRMED else None
     return person_of_user(user) if user else person_of_guest(address)
+
+
+def user_confirmed(email: str) -> User | None:
+    known = EmailAddress.objects.filter(email__iexact=email, verified=True).select_related("user")
+    return next((row.user for row in known), None)
+
+
+def user_unconfirmed(email: str) -> User | None:
+    """The user whose main address this is, but who did not confirm it."""
+    user = User.objects.filter(email=normal_email(email)).first()
+    is_confirmed = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists()
+    return None if is_confirmed else user
+
+
+def person_of_erasure(facts: str) -> Person:
+    """`facts`: of an erasure in progress."""
+    return Person.from_json(json.loads(facts))
 
 
 def collect(person: Person) -> Person:
@@ -81,6 +98,11 @@ def rows_of(holding: Holding, person: Person) -> QuerySet[Any]:
 def erasure_refusals(person: Person) -> list[str]:
     """Why the person cannot be erased now, without repetitions."""
     return list(dict.fromkeys(reason for refuse in REFUSALS for reason in refuse(person)))
+
+
+def pending_reasons(person: Person) -> list[str]:
+    """What an erasure waits for after the rows are erased."""
+    return list(dict.fromkeys(reason for awaited in PENDING for reason in awaited(person)))
 
 
 def erasures_running() -> QuerySet[Erasure]:

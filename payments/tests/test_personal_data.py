@@ -3,6 +3,7 @@ table, email, log line or file contains any of them."""
 
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,8 +30,9 @@ from artisans.core.models import IdempotencyKey
 from artisans.core.personal_data import HOLDINGS
 from artisans.notifications.models import MailState, Notification
 from artisans.privacy import erasing
+from artisans.privacy.exports import person_export
 from artisans.privacy.models import Erasure, ErasurePermit, ErasureSource, ErasureState, LockedRecord
-from artisans.privacy.selectors import erasure_refusals, person_find, person_of_user
+from artisans.privacy.selectors import Whose, erasure_refusals, person_find, person_of_user
 from artisans.privacy.services import CannotErase, erasure_continue, erasure_start, user_erase
 from carts.models import Cart
 from orders.models import Order, OrderTransition
@@ -419,7 +421,7 @@ def test_refused_with_the_reason_while_something_is_open(shopper, staff, bowl):
     with pytest.raises(CannotErase, match=f"Order {order.order_number} is not paid yet"):
         user_erase(shopper)
     with pytest.raises(CommandError, match="is not paid yet"):
-        call_command("erase_person", shopper.email, "--dry-run")
+        call_command("erase_person", shopper.email, "--dry-run", "--unconfirmed")
     shopper.refresh_from_db()
     assert shopper.is_active
     assert not Erasure.objects.exists()
@@ -428,18 +430,27 @@ def test_refused_with_the_reason_while_something_is_open(shopper, staff, bowl):
 # ---- whose rows ------------------------------------------------------------------------------------------------------
 
 
+def confirm(user: User) -> None:
+    EmailAddress.objects.update_or_create(
+        user=user, email=user.email, defaults={"primary": True, "verified": True}
+    )
+
+
 def test_guest_orders_of_an_address_that_the_account_did_not_verify_are_not_mixed_in(store, stranger, capsys):
     """Whoever signs up with another person's address neither reads nor erases that person's orders."""
     guests = start(email=stranger.email).order
     EmailAddress.objects.create(user=stranger, email=stranger.email, primary=True, verified=False)
 
-    account, guest = person_find(stranger.email), person_find(stranger.email, is_guest=True)
+    guest = person_find(stranger.email)
+    assert guest == person_find(stranger.email, Whose.GUEST)
+    assert (guest.user_id, guest.of("orders")) == ("", (str(guests.pk),))
+    account = person_find(stranger.email, Whose.UNCONFIRMED)
     assert account.user_id == str(stranger.pk)
     assert (account.of("orders"), account.addresses) == ((), ())
-    assert (guest.user_id, guest.of("orders")) == ("", (str(guests.pk),))
 
-    EmailAddress.objects.filter(user=stranger).update(verified=True)
+    confirm(stranger)
     assert person_find(stranger.email).of("orders") == (str(guests.pk),)
+    assert not person_find(stranger.email, Whose.UNCONFIRMED)
 
     close_unpaid(guests)
     call_command("erase_person", stranger.email, "--guest", "--dry-run")
@@ -450,6 +461,114 @@ def test_guest_orders_of_an_address_that_the_account_did_not_verify_are_not_mixe
     assert guests.shipping_address == {"country": "US"}
     stranger.refresh_from_db()
     assert stranger.is_active
+
+
+def mail_to(recipient: str, key: str, state=MailState.SENT, **context: str) -> Notification:
+    sent_at = timezone.now() if state == MailState.SENT else None
+    return Notification.objects.create(
+        kind="order_placed",
+        recipient=recipient,
+        dedupe_key=key,
+        state=state,
+        sent_at=sent_at,
+        context=context,
+    )
+
+
+def test_an_address_that_is_not_confirmed_finds_no_emails(shopper, store):
+    """It may be an artisan's, a colleague's or anybody's; a confirmed one finds only emails to it."""
+    mail_to(shopper.email, "theirs", secret="x")
+    order = start(user=shopper, email="typed@example.test").order
+    about = mail_to("artisan@example.test", "about", order_number=order.order_number)
+
+    export = person_export(person_of_user(shopper))
+    assert (export["email_addresses"], export["data"]["emails"]) == ([], [])
+    confirm(shopper)
+    keys = Notification.objects.filter(recipient=shopper.email).values_list("recipient", flat=True)
+    found = person_export(person_of_user(shopper))["data"]["emails"]
+    assert [mail["recipient"] for mail in found] == list(keys)
+    assert about.recipient not in keys
+
+
+def test_an_order_s_own_address_is_erased_and_no_email_to_others_that_waits(shopper, store):
+    order = start(user=shopper, email="typed@example.test").order
+    close_unpaid(order)
+    Notification.objects.all().delete()
+    theirs = mail_to(shopper.email, "theirs", secret="x")
+    about = mail_to("artisan@example.test", "about", order_number=order.order_number)
+    typed = mail_to("typed@example.test", "typed", order_number=order.order_number)
+    waiting = mail_to("artisan@example.test", "waiting", MailState.WAITING, order_number=order.order_number)
+    erasure = erase(shopper)
+    for mail in (theirs, about, typed, waiting, order):
+        mail.refresh_from_db()
+    assert (theirs.recipient, theirs.context) == (shopper.email, {"secret": "x"})
+    assert (about.recipient, about.context) == ("artisan@example.test", {})
+    assert (typed.recipient, order.email) == (erasure.alias, erasure.alias)
+    assert waiting.context, "an email that is not sent keeps its contents"
+    version = order.token_version
+    Notification.objects.filter(dedupe_key=f"erasure:{erasure.pk}").update(state=MailState.DEAD)
+    assert erasure_continue(erasure.pk) is False
+    Notification.objects.filter(pk=waiting.pk).update(state=MailState.DEAD)
+    assert erasure_continue(erasure.pk)
+    order.refresh_from_db()
+    assert order.token_version == version
+    assert not Notification.objects.filter(pk=waiting.pk).exists()
+    last = Notification.objects.get(dedupe_key=f"erasure:{erasure.pk}")
+    assert (last.recipient, last.state) == (erasure.alias, MailState.DEAD)
+
+
+def test_an_erasure_leaves_later_orders_of_the_address_alone(store, bowl):
+    close_unpaid(start(items={bowl: 1}, email="guest@example.test").order)
+    erasure = erasure_start(email="guest@example.test", source=ErasureSource.COMMAND, actor=None)
+    later = start(items={bowl: 1}, email="guest@example.test").order
+    Order.objects.filter(pk=later.pk).update(created_at=timezone.now() + timedelta(hours=1))
+    mails = Notification.objects.filter(context__order_number=later.order_number)
+    mails.update(created_at=timezone.now() + timedelta(hours=1))
+    before = mails.count()
+
+    erasure_continue(erasure.pk)
+
+    later.refresh_from_db()
+    assert later.email == "guest@example.test"
+    assert mails.count() == before > 0
+
+
+def test_the_erasure_of_guest_orders_is_not_taken_for_the_account_s(store, shopper, bowl):
+    close_unpaid(start(items={bowl: 1}, email=shopper.email).order)
+    confirm(shopper)
+    guest = erasure_start(email=shopper.email, source=ErasureSource.STAFF, actor=None, whose=Whose.GUEST)
+    account = user_erase(shopper)
+    assert (guest.user, account.user) == (None, shopper)
+    assert user_erase(shopper) == account
+    assert (
+        erasure_start(email=shopper.email, source=ErasureSource.STAFF, actor=None, whose=Whose.GUEST) == guest
+    )
+
+
+def test_an_erasure_waits_while_a_provider_refuses_to_delete_and_asks_again(shopper, capsys):
+    confirm(shopper)
+    call = ProviderCall.objects.create(
+        provider="stripe",
+        operation=Operation.DETACH,
+        user=shopper,
+        state=CallState.STUCK,
+        error="no",
+        request={"method_id": "pm_1"},
+        finished_at=timezone.now() - timedelta(hours=1),
+    )
+    address = shopper.email
+    erasure = erase(shopper)
+    Notification.objects.filter(dedupe_key=f"erasure:{erasure.pk}").update(state=MailState.DEAD)
+    call_command("erase_person", address)
+    assert "refused to delete" in capsys.readouterr().out
+    ProviderCall.objects.filter(pk=call.pk).update(finished_at=timezone.now() - timedelta(days=2))
+    assert erasure_continue(erasure.pk) is False
+    call.refresh_from_db()
+    assert call.state == CallState.OPEN
+    ProviderCall.objects.filter(pk=call.pk).update(state=CallState.DONE)
+    assert erasure_continue(erasure.pk)
+    call.refresh_from_db()
+    assert call.request == {}
 
 
 def close_unpaid(order: Order) -> None:
@@ -516,6 +635,10 @@ def test_staff_page_finds_exports_and_erases(browser, shopper, admin_user, power
     assert browser(powerless_staff).get(address).status_code == 403
     client = browser(admin_user)
     asked = {"email": shopper.email}
+    other = client.post(address, asked | {"find": "1"}).content.decode()
+    assert "has not confirmed this address. It is not included" in other
+    assert "stores nothing" in other
+    confirm(shopper)
     assert "Download the export" in client.post(address, asked | {"find": "1"}).content.decode()
     assert client.post(address, asked | {"export": "1"}).json()["email_addresses"] == [shopper.email]
     wrong = client.post(address, asked | {"erase": "1", "confirmation": "x@y.test"})
@@ -525,6 +648,8 @@ def test_staff_page_finds_exports_and_erases(browser, shopper, admin_user, power
 
     erasure = Erasure.objects.get()
     assert (erasure.user, erasure.requested_by, erasure.source) == (shopper, admin_user, ErasureSource.STAFF)
+    shown = client.get(f"/admin/privacy/erasure/{erasure.pk}/change/").content.decode()
+    assert "The email that confirms the erasure is not sent yet." in shown
     record = LockedRecord.objects.create(
         erasure=erasure,
         target="orders.Order:1",

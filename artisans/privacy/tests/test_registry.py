@@ -46,7 +46,9 @@ def test_registered_columns_exist():
             assert set(model.personal) == {*holding.clear, *holding.scrub}, holding.model
     for label, columns in IMPERSONAL.items():
         assert columns <= {field.name for field in apps.get_model(label)._meta.concrete_fields}, label
-    assert set(COLLECTORS) - {holding.section for holding in HOLDINGS} == {"order_numbers", "provider_ids"}
+    assert set(COLLECTORS) - {holding.section for holding in HOLDINGS} == {
+        *("order_numbers", "order_emails", "provider_ids")
+    }
 
 
 def test_texts_are_removed_as_whole_words_in_any_case():

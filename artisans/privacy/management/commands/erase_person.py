@@ -3,43 +3,68 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from artisans.privacy.models import ErasureSource
-from artisans.privacy.selectors import erasure_refusals, person_find, row_counts
+from artisans.privacy.selectors import (
+    Whose,
+    erasure_refusals,
+    pending_reasons,
+    person_find,
+    person_of_erasure,
+    row_counts,
+)
 from artisans.privacy.services import CannotErase, erasure_continue, erasure_start
 
 
 class Command(BaseCommand):
     help = (
-        "Erase a person's data: of the account with this address, or else of a guest. Orders, payments and their "
-        "numbers stay. Can be interrupted and repeated. Exits with 1 and the reasons while something is open."
+        "Erase a person's data: of the account that confirmed this address, or else of a guest. Orders, payments "
+        "and their numbers stay. Can be interrupted and repeated. Exits with 1 and the reasons while something is open."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email", help="Any confirmed address of the account, or a guest’s address.")
-        parser.add_argument(
-            "--guest", action="store_true", help="Only the guest orders of the address, without any account."
+        whose = parser.add_mutually_exclusive_group()
+        whose.add_argument(
+            "--guest",
+            action="store_const",
+            const=Whose.GUEST,
+            dest="whose",
+            help="Only the guest orders of the address, without any account.",
         )
+        whose.add_argument(
+            "--unconfirmed",
+            action="store_const",
+            const=Whose.UNCONFIRMED,
+            dest="whose",
+            help="The account that has the address without having confirmed it, and only its own orders.",
+        )
+        parser.set_defaults(whose=Whose.CONFIRMED)
         parser.add_argument(
             "--dry-run", action="store_true", help="Only show what would be erased, or why not."
         )
 
-    def handle(self, *, email: str, guest: bool, dry_run: bool, **options: Any) -> None:
+    def handle(self, *, email: str, whose: Whose, dry_run: bool, **options: Any) -> None:
         if dry_run:
-            self.show(email, is_guest=guest)
+            self.show(email, whose)
             return
         try:
-            erasure = erasure_start(email=email, source=ErasureSource.COMMAND, actor=None, is_guest=guest)
+            erasure = erasure_start(email=email, source=ErasureSource.COMMAND, actor=None, whose=whose)
         except CannotErase as refusal:
             raise CommandError("\n".join(refusal.reasons)) from refusal
-        if erasure_continue(erasure.pk):
+        is_done = erasure_continue(erasure.pk)
+        erasure.refresh_from_db()
+        if is_done or not erasure.facts:
             self.stdout.write("Erased.")
-        else:
-            self.stdout.write(
-                "Erased in the database. The confirmation email or a payment provider is still pending; "
-                "the worker finishes the erasure."
+            return
+        person = person_of_erasure(erasure.facts)
+        if reasons := erasure_refusals(person):
+            raise CommandError(
+                "\n".join(["Not erased yet. The worker erases the data when this is settled:", *reasons])
             )
+        pending = pending_reasons(person)
+        self.stdout.write("\n".join(["Erased in the database. The worker finishes the erasure:", *pending]))
 
-    def show(self, email: str, *, is_guest: bool) -> None:
-        person = person_find(email, is_guest=is_guest)
+    def show(self, email: str, whose: Whose) -> None:
+        person = person_find(email, whose)
         for table, count in row_counts(person).items():
             self.stdout.write(f"{table}: {count}")
         if reasons := erasure_refusals(person):
