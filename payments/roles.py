@@ -71,6 +71,14 @@ ROLES: dict[str, tuple[str, ...]] = {
         "orders.change_bank_account",
         "approvals.view_approvalrequest",
     ),
+    "Bookkeeping": (
+        *VIEW,
+        "ledger.view_ledgeraccount",
+        "ledger.view_ledgerentry",
+        "ledger.view_ledgerposting",
+        "ledger.view_ledgerperiod",
+        "ledger.close_period",
+    ),
     "Privacy team": (
         "privacy.view_erasure",
         "privacy.erase_person",

@@ -15,7 +15,7 @@ from artisans.ledger.models import LedgerPosting
 from artisans.ledger.selectors import find_errors
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
 from orders.statuses import PARCELS_ENDED, PARCELS_UNSHIPPED, OrderStatus, ParcelStatus, payment_status_of
-from payments.bookkeeping.ledger import unbooked
+from payments.bookkeeping.ledger import entries_without_fact, unbooked
 from payments.models import (
     Capture,
     Dispute,
@@ -34,7 +34,7 @@ AMOUNTS = ("subtotal", "tax", "shipping", "total")
 
 
 BOOKS = re.compile(
-    r'(INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\b[^"]*"?(catalog|orders|payments)_', re.IGNORECASE
+    r'(INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\b[^"]*"?(catalog|ledger|orders|payments)_', re.IGNORECASE
 )
 
 
@@ -102,6 +102,7 @@ def check_ledger(payments: dict[UUID, Payment]) -> None:
     """Every movement of money is booked, exactly, and the ledger itself is sound."""
     for fact in unbooked(payments.values()):
         raise AssertionError(f"{fact} is not in the ledger")
+    assert not entries_without_fact().exists()
     if LedgerPosting.objects.exists():
         errors = list(find_errors())
         assert not errors, errors

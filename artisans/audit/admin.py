@@ -30,6 +30,7 @@ ACTION_LABELS = {
     "address.remove": _("Email address removed"),
     "cash.report": _("Cash reported as collected"),
     "flag.resolve": _("Flag resolved"),
+    "ledger.close": _("Month of the ledger closed"),
     "method.remove": _("Saved payment method removed"),
     "method.save": _("Payment method saved"),
     "money.return": _("Offline refund recorded"),

@@ -23,6 +23,7 @@ class Action(StrEnum):
     ADDRESS_CHANGE = "address.change"
     ADDRESS_REMOVE = "address.remove"
     PASSWORD_CHANGE = "password.change"  # noqa: S105  # an action's name
+    LEDGER_CLOSE = "ledger.close"
     SECOND_FACTOR_ADD = "second_factor.add"
     SECOND_FACTOR_REMOVE = "second_factor.remove"
     RECOVERY_CODES_MAKE = "recovery_codes.make"

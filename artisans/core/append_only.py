@@ -20,6 +20,7 @@ from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import UniqueConstraint
 
 from artisans.core.migration_history import is_newer
 
@@ -107,15 +108,26 @@ def triggers_of(table: str, vendor: str) -> dict[str, str]:
 
 
 def same_key(model: type[AppendOnlyModel]) -> str:
-    """Whether a row exists that has the primary key or all columns of a unique constraint of the new one."""
+    """Whether a row exists with the primary key, or all columns of a unique constraint, of the new one."""
     fields = model._meta.local_concrete_fields
-    keys = [[field.column] for field in fields if field.unique]
-    keys += (
-        [field.column for field in fields if field.name in constraint.fields]
-        for constraint in model._meta.total_unique_constraints
-    )
-    same = (" AND ".join(f'"{column}" = NEW."{column}"' for column in key) for key in keys)
+    unique = [UniqueConstraint(fields=[field.name], name=field.name) for field in fields if field.unique]
+    constraints = [row for row in model._meta.constraints if isinstance(row, UniqueConstraint)]
+    same = (f"({same_values(model, constraint)})" for constraint in [*unique, *constraints])
     return f'EXISTS (SELECT 1 FROM "{model._meta.db_table}" WHERE {" OR ".join(same)})'  # noqa: S608  # our own names
+
+
+def same_values(model: type[AppendOnlyModel], constraint: UniqueConstraint) -> str:
+    fields = model._meta.local_concrete_fields
+    parts = [
+        f'"{field.column}" = NEW."{field.column}"' for field in fields if field.name in constraint.fields
+    ]
+    editor = connection.schema_editor()
+    if condition := constraint._get_condition_sql(model, editor):  # type: ignore[attr-defined]
+        new = condition
+        for field in fields:
+            new = new.replace(f'"{field.column}"', f'NEW."{field.column}"')
+        parts += (condition, new)
+    return " AND ".join(parts)
 
 
 def refusal_of(model: type[AppendOnlyModel], name: str) -> str:

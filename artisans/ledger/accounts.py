@@ -69,7 +69,3 @@ class Leg(NamedTuple):
 def transfer(minor: int, *, debit: AccountKey, credit: AccountKey) -> list[Leg]:
     """The two legs of an entry that moves one positive amount."""
     return [Leg(debit, minor), Leg(credit, -minor)]
-
-
-def mirror(legs: list[Leg]) -> list[Leg]:
-    return [Leg(leg.account, -leg.minor) for leg in legs]

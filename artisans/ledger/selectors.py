@@ -1,9 +1,9 @@
 """Balances, and what is wrong with the ledger itself."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from artisans.core.append_only import missing_triggers
 from artisans.core.money import Money
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
-from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPosting
+from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPeriod, LedgerPosting
 
 
 class Balance(NamedTuple):
@@ -34,12 +34,38 @@ def balance_minor(account_id: int) -> int:
 
 def balances(on: date | None = None) -> list[Balance]:
     """The balances of all accounts that have postings: now, or at the end of a day."""
-    postings = LedgerPosting.objects.order_by()
-    if on is not None:
-        postings = postings.filter(entry__booked_on__lte=on)
-    sums = dict(postings.values_list("account").annotate(Sum("amount_minor")))
+    sums = sums_now() if on is None else sums_of(LedgerPosting.objects.filter(entry__booked_on__lte=on))
     accounts = LedgerAccount.objects.filter(pk__in=sums).select_related("artisan")
     return [Balance(row, Money.stored(sums[row.pk], row.currency)) for row in accounts]
+
+
+def sums_now() -> Counter[int]:
+    """By account: the checkpoints of the last closed month, and the postings since."""
+    checkpoints = list(LedgerCheckpoint.objects.filter(period=LedgerPeriod.objects.order_by("-last_day")[:1]))
+    last = checkpoints[0].last_posting if checkpoints else 0
+    sums = Counter({row.account_id: row.balance_minor for row in checkpoints})
+    for account, minor in sums_of(LedgerPosting.objects.filter(id__gt=last)).items():
+        sums[account] += minor
+    return sums
+
+
+def sums_of(postings: QuerySet[LedgerPosting]) -> Counter[int]:
+    return Counter(dict(postings.order_by().values_list("account").annotate(Sum("amount_minor"))))
+
+
+def trial_balance(last_day: date) -> list[dict[str, Any]]:
+    """The balances at the end of a day, as a closed month keeps them."""
+    return [
+        {
+            "account": account.pk,
+            "kind": account.kind,
+            "scope": account.scope,
+            "artisan": str(account.artisan_id) if account.artisan_id else None,
+            "currency": account.currency,
+            "balance_minor": amount.minor,
+        }
+        for account, amount in balances(on=last_day)
+    ]
 
 
 def entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
@@ -82,10 +108,18 @@ def find_errors() -> Iterator[str]:
     mixed = LedgerPosting.objects.exclude(currency=F("account__currency")).order_by()
     for key in mixed.values_list("entry__key", flat=True):
         yield _("%(entry)s has a posting in another currency than its account.") % {"entry": key}
-    for checkpoint in wrong_checkpoints():
+    last = LedgerPeriod.objects.order_by("-last_day").first()
+    if last is not None:
+        yield from period_errors(last)
+
+
+def period_errors(period: LedgerPeriod) -> Iterator[str]:
+    if period.trial_balance != trial_balance(period.last_day):
+        yield _("The trial balance of %(period)s is not the sum of its postings.") % {"period": period}
+    for checkpoint in wrong_checkpoints(period):
         yield _("The checkpoint of %(account)s at the end of %(period)s is not the sum of its postings.") % {
             "account": checkpoint.account,
-            "period": checkpoint.period,
+            "period": period,
         }
 
 
@@ -94,9 +128,9 @@ def unbalanced() -> QuerySet[LedgerPosting, tuple[str, str, int]]:
     return sums.annotate(sum=Sum("amount_minor")).exclude(sum=0)
 
 
-def wrong_checkpoints() -> QuerySet[LedgerCheckpoint]:
+def wrong_checkpoints(period: LedgerPeriod) -> QuerySet[LedgerCheckpoint]:
     before = LedgerPosting.objects.filter(
         account=OuterRef("account"), id__lte=OuterRef("last_posting")
     ).order_by()
     total = Coalesce(Subquery(before.values("account").annotate(sum=Sum("amount_minor")).values("sum")), 0)
-    return LedgerCheckpoint.objects.annotate(total=total).exclude(total=F("balance_minor"))
+    return period.checkpoints.annotate(total=total).exclude(total=F("balance_minor"))

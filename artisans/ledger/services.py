@@ -1,12 +1,14 @@
 """Booking in the ledger, and closing its months."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import DateField, Max, Min, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
@@ -14,8 +16,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
+from artisans.ledger.errors import LedgerBusy, NoPermission
 from artisans.ledger.models import (
     EntryKind,
     LedgerAccount,
@@ -24,7 +28,14 @@ from artisans.ledger.models import (
     LedgerPeriod,
     LedgerPosting,
 )
-from artisans.ledger.selectors import balances
+from artisans.ledger.selectors import balances, trial_balance
+
+LOCK_ATTEMPTS = 50
+LOCK_PAUSE = 0.2  # seconds
+
+
+class TablesLocked(Exception):  # it is caught
+    """A booking is running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +136,8 @@ def find_accounts(keys: set[AccountKey]) -> dict[AccountKey, int]:
     """Ids of the accounts; those that are used for the first time are created."""
     found = read_accounts(keys)
     if absent := keys - found.keys():
-        LedgerAccount.objects.bulk_create(map(new_account, absent), ignore_conflicts=True)
+        in_order = sorted(absent, key=str)  # otherwise two first bookings could wait for each other
+        LedgerAccount.objects.bulk_create(map(new_account, in_order), ignore_conflicts=True)
         found |= read_accounts(absent)  # another transaction may have been first
     return found
 
@@ -147,13 +159,23 @@ def new_account(key: AccountKey) -> LedgerAccount:
 # ---- closing months --------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def period_close(*, closed_by: User) -> LedgerPeriod:
     """Close the month after the last closed one: write its trial balance and a checkpoint of each account.
 
-    Waits for transactions that are booking. Errors: InvalidInput if the month is not over or nothing was booked.
+    It cannot be undone. The caller has compared the ledger with the facts. Errors: NoPermission; InvalidInput if the
+    month is not over or nothing was booked; LedgerBusy.
     """
-    lock_postings()
+    if not closed_by.has_perm("ledger.close_period"):
+        raise NoPermission
+    for _attempt in range(LOCK_ATTEMPTS):
+        with suppress(TablesLocked), transaction.atomic():
+            lock_postings()
+            return period_close_locked(closed_by)
+        time.sleep(LOCK_PAUSE)
+    raise LedgerBusy
+
+
+def period_close_locked(closed_by: User) -> LedgerPeriod:
     first_day = first_day_to_close()
     if first_day is None:
         raise InvalidInput(_("Nothing was booked yet, so there is no month to close."))
@@ -168,17 +190,7 @@ def period_close(*, closed_by: User) -> LedgerPeriod:
         last_day=last_day,
         open_from=open_from,
         closed_by=closed_by,
-        trial_balance=[
-            {
-                "account": account.pk,
-                "kind": account.kind,
-                "scope": account.scope,
-                "artisan": str(account.artisan_id) if account.artisan_id else None,
-                "currency": account.currency,
-                "balance_minor": amount.minor,
-            }
-            for account, amount in balances(on=last_day)
-        ],
+        trial_balance=trial_balance(last_day),
     )
     last_posting = LedgerPosting.objects.aggregate(last=Max("id"))["last"]
     LedgerCheckpoint.objects.bulk_create(
@@ -191,15 +203,21 @@ def period_close(*, closed_by: User) -> LedgerPeriod:
         )
         for account, amount in balances()
     )
+    audit_record(actor=closed_by, action=Action.LEDGER_CLOSE, target=period, data={"month": str(period)})
     return period
 
 
 def lock_postings() -> None:
-    """Let running bookings end and keep new ones waiting. SQLite has one writer at a time anyway."""
-    if connection.vendor == "postgresql":
+    """Let no booking run. It does not queue behind running ones, because later bookings would queue behind it; SQLite
+    has one writer at a time anyway. Errors: TablesLocked."""
+    if connection.vendor != "postgresql":
+        return
+    tables = (LedgerPosting._meta.db_table, LedgerEntry._meta.db_table, LedgerPeriod._meta.db_table)
+    try:
         with connection.cursor() as cursor:
-            tables = (LedgerPosting._meta.db_table, LedgerEntry._meta.db_table, LedgerPeriod._meta.db_table)
-            cursor.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
+            cursor.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE NOWAIT")
+    except OperationalError as error:
+        raise TablesLocked from error
 
 
 def first_day_to_close() -> date | None:

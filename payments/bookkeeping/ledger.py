@@ -1,45 +1,68 @@
 """Payments in the ledger: what captures, receipts, refunds and lost disputes require, booked in their transaction."""
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from artisans.ledger.accounts import AccountKey, AccountKind, Leg, transfer
-from artisans.ledger.models import EntryKind
+from artisans.accounts.models import User
+from artisans.core.errors import InvalidInput
+from artisans.core.queue import run_each
+from artisans.ledger.accounts import AccountKey, AccountKind, transfer
+from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
 from artisans.ledger.selectors import find_errors, legs_of_facts
-from artisans.ledger.services import Fact, difference, fact_book
+from artisans.ledger.services import Fact, difference, fact_book, period_close
 from payments.methods import PaymentMethod
-from payments.models import Capture, Payment, PaymentRefund, Receipt, ReceiptReversal
+from payments.models import (
+    Capture,
+    Dispute,
+    DisputeTransition,
+    Payment,
+    PaymentRefund,
+    Receipt,
+    ReceiptReversal,
+)
 from payments.selectors import payment_lock
 from payments.statuses import RefundStatus
 
-
-def money_account(payment: Payment) -> AccountKey:
-    """Where the money of a payment lies."""
-    if payment.is_remote:
-        return AccountKey(AccountKind.PROVIDER, payment.currency, payment.payment_provider)
-    is_cash = payment.payment_method == PaymentMethod.CASH_ON_DELIVERY
-    return AccountKey(AccountKind.CASH if is_cash else AccountKind.BANK, payment.currency)
+CHUNK = 500
+RECENT = timedelta(hours=2)
+Report = Callable[[int], None]  # called with the number of payments read so far
 
 
 def order_account(payment: Payment) -> AccountKey:
     return AccountKey(AccountKind.ORDER, payment.currency)
 
 
-def money_in(payment: Payment, minor: int) -> list[Leg]:
-    return transfer(minor, debit=money_account(payment), credit=order_account(payment))
+def provider_account(payment: Payment) -> AccountKey:
+    return AccountKey(AccountKind.PROVIDER, payment.currency, payment.payment_provider)
+
+
+def bank_account(payment: Payment) -> AccountKey:
+    return AccountKey(AccountKind.BANK, payment.currency)
+
+
+def receipt_account(payment: Payment, receipt: Receipt) -> AccountKey:
+    """Cash, if staff recorded it on a cash payment; the bank feed has transfers only."""
+    is_cash = payment.payment_method == PaymentMethod.CASH_ON_DELIVERY and receipt.actor_id is not None
+    return AccountKey(AccountKind.CASH, payment.currency) if is_cash else bank_account(payment)
+
+
+def start_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def capture_fact(payment: Payment, capture: Capture) -> Fact:
     return Fact(
         id=capture.pk,
         kind=EntryKind.CAPTURE,
-        legs=money_in(payment, capture.amount_minor),
+        legs=transfer(capture.amount_minor, debit=provider_account(payment), credit=order_account(payment)),
         happened_at=capture.created_at,
         order_id=payment.order_id,
     )
@@ -47,54 +70,62 @@ def capture_fact(payment: Payment, capture: Capture) -> Fact:
 
 def receipt_fact(payment: Payment, receipt: Receipt, *, reversed_at: datetime | None = None) -> Fact:
     """`reversed_at`: when it was reversed, if it was. A receipt is booked on its value date."""
-    value_date = timezone.make_aware(datetime.combine(receipt.value_date, time.min))
+    account = receipt_account(payment, receipt)
+    legs = transfer(receipt.amount_minor, debit=account, credit=order_account(payment))
     return Fact(
         id=receipt.pk,
         kind=EntryKind.RECEIPT_REVERSED if reversed_at else EntryKind.RECEIPT,
-        legs=[] if reversed_at else money_in(payment, receipt.amount_minor),
-        happened_at=reversed_at or value_date,
+        legs=[] if reversed_at else legs,
+        happened_at=reversed_at or start_of(receipt.value_date),
         order_id=payment.order_id,
     )
 
 
 def refund_fact(payment: Payment, refund: PaymentRefund) -> Fact:
+    """An offline refund is a transfer by staff, booked on its value date."""
     is_completed = refund.status == RefundStatus.COMPLETED
-    legs = transfer(refund.amount_minor, debit=order_account(payment), credit=money_account(payment))
+    account = provider_account(payment) if payment.is_remote else bank_account(payment)
+    legs = transfer(refund.amount_minor, debit=order_account(payment), credit=account)
+    value_date = refund.value_date if is_completed else None
     return Fact(
         id=refund.pk,
         kind=EntryKind.REFUND if is_completed else EntryKind.REFUND_FAILED,
         legs=legs if is_completed else [],
-        happened_at=refund.processed_at or refund.updated_at,
+        happened_at=start_of(value_date) if value_date else refund.processed_at or refund.updated_at,
         order_id=payment.order_id,
     )
 
 
-def disputes_fact(payment: Payment) -> Fact:
-    """All lost disputes of a payment, as far as they are deducted from what refunds left of it."""
-    disputed = AccountKey(AccountKind.DISPUTED, payment.currency)
+def disputes_fact(payment: Payment, *, at: datetime | None = None) -> Fact:
+    """All lost disputes of a payment, as far as they are deducted from what refunds left of it.
+
+    `at`: when the last of them changed; now if it is just changing.
+    """
     minor = payment.disputed_minor
+    legs = transfer(minor, debit=order_account(payment), credit=provider_account(payment)) if minor else []
     return Fact(
         id=payment.pk,
         kind=EntryKind.DISPUTE_LOST if minor else EntryKind.DISPUTE_WON,
-        legs=transfer(minor, debit=order_account(payment), credit=disputed) if minor else [],
-        happened_at=timezone.now(),
+        legs=legs,
+        happened_at=at or timezone.now(),
         order_id=payment.order_id,
     )
 
 
-# ---- checking and filling --------------------------------------------------------------------------------------
+# ---- filling ---------------------------------------------------------------------------------------------------
 
 
 def facts_of(payments: Iterable[Payment]) -> list[Fact]:
-    """All facts of these payments, in three queries."""
+    """All facts of these payments, in four queries."""
     by_key = {payment.pk: payment for payment in payments}
-    receipts = Receipt.objects.filter(payment__in=by_key).select_related("reversal").order_by()
-    found = [disputes_fact(payment) for payment in by_key.values()]
+    changes = DisputeTransition.objects.filter(dispute__payment__in=by_key).order_by("id")
+    changed_at = dict(changes.values_list("dispute__payment", "at"))  # the last one of each payment
+    found = [disputes_fact(row, at=changed_at.get(row.pk, row.updated_at)) for row in by_key.values()]
     found += (
         capture_fact(by_key[row.payment_id], row)
         for row in Capture.objects.filter(payment__in=by_key).order_by()
     )
-    for row in receipts:
+    for row in Receipt.objects.filter(payment__in=by_key).select_related("reversal").order_by():
         reversal = getattr(row, "reversal", None)
         found.append(receipt_fact(by_key[row.payment_id], row, reversed_at=reversal and reversal.created_at))
     found += (
@@ -104,63 +135,45 @@ def facts_of(payments: Iterable[Payment]) -> list[Fact]:
     return found
 
 
-def unbooked(payments: Iterable[Payment]) -> Iterator[Fact]:
+def unbooked(payments: Iterable[Payment]) -> list[Fact]:
     """Facts of these payments whose postings differ from what they require."""
     facts = facts_of(payments)
     booked = legs_of_facts(fact.id for fact in facts)
-    return (fact for fact in facts if difference(fact.legs, booked.get(fact.id, [])))
+    return [fact for fact in facts if difference(fact.legs, booked.get(fact.id, []))]
 
 
 @transaction.atomic
 def payment_book(payment_id: UUID) -> int:
     """Book what is missing in the ledger for a payment; returns the number of entries."""
     payment, _order = payment_lock(payment_id)
-    return sum(fact_book(fact) is not None for fact in list(unbooked([payment])))
-
-
-CHUNK = 500
-RECENT = timedelta(hours=2)
-Report = Callable[[int], None]  # called with the number of payments read so far
-
-
-class LedgerError(Exception):
-    """The ledger differs from the captures, receipts, refunds and disputes. `args`: a list of sentences."""
+    return sum(fact_book(fact) is not None for fact in unbooked([payment]))
 
 
 def payments_with_recent_money() -> QuerySet[Payment]:
+    """Those that received or gave back money within two hours."""
     since = timezone.now() - RECENT
-    models = (Capture, Receipt, ReceiptReversal, PaymentRefund)
-    paths = ("payment", "payment", "receipt__payment", "payment")
-    found = {
-        key
-        for model, path in zip(models, paths, strict=True)
-        for key in model._default_manager.filter(created_at__gte=since)
-        .order_by()
-        .values_list(path, flat=True)
-    }
+    rows: tuple[tuple[QuerySet[Any], str], ...] = (
+        (Capture.objects.filter(created_at__gte=since), "payment"),
+        (Receipt.objects.filter(created_at__gte=since), "payment"),
+        (ReceiptReversal.objects.filter(created_at__gte=since), "receipt__payment"),
+        (PaymentRefund.objects.filter(processed_at__gte=since), "payment"),
+        (Dispute.objects.filter(updated_at__gte=since), "payment"),
+    )
+    found = {key for found, path in rows for key in found.order_by().values_list(path, flat=True)}
     return Payment.objects.filter(pk__in=found)
 
 
 def ledger_fill(payments: QuerySet[Payment], *, report: Report = lambda done: None) -> int:
-    """Book what is missing for these payments; returns the number of entries. Safe to repeat."""
+    """Book what is missing for these payments; returns the number of entries. Safe to repeat.
+
+    A payment that cannot be booked is logged and does not stop the others.
+    """
     count = 0
     for chunk in chunks(payments, report):
         orders = {fact.order_id for fact in unbooked(chunk)}
-        count += sum(payment_book(payment.pk) for payment in chunk if payment.order_id in orders)
+        due = [payment.pk for payment in chunk if payment.order_id in orders]
+        count += sum(run_each(due, payment_book, event="ledger_fill_failed"))
     return count
-
-
-def find_ledger_errors(*, report: Report = lambda done: None) -> Iterator[str]:
-    """One sentence for each rule of the ledger that is violated, and for each payment that it does not match."""
-    yield from find_errors()
-    for chunk in chunks(Payment.objects.select_related("order"), report):
-        numbers: dict[UUID | None, str] = {row.order_id: row.order.order_number for row in chunk}
-        for fact in unbooked(chunk):
-            yield _("%(kind)s %(fact)s of order %(order)s is not in the ledger as it is in the books.") % {
-                "kind": fact.kind.label,
-                "fact": fact.id,
-                "order": numbers[fact.order_id],
-            }
 
 
 def chunks(payments: QuerySet[Payment], report: Report) -> Iterator[list[Payment]]:
@@ -173,3 +186,54 @@ def chunks(payments: QuerySet[Payment], report: Report) -> Iterator[list[Payment
         done += len(chunk)
         report(done)
         chunk = list(rows.filter(pk__gt=chunk[-1].pk)[:CHUNK])
+
+
+# ---- checking --------------------------------------------------------------------------------------------------
+
+
+class LedgerError(Exception):
+    """The ledger differs from the captures, receipts, refunds and disputes, so many times."""
+
+
+def find_ledger_errors(*, report: Report = lambda done: None) -> Iterator[str]:
+    """One sentence for each rule of the ledger that is violated, and for each difference from the payments."""
+    yield from find_errors()
+    for key in entries_without_fact().values_list("key", flat=True):
+        yield _("%(entry)s was booked for something that does not exist.") % {"entry": key}
+    for chunk in chunks(Payment.objects.all(), report):
+        suspects = {fact.order_id for fact in unbooked(chunk)}
+        for payment in chunk:
+            if payment.order_id in suspects:
+                yield from payment_errors(payment.pk)
+
+
+def entries_without_fact() -> QuerySet[LedgerEntry]:
+    models = (Capture, Receipt, PaymentRefund, Payment)
+    known = Q()
+    for model in models:
+        known |= Q(Exists(model._default_manager.filter(pk=OuterRef("fact_id"))))
+    return LedgerEntry.objects.exclude(known).order_by()
+
+
+@transaction.atomic
+def payment_errors(payment_id: UUID) -> list[str]:
+    """Under the payment's lock, because its rows and postings are read one after the other."""
+    payment, order = payment_lock(payment_id)
+    text = _("%(kind)s %(fact)s of order %(order)s differs between the payment and the ledger.")
+    return [
+        text % {"kind": fact.kind.label, "fact": fact.id, "order": order.order_number}
+        for fact in unbooked([payment])
+    ]
+
+
+def ledger_close_month(*, closed_by: User) -> LedgerPeriod:
+    """Close the oldest open month, if the ledger matches the payments.
+
+    Errors: those of `period_close`; InvalidInput if the ledger has errors.
+    """
+    ledger_fill(Payment.objects.all())
+    if errors := list(islice(find_ledger_errors(), 1)):
+        raise InvalidInput(
+            _("The month cannot be closed before the ledger is correct: %(error)s") % {"error": errors[0]}
+        )
+    return period_close(closed_by=closed_by)

@@ -16,7 +16,7 @@ class Filling:
         self.account, self.entry = model("ledger.LedgerAccount"), model("ledger.LedgerEntry")
         self.posting, self.payment = model("ledger.LedgerPosting"), model("payments.Payment")
         self.capture, self.receipt = model("payments.Capture"), model("payments.Receipt")
-        self.refund = model("payments.PaymentRefund")
+        self.refund, self.dispute_change = model("payments.PaymentRefund"), model("payments.DisputeTransition")
 
     def run(self):
         rows = self.payment.objects.order_by("pk")
@@ -68,22 +68,27 @@ class Filling:
         order = ("order", "")
         for row in self.capture.objects.filter(payment__in=payments).order_by():
             payment = payments[row.payment_id]
-            yield row.pk, "capture", payment, row.created_at, money(payment), order, row.amount_minor
+            yield row.pk, "capture", payment, row.created_at, provider(payment), order, row.amount_minor
         receipts = self.receipt.objects.filter(payment__in=payments).select_related("reversal").order_by()
         for row in receipts:
             payment, minor = payments[row.payment_id], row.amount_minor
-            day = timezone.make_aware(datetime.combine(row.value_date, time.min))
-            yield row.pk, "receipt", payment, day, money(payment), order, minor
+            is_cash = payment.payment_method == "cash_on_delivery" and row.actor_id is not None
+            account = ("cash" if is_cash else "bank", "")
+            yield row.pk, "receipt", payment, start_of(row.value_date), account, order, minor
             if reversal := getattr(row, "reversal", None):
                 at = reversal.created_at
-                yield row.pk, "receipt_reversed", payment, at, order, money(payment), minor
+                yield row.pk, "receipt_reversed", payment, at, order, account, minor
         for row in self.refund.objects.filter(payment__in=payments, status="COMPLETED").order_by():
-            payment, at = payments[row.payment_id], row.processed_at or row.updated_at
-            yield row.pk, "refund", payment, at, order, money(payment), row.amount_minor
+            payment = payments[row.payment_id]
+            at = start_of(row.value_date) if row.value_date else row.processed_at or row.updated_at
+            account = ("bank", "") if payment.payment_provider == "manual" else provider(payment)
+            yield row.pk, "refund", payment, at, order, account, row.amount_minor
+        changes = self.dispute_change.objects.filter(dispute__payment__in=payments).order_by("id")
+        changed_at = dict(changes.values_list("dispute__payment", "at"))  # the last one of each payment
         for payment in payments.values():
             if minor := payment.disputed_minor:
-                disputed = ("disputed", "")
-                yield payment.pk, "dispute_lost", payment, payment.updated_at, order, disputed, minor
+                at = changed_at.get(payment.pk, payment.updated_at)
+                yield payment.pk, "dispute_lost", payment, at, order, provider(payment), minor
 
     def find_account(self, kind, scope, currency):
         key = (kind, scope, currency)
@@ -93,11 +98,13 @@ class Filling:
         return self.accounts[key]
 
 
-def money(payment):
-    """Kind and scope of the account where the money of a payment lies."""
-    if payment.payment_provider != "manual":
-        return "provider", payment.payment_provider
-    return ("cash" if payment.payment_method == "cash_on_delivery" else "bank"), ""
+def provider(payment):
+    """Kind and scope of the account."""
+    return "provider", payment.payment_provider
+
+
+def start_of(day):
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def fill(apps, schema_editor):

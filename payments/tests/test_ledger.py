@@ -6,16 +6,22 @@ from importlib import import_module
 from io import StringIO
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from artisans.ledger.models import LedgerEntry, LedgerPosting
+from artisans.ledger.accounts import AccountKey, AccountKind, transfer
+from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPosting
 from artisans.ledger.selectors import balances
+from artisans.ledger.services import Fact, fact_book
+from payments.bookkeeping import ledger as bookkeeping
+from payments.bookkeeping.ledger import find_ledger_errors, ledger_fill
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
-from payments.models import ReversalReason
+from payments.models import Payment, ReversalReason
 from payments.tests.factories import apply_card_captures, give_back, record, start
 from tests.append_only import rewriting
 
@@ -96,7 +102,7 @@ def test_migration_books_the_payments_of_earlier_releases(books, monkeypatch):
     with rewriting():
         forget_all()
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(migration.Filling, "book", fail_second(migration.Filling.book))
+        patch.setattr(migration.Filling, "book", failing(migration.Filling.book, 2))
         migration.fill(apps, None)
     migration.fill(apps, None)
     assert sums() == BOOKED
@@ -105,13 +111,14 @@ def test_migration_books_the_payments_of_earlier_releases(books, monkeypatch):
     assert ledger("fill") == "Nothing was missing.\n"
 
 
-def fail_second(book: Callable[..., None]) -> Callable[..., None]:
-    calls = count()
+def failing(operation: Callable[..., Any], number: int) -> Callable[..., Any]:
+    """The operation, of which one call fails."""
+    calls = count(1)
 
-    def run(*arguments: Any) -> None:
-        if next(calls):
+    def run(*arguments: Any) -> Any:
+        if next(calls) == number:
             raise RuntimeError
-        book(*arguments)
+        return operation(*arguments)
 
     return run
 
@@ -130,9 +137,34 @@ def test_check_names_what_differs(books):
     with pytest.raises(CommandError, match="has 4 errors"):
         call_command("ledger", "check", stdout=out, stderr=StringIO())
     assert out.getvalue().count("does not sum to zero in USD") == 2
-    assert out.getvalue().count(f"of order {card.order.order_number} is not in the ledger") == 2
+    assert out.getvalue().count(f"of order {card.order.order_number} differs") == 2
     with rewriting():
         LedgerPosting.objects.filter(entry__order_id=card.order_id, position=1).delete()
         LedgerPosting.objects.filter(entry__order_id=card.order_id).delete()
         LedgerEntry.objects.filter(order_id=card.order_id).delete()
     assert ledger("fill") == "2 entries booked.\n"
+
+
+def test_check_names_what_was_booked_for_nothing(books, broken_books):
+    legs = transfer(5, debit=AccountKey(AccountKind.BANK, "USD"), credit=AccountKey(AccountKind.ORDER, "USD"))
+    fact_book(Fact(id=uuid4(), kind=EntryKind.RECEIPT, legs=legs, happened_at=timezone.now()))
+    [error] = find_ledger_errors()
+    assert error.endswith("was booked for something that does not exist.")
+
+
+def test_fill_goes_on_after_a_payment_that_cannot_be_booked(books, monkeypatch):
+    with rewriting():
+        forget_all()
+    monkeypatch.setattr(bookkeeping, "fact_book", failing(fact_book, 1))
+    assert ledger_fill(Payment.objects.all()) == 2
+    monkeypatch.undo()
+    assert ledger_fill(Payment.objects.all()) == 2
+
+
+def test_month_is_closed_by_permission_and_when_the_books_match(books, admin_user, staff):
+    with pytest.raises(CommandError, match="permission"):
+        ledger("close", "--by", staff.email)
+    with pytest.raises(CommandError, match="when it is over"):
+        ledger("close", "--by", admin_user.email)
+    with pytest.raises(CommandError, match="no member of staff"):
+        ledger("close", "--by", "nobody@example.com")

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -71,7 +72,18 @@ def test_unbalanced_entries_are_refused(legs):
     assert not LedgerPosting.objects.exists()
 
 
-def test_the_database_refuses_what_the_code_would_not_do():
+@pytest.fixture
+def other_client(db) -> Iterator[None]:
+    """A client of SQLite that has not asked for triggers when rows are replaced, as the shop does."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    connection.cursor().execute("PRAGMA recursive_triggers = OFF")
+    yield
+    connection.cursor().execute("PRAGMA recursive_triggers = ON")
+
+
+def test_the_database_refuses_what_the_code_would_not_do(other_client):
     entry = fact_book(fact())
     posting = entry.postings.first()
     account = posting.account
@@ -88,6 +100,9 @@ def test_the_database_refuses_what_the_code_would_not_do():
         refused |= {
             f"{table} replaced": f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}"
             for table in ("ledger_ledgerposting", "ledger_ledgerentry", "ledger_ledgeraccount")
+        } | {
+            "account replaced by its key": "INSERT OR REPLACE INTO ledger_ledgeraccount (kind, scope, currency)"
+            " SELECT kind, scope, currency FROM ledger_ledgeraccount"
         }
     else:
         refused["truncated"] = "SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE ledger_ledgerposting CASCADE"
@@ -107,36 +122,36 @@ def test_the_database_refuses_what_the_code_would_not_do():
 NOVEMBER = datetime(2025, 11, 30, 12, tzinfo=UTC)
 
 
-def test_a_closed_month_takes_no_more_entries(staff, monkeypatch):
+def test_a_closed_month_takes_no_more_entries(admin_user, monkeypatch):
     fact_book(fact(500, happened_at=NOVEMBER))
     fact_book(fact(100, happened_at=NOVEMBER + timedelta(days=5)))
-    period = period_close(closed_by=staff)
+    period = period_close(closed_by=admin_user)
     assert (period.first_day, period.last_day) == (date(2025, 11, 1), date(2025, 11, 30))
     assert {row["kind"]: row["balance_minor"] for row in period.trial_balance} == {"bank": 500, "order": -500}
     late = fact_book(fact(30, happened_at=NOVEMBER))
     late.refresh_from_db()
     assert late.booked_on == date(2025, 12, 1)
     bank = LedgerAccount.objects.get(kind="bank")
-    assert balance_minor(bank.pk) == 630
+    assert balance_minor(bank.pk) == sums()["bank"] == 630
     assert list(find_errors()) == []
     monkeypatch.setattr(services, "first_open_day", lambda _: date(2025, 11, 3))
     with pytest.raises(IntegrityError, match="closed"), transaction.atomic():
         fact_book(fact(happened_at=NOVEMBER))
-    assert period_close(closed_by=staff).first_day == date(2025, 12, 1)
+    assert period_close(closed_by=admin_user).first_day == date(2025, 12, 1)
     with pytest.raises(IntegrityError, match="begins the day after"), transaction.atomic():
         day = date(2026, 3, 1)
         LedgerPeriod.objects.create(
             first_day=day,
             last_day=date(2026, 3, 31),
             open_from=date(2026, 4, 1),
-            closed_by=staff,
+            closed_by=admin_user,
             trial_balance=[],
         )
 
 
-def test_a_month_is_closed_when_it_is_over(staff):
+def test_a_month_is_closed_when_it_is_over(admin_user):
     with pytest.raises(InvalidInput, match="Nothing was booked"):
-        period_close(closed_by=staff)
+        period_close(closed_by=admin_user)
     fact_book(fact())
     with pytest.raises(InvalidInput, match="when it is over"):
-        period_close(closed_by=staff)
+        period_close(closed_by=admin_user)

@@ -15,9 +15,8 @@ from artisans.core.errors import DomainError
 from artisans.ledger.accounts import ASSETS, EXPENSES
 from artisans.ledger.models import LedgerEntry
 from artisans.ledger.selectors import balances, entries_of_order
-from artisans.ledger.services import period_close
 from orders.models import Order
-from payments.bookkeeping.ledger import find_ledger_errors, ledger_fill
+from payments.bookkeeping.ledger import find_ledger_errors, ledger_close_month, ledger_fill
 from payments.models import Payment
 
 SIDES = {True: "debit", False: "credit"}
@@ -31,15 +30,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, help="What to do.")
-        check = actions.add_parser("check", help="Verify every entry. Exits with 1 if something is wrong.")
+        check = actions.add_parser(
+            "check", help="Compare the ledger with all payments. Exits with 1 if something is wrong."
+        )
         check.add_argument("--json", action="store_true", help="Print the errors as a JSON array.")
         listing = actions.add_parser("balances", help="List the balance of each account.")
         listing.add_argument("--on", type=date.fromisoformat, metavar="DATE", help="At the end of this day.")
         explain = actions.add_parser("explain", help="Show the entries of an order.")
         explain.add_argument("order_number")
         actions.add_parser("fill", help="Book what is missing, such as payments of an earlier release.")
-        close = actions.add_parser("close", help="Close the oldest open month.")
-        close.add_argument("--by", required=True, metavar="EMAIL", help="The administrator who closes it.")
+        close = actions.add_parser("close", help="Close the oldest open month. This cannot be undone.")
+        close.add_argument("--by", required=True, metavar="EMAIL", help="The member of staff who closes it.")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         getattr(self, f"{action}_ledger")(options)
@@ -82,9 +83,9 @@ class Command(BaseCommand):
     def close_ledger(self, options: dict[str, Any]) -> None:
         user = User.objects.filter(email__iexact=options["by"], is_active=True).first()
         if user is None or not user.is_staff:
-            raise CommandError("There is no member of staff with this address.")
+            raise CommandError("There is no member of staff with this email address.")
         try:
-            period = period_close(closed_by=user)
+            period = ledger_close_month(closed_by=user)
         except DomainError as error:
             raise CommandError(error.detail) from None
         self.stdout.write(f"Closed {period}.")

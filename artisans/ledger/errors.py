@@ -1,0 +1,19 @@
+from django.utils.translation import gettext as _
+
+from artisans.core.errors import Conflict, Forbidden
+
+
+class NoPermission(Forbidden):
+    def __init__(self) -> None:
+        super().__init__(_("You need the permission to close months of the ledger."))
+
+
+class LedgerBusy(Conflict):
+    """Payments are being booked at the moment."""
+
+    code = "ledger_busy"
+    retryable = True
+    remedy = "Send the request again after a minute."
+
+    def __init__(self) -> None:
+        super().__init__(_("Payments are being booked at the moment. Try again in a minute."))
