@@ -57,11 +57,22 @@ def test_compose_file_has_limits_restarts_and_read_only_roots():
         assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
         assert service["logging"]["options"]["max-size"], name
         assert name == "migrate" or service["deploy"]["resources"]["limits"]["memory"], name
-        assert ":" in service.get("image", ":") or service["image"].startswith("${IMAGE"), name
+        assert ":" in service["image"], name
     for name, service in OURS.items():
         assert service["read_only"], name
         assert service["command"] == [name], name
     assert "ports" not in COMPOSE["services"]["web"], "only the proxy is reached from outside"
+
+
+def test_upgrade_with_containers_replaces_only_the_shop():
+    """What compose.yaml mounts is in the folder that stays, and the guide starts no other service anew."""
+    volumes = [volume for service in COMPOSE["services"].values() for volume in service.get("volumes", [])]
+    mounted = {f"deploy/{volume[2:].partition(':')[0]}" for volume in volumes if volume.startswith("./")}
+    guide = (ROOT / "docs/deployment.md").read_text()
+    install, upgrade = re.findall(r"^cp (deploy/.*) /srv/alley$", guide, re.MULTILINE)
+    assert {*install.split()} == {*upgrade.split()} == mounted | {"deploy/compose.yaml"}
+    started = re.findall(r"^docker compose up (.*)$", guide, re.MULTILINE)
+    assert [command for command in started if "--no-deps" not in command] == ["--detach --wait"]
 
 
 def test_compose_file_sets_only_known_settings_and_every_secret_has_a_file():

@@ -47,6 +47,7 @@ KEYS = {
     f"PAYPAL_CERT_HOSTS={SANDBOX.removeprefix('http://')}\nPAYPAL_CA_FILE={PAYPAL_CA}",
 }
 SYSTEMD, UPGRADE = "One server with systemd", "Upgrade and rollback with systemd"
+CONTAINERS_UPGRADE = "Upgrade and rollback with containers"
 
 
 class Steps:
@@ -384,7 +385,7 @@ def image() -> Steps:
                 "STRIPE_PUBLISHABLE_KEY=": keys,
                 "touch stripe_secret_key stripe_webhook_secret paypal_client_secret": "touch paypal_client_secret"
                 f"; echo sk_test_sandbox > stripe_secret_key; echo {SECRET} > stripe_webhook_secret",
-                "docker compose run --rm web check --deploy\n": "",
+                "docker compose run --rm --no-deps web check --deploy\n": "",
             }
         )
         compose = Compose(
@@ -402,9 +403,33 @@ def image() -> Steps:
         use(steps, server)
         with steps.step("picture from the proxy"):
             see_picture(session(server.ca))
+        with steps.step("metrics from the proxy"):
+            see_metrics(session(server.ca))
+        upgrade_containers(steps, server, shell)
         with steps.step("stop"):
             compose.down()
     return steps
+
+
+def see_metrics(http: requests.Session) -> None:
+    token = Path("/srv/alley/secrets/metrics_token").read_text().strip()
+    answer = http.get(f"{SITE}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    assert (answer.status_code, "alley_database_up 1" in answer.text) == (200, True), answer.text
+
+
+def upgrade_containers(steps: Steps, server: Server, shell: Shell) -> None:
+    server.archive("0.3.0")
+    prepare, switch, rollback = [
+        block.text for block in read_blocks(GUIDE.read_text()) if block.section == CONTAINERS_UPGRADE
+    ]
+    with Visitors(SITE, server.ca) as visitors:
+        with steps.step("upgrade: build, migrate"):
+            shell.run(prepare)
+        with steps.step("upgrade: replace the containers"):
+            shell.run(switch)
+        with steps.step("back to the release before"):
+            shell.run(rollback)
+    assert not visitors.failures, visitors.failures
 
 
 STEPS: dict[str, Callable[[], Steps]] = {"units": units, "image": image, "short": short}

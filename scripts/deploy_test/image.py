@@ -113,28 +113,37 @@ def run(argv: list[str], image: Image) -> None:
 
 
 class Compose:
-    """`docker compose build | up | run | down`, in a folder with compose.yaml."""
+    """`docker build` and `exec`, and `docker compose up | run` in a folder with compose.yaml.
+
+    All images are the first one that was built, as those of the same files are.
+    """
 
     def __init__(self, logs: Path, proxy: dict[str, str]) -> None:
         """`proxy`: variables that the machine's Caddy needs besides those of compose.yaml."""
         self.logs, self.proxy = logs, proxy
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.image = Image()
+        self.images: dict[str, Image] = {}
+        self.started_with: dict[str, str] = {}  # the image of each service
 
     def docker(self, call: Call) -> None:
+        if call.argv[0] == "build":
+            tag = call.argv[call.argv.index("--tag") + 1]
+            self.images[tag] = next(iter(self.images.values()), None) or build(call.folder)
+            return
+        if call.argv[0] == "exec":  # the image's entrypoint is the program in these commands
+            _, container, program, *words = call.argv
+            assert [program] == self.images[self.started_with["web"]].entrypoint
+            self.run_once([container.split("-")[1], *words], {})
+            return
         command, *rest = call.argv[1:]
         self.folder = call.folder
         interpolated = self.interpolate((call.folder / "compose.yaml").read_text())
         self.services: dict[str, Any] = yaml.safe_load(interpolated)["services"]
         match command:
-            case "build":
-                self.image = build(call.folder.parent)
             case "up":
-                self.up()
+                self.up(rest)
             case "run":
                 self.run_once(rest, call.env)
-            case "down":
-                self.down()
             case _:
                 raise Refused("not known here")
 
@@ -142,17 +151,26 @@ class Compose:
         values = read_env_file(self.folder / ".env")
         return re.sub(r"\$\{(\w+)(?::[-?][^}]*)?\}", lambda found: values.get(found[1], ""), text)
 
-    def up(self) -> None:
-        shutil.rmtree(SECRETS, ignore_errors=True)
-        shutil.copytree(self.folder / "secrets", SECRETS)
+    def up(self, words: list[str]) -> None:
+        """`up --detach [--wait] [--no-deps <service> …]`: services whose image has changed are replaced."""
+        chosen = [word for word in words if not word.startswith("--")]
+        if chosen and "--no-deps" not in words:
+            raise Refused("services without --no-deps are not known here")
+        shutil.copytree(self.folder / "secrets", SECRETS, dirs_exist_ok=True)
         SECRETS.chmod(0o755)
-        self.create_database()
-        if self.start("migrate", self.services["migrate"]["command"]).wait():
-            raise Refused((self.logs / "migrate.log").read_text()[-3000:])
-        for name, service in self.services.items():
-            if "env_file" in service and name != "migrate":
-                self.processes[name] = self.start(name, service["command"])
-        self.start_proxy()
+        if not chosen:
+            self.create_database()
+            self.run_once(["migrate"], {})
+        ours = [
+            name for name, service in self.services.items() if "env_file" in service and name != "migrate"
+        ]
+        for name in chosen or ours:
+            if self.started_with.get(name) != self.services[name]["image"]:
+                self.end(name)
+                self.processes[name] = self.start(name, self.services[name]["command"])
+                self.started_with[name] = self.services[name]["image"]
+        if "proxy" not in self.processes:
+            self.start_proxy()
         wait_for(self.is_healthy, detail="the web service is not healthy")
 
     def create_database(self) -> None:
@@ -166,10 +184,9 @@ class Compose:
 
     def start(self, name: str, command: list[str], **more: str) -> "subprocess.Popen[bytes]":
         service = self.services[name]
-        user = pwd.getpwuid(int(self.image.user))
-        env = (
-            self.image.env | read_env_file(self.folder / service["env_file"]) | service["environment"] | more
-        )
+        image = self.images[service["image"]]
+        user = pwd.getpwuid(int(image.user))
+        env = image.env | read_env_file(self.folder / service["env_file"]) | service["environment"] | more
         volumes = " ".join(volume.split(":")[1] for volume in service.get("volumes", []))
         confined = {"SOCKET": "", "PRIVATE": "yes" if service["read_only"] else "", "WRITABLE": volumes}
         options = ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
@@ -184,11 +201,11 @@ class Compose:
                     LAUNCH,
                     "bash",
                     *options,
-                    *self.image.entrypoint,
+                    *image.entrypoint,
                     *command,
                 ],
                 env=env | confined,
-                cwd=self.image.folder,
+                cwd=image.folder,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -208,28 +225,33 @@ class Compose:
             self.processes["proxy"] = subprocess.Popen(argv, env=env, stdout=log, stderr=log)
 
     def is_healthy(self) -> bool:
-        argv = self.image.health
-        return not subprocess.run(argv, env=self.image.env, capture_output=True, check=False).returncode
+        image = self.images[self.services["web"]["image"]]
+        return not subprocess.run(image.health, env=image.env, capture_output=True, check=False).returncode
 
     def run_once(self, words: list[str], env: dict[str, str]) -> None:
-        """`run --rm [--env NAME] <service> <command> …`."""
+        """`run [--rm] [--no-deps] [--env NAME] <service> [<command> …]`."""
         more = {}
         while words[0].startswith("--"):
             if words.pop(0) == "--env":
                 name = words.pop(0)
                 more[name] = env[name]
         service, *command = words
-        if self.start(service, command, **more).wait():
+        if self.start(service, command or self.services[service]["command"], **more).wait():
             raise Refused((self.logs / f"{service}.log").read_text()[-3000:])
+
+    def end(self, name: str) -> None:
+        process = self.processes.pop(name, None)
+        if process:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(60)
+            process.kill()
 
     def down(self) -> None:
         for process in self.processes.values():
             process.terminate()
-        for process in self.processes.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(60)
-            process.kill()
-        self.processes.clear()
+        for name in list(self.processes):
+            self.end(name)
 
 
 def read_env_file(path: Path) -> dict[str, str]:
