@@ -136,8 +136,8 @@ def find_accounts(keys: set[AccountKey]) -> dict[AccountKey, int]:
     """Ids of the accounts; those that are used for the first time are created."""
     found = read_accounts(keys)
     if absent := keys - found.keys():
-        in_order = sorted(absent, key=str)  # otherwise two first bookings could wait for each other
-        LedgerAccount.objects.bulk_create(map(new_account, in_order), ignore_conflicts=True)
+        ordered = sorted(absent, key=str)  # otherwise two first bookings could wait for each other
+        LedgerAccount.objects.bulk_create(map(new_account, ordered), ignore_conflicts=True)
         found |= read_accounts(absent)  # another transaction may have been first
     return found
 
