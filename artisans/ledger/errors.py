@@ -9,11 +9,7 @@ class NoPermission(Forbidden):
 
 
 class LedgerBusy(Conflict):
-    """Payments are being booked at the moment."""
-
-    code = "ledger_busy"
     retryable = True
-    remedy = "Send the request again after a minute."
 
     def __init__(self) -> None:
         super().__init__(_("Payments are being booked at the moment. Try again in a minute."))
