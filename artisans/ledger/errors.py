@@ -4,11 +4,15 @@ from artisans.core.errors import Conflict, Forbidden
 
 
 class NoPermission(Forbidden):
+    """The user may not close months of the ledger."""
+
     def __init__(self) -> None:
         super().__init__(_("You need the permission to close months of the ledger."))
 
 
 class LedgerBusy(Conflict):
+    """Payments are being booked at the moment."""
+
     retryable = True
 
     def __init__(self) -> None:
