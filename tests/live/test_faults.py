@@ -134,6 +134,7 @@ def test_upload_of_200_megabytes_is_refused_before_it_is_read(shop, proxy):
         "/orders/",
         "/payments/webhooks/stripe",
     )
+    before = len(shop.web.output)
     for port in (shop.port, proxy):
         for path in paths:
             status, sent = upload(port, path, is_chunked=False)
@@ -144,7 +145,7 @@ def test_upload_of_200_megabytes_is_refused_before_it_is_read(shop, proxy):
             assert status in {400, 403, 413} | broken_off, (port, path)
             assert sent < 32, (port, path)
             assert Caller(port).call("GET", "/products/").status == 200, "others notice it"
-    assert "Traceback" not in shop.web.output
+    assert "Traceback" not in shop.web.output[before:]
 
 
 # ---- services ----------------------------------------------------------------------------------------------------
