@@ -202,12 +202,12 @@ def short() -> Steps:
                 SENDER: f"{SENDER}WEB_CONCURRENCY=1\nWORKER_CONCURRENCY=1\n{keys}",
             }
         )
-        server.start_sandbox(stack)
+        stack.enter_context(plain_proxy(Path(server.ca)))
+        server.start_sandbox(stack)  # it reads the certificate when it starts
         for folder in (*Path(sys.executable).resolve().parents, *Path(sys.prefix).resolve().parents):
             folder.chmod(
                 folder.stat().st_mode | stat.S_IXOTH
             )  # the shop's user reads the packages of the tests
-        stack.enter_context(plain_proxy(Path(server.ca)))
         follow(steps, shell, server, stack, left_out=("Proxy", PAYMENTS))
         use(steps, server)
         stop(steps, server, shell)
