@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from artisans.privacy.management.arguments import add_person_arguments
 from artisans.privacy.models import ErasureSource
 from artisans.privacy.selectors import (
     Whose,
@@ -21,23 +22,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("email", help="Any confirmed address of the account, or a guest’s address.")
-        whose = parser.add_mutually_exclusive_group()
-        whose.add_argument(
-            "--guest",
-            action="store_const",
-            const=Whose.GUEST,
-            dest="whose",
-            help="Only the guest orders of the address, without any account.",
-        )
-        whose.add_argument(
-            "--unconfirmed",
-            action="store_const",
-            const=Whose.UNCONFIRMED,
-            dest="whose",
-            help="The account that has the address without having confirmed it, and only its own orders.",
-        )
-        parser.set_defaults(whose=Whose.CONFIRMED)
+        add_person_arguments(parser)
         parser.add_argument(
             "--dry-run", action="store_true", help="Only show what would be erased, or why not."
         )
