@@ -1,7 +1,7 @@
 """Balances, and what is wrong with the ledger itself."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -74,16 +74,21 @@ def entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
     return entries.prefetch_related("postings__account__artisan")
 
 
-def legs_of_facts(fact_ids: Iterable[UUID]) -> dict[UUID, list[Leg]]:
-    """What was booked for each fact in total."""
-    found = defaultdict[UUID, list[Leg]](list)
-    postings = LedgerPosting.objects.filter(entry__fact_id__in=list(fact_ids)).order_by()
-    for fact_id, minor, kind, *account in postings.values_list(
-        *("entry__fact_id", "amount_minor"),
+def legs_by_entry(fact_ids: Iterable[UUID]) -> dict[UUID, dict[UUID, list[Leg]]]:
+    """What was booked for each fact, by entry, oldest first."""
+    found = defaultdict[UUID, dict[UUID, list[Leg]]](dict)
+    postings = LedgerPosting.objects.filter(entry__fact_id__in=list(fact_ids)).order_by("id")
+    for fact_id, entry_id, minor, kind, *account in postings.values_list(
+        *("entry__fact_id", "entry_id", "amount_minor"),
         *("account__kind", "account__currency", "account__scope", "account__artisan_id"),
     ):
-        found[fact_id].append(Leg(AccountKey(AccountKind(kind), *account), minor))
+        leg = Leg(AccountKey(AccountKind(kind), *account), minor)
+        found[fact_id].setdefault(entry_id, []).append(leg)
     return found
+
+
+def legs_of(entries: Mapping[UUID, list[Leg]]) -> list[Leg]:
+    return [leg for legs in entries.values() for leg in legs]
 
 
 # ---- what must never be ----------------------------------------------------------------------------------------

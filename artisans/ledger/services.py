@@ -28,7 +28,7 @@ from artisans.ledger.models import (
     LedgerPeriod,
     LedgerPosting,
 )
-from artisans.ledger.selectors import balances, trial_balance
+from artisans.ledger.selectors import balances, legs_by_entry, legs_of, trial_balance
 
 LOCK_ATTEMPTS = 50
 LOCK_PAUSE = 0.2  # seconds
@@ -60,8 +60,8 @@ def fact_book(fact: Fact, *, is_new: bool = False) -> LedgerEntry | None:
     transaction, so nothing was booked for it. A second booking at the same time fails (IntegrityError).
     """
     with transaction.atomic(savepoint=False):  # the caller's
-        booked = {} if is_new else legs_by_entry(fact.id)
-        due = difference(fact.legs, (leg for legs in booked.values() for leg in legs))
+        booked = {} if is_new else legs_by_entry([fact.id])[fact.id]
+        due = difference(fact.legs, legs_of(booked))
         if not due:
             return None
         key = f"{fact.kind}:{fact.id}:{len(booked)}"
@@ -89,20 +89,6 @@ def fact_book(fact: Fact, *, is_new: bool = False) -> LedgerEntry | None:
         )
         entry.save(force_insert=True)
     return entry
-
-
-def legs_by_entry(fact_id: UUID) -> dict[UUID, list[Leg]]:
-    """What was booked for a fact, oldest entry first."""
-    rows = LedgerPosting.objects.filter(entry__fact_id=fact_id).order_by("id")
-    found: dict[UUID, list[Leg]] = {}
-    for entry_id, minor, *account in rows.values_list(
-        *("entry_id", "amount_minor"),
-        *("account__kind", "account__currency", "account__scope", "account__artisan_id"),
-    ):
-        kind, currency, scope, artisan = account
-        key = AccountKey(AccountKind(kind), currency, scope, artisan)
-        found.setdefault(entry_id, []).append(Leg(key, minor))
-    return found
 
 
 def difference(required: Iterable[Leg], booked: Iterable[Leg]) -> list[Leg]:

@@ -16,7 +16,7 @@ from artisans.core.errors import InvalidInput
 from artisans.core.queue import run_each
 from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
-from artisans.ledger.selectors import find_errors, legs_of_facts
+from artisans.ledger.selectors import find_errors, legs_by_entry, legs_of
 from artisans.ledger.services import Fact, difference, fact_book, period_close
 from payments.methods import PaymentMethod
 from payments.models import (
@@ -138,8 +138,8 @@ def facts_of(payments: Iterable[Payment]) -> list[Fact]:
 def unbooked(payments: Iterable[Payment]) -> list[Fact]:
     """Facts of these payments whose postings differ from what they require."""
     facts = facts_of(payments)
-    booked = legs_of_facts(fact.id for fact in facts)
-    return [fact for fact in facts if difference(fact.legs, booked.get(fact.id, []))]
+    booked = legs_by_entry(fact.id for fact in facts)
+    return [fact for fact in facts if difference(fact.legs, legs_of(booked[fact.id]))]
 
 
 @transaction.atomic

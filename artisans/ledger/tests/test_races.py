@@ -1,0 +1,65 @@
+"""What two transactions of PostgreSQL can do to one entry, and to a month that is being closed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+import psycopg
+import pytest
+from django.db import connection
+
+from artisans.ledger import services
+from artisans.ledger.errors import LedgerBusy
+from artisans.ledger.models import LedgerPeriod, LedgerPosting
+from artisans.ledger.services import fact_book, period_close
+from artisans.ledger.tests.test_booking import fact
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def other() -> Iterator[psycopg.Connection]:
+    """Another connection to the same database, in a transaction."""
+    options = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    with psycopg.connect(**{name: options[name] for name in names if options.get(name)}) as other:
+        yield other
+        other.rollback()
+
+
+def insert_posting(cursor: psycopg.Cursor, entry: UUID, position: int, minor: int) -> None:
+    [account] = LedgerPosting.objects.values_list("account_id", flat=True)[:1]
+    cursor.execute(
+        "INSERT INTO ledger_ledgerposting (entry_id, position, account_id, currency, amount_minor)"
+        " VALUES (%s, %s, %s, 'USD', %s)",
+        (entry, position, account, minor),
+    )
+
+
+def test_posting_that_another_transaction_adds_is_refused_at_commit(db, other):
+    """Neither transaction sees the postings of the other when its entry is checked."""
+    fact_book(fact())  # makes the accounts
+    receipt = fact()
+    key = f"receipt:{receipt.id}:0"
+    entry = uuid5(NAMESPACE_URL, key)
+    insert_posting(other.cursor(), entry, 7, 700)
+
+    fact_book(receipt)
+
+    with pytest.raises(psycopg.IntegrityError, match="must sum to zero"):
+        other.commit()
+    assert LedgerPosting.objects.filter(entry=entry).count() == 2
+
+
+def test_closing_does_not_queue_behind_a_booking(db, other, admin_user, monkeypatch):
+    fact_book(fact(happened_at=datetime(2025, 11, 30, 12, tzinfo=UTC)))
+    monkeypatch.setattr(services, "LOCK_ATTEMPTS", 2)
+    monkeypatch.setattr(services, "LOCK_PAUSE", 0)
+    insert_posting(other.cursor(), uuid4(), 0, 500)
+
+    with pytest.raises(LedgerBusy):
+        period_close(closed_by=admin_user)
+    assert not LedgerPeriod.objects.exists()
+
+    other.rollback()
+    period_close(closed_by=admin_user)
