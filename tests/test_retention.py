@@ -144,12 +144,12 @@ def test_content_of_a_sent_email_goes_but_its_order_still_finds_it():
 
 
 def test_event_without_content_is_still_recognised_when_it_is_sent_again(admin_user, caplog):
-    told = ProviderEvent(event_id="evt_1", kind="x", object_ids=("pi_1",), is_live=False)
-    webhook_receive(name="stripe", provider_event=told)
+    event = ProviderEvent(event_id="evt_1", kind="x", object_ids=("pi_1",), is_live=False)
+    webhook_receive(name="stripe", provider_event=event)
     WebhookEvent.objects.update(state=EventState.DONE, created_at=F("created_at") - 91 * DAY)
     purge(RULES["webhook_content"])
 
-    webhook_receive(name="stripe", provider_event=told)
+    webhook_receive(name="stripe", provider_event=event)
 
     row = WebhookEvent.objects.get()
     assert (row.content, row.copies, row.state) == ({}, 2, EventState.DONE)

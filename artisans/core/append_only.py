@@ -122,6 +122,7 @@ def same_values(model: type[AppendOnlyModel], constraint: UniqueConstraint) -> s
         f'"{field.column}" = NEW."{field.column}"' for field in fields if field.name in constraint.fields
     ]
     editor = connection.schema_editor()
+    # Private, but nothing public compiles the condition of a constraint.
     if condition := constraint._get_condition_sql(model, editor):  # type: ignore[attr-defined]
         new = condition
         for field in fields:

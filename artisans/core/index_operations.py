@@ -109,7 +109,7 @@ class RunInBatches(Operation):
 
     def keys_after(self, connection: Any, last: Any) -> list[Any]:
         after, parameters = ("", []) if last is None else ("AND id > %s", [last])
-        find = f"SELECT id FROM {self.table} WHERE {self.where} {after} ORDER BY id LIMIT {self.size}"  # noqa: S608
+        find = f"SELECT id FROM {self.table} WHERE {self.where} {after} ORDER BY id LIMIT {self.size}"  # noqa: S608  # of a migration
         with connection.cursor() as cursor:
             cursor.execute(find, parameters)
             return [key for (key,) in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""After the load: the books are right, and what buyers were told is true. Run with the shop's settings:
+"""After the load: the books are right, and what was confirmed to buyers is true. Run with the shop's settings:
 `python -m scripts.hosts.books purchases.json http://the-provider`.
 """
 
@@ -26,19 +26,19 @@ PATIENCE = 120  # seconds for workers to finish
 
 
 class Wrong(Exception):
-    """What buyers were told is not true."""
+    """What was confirmed to buyers is not true."""
 
 
 def main(purchases: Sequence[Purchase], provider: str) -> None:
     """Print what was checked. Errors: Wrong, TimeoutError, AssertionError."""
     seconds = wait_for_workers()
     ended = [purchase for purchase in purchases if purchase.ended]
-    check_told(ended)
+    check_confirmations(ended)
     check_invariants()
     check_provider_journal(Control(provider))
     repeated = sum(purchase.failures > 0 for purchase in ended)
     print(f"{len(ended)} purchases succeeded, {repeated} of them with repeated requests.")
-    print("Each has its order and its payment as the buyer was told, and nobody has an order twice.")
+    print("Each has its order and its payment as confirmed to the buyer, and nobody has an order twice.")
     print(f"{Capture.objects.count()} charges at the provider, each of them booked once.")
     print(f"The invariants of the books hold. Workers had finished after {seconds:.0f} s.")
     if len(ended) < len(purchases):
@@ -54,11 +54,11 @@ def wait_for_workers() -> float:
     return time.monotonic() - started
 
 
-def check_told(purchases: Sequence[Purchase]) -> None:
-    told = {purchase.order for purchase in purchases}
+def check_confirmations(purchases: Sequence[Purchase]) -> None:
+    confirmed = {purchase.order for purchase in purchases}
     stored = {str(pk) for pk in Order.objects.values_list("pk", flat=True)}
-    if told != stored:
-        raise Wrong(f"Lost: {told - stored}. Not known to a buyer: {stored - told}.")
+    if confirmed != stored:
+        raise Wrong(f"Lost: {confirmed - stored}. Not known to a buyer: {stored - confirmed}.")
     statuses = {str(pk): status for pk, status in Payment.objects.values_list("pk", "status")}
     for purchase in purchases:
         if statuses[purchase.payment] != purchase.status:

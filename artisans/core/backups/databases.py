@@ -135,7 +135,7 @@ def restore_in_one_transaction(source: Path, *, after: str) -> None:
         ):
             statements = cast("IO[bytes]", psql.stdin)
             statements.write(f"BEGIN; {after}\n".encode())
-            read = subprocess.run(reader, stdout=statements, stderr=errors, check=False)  # noqa: S603
+            read = subprocess.run(reader, stdout=statements, stderr=errors, check=False)  # noqa: S603  # PostgreSQL's own program
             if not read.returncode:
                 statements.write(b"COMMIT;\n")
                 is_complete = True
