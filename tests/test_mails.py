@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from artisans.approvals.services import approval_approve, approval_request
 from artisans.catalog.models import Artisan, Product
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
-from artisans.notifications.rendering import render
+from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.privacy.services import user_erase
 from orders.models import Order
 from orders.services.parcels import parcel_ship
@@ -195,6 +196,18 @@ def test_text_and_html_have_the_same_amounts_and_links(all_mails):
         mail = render(row)
         assert sorted(set(AMOUNT.findall(mail.text))) == sorted(set(AMOUNT.findall(text_of(mail.html)))), kind
         assert set(LINK.findall(mail.text)) == set(LINK.findall(mail.html.replace("&amp;", "&"))), kind
+
+
+def test_link_with_a_token_is_built_once_for_text_and_html(all_mails, monkeypatch):
+    numbers = count()
+    monkeypatch.setattr(
+        "artisans.notifications.rendering.LINK_BUILDERS",
+        dict.fromkeys(LINK_BUILDERS, lambda facts: f"{settings.SITE_URL}/{next(numbers)}"),
+    )
+
+    mail = render(all_mails["password_reset"])
+
+    assert len(set(LINK.findall(mail.text + mail.html))) == 1
 
 
 def test_subject_has_the_number_and_nothing_personal(all_mails, shopper):

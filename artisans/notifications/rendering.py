@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.conf import settings
@@ -30,7 +30,8 @@ def shared_context() -> dict[str, Any]:
 def render(
     notification: Notification, *, hide_links: bool = False, shared: dict[str, Any] | None = None
 ) -> Mail:
-    """Render the subject, text and HTML; a link is built and signed where a template uses it, and never stored.
+    """Render the subject, text and HTML; a link that a template uses is built and signed now, and never stored. It is
+    the same in text and HTML, although tokens contain the time.
 
     `shared`: `shared_context()`, for a caller that renders several.
 
@@ -39,7 +40,7 @@ def render(
     Errors: any error of a template or rendering function; the email then waits, and staff see it.
     """
     links: dict[str, Any] = {
-        name: f"{settings.SITE_URL}/…" if hide_links else partial(build, notification.context)
+        name: f"{settings.SITE_URL}/…" if hide_links else cache(partial(build, notification.context))
         for name, build in LINK_BUILDERS.items()
     }
     context = (
