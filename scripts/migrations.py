@@ -24,7 +24,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import NOT_PROVIDED
 from django.db.models.functions import Now
 
-from artisans.core.index_operations import AddIndex, AddPostgresIndex, RunInBatches
+from artisans.core.index_operations import AddCheck, AddIndex, AddPostgresIndex, RunInBatches
 from scripts.releases import releases
 
 THROW_AWAY = {
@@ -55,7 +55,9 @@ ACCEPTED = {
 
 USED = "the release before uses it (`unused_since` in the migration names the release that no longer does)"
 CONCURRENTLY = "it blocks writes while an index is built: use AddIndex of artisans.core.index_operations"
-READS_ALL = "it blocks the table while all rows are read"
+READS_ALL = (
+    "it blocks the table while all rows are read: use AddCheck of index_operations, or db_constraint=False"
+)
 REWRITES = "it blocks the table while all rows are rewritten"
 BATCHES = "rows stay locked until all are changed: use RunInBatches of artisans.core.index_operations"
 # Operations that can be run again after they were interrupted, and what needs a migration that is not atomic.
@@ -156,7 +158,7 @@ def check_add_index(operation: Any, place: Place) -> Iterator[str]:
 
 
 def check_add_constraint(operation: Any, place: Place) -> Iterator[str]:
-    if not place.is_free(operation.model_name):
+    if not (place.is_free(operation.model_name) or isinstance(operation, AddCheck)):
         is_check = isinstance(operation.constraint, models.CheckConstraint)
         yield READS_ALL if is_check else CONCURRENTLY
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now, Random
 
-from artisans.core.index_operations import AddIndex, AddPostgresIndex, RunInBatches
+from artisans.core.index_operations import AddCheck, AddIndex, AddPostgresIndex, RunInBatches, ValidateCheck
 from scripts import migrations as rules
 from scripts.releases import releases
 from tests.dump import LABELS
@@ -44,6 +44,8 @@ SAFE = [
     alter("status", models.CharField(max_length=20, choices=[("NEW", "New")])),
     migrations.RemoveConstraint("order", "order_status_known"),
     migrations.AddConstraint("storerules", CHECK),
+    AddCheck("order", CHECK),
+    ValidateCheck("order", CHECK.name),
     migrations.RunSQL("SELECT 1; -- DROP TABLE in a comment"),
 ]
 UNSAFE = [

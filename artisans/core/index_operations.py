@@ -1,13 +1,18 @@
 """Migration operations for large tables, which block writes at most for moments (docs/upgrading.md).
 
-Their migrations are not atomic: each operation can be run again after it was interrupted.
+Migrations with indexes or batches are not atomic: each operation can be run again after it was interrupted.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.contrib.postgres.operations import AddIndexConcurrently, NotInTransactionMixin
+from django.contrib.postgres.operations import (
+    AddConstraintNotValid,
+    AddIndexConcurrently,
+    NotInTransactionMixin,
+    ValidateConstraint,
+)
 from django.db import migrations, transaction
 from django.db.migrations.operations.base import Operation
 
@@ -46,6 +51,24 @@ class AddIndex(AddIndexConcurrently):
             super().database_backwards(app_label, schema_editor, from_state, to_state)
         else:
             migrations.AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
+
+
+class AddCheck(AddConstraintNotValid):
+    """A check constraint of a model's Meta for new and changed rows; `ValidateCheck` extends it to the others."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if is_postgresql(schema_editor):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        else:  # it copies the table anyway
+            migrations.AddConstraint.database_forwards(self, app_label, schema_editor, from_state, to_state)
+
+
+class ValidateCheck(ValidateConstraint):
+    """Reads the table while it can be written. In a later migration than its `AddCheck`, which locks the table."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if is_postgresql(schema_editor):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 class AddPostgresIndex(NotInTransactionMixin, Operation):
