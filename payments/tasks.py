@@ -13,6 +13,7 @@ from payments.bookkeeping.ledger import (
     LedgerError,
     find_ledger_errors,
     ledger_fill,
+    ledger_fill_sources,
     payments_with_recent_money,
 )
 from payments.bookkeeping.provider_calls import provider_calls_due
@@ -137,6 +138,7 @@ def check_ledger_task() -> None:
         if count <= LOGGED_ERRORS:
             logger.error("ledger_error", extra={"detail": error})
     ledger_fill(Payment.objects.all())
+    ledger_fill_sources()
     if count:
         raise LedgerError(count)
 

@@ -19,6 +19,8 @@ class EntryKind(models.TextChoices):
     REFUND_FAILED = "refund_failed", _("Refund failed")
     DISPUTE_LOST = "dispute_lost", _("Dispute lost")
     DISPUTE_WON = "dispute_won", _("Lost dispute won after all")
+    HOLD = "hold", _("Held back from the artisan")
+    HOLD_RELEASED = "hold_released", _("No longer held back")
 
 
 class LedgerAccount(AppendOnlyModel):

@@ -2,14 +2,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import DateField, Max, Min, Q, Subquery, Value
+from django.db.models import DateField, Max, Min, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -51,6 +52,23 @@ class Fact:
     happened_at: datetime
     order_id: UUID | None = None
     parcel_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactSource:
+    """A table of an app above `payments` whose rows are facts.
+
+    `unbooked`: yields the facts whose postings differ from what they require; it takes the locks of those that it
+    suspects. `book`: books one of them, by its key, under its lock.
+    """
+
+    rows: Callable[[], QuerySet[Any]]
+    unbooked: Callable[[], Iterable[Fact]]
+    book: Callable[[UUID], LedgerEntry | None]
+
+
+# Apps above `payments` add theirs in apps.py, so that the ledger is checked and filled for them too.
+FACT_SOURCES: list[FactSource] = []
 
 
 def fact_book(fact: Fact, *, is_new: bool = False) -> LedgerEntry | None:

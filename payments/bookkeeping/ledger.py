@@ -17,7 +17,7 @@ from artisans.core.queue import run_each
 from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
 from artisans.ledger.selectors import find_errors, legs_by_entry, legs_of
-from artisans.ledger.services import Fact, difference, fact_book, period_close
+from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book, period_close
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
@@ -176,6 +176,15 @@ def ledger_fill(payments: QuerySet[Payment], *, report: Report = lambda done: No
     return count
 
 
+def ledger_fill_sources() -> int:
+    """Book what is missing for facts of apps above this one; returns the number of entries."""
+    count = 0
+    for source in FACT_SOURCES:
+        due = [fact.id for fact in source.unbooked()]
+        count += sum(entry is not None for entry in run_each(due, source.book, event="ledger_fill_failed"))
+    return count
+
+
 def chunks(payments: QuerySet[Payment], report: Report) -> Iterator[list[Payment]]:
     """All payments in order of their keys."""
     done = 0
@@ -205,13 +214,18 @@ def find_ledger_errors(*, report: Report = lambda done: None) -> Iterator[str]:
         for payment in chunk:
             if payment.order_id in suspects:
                 yield from payment_errors(payment.pk)
+    for source in FACT_SOURCES:
+        for fact in source.unbooked():
+            yield _("%(kind)s %(fact)s differs from the ledger.") % {"kind": fact.kind.label, "fact": fact.id}
 
 
 def entries_without_fact() -> QuerySet[LedgerEntry]:
-    models = (Capture, Receipt, PaymentRefund, Payment)
+    tables: list[QuerySet[Any]] = [
+        model._default_manager.all() for model in (Capture, Receipt, PaymentRefund, Payment)
+    ]
     known = Q()
-    for model in models:
-        known |= Q(Exists(model._default_manager.filter(pk=OuterRef("fact_id"))))
+    for rows in (*tables, *(source.rows() for source in FACT_SOURCES)):
+        known |= Q(Exists(rows.filter(pk=OuterRef("fact_id"))))
     return LedgerEntry.objects.exclude(known).order_by()
 
 
@@ -232,6 +246,7 @@ def ledger_close_month(*, closed_by: User) -> LedgerPeriod:
     Errors: those of `period_close`; InvalidInput if the ledger has errors.
     """
     ledger_fill(Payment.objects.all())
+    ledger_fill_sources()
     if errors := list(islice(find_ledger_errors(), 1)):
         raise InvalidInput(
             _("The month cannot be closed before the ledger is correct: %(error)s") % {"error": errors[0]}

@@ -16,7 +16,12 @@ from artisans.ledger.accounts import ASSETS, EXPENSES
 from artisans.ledger.models import LedgerEntry
 from artisans.ledger.selectors import balances, entries_of_order
 from orders.models import Order
-from payments.bookkeeping.ledger import find_ledger_errors, ledger_close_month, ledger_fill
+from payments.bookkeeping.ledger import (
+    find_ledger_errors,
+    ledger_close_month,
+    ledger_fill,
+    ledger_fill_sources,
+)
 from payments.models import Payment
 
 SIDES = {True: "debit", False: "credit"}
@@ -77,7 +82,7 @@ class Command(BaseCommand):
             self.stdout.write("No money was booked for this order.")
 
     def fill_ledger(self, options: dict[str, Any]) -> None:
-        count = ledger_fill(Payment.objects.all(), report=self.progress)
+        count = ledger_fill(Payment.objects.all(), report=self.progress) + ledger_fill_sources()
         self.stdout.write(f"{count} entries booked." if count else "Nothing was missing.")
 
     def close_ledger(self, options: dict[str, Any]) -> None:
