@@ -99,12 +99,13 @@ HOLDINGS = (
 IMPERSONAL = {
     "orders.Order": {"order_number", "status", "payment_status", "currency"},
     "orders.OrderLine": {"product_name", "artisan_name", "currency"},
-    "orders.Parcel": {"status", "currency", "carrier", "instruction"},
+    "orders.Parcel": {"status", "currency", "carrier", "instruction", "fee_tax_treatment", "tax_remitter"},
     "orders.OrderTransition": {"old", "new"},
     "orders.ParcelTransition": {"old", "new"},
     "orders.StoreRules": {
         *("name", "support_email", "currency", "country", "account_holder", "account_iban", "account_bic"),
         *("account_bank", "check_payee", "check_address"),  # the shop's own
+        *("commission_on_refund", "tax_remitter", "cash_holder"),
     },
 }
 

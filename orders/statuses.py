@@ -46,6 +46,28 @@ class ParcelInstruction(TextChoices):
     RETURN = "return", _("Awaiting return")
 
 
+class TaxRemitter(TextChoices):
+    """Who pays the tax on the goods to the tax office."""
+
+    ARTISAN = "artisan", _("The artisan")
+    SHOP = "shop", _("The shop")
+
+
+class CommissionOnRefund(TextChoices):
+    """What becomes of the shop's commission on goods that are refunded."""
+
+    RETURNED = "returned", _("Given back to the artisan")
+    KEPT = "kept", _("Kept by the shop")
+
+
+class CashHolder(TextChoices):
+    """Who holds cash on delivery when it is recorded."""
+
+    ARTISAN = "artisan", _("The artisan")
+    SHOP = "shop", _("The shop")
+    COURIER = "courier", _("The courier")
+
+
 class ParcelDecision(TextChoices):
     """What staff decide about a parcel after a refund."""
 

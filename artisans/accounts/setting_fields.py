@@ -59,6 +59,17 @@ SETTINGS: dict[str, dict[str, Setting]] = {
             _("Approval required above"), DisplayFormat.AMOUNT, affects_money=True
         ),
         "second_person_for_settings": rule(_("Approval required for settings"), affects_money=True),
+        "hold_days": rule(_("Days until earnings are released"), affects_money=True),
+        "longest_hold_days": rule(
+            _("Days until earnings are released without a report of delivery"), affects_money=True
+        ),
+        "return_days": rule(_("Days for returns"), affects_money=True),
+        "reserve_ppm": rule("Reserve", DisplayFormat.RATE, affects_money=True),
+        "reserve_days": rule(_("Days of the reserve"), affects_money=True),
+        "commission_on_refund": rule(_("Commission on refunded goods"), affects_money=True),
+        "tax_remitter": rule(_("Who pays the tax on goods"), affects_money=True),
+        "commission_tax_ppm": rule(_("Tax rate on commission"), DisplayFormat.RATE, affects_money=True),
+        "cash_holder": rule(_("Who holds cash on delivery"), affects_money=True),
         "account_holder": bank("Account holder"),
         "account_iban": bank(_("Account number or IBAN")),
         "account_bic": bank("BIC or routing number"),
@@ -71,6 +82,9 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "email": access(_("Email address for new orders"), DisplayFormat.MASKED_EMAIL),
         "commission_ppm": Setting(
             "Commission", DisplayFormat.RATE, affects_money=True, permission="catalog.change_commission"
+        ),
+        "fee_tax_treatment": Setting(
+            _("Tax on commission"), affects_money=True, permission="catalog.change_commission"
         ),
         "is_active": Setting("Active"),
     },

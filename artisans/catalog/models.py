@@ -12,6 +12,14 @@ from artisans.core.money import Money
 from artisans.core.validators import validate_currency
 
 
+class FeeTaxTreatment(models.TextChoices):
+    """How the shop's commission is taxed for an artisan."""
+
+    DOMESTIC = "domestic", _("Domestic: the shop adds its tax")
+    REVERSE_CHARGE = "reverse_charge", _("Reverse charge: the artisan owes the tax")
+    OUTSIDE = "outside", _("Outside the scope of the tax")
+
+
 class Artisan(BaseModel):
     """A seller: one workshop with its own page."""
 
@@ -30,6 +38,14 @@ class Artisan(BaseModel):
         default=0,
         help_text=_("The shop’s share of the subtotal, in millionths: 100000 is 10%."),
     )
+    fee_tax_treatment = models.CharField(
+        _("tax on commission"),
+        max_length=14,
+        choices=FeeTaxTreatment,
+        default=FeeTaxTreatment.DOMESTIC,
+        db_default=FeeTaxTreatment.DOMESTIC,
+        help_text=_("Whether the shop adds tax to its commission. Applies to new orders only."),
+    )
     is_active = models.BooleanField(default=True)
 
     class Meta:
@@ -41,7 +57,10 @@ class Artisan(BaseModel):
         constraints = [
             models.CheckConstraint(
                 condition=Q(commission_ppm__lte=1_000_000), name="artisan_commission_at_most_all"
-            )
+            ),
+            choices_constraint(
+                "fee_tax_treatment", FeeTaxTreatment.values, name="artisan_fee_tax_treatment_known"
+            ),
         ]
 
     def __str__(self) -> str:

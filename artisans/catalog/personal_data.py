@@ -49,7 +49,7 @@ HOLDINGS = (
     ),
 )
 IMPERSONAL = {
-    "catalog.Artisan": {"craft"},
+    "catalog.Artisan": {"craft", "fee_tax_treatment"},
     "catalog.Category": {"slug", "name"},
     "catalog.Product": {
         *("slug", "name", "description", "materials", "dimensions", "picture", "picture_sizes"),

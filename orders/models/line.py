@@ -8,9 +8,16 @@ from artisans.core.money import Money, half_up
 from orders.models.order import Order
 from orders.models.parcel import Parcel
 
+FROZEN = ("commission_ppm", "commission_minor", "commission_tax_minor", "remitted_tax_minor")
+
 
 class OrderLine(BaseModel):
-    """One product of the order as agreed: name, price and artisan are copies that never change."""
+    """One product of the order as agreed: name, price, artisan and fees are copies that never change.
+
+    `commission_minor` and `commission_tax_minor` are the line's parts of the parcel's fee and of the tax on it;
+    `remitted_tax_minor` is the part of `tax_minor` that the shop pays to the tax office; `commission_ppm` the rate. All
+    four are null if a process of release 0.1.0 placed the order.
+    """
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
     parcel = models.ForeignKey(Parcel, models.PROTECT, related_name="lines")
@@ -27,6 +34,10 @@ class OrderLine(BaseModel):
     refunded_quantity = models.PositiveIntegerField(
         default=0, help_text=_("Quantity refunded or being refunded.")
     )
+    commission_ppm = models.PositiveIntegerField(null=True)
+    commission_minor = models.BigIntegerField(null=True)
+    commission_tax_minor = models.BigIntegerField(null=True)
+    remitted_tax_minor = models.BigIntegerField(null=True)
 
     class Meta:
         default_permissions = ("view",)
@@ -42,6 +53,21 @@ class OrderLine(BaseModel):
             models.CheckConstraint(
                 condition=Q(refunded_quantity__gte=0, refunded_quantity__lte=F("quantity")),
                 name="order_line_refunded_at_most_ordered",
+            ),
+            models.CheckConstraint(
+                condition=Q(**dict.fromkeys((f"{name}__isnull" for name in FROZEN), True))
+                | Q(**dict.fromkeys((f"{name}__isnull" for name in FROZEN), False)),
+                name="order_line_fees_frozen_together",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    commission_minor__gte=0,
+                    commission_tax_minor__gte=0,
+                    commission_minor__lte=F("line_total_minor") - F("commission_tax_minor"),
+                    remitted_tax_minor__gte=0,
+                    remitted_tax_minor__lte=F("tax_minor"),
+                ),
+                name="order_line_fees_within_total",
             ),
         ]
 

@@ -5,11 +5,18 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 
-from artisans.catalog.models import Artisan
+from artisans.catalog.models import Artisan, FeeTaxTreatment
 from artisans.core.models import BaseModel, choices_constraint
 from artisans.core.money import Money, half_up
 from orders.models.order import Order
-from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
+from orders.statuses import (
+    PARCELS_ENDED,
+    PARCELS_SHIPPED,
+    PARCELS_UNSHIPPED,
+    ParcelInstruction,
+    ParcelStatus,
+    TaxRemitter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +34,13 @@ class Earnings:
 
 
 class Parcel(BaseModel):
-    """What one artisan ships of an order, with its own lines, amounts and status."""
+    """What one artisan ships of an order, with its own lines, amounts and status.
+
+    `commission_minor` is the shop's whole fee, frozen when the order was placed: the parts of the lines and of the
+    shipping (`shipping_commission_minor`); `commission_tax_minor` is the tax on it, by `commission_tax_ppm`.
+    `tax_remitter` says who pays the tax on the goods to the tax office. `commission_ppm` is the rate of all lines, or
+    the fee's part of the subtotal if they have several.
+    """
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="parcels")
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="parcels")
@@ -45,6 +58,16 @@ class Parcel(BaseModel):
     cash_reported_at = models.DateTimeField(null=True, blank=True)
     instruction = models.CharField(
         max_length=6, choices=ParcelInstruction, blank=True, db_default="", default=""
+    )
+    commission_tax_minor = models.BigIntegerField(default=0, db_default=0)
+    commission_tax_ppm = models.PositiveIntegerField(default=0, db_default=0)
+    shipping_commission_minor = models.BigIntegerField(default=0, db_default=0)
+    shipping_commission_tax_minor = models.BigIntegerField(default=0, db_default=0)
+    fee_tax_treatment = models.CharField(
+        max_length=14, choices=FeeTaxTreatment, blank=True, default="", db_default=""
+    )
+    tax_remitter = models.CharField(
+        max_length=7, choices=TaxRemitter, default=TaxRemitter.ARTISAN, db_default=TaxRemitter.ARTISAN
     )
 
     class Meta:
@@ -71,6 +94,28 @@ class Parcel(BaseModel):
                 condition=Q(commission_minor__gte=0, commission_minor__lte=F("subtotal_minor")),
                 name="parcel_commission_within_subtotal",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    commission_tax_minor__gte=0,
+                    commission_tax_minor__lte=F("subtotal_minor") - F("commission_minor"),
+                    commission_tax_ppm__lte=1_000_000,
+                ),
+                name="parcel_commission_tax_within_subtotal",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    shipping_commission_minor__gte=0,
+                    shipping_commission_minor__lte=F("commission_minor"),
+                    shipping_commission_tax_minor__gte=0,
+                    shipping_commission_tax_minor__lte=F("commission_tax_minor"),
+                    shipping_minor__gte=F("shipping_commission_minor") + F("shipping_commission_tax_minor"),
+                ),
+                name="parcel_shipping_commission_within_shipping",
+            ),
+            choices_constraint(
+                "fee_tax_treatment", ["", *FeeTaxTreatment.values], name="parcel_fee_tax_treatment_known"
+            ),
+            choices_constraint("tax_remitter", TaxRemitter.values, name="parcel_tax_remitter_known"),
         ]
         indexes = [
             models.Index(Upper("tracking"), condition=~Q(tracking=""), name="parcel_tracking"),

@@ -1,14 +1,15 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from artisans.core.models import currency_constraint
+from artisans.core.models import choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.security.encryption import EncryptedTextField
 from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
 from orders.countries import KNOWN, meant_by
+from orders.statuses import CashHolder, CommissionOnRefund, TaxRemitter
 
 NO_CONTACT = "help@localhost"
 
@@ -72,6 +73,62 @@ class StoreRules(models.Model):
         ),
     )
 
+    hold_days = models.PositiveSmallIntegerField(
+        _("days until earnings are released"),
+        default=14,
+        db_default=14,
+        help_text=_("After delivery. At least the days for returns."),
+    )
+    longest_hold_days = models.PositiveSmallIntegerField(
+        _("days until earnings are released without a report of delivery"),
+        default=30,
+        db_default=30,
+        help_text=_("After shipping, if nobody reports the delivery."),
+    )
+    return_days = models.PositiveSmallIntegerField(
+        _("days for returns"),
+        default=14,
+        db_default=14,
+        help_text=_("After delivery, in which buyers may return what they bought."),
+    )
+    reserve_ppm = models.PositiveIntegerField(
+        _("reserve"),
+        default=0,
+        db_default=0,
+        help_text=_("The part of each release that is held back, in millionths: 100000 is 10%."),
+    )
+    reserve_days = models.PositiveSmallIntegerField(
+        _("days of the reserve"), default=0, db_default=0, help_text=_("How long the reserve is held back.")
+    )
+    commission_on_refund = models.CharField(
+        _("commission on refunded goods"),
+        max_length=8,
+        choices=CommissionOnRefund,
+        default=CommissionOnRefund.RETURNED,
+        db_default=CommissionOnRefund.RETURNED,
+    )
+    tax_remitter = models.CharField(
+        _("who pays the tax on goods to the tax office"),
+        max_length=7,
+        choices=TaxRemitter,
+        default=TaxRemitter.ARTISAN,
+        db_default=TaxRemitter.ARTISAN,
+        help_text=_("If the shop does, artisans do not receive the tax. Applies to new orders only."),
+    )
+    commission_tax_ppm = models.PositiveIntegerField(
+        _("tax rate on commission"),
+        default=0,
+        db_default=0,
+        help_text=_("In millionths: 200000 is 20%. For artisans with domestic tax on commission."),
+    )
+    cash_holder = models.CharField(
+        _("who holds cash on delivery"),
+        max_length=7,
+        choices=CashHolder,
+        default=CashHolder.SHOP,
+        db_default=CashHolder.SHOP,
+    )
+
     class Meta:
         verbose_name = verbose_name_plural = _("store rules")
         default_permissions = ("view", "change")
@@ -90,6 +147,21 @@ class StoreRules(models.Model):
                 name="store_second_person_limit_not_negative",
             ),
             currency_constraint("store_currency_iso"),
+            models.CheckConstraint(
+                condition=Q(hold_days__gte=F("return_days")), name="store_hold_covers_returns"
+            ),
+            models.CheckConstraint(
+                condition=Q(longest_hold_days__gte=F("hold_days")), name="store_longest_hold_is_longest"
+            ),
+            models.CheckConstraint(condition=Q(reserve_ppm__lte=1_000_000), name="store_reserve_at_most_all"),
+            models.CheckConstraint(
+                condition=Q(commission_tax_ppm__lte=1_000_000), name="store_commission_tax_at_most_all"
+            ),
+            choices_constraint(
+                "commission_on_refund", CommissionOnRefund.values, name="store_commission_on_refund_known"
+            ),
+            choices_constraint("tax_remitter", TaxRemitter.values, name="store_tax_remitter_known"),
+            choices_constraint("cash_holder", CashHolder.values, name="store_cash_holder_known"),
         ]
 
     def __str__(self) -> str:
