@@ -38,9 +38,10 @@ def install(version: str) -> str:
     """Create or update the version's environment if its packages have changed; returns its interpreter."""
     folder = ROOT / "var/python" / version
     own, stamp = folder / "bin/python", folder / "installed"
-    wanted = str(crc32(b"".join((ROOT / name).read_bytes() for name in REQUIREMENTS)))
+    python = others()[version]
+    wanted = str(crc32(b"".join([python.encode(), *((ROOT / name).read_bytes() for name in REQUIREMENTS)])))
     if not stamp.exists() or stamp.read_text() != wanted:
-        call(others()[version], "-m", "venv", "--clear", "--without-pip", str(folder))
+        call(python, "-m", "venv", "--clear", "--without-pip", str(folder))
         options = ("--quiet", "--disable-pip-version-check", "--no-compile", "--retries=1")
         *files, constraints = REQUIREMENTS
         listed = [part for file in files for part in ("-r", file)]

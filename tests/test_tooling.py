@@ -34,8 +34,9 @@ def fake_pythons(tmp_path, monkeypatch):
 
     def make(**versions: str) -> None:
         for name, version in versions.items():
-            program, minor = tmp_path / name.replace("_", "."), version.removesuffix(" without venv")[2:]
-            head = f"import sys; sys.version_info = (3, {minor}, 0); sys.executable = {str(program)!r}"
+            program = tmp_path / name.replace("_", ".")
+            parts = tuple(map(int, f"{version.removesuffix(' without venv')}.0".split(".")[:3]))
+            head = f"import sys; sys.version_info = {parts}; sys.executable = {str(program)!r}"
             if version.endswith("without venv"):
                 head += "; sys.modules['ensurepip'] = None"
             program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{head}\n$2"\n')
@@ -48,9 +49,9 @@ def fake_pythons(tmp_path, monkeypatch):
     return make
 
 
-def found() -> list[str]:
+def found(column: int = 0) -> list[str]:
     answer = subprocess.run([ROOT / "scripts/pythons.sh"], capture_output=True, text=True, check=True)
-    return [line.split()[0] for line in answer.stdout.splitlines()]
+    return [line.split()[column] for line in answer.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,13 @@ def found() -> list[str]:
 def test_the_newest_suitable_python_comes_first(fake_pythons, versions, expected):
     fake_pythons(**versions)
     assert found() == expected
+
+
+def test_the_oldest_python_of_a_version_is_found(fake_pythons):
+    """Such as Debian's, which lacks what later ones have."""
+    fake_pythons(python3="3.11.2", python3_11="3.11.10", python="3.11.9")
+    [path] = found(1)
+    assert path.endswith("/python3")
 
 
 def test_python_asks_for_one_version(fake_pythons, monkeypatch):
