@@ -114,13 +114,16 @@ def test_backups_are_counted_dated_and_readable_by_their_owner_only(folder, sett
     assert (line.state, line.value) == (State.WARNING, "never made")
     settings.BACKUP_KEEP = 2
     begin = timezone.now()
-    for hours in range(3):
+    for hours in (0, 1, 2, 2):  # the last two within one second
         time_machine.move_to(begin + timedelta(hours=hours), tick=False)
         last = make(folder)
     [line] = check_backups()
     assert line.state == State.OK
 
-    assert len(backups_in(folder)) == 2
+    assert [json.loads((made / "manifest.json").read_text())["at"] for made in backups_in(folder)] == [
+        (begin + timedelta(hours=2)).isoformat()
+    ] * 2
+    assert last == backups_in(folder)[-1]
     assert {oct(path.stat().st_mode & 0o777) for path in last.iterdir()} == {"0o600"}
     assert not [path for path in folder.iterdir() if path.name.endswith(".partial")]
     text = "".join(path.read_text() for path in last.glob("*.json"))
@@ -129,7 +132,7 @@ def test_backups_are_counted_dated_and_readable_by_their_owner_only(folder, sett
     [line] = check_backups()
     assert line.state == State.WARNING
     call_command("backup", "--record-only")
-    assert Heartbeat.objects.get(pk=BACKUP).runs == 4
+    assert Heartbeat.objects.get(pk=BACKUP).runs == 5
 
 
 def test_backup_that_fails_deletes_no_earlier_one_and_leaves_nothing(folder, settings, monkeypatch):
@@ -163,12 +166,19 @@ def test_unfit_backups_are_refused_and_change_nothing(folder, settings, shopper,
         "newer version": {"format": 2},
         "leads to": {"database": "oracle 19"},
         "lacks a key": {"proofs": [*manifest["proofs"], "gAAAAA"]},
-        "damaged": {"files": {"media.tar": [1, "0"]}},
+        "damaged": {"files": {"media.tar": [1, "0"], "database.dump": [1, "0"]}},
+        "names no database": {"files": {}},
+        "manifest.json is damaged": {"files": {"database.dump": "0"}},
+        r"manifest\.json is damaged": {"at": "yesterday"},
     }
     for text, change in wrong.items():
         (backup / "manifest.json").write_text(json.dumps(manifest | change))
         with pytest.raises(CommandError, match=text):
             call_command("restore", str(backup), "--replace")
+    for text in ("{", "[1]", '{"format": 1}', "{}", "null", '{"format": 1, "more": 1}'):
+        (backup / "manifest.json").write_text(text)
+        with pytest.raises(CommandError, match=r"manifest\.json is damaged"):
+            call_command("restore", str(backup), "--verify")
     (backup / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CommandError, match="--jobs works only"):
         call_command("restore", str(backup), "--replace", "--jobs=2")
@@ -215,19 +225,48 @@ def fail_with(error):
     return fail
 
 
+def test_pictures_on_another_disk_are_in_the_backup(folder, settings, tmp_path):
+    """Behind links, as operators make them; restored into plain folders."""
+    disk, products = tmp_path / "disk", tmp_path / "products"
+    for made in (disk, products):
+        made.mkdir()
+    (disk / "a").write_text("a")
+    (disk / "products").symlink_to(products)
+    (products / "b").write_text("b")
+    settings.MEDIA_ROOT = tmp_path / "link"
+    settings.MEDIA_ROOT.symlink_to(disk)
+
+    backup = make(folder)
+    settings.MEDIA_ROOT = tmp_path / "new/media"
+    archive.media_restore(backup)
+
+    restored_texts = {path.name: path.read_text() for path in settings.MEDIA_ROOT.rglob("?")}
+    assert restored_texts == {"a": "a", "b": "b"}
+
+
+def test_archive_of_pictures_cannot_write_outside_their_folder(folder, tmp_path):
+    for name in ("../b", str(tmp_path / "b")):
+        with tarfile.open(tmp_path / "media.tar", "w") as media:
+            media.addfile(tarfile.TarInfo(name))
+        with pytest.raises(tarfile.ExtractError, match="leads out"):
+            archive.media_restore(tmp_path)
+
+    assert not (tmp_path / "b").exists()
+
+
 def test_pictures_deleted_meanwhile_are_left_out_and_a_missing_folder_is_an_error(
     folder, settings, monkeypatch
 ):
     for name in ("a", "b"):
         (settings.MEDIA_ROOT / name).write_text(name)
-    lstat = os.lstat
+    stat = os.stat
 
     def delete_a(path, *args, **options):
         if str(path).endswith("/a"):
             Path(path).unlink()
-        return lstat(path, *args, **options)
+        return stat(path, *args, **options)
 
-    monkeypatch.setattr(tarfile.os, "lstat", delete_a)
+    monkeypatch.setattr(tarfile.os, "stat", delete_a)
     with tarfile.open(make(folder) / "media.tar") as media:
         assert media.getnames() == [".", "./b"]
     shutil.rmtree(settings.MEDIA_ROOT)

@@ -15,7 +15,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def backup_make(folder: Path, *, keep: int) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_one(folder):
         at = timezone.now()
-        target = folder / at.strftime(NAME)
+        target = next_name(folder, at)
         partial = folder / f".{target.name}.partial"
         partial.mkdir(mode=0o700)
         try:
@@ -95,6 +95,13 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
+def next_name(folder: Path, at: datetime) -> Path:
+    """Named by the time; a second later than that of another backup of the same second."""
+    while (target := folder / at.strftime(NAME)).exists():
+        at += timedelta(seconds=1)
+    return target
+
+
 def backups_in(folder: Path) -> list[Path]:
     """The oldest first."""
     return sorted(path.parent for path in folder.glob(f"alley-*/{MANIFEST}"))
@@ -109,7 +116,7 @@ def media_pack(target: Path) -> None:
         raise BackupError(
             f"MEDIA_ROOT ({root}) does not exist, but the database names pictures in it. Set it as for the web server."
         )
-    with LiveArchive.open(target, "w") as archive:
+    with LiveArchive.open(target, "w", dereference=True) as archive:
         archive.add(root, arcname=".")
 
 
@@ -123,7 +130,7 @@ def has_uploads() -> bool:
 
 
 class LiveArchive(tarfile.TarFile):
-    """Leaves out files that are deleted meanwhile."""
+    """Leaves out files that are deleted meanwhile. `dereference`: with what links lead to, such as another disk."""
 
     def add(self, *args: Any, **kwargs: Any) -> None:
         with suppress(FileNotFoundError):
@@ -159,19 +166,32 @@ def digest_of(path: Path) -> str:
 
 def backup_verify(folder: Path) -> Manifest:
     """Read the manifest and compare all files with it. Errors: BackupError."""
-    try:
-        values: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
-        raise BackupError(f"{folder} is not a backup: {error}") from None
-    if values.get("format") != FORMAT:
-        raise BackupError("The backup was made by a newer version of the shop; restore it with that version.")
-    manifest = Manifest(**values)
+    manifest = read_manifest(folder)
     for name, (size, digest) in manifest.files.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != size or digest_of(path) != digest:
             raise BackupError(
                 f"{path} is missing or damaged: it differs from its checksum. Use another copy."
             )
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Errors: BackupError, also for a file that `write_manifest` did not write."""
+    try:
+        values: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        if values["format"] != FORMAT:
+            raise BackupError(
+                "The backup was made by a newer version of the shop; restore it with that version."
+            )
+        manifest = Manifest(**values)
+        _ = manifest.time, [(int(size), str(digest)) for size, digest in manifest.files.values()]
+    except OSError as error:
+        raise BackupError(f"{folder} is not a backup: {error}") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BackupError(f"{folder / MANIFEST} is damaged. Use another copy.") from None
+    if not any(name.startswith("database.") for name in manifest.files):
+        raise BackupError(f"{folder / MANIFEST} is damaged: it names no database. Use another copy.")
     return manifest
 
 
@@ -223,8 +243,22 @@ def check_database(*, is_replacing: bool, jobs: int) -> None:
 
 
 def media_restore(folder: Path) -> None:
-    """Add the uploaded files, if the backup has any. Errors: OSError, tarfile.TarError."""
-    if (folder / MEDIA).exists():
-        Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
-        with tarfile.open(folder / MEDIA) as archive:
-            archive.extractall(settings.MEDIA_ROOT, filter="data")
+    """Add the uploaded files, if the backup has any. Errors: OSError, tarfile.TarError.
+
+    `extractall` checks names only since Python 3.11.4, and Debian 12 has an older one.
+    """
+    if not (folder / MEDIA).exists():
+        return
+    root = Path(settings.MEDIA_ROOT)
+    root.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(folder / MEDIA) as archive:
+        for member in archive:
+            target = root / member.name
+            if ".." in Path(member.name).parts or not target.is_relative_to(root):
+                raise tarfile.ExtractError(f"{member.name} leads out of {root}")
+            if member.isdir():
+                target.mkdir(exist_ok=True)
+            elif member.isfile() and (source := archive.extractfile(member)):
+                with target.open("wb") as file:
+                    shutil.copyfileobj(source, file)
+                os.utime(target, (member.mtime, member.mtime))
