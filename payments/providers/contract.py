@@ -68,6 +68,21 @@ class Capability(StrEnum):
     SAVE_ON_PAYMENT = "save_on_payment"
     WEBHOOK = "webhook"
     LIST = "list"
+    MOVEMENTS = "movements"
+
+
+class MovementKind(StrEnum):
+    """What moved money on our balance at the provider."""
+
+    PAYMENT = "payment"
+    REFUND = "refund"
+    REFUND_FAILED = "refund_failed"  # it came back to us
+    REVERSAL = "reversal"  # the provider gave it back to the buyer: a refund, or the end of a dispute
+    DISPUTE = "dispute"  # taken for a dispute, or given back
+    DISPUTE_FEE = "dispute_fee"
+    FEE = "fee"
+    WITHDRAWAL = "withdrawal"  # to our bank account, or from it
+    UNKNOWN = ""
 
 
 class ActionKind(StrEnum):
@@ -190,10 +205,12 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Captured money. The amount of a capture id never changes."""
+    """Captured money. The amount of a capture id never changes. `fee`: what the provider keeps of it; None if it does
+    not say so with the capture."""
 
     capture_id: str
     amount: Money
+    fee: Money | None = field(default=None, compare=False)
 
 
 class PendingReason(StrEnum):
@@ -357,6 +374,39 @@ class ChangedPayments:
 
     ids: tuple[tuple[str, ...], ...] = ()
     lists: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteMovement:
+    """A change of our balance at the provider, by `gross` less `fee`, both in the currency of that balance.
+
+    `gross`: negative if money left. `fee`: negative if it was given back; a movement that is only a fee has no gross.
+    `movement_id`: unique at the provider. `source_id`: the capture, refund, dispute or withdrawal; `capture_id`: the
+    capture that a refund or dispute is about, "" if the provider does not name it. `code`: the provider's name of the
+    kind. `available_on`: when the money can be used, if known.
+    """
+
+    movement_id: str
+    kind: MovementKind
+    code: str
+    gross: Money
+    fee: Money
+    occurred_at: datetime
+    source_id: str = ""
+    capture_id: str = ""
+    available_on: datetime | None = None
+
+    @property
+    def net(self) -> Money:
+        return self.gross - self.fee
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteBalance:
+    """What the movements of a currency up to `as_of` have left with the provider, available or not yet."""
+
+    amount: Money
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -613,6 +663,15 @@ class PaymentProvider(ABC):
         """Capability LIST: payments refunded, disputed or otherwise changed in this period, page by page; a payment may
         be named again. A list that fails is named in `lists` of a page; the others are still returned."""
         return ()
+
+    def list_movements(self, since: datetime, until: datetime) -> Iterable[RemoteMovement]:
+        """Capability MOVEMENTS: what changed our balance in this period, page by page, in any order; a movement may be
+        named again. Errors: Refused, Unknown, also for a movement that cannot be parsed."""
+        raise NotImplementedError
+
+    def balance(self) -> list[RemoteBalance]:
+        """Capability MOVEMENTS: our balance at the provider, one for each currency. Errors: Refused, Unknown."""
+        raise NotImplementedError
 
     def check_access(self) -> list[Access]:
         """Check every part of the API that the shop needs with read-only requests. Never raises; errors are

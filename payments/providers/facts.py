@@ -116,7 +116,8 @@ class ProviderFacts:
     notifications. `csp`: origins by Content-Security-Policy directive. `public`: values that browsers may
     see. `test_token(config, number)`: the token of a published test card, "" for other numbers and outside
     test mode. `charges_saved_on_create`: a saved method is charged when the payment is created, not when it
-    is confirmed. `reports_late`: how long a payment may be missing from the provider's lists.
+    is confirmed. `reports_late`: how long a payment may be missing from the provider's lists,
+    `moves_late`: from the movements of its balance.
     """
 
     name: str
@@ -134,6 +135,7 @@ class ProviderFacts:
     parse_webhook: Callable[[Any, bytes, Mapping[str, str]], ProviderEvent] | None = None
     charges_saved_on_create: bool = False
     reports_late: timedelta = timedelta()
+    moves_late: timedelta = timedelta(days=1)
 
     @property
     def template(self) -> str:

@@ -60,6 +60,11 @@ def reports_late(name: str) -> timedelta:
     return facts.reports_late if facts else timedelta()
 
 
+def moves_late(name: str) -> timedelta:
+    facts = find_facts(name)
+    return facts.moves_late if facts else timedelta()
+
+
 def charges_saved_on_create(name: str) -> bool:
     facts = find_facts(name)
     return facts is not None and facts.charges_saved_on_create

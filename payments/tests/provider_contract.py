@@ -52,6 +52,7 @@ METHODS = {
     Capability.SAVE_ON_PAYMENT: ("save_on_payment",),
     Capability.WEBHOOK: ("parse_webhook",),
     Capability.LIST: ("list_payments",),
+    Capability.MOVEMENTS: ("list_movements", "balance"),
 }
 
 
@@ -90,6 +91,10 @@ class ProviderSimulator(ABC):
     @abstractmethod
     def payment_count(self) -> int:
         """Number of payments at the provider."""
+
+    def settle(self) -> None:
+        """Capability MOVEMENTS: let everything that was paid reach the balance."""
+        raise NotImplementedError
 
     def build_confirm_request(self, payment: RemotePayment, key: str = "confirm-1") -> ConfirmRequest:
         """Capability CONFIRM: a confirmation that will succeed, with everything it requires done before."""
@@ -410,3 +415,22 @@ class ProviderContract:
         taken = sorted((one.object_id, one.captures) for one in payments)
         assert sorted((one.object_id, one.captures) for one in listed if one.captures) == taken
         assert list(simulator.provider.list_payments(now - 2 * hour, now - hour)) == []
+
+    # ---- movements -------------------------------------------------------------------------------------------------
+
+    @needs(Capability.MOVEMENTS)
+    def test_movements_of_the_period_add_up_to_the_balance(self, simulator: ProviderSimulator) -> None:
+        payment = paid(simulator)
+        simulator.provider.refund(build_refund_request(payment, 2500))
+        simulator.settle()
+        now, hour = datetime.now(UTC), timedelta(hours=1)
+
+        moved = list(simulator.provider.list_movements(now - hour, now + hour))
+        [balance] = simulator.provider.balance()
+
+        [capture] = payment.captures
+        assert sorted((row.kind, row.gross.minor) for row in moved) == [("payment", 9999), ("refund", -2500)]
+        assert {row.capture_id for row in moved} == {capture.capture_id}
+        assert sum(row.net.minor for row in moved) == balance.amount.minor < simulator.captured_minor() - 2500
+        assert len({row.movement_id for row in moved}) == len(moved)
+        assert list(simulator.provider.list_movements(now - 2 * hour, now - hour)) == []

@@ -49,6 +49,9 @@ class PayPalSimulator(ProviderSimulator):
     def inject_fault(self, fault_kind: ProviderFault) -> None:
         self.sandbox.fault(self.faults[fault_kind], method="POST", path="/v2/*", retry_after=7)
 
+    def settle(self) -> None:
+        """It is there at once."""
+
     def captured_minor(self) -> int:
         return self.total("captured")
 

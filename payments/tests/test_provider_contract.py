@@ -87,6 +87,9 @@ class StripeSimulator(ProviderSimulator):
     def inject_fault(self, fault_kind: ProviderFault) -> None:
         self.sandbox.fault(self.faults[fault_kind], method="POST", retry_after=7)
 
+    def settle(self) -> None:
+        self.sandbox.run_jobs()
+
     def captured_minor(self) -> int:
         return self.total("captured")
 

@@ -22,6 +22,8 @@ DEFAULTS: Json = {
     "vaulted_orders": "COMPLETED",  # orders with a vault_id: captured immediately, or APPROVED until captured
     "seller_protection": None,  # of new captures; None: by the order's address and shipping_preference
     "report_seconds": 0,  # until Transaction Search shows a transaction: up to three hours at PayPal
+    "report_repeats": False,  # each page of Transaction Search begins with the last row of the page before
+    "balance_shift": {},  # by currency, in minor units: what the balances show beside the transactions
 }
 
 

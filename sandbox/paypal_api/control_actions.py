@@ -13,6 +13,7 @@ from sandbox.paypal_api import (
     orders,
     refunds,
     serializers,
+    transaction_search,
     vault,
     webhooks,
 )
@@ -78,6 +79,8 @@ class PayPalActions(ControlActions):
             "settle_refund": ("provider", self._settle_refund),
             "reverse": ("provider", self._reverse),
             "void": ("provider", lambda body: orders.void(account, body["order"])),
+            "movement": ("provider", lambda body: transaction_search.add(account, body)),
+            "forget_movement": ("provider", self._forget_movement),
             "force_error": ("provider", self._force_error),
             "event": ("provider", self._event),
             "endpoint": ("provider", self._endpoint),
@@ -175,6 +178,10 @@ class PayPalActions(ControlActions):
 
     def _settle_refund(self, body: Json) -> Json:
         return refunds.settle(self._account, body["refund"], body["status"])
+
+    def _forget_movement(self, body: Json) -> Json:
+        """Remove the transaction with this ID from Transaction Search and the balances."""
+        return self._account.save("hidden_transaction", {"id": body["source"]})
 
     def _delete_token(self, body: Json) -> Json:
         """Delete the payment token, as the buyer can on PayPal's website."""

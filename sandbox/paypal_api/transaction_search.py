@@ -1,17 +1,18 @@
-"""https://developer.paypal.com/docs/api/transaction-search/v1/ – transactions for reconciliation."""
+"""https://developer.paypal.com/docs/api/transaction-search/v1/ – transactions and balances for reconciliation."""
 
 import math
+from collections import Counter
 from urllib.parse import urlencode
 
 from sandbox.http_messages import Json
 from sandbox.paypal_api import serializers
-from sandbox.paypal_api.account import MERCHANT_ID, Account, moment_of, timestamp
+from sandbox.paypal_api.account import MERCHANT_ID, NAME, Account, moment_of, timestamp
 from sandbox.paypal_api.buyers import BY_NAME
 from sandbox.paypal_api.errors import invalid
 from sandbox.paypal_api.money import money, units_of
 from sandbox.paypal_api.routes import HOUR, Call, Result, Route
 
-PATH = "/v1/reporting/transactions"
+PATH, BALANCES = "/v1/reporting/transactions", "/v1/reporting/balances"
 MAX_SPAN = 31 * 24 * HOUR
 # https://developer.paypal.com/docs/reports/reference/tcodes/
 PAYMENT, REFUND, REVERSAL, HELD, RELEASED = "T0006", "T1107", "T1106", "T1110", "T1111"
@@ -26,7 +27,8 @@ def search(account: Account, call: Call) -> Result:
     refreshed = account.now() - account.settings["report_seconds"]
     rows = [row for row in transactions(account) if matches(row, query, first, min(last, refreshed))]
     size, number = int(query.get("page_size", "100")), int(query.get("page", "1"))
-    part = rows[(number - 1) * size : number * size]
+    start = (number - 1) * size
+    part = rows[max(0, start - account.settings["report_repeats"]) : start + size]
     body = {
         "transaction_details": [{"transaction_info": row} for row in part],
         "account_number": MERCHANT_ID,
@@ -54,11 +56,14 @@ def matches(row: Json, query: dict[str, str], first: float, last: float) -> bool
 
 
 def transactions(account: Account) -> list[Json]:
-    """Return captures, refunds, reversals, and holds and releases of disputes, by time."""
+    """Return captures, refunds, reversals, holds and releases of disputes, and what control actions added, by time."""
     rows = [capture_row(account, row) for row in account.rows("capture")]
     rows += [refund_row(account, row) for row in account.rows("refund")]
     for dispute in account.rows("dispute"):
         rows += dispute_rows(account, dispute)
+    rows += account.rows("transaction")
+    hidden = {row["id"] for row in account.rows("hidden_transaction")}
+    rows = [row for row in rows if row["transaction_id"] not in hidden]
     return sorted(rows, key=lambda row: str(row["transaction_initiation_date"]))
 
 
@@ -128,4 +133,63 @@ def transaction_row(code: str, row: Json, units: int) -> Json:
     return info | {theirs: row[ours] for ours, theirs in named.items() if ours in row}
 
 
-ROUTES = (Route("GET", PATH, search, query="transactions_query"),)
+def add(account: Account, body: Json) -> Json:
+    """Add a transaction: `{"code", "amount", "fee"?, "currency"?, "reference"?}`, amounts in minor units."""
+    currency = body.get("currency", "USD")
+    stamp = account.stamp()
+    row: Json = {
+        "id": account.new_id(),
+        "amount": money(0, currency),
+        "status": "COMPLETED",
+        "create_time": stamp,
+        "update_time": stamp,
+    }
+    info = transaction_row(body["code"], row, body["amount"]) | {"paypal_account_id": MERCHANT_ID}
+    if "fee" in body:
+        info["fee_amount"] = money(-body["fee"], currency)
+    if "reference" in body:
+        info |= {"paypal_reference_id": body["reference"], "paypal_reference_id_type": "TXN"}
+    account.store.save(f"{NAME}.transaction", row["id"], info)
+    return info
+
+
+def balances(account: Account, call: Call) -> Result:
+    """What is withheld for disputes is not available."""
+    refreshed = account.now() - account.settings["report_seconds"]
+    available = Counter[str]({"USD": 0})
+    withheld = Counter[str]()
+    for row in transactions(account):
+        is_seen = moment_of(row["transaction_initiation_date"]) <= refreshed
+        if row["transaction_status"] not in {"S", "V"} or not is_seen:
+            continue
+        currency = row["transaction_amount"]["currency_code"]
+        for part in ("transaction_amount", "fee_amount"):
+            available[currency] += signed(row[part]) if part in row else 0
+        if row["transaction_event_code"] in {HELD, RELEASED}:
+            withheld[currency] -= signed(row["transaction_amount"])
+    for currency, shift in account.settings["balance_shift"].items():
+        available[currency] += shift
+    shown = [
+        {
+            "currency": currency,
+            "primary": currency == "USD",
+            "total_balance": money(units + withheld[currency], currency),
+            "available_balance": money(units, currency),
+            "withheld_balance": money(withheld[currency], currency),
+        }
+        for currency, units in sorted(available.items())
+    ]
+    as_of = timestamp(refreshed)
+    body = {"balances": shown, "account_id": MERCHANT_ID, "as_of_time": as_of, "last_refresh_time": as_of}
+    return Result(200, body)
+
+
+def signed(amount: Json) -> int:
+    value = amount["value"].removeprefix("-")
+    return units_of(amount | {"value": value}) * (-1 if amount["value"].startswith("-") else 1)
+
+
+ROUTES = (
+    Route("GET", PATH, search, query="transactions_query"),
+    Route("GET", BALANCES, balances, query="balances_query"),
+)

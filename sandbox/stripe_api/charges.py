@@ -157,19 +157,30 @@ def settle(account: Account, charge_id: str, *, available: bool) -> None:
     """Add the charge to the balance; until now it has no balance_transaction, as at Stripe."""
     charge = account.find("charge", charge_id)
     before = dict(charge)
-    fee = fee_of(charge["amount"])
+    source, amount, rate = charge, charge["amount"], None
+    if settlement := account.settings["settlement"]:
+        source, rate = charge | {"currency": settlement["currency"]}, settlement["rate"]
+        amount = round(amount * rate)
     charge["balance_transaction"] = book(
-        account, "charge", charge, charge["amount"], fee=fee, available=available
+        account, "charge", source, amount, fee=fee_of(amount), available=available, rate=rate
     )
     account.save(charge)
     account.emit("charge.updated", charge, before)
 
 
 def book(
-    account: Account, kind: str, source: Json, amount: int, *, fee: int = 0, available: bool = True
+    account: Account,
+    kind: str,
+    source: Json,
+    amount: int,
+    *,
+    fee: int = 0,
+    available: bool = True,
+    rate: float | None = None,
 ) -> str:
-    """Create a balance transaction (`amount` may be negative). Returns its ID."""
+    """Create a balance transaction (`amount` may be negative). Returns its ID. `rate`: to the source's currency."""
     now = account.now()
+    adjustment = "dispute" if amount < 0 else "dispute_reversal"
     row = {
         "id": account.new_id("txn"),
         "object": "balance_transaction",
@@ -179,12 +190,12 @@ def book(
         "created": now,
         "currency": source["currency"],
         "description": source.get("description"),
-        "exchange_rate": None,
+        "exchange_rate": rate,
         "fee": fee,
         "fee_details": [],
         "net": amount - fee,
-        "reporting_category": {"adjustment": "dispute", "refund_failure": "refund_failure"}.get(kind, kind),
-        "source": source["id"],
+        "reporting_category": {"adjustment": adjustment, "stripe_fee": "fee"}.get(kind, kind),
+        "source": source.get("id"),
         "status": "available" if available else "pending",
         "type": kind,
     }
@@ -201,6 +212,8 @@ def balance(account: Account, _: Call) -> Json:
         for side in sums.values():
             side.setdefault(row["currency"], 0)
         sums[due][row["currency"]] += row["net"]
+    for currency, shift in account.settings["balance_shift"].items():
+        sums["available"][currency] = sums["available"].get(currency, 0) + shift
     sides = {
         name: [
             {"amount": amount, "currency": currency, "source_types": {"card": amount}}

@@ -75,6 +75,8 @@ class StripeActions(ControlActions):
             "update_dispute": ("provider", self._update_dispute),
             "close_dispute": ("provider", self._close_dispute),
             "settle_refund": ("provider", self._settle_refund),
+            "movement": ("provider", self._movement),
+            "forget_movement": ("provider", self._forget_movement),
             "event": ("provider", self._event),
             "endpoint": ("provider", self._endpoint),
             "settings": ("provider", account.configure),
@@ -156,6 +158,20 @@ class StripeActions(ControlActions):
         return refunds.settle(
             self._account, body["refund"], body["status"], body.get("failure_reason", "declined")
         )
+
+    def _movement(self, body: Json) -> Json:
+        """Add a balance transaction: `{"type", "amount", "currency"?, "fee"?, "source"?}`. A payout to the bank has a
+        negative amount; the types "payout", "stripe_fee" and "charge" are Stripe's, and any other is possible."""
+        source: Json = {"id": body.get("source"), "currency": body.get("currency", "usd")}
+        line = charges.book(self._account, body["type"], source, body["amount"], fee=body.get("fee", 0))
+        return self._account.find("balance_transaction", line)
+
+    def _forget_movement(self, body: Json) -> Json:
+        """Remove the balance transactions of `source` from the list and the balance."""
+        rows = [row for row in self._account.rows("balance_transaction") if row["source"] == body["source"]]
+        for row in rows:
+            self._account.store.remove(f"{NAME}.balance_transaction", row["id"])
+        return {"removed": len(rows)}
 
     def _event(self, body: Json) -> Json:
         """`{"type": …, "id": id of any object, "changes": {"object": {…}, "livemode": true}}`."""

@@ -36,6 +36,7 @@ ANSWERS = {
     "GET /v1/notifications/webhooks-events": "event_list",
     "GET /v1/notifications/webhooks-events/{id}": "event",
     "GET /v1/reporting/transactions": "transactions",
+    "GET /v1/reporting/balances": "balances",
     "GET /v1/customer/disputes": "dispute_list",
     "GET /v1/customer/disputes/{id}": "dispute",
 }

@@ -1,7 +1,7 @@
 """Checks responses against the field lists in sandbox/schemas, which were written from the providers' documentation.
 
-A field's type is "string", "integer", "boolean", "object", "list", "strings" (metadata), "null", "=literal" or
-"id:kind" (an id, or that object expanded), alternatives joined by "|"; a dict is an object with just these fields; a
+A field's type is "string", "integer", "number", "boolean", "object", "list", "strings" (metadata), "null", "=literal"
+or "id:kind" (an id, or that object expanded), alternatives joined by "|"; a dict is an object with just these fields; a
 list of both and null is an object that may be null.
 """
 
@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent.parent / "schemas"
-TYPES = {"string": str, "integer": int, "boolean": bool, "object": dict, "list": list, "null": type(None)}
+TYPES = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "object": dict,
+    "list": list,
+    "null": type(None),
+}
 
 
 @cache

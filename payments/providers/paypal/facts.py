@@ -82,4 +82,5 @@ FACTS = ProviderFacts(
     checks=checks,
     charges_saved_on_create=True,
     reports_late=timedelta(hours=4),  # PayPal's reports show a transaction within three hours
+    moves_late=timedelta(hours=4),
 )

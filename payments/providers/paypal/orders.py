@@ -263,7 +263,9 @@ def capture_of(row: dict[str, Any], parts: Parts) -> RemoteCapture:
     status = parts.lookup(f"status of {capture_id}", CAPTURES, row.get("status"), RemoteStatus.UNKNOWN)
     taken = None
     if status == RemoteStatus.SUCCEEDED:
-        taken = Capture(capture_id, positive(from_paypal(row["amount"])))
+        kept = mapping(row.get("seller_receivable_breakdown")).get("paypal_fee")
+        fee = Parts(capture_id).read("fee", lambda: from_paypal(kept), None) if kept else None
+        taken = Capture(capture_id, positive(from_paypal(row["amount"])), fee)
     return RemoteCapture(capture_id, status, taken, row)
 
 

@@ -23,8 +23,10 @@ from payments.providers.contract import (
     RefundRequest,
     Refused,
     RemoteAttempt,
+    RemoteBalance,
     RemoteDispute,
     RemoteMethod,
+    RemoteMovement,
     RemotePayment,
     RemoteRefund,
     RemoteSetup,
@@ -38,6 +40,7 @@ from payments.providers.paypal.config import PayPalConfig
 from payments.providers.paypal.disputes import captures_disputed, disputes_of
 from payments.providers.paypal.errors import PayPalRefused, is_about_address
 from payments.providers.paypal.events import event_of
+from payments.providers.paypal.movements import balance_of, movements_between
 from payments.providers.paypal.orders import order_request, parse_refund, payment_of, refund_request
 from payments.providers.paypal.reports import movements
 from payments.providers.paypal.shapes import path_id, text_at, written
@@ -90,7 +93,10 @@ class PayPalProvider(PaymentProvider):
 
     name: ClassVar[str] = "paypal"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.CONFIRM, Capability.REFUND, Capability.SAVE, Capability.WEBHOOK, Capability.LIST}
+        {
+            *(Capability.CONFIRM, Capability.REFUND, Capability.SAVE, Capability.WEBHOOK, Capability.LIST),
+            Capability.MOVEMENTS,
+        }
     )
 
     def __init__(self, config: PayPalConfig) -> None:
@@ -315,6 +321,12 @@ class PayPalProvider(PaymentProvider):
             return
         orders = ((self._order_of(capture), capture) for capture in sorted(captures))
         yield ChangedPayments(tuple(ids for ids in orders if ids[0]), lists={"disputes": ""})
+
+    def list_movements(self, since: datetime, until: datetime) -> Iterator[RemoteMovement]:
+        return movements_between(self._client, since, until)
+
+    def balance(self) -> list[RemoteBalance]:
+        return balance_of(self._client)
 
     def check_access(self) -> list[Access]:
         """A 404 for an object shows that the permission exists."""

@@ -36,12 +36,18 @@ class Movement:
 
 
 def movements(client: PayPalClient, since: datetime, until: datetime, *, is_live: bool) -> Iterator[Movement]:
+    for rows in rows_between(client, since, until):
+        yield from movements_in(rows, is_live=is_live)
+
+
+def rows_between(client: PayPalClient, since: datetime, until: datetime) -> Iterator[list[dict[str, Any]]]:
+    """The transactions of each page, without what PayPal knows of buyers. Errors: Refused, Unknown."""
     for start, end in ranges(since, until):
         params = {"start_date": start, "end_date": end, "fields": "transaction_info", "page_size": PAGE_SIZE}
         page, pages = 1, 1
         while page <= pages:
             report = client.request("GET", f"/v1/reporting/transactions?{urlencode(params | {'page': page})}")
-            yield from movements_in(report, is_live=is_live)
+            yield rows_in(report)
             page, pages = page + 1, pages_of(report)
 
 
@@ -54,8 +60,12 @@ def ranges(since: datetime, until: datetime) -> Iterator[tuple[str, str]]:
 
 
 @readable
-def movements_in(report: dict[str, Any], *, is_live: bool) -> list[Movement]:
-    rows = [detail["transaction_info"] for detail in report.get("transaction_details") or ()]
+def rows_in(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [detail["transaction_info"] for detail in report.get("transaction_details") or ()]
+
+
+@readable
+def movements_in(rows: list[dict[str, Any]], *, is_live: bool) -> list[Movement]:
     return [movement for row in rows if (movement := movement_of(row, is_live=is_live))]
 
 

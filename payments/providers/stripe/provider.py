@@ -19,7 +19,9 @@ from payments.providers.contract import (
     ProviderEvent,
     RefundRequest,
     Refused,
+    RemoteBalance,
     RemoteMethod,
+    RemoteMovement,
     RemotePayment,
     RemoteRefund,
     RemoteSetup,
@@ -30,6 +32,7 @@ from payments.providers.http import read_server_time
 from payments.providers.stripe.cards import StripeCards
 from payments.providers.stripe.config import API_BASE, StripeConfig
 from payments.providers.stripe.link import StripeLink, Stuck, row_of
+from payments.providers.stripe.movements import balance_of, movements_between
 from payments.providers.stripe.objects import parse_refund, payment_of, session_of
 from payments.providers.stripe.reading import StripeReading
 from payments.providers.stripe.requests import confirm_params, intent_params, refund_params, session_params
@@ -137,6 +140,12 @@ class StripeProvider(PaymentProvider):
 
     def list_moved(self, since: datetime, until: datetime) -> Iterator[ChangedPayments]:
         return self._reading.moved(since, until)
+
+    def list_movements(self, since: datetime, until: datetime) -> Iterator[RemoteMovement]:
+        return movements_between(self._link, since, until)
+
+    def balance(self) -> list[RemoteBalance]:
+        return balance_of(self._link)
 
     def check_access(self) -> list[Access]:
         return self._reading.access()
