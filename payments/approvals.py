@@ -23,8 +23,9 @@ from artisans.approvals.models import ApprovalRequest
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.templatetags.money import show
+from orders.models import Parcel
 from orders.selectors import checked_when_locked
-from orders.statuses import ParcelDecision
+from orders.statuses import CashHolder, ParcelDecision
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection, price_selection
 from payments.bookkeeping.second_person import (
     RECEIPT,
@@ -38,6 +39,7 @@ from payments.bookkeeping.second_person import (
 )
 from payments.bookkeeping.seen import check_seen
 from payments.bookkeeping.staff_checks import check_staff_permission
+from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.parcels import Decisions
 from payments.lifecycle.receipts import receipt_record
 from payments.models import PaymentRefund, Receipt
@@ -52,9 +54,7 @@ APPROVE_MANUAL, REFUND_PERMISSION = "payments.approve_manual", "payments.refund"
 def receipt_submit(
     *,
     payment_id: UUID,
-    amount: Money,
-    value_date: date,
-    bank_reference: str,
+    money: IncomingMoney,
     actor: User,
     seen_minor: int | None = None,
     beyond_due: bool = False,
@@ -64,9 +64,7 @@ def receipt_submit(
     with suppress(SecondPersonRequired):
         return receipt_record(
             payment_id=payment_id,
-            amount=amount,
-            value_date=value_date,
-            bank_reference=bank_reference,
+            money=money,
             actor=actor,
             seen_minor=seen_minor,
             beyond_due=beyond_due,
@@ -75,21 +73,50 @@ def receipt_submit(
         RECEIPT,
         payment,
         title=_("Record %(amount)s received for order %(order_number)s")
-        % {"amount": show(amount), "order_number": payment.order.order_number},
+        % {"amount": show(money.amount), "order_number": payment.order.order_number},
         details=[
-            (_("Amount received"), show(amount)),
-            (_("Value date"), value_date.isoformat()),
-            (_("Bank reference"), bank_reference),
+            (_("Amount received"), show(money.amount)),
+            (_("Value date"), money.value_date.isoformat()),
+            (_("Bank reference"), money.reference),
+            *describe_cash(money),
         ],
-        payload=dump_transfer(amount, value_date, bank_reference),
+        payload=dump_transfer(money.amount, money.value_date, money.reference) | dump_cash(money),
         actor=actor,
     )
 
 
 def receipt_execute(payload: Payload, requested_by: User, approved_by: User) -> Receipt:
+    parcel_id, holder = payload.get("parcel"), payload.get("holder")
+    transfer = load_transfer(payload)
     return receipt_record(
-        **load_transfer(payload), actor=requested_by, approved_by=approved_by, beyond_due=True
+        payment_id=transfer["payment_id"],
+        money=IncomingMoney(
+            transfer["amount"],
+            transfer["value_date"],
+            transfer["bank_reference"],
+            UUID(parcel_id) if parcel_id else None,
+            CashHolder(holder) if holder else None,
+        ),
+        actor=requested_by,
+        approved_by=approved_by,
+        beyond_due=True,
     )
+
+
+def describe_cash(money: IncomingMoney) -> list[tuple[str, str]]:
+    if money.parcel_id is None:
+        return []
+    parcel = Parcel.objects.select_related("order").get(pk=money.parcel_id)
+    return [
+        (_("Parcel"), str(parcel)),
+        *([(_("Cash held by"), str(money.holder.label))] if money.holder else []),
+    ]
+
+
+def dump_cash(money: IncomingMoney) -> Payload:
+    if money.parcel_id is None:
+        return {}
+    return {"parcel": str(money.parcel_id), "holder": money.holder}
 
 
 @transaction.atomic

@@ -57,6 +57,16 @@ class OwnOrder(Forbidden):
         super().__init__(_("You cannot do this for your own order. Ask a colleague."))
 
 
+class OwnCashReport(Forbidden):
+    """Who reported cash as collected, or sells what it paid for, cannot record it."""
+
+    code = "own_cash_report"
+    remedy = "Ask a colleague to record it."
+
+    def __init__(self) -> None:
+        super().__init__(_("You reported this cash, or act for its artisan. Ask a colleague to record it."))
+
+
 class NoPermission(Forbidden):
     """The account lacks the required permission."""
 

@@ -262,7 +262,7 @@ IMPERSONAL = {
     },
     "payments.Capture": {"provider", "provider_capture_id", "currency"},
     # a bank's reference identifies the transfer in the books, which the law requires to be kept
-    "payments.Receipt": {"currency", "bank_reference", "reference_key"},
+    "payments.Receipt": {"currency", "bank_reference", "reference_key", "holder"},
     "payments.ReceiptReversal": {"reason"},
     "payments.PaymentRefund": {
         *("refund_number", "status", "origin", "currency", "decision", "provider_refund_id"),

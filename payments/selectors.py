@@ -254,6 +254,12 @@ def total(column: str, only: Q | None = None) -> Sum:
     return Sum(column, default=0, filter=only)
 
 
+def receipts_naming_parcels(order: Order) -> dict[UUID, int]:
+    """Minor units of cash on delivery recorded for each parcel, without what was reversed."""
+    named = Receipt.objects.filter(payment__order=order, parcel__isnull=False, reversal=None).order_by()
+    return dict(named.values_list("parcel").annotate(sum=Sum("amount_minor")))
+
+
 def find_active_receipt(key: str) -> Receipt | None:
     """The receipt with this reference_key; None if it was reversed."""
     standing = Receipt.objects.filter(reference_key=key, reversal=None)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.core.money import Money
 from orders.models import Order
+from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import receipt_record
 from payments.models import Payment
 from tests.checkout_client import CheckoutClient
@@ -21,9 +22,7 @@ TOTAL = "$136.65"  # (85.45 + 33.33) + (8.55 + 3.33) tax, halves up, + 5.99
 def arrive(order: Order, amount: str, staff: User, reference: str = "STMT-77") -> None:
     receipt_record(
         payment_id=Payment.objects.get(order=order, status="PENDING").pk,
-        amount=Money.parse(amount, "USD"),
-        value_date=timezone.localdate(),
-        bank_reference=reference,
+        money=IncomingMoney(Money.parse(amount, "USD"), timezone.localdate(), reference),
         actor=staff,
     )
 

@@ -1,9 +1,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
+from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, FeeTaxTreatment
 from artisans.core.models import BaseModel, choices_constraint
@@ -56,6 +58,17 @@ class Parcel(BaseModel):
     carrier = models.CharField(max_length=60, blank=True)
     tracking = models.CharField(max_length=80, blank=True)
     cash_reported_at = models.DateTimeField(null=True, blank=True)
+    cash_reported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    cash_received_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text=_("Cash on delivery that staff recorded for this parcel.")
+    )
     instruction = models.CharField(
         max_length=6, choices=ParcelInstruction, blank=True, db_default="", default=""
     )
@@ -116,6 +129,10 @@ class Parcel(BaseModel):
                 "fee_tax_treatment", ["", *FeeTaxTreatment.values], name="parcel_fee_tax_treatment_known"
             ),
             choices_constraint("tax_remitter", TaxRemitter.values, name="parcel_tax_remitter_known"),
+            models.CheckConstraint(
+                condition=Q(cash_received_minor__gte=0, cash_received_minor__lte=F("total_minor")),
+                name="parcel_cash_within_total",
+            ),
         ]
         indexes = [
             models.Index(Upper("tracking"), condition=~Q(tracking=""), name="parcel_tracking"),
@@ -170,8 +187,16 @@ class Parcel(BaseModel):
         return self.earnings(self.lines.all()).share
 
     @property
+    def cash_received(self) -> Money:
+        return Money.stored(self.cash_received_minor, self.currency)
+
+    @property
+    def cash_due(self) -> Money:
+        """What is outstanding for this parcel, at most the balance due of the whole order."""
+        left = 0 if self.is_gone else self.total_minor - self.cash_received_minor
+        return Money.stored(min(left, self.order.balance_due.minor), self.currency)
+
+    @property
     def cash_to_collect(self) -> Money | None:
-        """Cash to collect on delivery, at most the balance due of the whole order."""
-        if self.is_gone or not self.order.collects_cash:
-            return None
-        return Money.stored(min(self.total_minor, self.order.balance_due.minor), self.currency)
+        """Cash to collect on delivery; None if it was recorded, or the order is paid in another way."""
+        return self.cash_due if self.order.collects_cash and self.cash_due else None

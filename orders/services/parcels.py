@@ -107,15 +107,17 @@ def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
         raise Conflict(_("This parcel was returned or cancelled; there is no cash to collect."))
     if not order.balance_due:
         raise Conflict(_("This order is paid; there is no cash to collect."))
-    if (cash := parcel.cash_to_collect) is None:
+    if not order.collects_cash:
         raise Conflict(_("This order is not cash on delivery; do not collect cash for it."))
+    if (cash := parcel.cash_to_collect) is None:
+        raise Conflict(_("The cash for this parcel was already recorded; there is nothing to report."))
     if parcel.status not in PARCELS_SHIPPED:
         raise Conflict(_("Ship the parcel first; cash is collected on delivery."))
     if parcel.cash_reported_at is not None:
         at = date_format(timezone.localtime(parcel.cash_reported_at), "DATETIME_FORMAT")
         raise Conflict(_("The cash was already reported on %(time)s.") % {"time": at})
-    parcel.cash_reported_at = timezone.now()
-    parcel.save(update_fields=["cash_reported_at", "updated_at"])
+    parcel.cash_reported_at, parcel.cash_reported_by = timezone.now(), actor
+    parcel.save(update_fields=["cash_reported_at", "cash_reported_by", "updated_at"])
     audit_record(actor=actor, action=Action.CASH_REPORT, target=parcel, data={"amount": str(cash)})
     return parcel
 

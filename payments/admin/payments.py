@@ -50,6 +50,7 @@ from payments.admin.tables import calls_about, flag_rows, refund_rows
 from payments.admin.timeline import payment_timeline
 from payments.approvals import receipt_submit, return_submit
 from payments.bookkeeping.staff_checks import check_staff_permission
+from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import AFTER_REJECTION, MANUAL, PART_PAYMENT_EXTENSION, PaymentMethod
 from payments.models import Payment, PaymentMethodInfo, Receipt
@@ -258,8 +259,13 @@ class PaymentAdmin(RefundPages, MoneyPages):
         form = ReceiptForm(posted(request), payment=payment)
 
         def book(data: dict[str, Any]) -> str:
-            data["seen_minor"] = data.pop("seen")
-            done = receipt_submit(payment_id=payment.pk, actor=require_user(request), **data)
+            done = receipt_submit(
+                payment_id=payment.pk,
+                money=IncomingMoney(data["amount"], data["value_date"], data["bank_reference"]),
+                actor=require_user(request),
+                seen_minor=data["seen"],
+                beyond_due=data["beyond_due"],
+            )
             return awaiting_approval(done) if isinstance(done, ApprovalRequest) else describe_receipt(done)
 
         return self.run_action(

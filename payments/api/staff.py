@@ -31,6 +31,7 @@ from payments.api.schemas import ApprovalShape, PaymentShape
 from payments.api.serializers import approval_answer, payment_out
 from payments.approvals import receipt_submit
 from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
+from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import payment_reject
 from payments.models import Payment
 
@@ -89,9 +90,9 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
         seen = data.get("received_amount")
         done = receipt_submit(
             payment_id=payment.pk,
-            amount=money(data["amount"], payment, "amount"),
-            value_date=data["value_date"],
-            bank_reference=data["bank_reference"],
+            money=IncomingMoney(
+                money(data["amount"], payment, "amount"), data["value_date"], data["bank_reference"]
+            ),
             actor=require_user(request),
             seen_minor=None if seen is None else money(seen, payment, "received_amount").minor,
             beyond_due=True,  # programs copy amounts, and are promised that any surplus is booked

@@ -18,6 +18,7 @@ from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
 from artisans.ledger.selectors import find_errors, legs_by_entry, legs_of
 from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book, period_close
+from orders.statuses import CashHolder
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
@@ -49,7 +50,15 @@ def bank_account(payment: Payment) -> AccountKey:
 
 
 def receipt_account(payment: Payment, receipt: Receipt) -> AccountKey:
-    """Cash, if staff recorded it on a cash payment; the bank feed has transfers only."""
+    """Who has the money: the bank, the shop, a courier, or the artisan of the parcel, who then owes it.
+
+    Cash without a holder was recorded by release 0.1.0; the bank feed has transfers only.
+    """
+    if receipt.holder == CashHolder.ARTISAN and receipt.parcel:
+        artisan_id = receipt.parcel.artisan_id
+        return AccountKey(AccountKind.SELLER_AVAILABLE, payment.currency, artisan=artisan_id)
+    if receipt.holder == CashHolder.COURIER:
+        return AccountKey(AccountKind.COURIER_CASH, payment.currency)
     is_cash = payment.payment_method == PaymentMethod.CASH_ON_DELIVERY and receipt.actor_id is not None
     return AccountKey(AccountKind.CASH, payment.currency) if is_cash else bank_account(payment)
 
@@ -78,6 +87,7 @@ def receipt_fact(payment: Payment, receipt: Receipt, *, reversed_at: datetime | 
         legs=[] if reversed_at else legs,
         happened_at=reversed_at or start_of(receipt.value_date),
         order_id=payment.order_id,
+        parcel_id=receipt.parcel_id,
     )
 
 
@@ -125,7 +135,7 @@ def facts_of(payments: Iterable[Payment]) -> list[Fact]:
         capture_fact(by_key[row.payment_id], row)
         for row in Capture.objects.filter(payment__in=by_key).order_by()
     )
-    for row in Receipt.objects.filter(payment__in=by_key).select_related("reversal").order_by():
+    for row in Receipt.objects.filter(payment__in=by_key).select_related("reversal", "parcel").order_by():
         reversal = getattr(row, "reversal", None)
         found.append(receipt_fact(by_key[row.payment_id], row, reversed_at=reversal and reversal.created_at))
     found += (

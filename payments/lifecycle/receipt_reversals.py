@@ -26,6 +26,7 @@ from payments.bookkeeping.ledger import receipt_fact
 from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, ReceiptSpent
+from payments.lifecycle.cash import parcel_count_cash
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail
 from payments.methods import SPECS, PaymentMethod
@@ -41,14 +42,14 @@ def receipt_reverse(
     """Deduct this receipt from the amount received. It is not a refund: the order is unpaid again, and
     parcels that have not shipped are held.
 
-    The reference can be used again, to record the money where it belongs. The buyer is emailed the reason;
-    artisans of unshipped parcels are emailed to wait until the payment arrives.
+    The reference can be used again, to record the money where it belongs; cash for a parcel is outstanding again.
+    The buyer is emailed the reason; artisans of unshipped parcels are emailed to wait until the payment arrives.
 
     Errors: NoPermission, OwnOrder, AlreadyRecorded, InvalidInput, ReceiptSpent. Locks: order, payment.
     """
     payment, order = payment_lock(Receipt.objects.values_list("payment_id", flat=True).get(pk=receipt_id))
     check_staff_permission(actor, "payments.approve_manual", order)
-    receipt = Receipt.objects.get(pk=receipt_id)
+    receipt = Receipt.objects.select_related("parcel").get(pk=receipt_id)
     if (before := get_or_none(ReceiptReversal.objects.filter(receipt=receipt))) is not None:
         raise AlreadyRecorded(
             _("This receipt was already reversed by %(actor)s on %(time)s.")
@@ -74,6 +75,8 @@ def receipt_reverse(
     }
     was_paid = not order.balance_due
     payment.received_minor -= receipt.amount_minor
+    if receipt.parcel:
+        parcel_count_cash(receipt.parcel, -receipt.amount_minor)
     fact_book(receipt_fact(payment, receipt, reversed_at=reversal.created_at))
     payment_reopen(payment, order, cause=cause, actor=actor)
     order_settle(order, cause=cause, actor=actor)

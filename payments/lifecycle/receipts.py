@@ -1,7 +1,5 @@
 """Offline payments: staff record money that arrived, or reject payments that will not arrive."""
 
-from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from uuid import UUID
 
@@ -28,6 +26,7 @@ from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import receipt_approval_check
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, HasReceipts, NotManual, ReceiptExceedsDue
+from payments.lifecycle.cash import CashOf, IncomingMoney, cash_of, parcel_count_cash
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail, method_name
 from payments.methods import AFTER_REJECTION, MANUAL, PART_PAYMENT_EXTENSION
@@ -39,22 +38,11 @@ BANK_FEED = "bank feed"
 TOLERANCE_PPM = 100_000  # of the amount due: a larger surplus has to be confirmed
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingMoney:
-    """An incoming payment as shown on the bank statement."""
-
-    amount: Money
-    value_date: date
-    reference: str
-
-
 @transaction.atomic
 def receipt_record(
     *,
     payment_id: UUID,
-    amount: Money,
-    value_date: date,
-    bank_reference: str,
+    money: IncomingMoney,
     actor: User,
     seen_minor: int | None = None,
     beyond_due: bool = False,
@@ -67,17 +55,18 @@ def receipt_record(
     colleague was faster. An underpayment extends the hold once by 7 days; a surplus becomes
     `order.refund_due`.
 
-    Errors: NoPermission, OwnOrder, NotManual, InvalidInput, AlreadyRecorded, ReceiptExceedsDue without
-    `beyond_due`, SecondPersonRequired without `approved_by` above the store's limit. Locks: order,
-    payment, products.
+    Cash for a parcel is at most what is outstanding for it; less leaves the rest outstanding.
+
+    Errors: NoPermission, OwnOrder, OwnCashReport, NotManual, InvalidInput, AlreadyRecorded, ReceiptExceedsDue
+    without `beyond_due`, SecondPersonRequired without `approved_by` above the store's limit; Conflict for a
+    cancelled or returned parcel. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.approve_manual", order)
     due = payment.outstanding
-    money = IncomingMoney(amount, value_date, bank_reference.strip())
     receipt = receipt_book(payment, order, money, actor=actor, actor_name=actor.email, seen_minor=seen_minor)
-    if not beyond_due and is_far_above(amount, due):
-        raise ReceiptExceedsDue(amount, due=due)
+    if not beyond_due and is_far_above(money.amount, due):
+        raise ReceiptExceedsDue(money.amount, due=due)
     receipt_approval_check(order, actor=actor, approved_by=approved_by)
     return receipt
 
@@ -88,15 +77,12 @@ def is_far_above(amount: Money, due: Money) -> bool:
 
 
 @transaction.atomic
-def receipt_from_feed(
-    *, payment_id: UUID, amount: Money, value_date: date, bank_reference: str, seen_minor: int
-) -> Receipt:
+def receipt_from_feed(*, payment_id: UUID, money: IncomingMoney, seen_minor: int) -> Receipt:
     """The same for money reported by the bank feed that matches exactly, without a decision by staff.
 
     Errors: NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
     """
     payment, order = payment_lock(payment_id)
-    money = IncomingMoney(amount, value_date, bank_reference.strip())
     return receipt_book(payment, order, money, actor=None, actor_name=BANK_FEED, seen_minor=seen_minor)
 
 
@@ -110,29 +96,22 @@ def receipt_book(
     seen_minor: int | None,
 ) -> Receipt:
     """For callers that hold the locks and have checked the actor."""
+    money_check(payment, money)
     amount = money.amount
-    if payment.payment_provider != MANUAL:
-        raise NotManual
-    if amount.minor <= 0 or amount.currency != payment.currency:
-        raise InvalidInput(
-            _("Enter the amount received in %(currency)s, greater than zero.")
-            % {"currency": payment.currency}
-        )
-    if money.value_date > timezone.localdate():
-        raise InvalidInput(_("The value date cannot be in the future."))
-    if not reference_key(money.reference):
-        raise InvalidInput(_("Enter the bank reference, check number or receipt number."))
-    receipt = receipt_create(payment, money, actor, actor_name)
+    cash = cash_of(payment, order, money, actor) if actor else CashOf()
+    receipt = receipt_create(payment, money, cash, actor, actor_name)
     if seen_minor is not None and seen_minor != payment.received_minor:
         raise AlreadyRecorded(
             _("The amount received has changed to %(received)s. Nothing was recorded. Reload the page.")
             % {"received": payment.received}
         )
     payment.received_minor += amount.minor
+    if cash.parcel:
+        parcel_count_cash(cash.parcel, amount.minor)
     fact_book(receipt_fact(payment, receipt), is_new=True)
     cause = _("%(amount)s received offline (%(reference)s)") % {
         "amount": amount,
-        "reference": money.reference,
+        "reference": receipt.bank_reference,
     }
     payment.failure_reason = ""
     if payment.status == PaymentStatus.FAILED and payment.received_minor < payment.amount_minor:
@@ -146,14 +125,31 @@ def receipt_book(
         actor=actor,
         action=Action.RECEIPT_RECORD,
         target=payment,
-        data={"amount": str(amount), "at": str(money.value_date)},
+        data={"amount": str(amount), "at": str(money.value_date)} | cash.audited,
         actor_name=actor_name,
     )
     mail_receipt(receipt, payment, order, revived=before == OrderStatus.EXPIRED and order.is_alive)
     return receipt
 
 
-def receipt_create(payment: Payment, money: IncomingMoney, actor: User | None, actor_name: str) -> Receipt:
+def money_check(payment: Payment, money: IncomingMoney) -> None:
+    """Errors: NotManual, InvalidInput."""
+    if payment.payment_provider != MANUAL:
+        raise NotManual
+    if money.amount.minor <= 0 or money.amount.currency != payment.currency:
+        raise InvalidInput(
+            _("Enter the amount received in %(currency)s, greater than zero.")
+            % {"currency": payment.currency}
+        )
+    if money.value_date > timezone.localdate():
+        raise InvalidInput(_("The value date cannot be in the future."))
+    if not reference_key(money.reference):
+        raise InvalidInput(_("Enter the bank reference, check number or receipt number."))
+
+
+def receipt_create(
+    payment: Payment, money: IncomingMoney, cash: CashOf, actor: User | None, actor_name: str
+) -> Receipt:
     """Errors: AlreadyRecorded when a receipt with this reference exists anywhere in the shop."""
     key = reference_key(money.reference)
     if (standing := find_active_receipt(key)) is not None:
@@ -167,7 +163,9 @@ def receipt_create(payment: Payment, money: IncomingMoney, actor: User | None, a
                 currency=money.amount.currency,
                 amount_minor=money.amount.minor,
                 value_date=money.value_date,
-                bank_reference=money.reference,
+                bank_reference=money.reference.strip(),
+                parcel=cash.parcel,
+                holder=cash.holder,
                 actor=actor,
                 actor_name=actor_name,
             )

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
+from orders.models import Parcel
+from orders.statuses import CashHolder
 from payments.models.payment import Payment
 
 
@@ -14,7 +16,9 @@ class Receipt(BaseModel, AppendOnlyModel):
     """Money received offline, as recorded by staff or the bank feed. Rows are added, never changed.
 
     `reference_key` is the normalized reference: a bank transaction, check or cash receipt counts once in the whole
-    shop. `round` increases when a receipt was reversed and the money is recorded again.
+    shop. `round` increases when a receipt was reversed and the money is recorded again. `holder` says who has cash on
+    delivery: "" for other money, and for cash that release 0.1.0 recorded, which the shop has. `parcel`: the one for
+    which it was collected; None if it is for the whole order. Artisan and courier hold the cash of a parcel.
     """
 
     personal = ("actor_name",)
@@ -26,6 +30,10 @@ class Receipt(BaseModel, AppendOnlyModel):
     bank_reference = models.CharField(max_length=80, db_index=True)
     reference_key = models.CharField(max_length=120, blank=True, db_default="", default="")
     reference_round = models.PositiveSmallIntegerField(default=0, db_default=0)
+    parcel = models.ForeignKey(
+        Parcel, models.PROTECT, null=True, related_name="receipts", db_index=False, db_constraint=False
+    )
+    holder = models.CharField(max_length=7, choices=CashHolder, blank=True, db_default="", default="")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     actor_name = models.CharField(max_length=150)
 
@@ -44,6 +52,11 @@ class Receipt(BaseModel, AppendOnlyModel):
                 fields=["reference_key", "reference_round"],
                 condition=~Q(reference_key=""),
                 name="receipt_reference_once_in_the_shop",
+            ),
+            models.CheckConstraint(
+                condition=Q(parcel__isnull=True, holder__in=["", CashHolder.SHOP])
+                | Q(parcel__isnull=False, holder__in=CashHolder.values),
+                name="receipt_of_parcel_has_holder",
             ),
         ]
 

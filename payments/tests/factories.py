@@ -14,6 +14,7 @@ from orders.tests.factories import place
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.gateway.sync import payment_apply_remote_state
+from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import receipt_record
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
@@ -49,12 +50,16 @@ def record(
     payment: Payment, amount: str | Money, *, actor: User, reference: str = "", **changes: Any
 ) -> Receipt:
     """Staff record a receipt, the first with reference STMT-1; payment and order are reloaded."""
+    money = {
+        "amount": amount if isinstance(amount, Money) else Money.parse(amount, payment.currency),
+        "value_date": timezone.localdate(),
+        "reference": reference or f"STMT-{Receipt.objects.count() + 1}",
+    }
+    money |= {name: changes.pop(name) for name in IncomingMoney.__slots__ if name in changes}
     receipt = receipt_record(
         **{
             "payment_id": payment.pk,
-            "amount": amount if isinstance(amount, Money) else Money.parse(amount, payment.currency),
-            "value_date": timezone.localdate(),
-            "bank_reference": reference or f"STMT-{Receipt.objects.count() + 1}",
+            "money": IncomingMoney(**money),
             "actor": actor,
             "beyond_due": True,
         }

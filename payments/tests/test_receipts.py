@@ -115,7 +115,7 @@ def test_same_bank_reference_is_booked_once(shopper, staff):
         {"amount": Money(-100, "USD")},
         {"amount": Money(9999, "EUR")},
         {"value_date": timezone.localdate() + timedelta(days=2)},
-        {"bank_reference": "  "},
+        {"reference": "  "},
     ],
     ids=["zero", "negative", "other currency", "future date", "no reference"],
 )

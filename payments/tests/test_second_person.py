@@ -13,6 +13,7 @@ from payments.approvals import receipt_submit, refund_submit, return_submit
 from payments.errors import AlreadyRecorded, OwnOrder, ReceiptExceedsDue
 from payments.gateway.operations import provider_call_execute
 from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.lifecycle.cash import IncomingMoney
 from payments.models import PaymentRefund, Receipt
 from payments.refunds.staff import refund_retry
 from payments.tests.factories import (
@@ -36,10 +37,10 @@ def limited(store):
     StoreRules.objects.update(second_person_above_minor=LIMIT)
 
 
-def submitted(payment, amount, actor, **changes):
-    money = payment.amount.parse(amount, payment.currency)
-    values = {"value_date": payment.created_at.date(), "bank_reference": "STMT-1"}
-    return receipt_submit(payment_id=payment.pk, amount=money, actor=actor, **values | changes)
+def submitted(payment, amount, actor, reference="STMT-1", **changes):
+    amount = payment.amount.parse(amount, payment.currency)
+    money = IncomingMoney(amount, payment.created_at.date(), reference)
+    return receipt_submit(payment_id=payment.pk, money=money, actor=actor, **changes)
 
 
 def test_receipt_above_the_limit_books_nothing_until_it_is_approved(shopper, staff, admin_user):
@@ -66,7 +67,7 @@ def test_parts_are_added_up(shopper, staff, admin_user):
     payment = start(user=shopper)
 
     first = submitted(payment, "49.99", staff)
-    second = submitted(reread(payment), "0.02", staff, bank_reference="STMT-2")
+    second = submitted(reread(payment), "0.02", staff, "STMT-2")
 
     assert isinstance(first, Receipt)
     assert isinstance(second, ApprovalRequest)

@@ -9,6 +9,7 @@ from artisans.core.errors import DomainError
 from orders.models import Order
 from payments.bookkeeping.references import reference_key
 from payments.errors import AlreadyRecorded
+from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import receipt_from_feed
 from payments.methods import MANUAL
 from payments.models import EventState, Payment, Receipt
@@ -79,9 +80,11 @@ def record_receipt(provider_event: ProviderEvent, payment: Payment) -> Outcome:
     try:
         receipt_from_feed(
             payment_id=payment.pk,
-            amount=provider_event.amount,
-            value_date=date.fromisoformat(provider_event.payload["value_date"]),
-            bank_reference=provider_event.payload["bank_reference"],
+            money=IncomingMoney(
+                provider_event.amount,
+                date.fromisoformat(provider_event.payload["value_date"]),
+                provider_event.payload["bank_reference"],
+            ),
             seen_minor=payment.received_minor,
         )
     except AlreadyRecorded:

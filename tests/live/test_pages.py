@@ -24,6 +24,7 @@ from orders.selectors import store_rules
 from orders.services.parcels import parcel_ship
 from orders.tests.factories import ADDRESS, buyer_of
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
+from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import payment_reject, receipt_record
 from payments.methods import PaymentMethod
 from tests.live.browser import PHONE, Window
@@ -67,9 +68,7 @@ def make(method: PaymentMethod = PaymentMethod.BANK_TRANSFER, user: User | None 
 def receive(order: Order, minor: int) -> Order:
     receipt_record(
         payment_id=order.payments.get().pk,
-        amount=Money(minor, "USD"),
-        value_date=timezone.localdate(),
-        bank_reference=f"TX {order.order_number}",
+        money=IncomingMoney(Money(minor, "USD"), timezone.localdate(), f"TX {order.order_number}"),
         actor=person("staff"),
         beyond_due=True,
     )
