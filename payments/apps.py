@@ -17,6 +17,7 @@ class PaymentsConfig(AppConfig):
         from payments import checks, personal_data, tasks  # noqa: F401  # each registers itself
         from payments.approvals import kinds_register
         from payments.doctor import provider_checks
+        from payments.explanations import explanations_register
         from payments.mails import LINKS, PaymentMail
         from payments.metrics import BACKLOGS, METRICS
         from payments.retention import PAYMENT_RULES
@@ -27,6 +28,7 @@ class PaymentsConfig(AppConfig):
         LINK_BUILDERS.update(LINKS)
         kinds_register()
         TARGET_SEARCHES.append(keys_of_number)
+        explanations_register()
         REPORTS["payment_providers"] = providers_report
         CHECKS.update(provider_checks())
         QUEUES.update(BACKLOGS)

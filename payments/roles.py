@@ -6,6 +6,12 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
 VIEW = ("orders.view_order", "orders.view_parcel", "orders.view_orderline", "payments.view_payment")
+VIEW_LEDGER = (
+    "ledger.view_ledgeraccount",
+    "ledger.view_ledgerentry",
+    "ledger.view_ledgerposting",
+    "ledger.view_ledgerperiod",
+)
 ROLES: dict[str, tuple[str, ...]] = {
     "Payments team": (
         *VIEW,
@@ -73,11 +79,11 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "Bookkeeping": (
         *VIEW,
-        "ledger.view_ledgeraccount",
-        "ledger.view_ledgerentry",
-        "ledger.view_ledgerposting",
-        "ledger.view_ledgerperiod",
+        *VIEW_LEDGER,
         "ledger.close_period",
+        "approvals.view_approvalrequest",
+        "payments.view_receipt",
+        "payments.view_paymentrefund",
     ),
     "Privacy team": (
         "privacy.view_erasure",
@@ -104,6 +110,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "payments.view_reconciliationrun",
         "payments.view_provideralert",
         "payments.view_paymentflag",
+        *VIEW_LEDGER,
     ),
 }
 

@@ -1,5 +1,6 @@
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
@@ -8,13 +9,14 @@ from django.core.files.base import ContentFile
 from django.db.models import ImageField, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
+from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.catalog.models import Artisan, Category, Product, StockMove
@@ -38,6 +40,17 @@ from artisans.core.forms import LineField
 from artisans.core.templatetags.money import show
 
 RARE = 1000  # movements
+
+
+class ArtisanPage(NamedTuple):
+    """A page about an artisan. Theirs links it for staff with the permission for any of these pages."""
+
+    label: StrOrPromise
+    permission: str
+    address: Callable[[Artisan], str]
+
+
+ARTISAN_PAGES: list[ArtisanPage] = []  # apps above register theirs in `apps.py`
 
 
 def count_field(label: StrOrPromise, **options: Any) -> forms.IntegerField:
@@ -164,6 +177,10 @@ class PicturesAdmin(AuditedAdmin):
             upload.seek(0)
 
 
+def pages_for(user: User) -> list[ArtisanPage]:
+    return [page for page in ARTISAN_PAGES if user.has_perm(page.permission)]
+
+
 @admin.register(Artisan)
 class ArtisanAdmin(PicturesAdmin):
     saving_needs_fresh_sign_in = True
@@ -173,11 +190,16 @@ class ArtisanAdmin(PicturesAdmin):
     search_fields = ("name", "email")
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("user",)
-    readonly_fields = ("portrait_shown",)
-    fieldsets = (
+    readonly_fields = ("portrait_shown", "pages_shown")
+    fieldsets: Any = (
         (None, {"fields": ("name", "slug", "user", "email", "is_active", "commission")}),
         (_("Shop page"), {"fields": ("craft", "town", "story", "portrait", "portrait_shown")}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Artisan | None = None) -> Any:
+        if obj is None or not pages_for(require_user(request)):
+            return self.fieldsets
+        return (*self.fieldsets, (_("More about this artisan"), {"fields": ("pages_shown",)}))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A new artisan's email address receives orders."""
@@ -190,6 +212,11 @@ class ArtisanAdmin(PicturesAdmin):
     @column(_("Commission"), ordering="commission_ppm")
     def commission(self, artisan: Artisan) -> str:
         return f"{artisan.commission_ppm / 10_000:g} %"
+
+    @column(_("Pages"))
+    def pages_shown(self, artisan: Artisan) -> SafeString:
+        buttons = ((button_to(page.address(artisan), str(page.label)),) for page in ARTISAN_PAGES)
+        return format_html_join(" ", "{}", buttons)
 
     @column(_("Current picture"))
     def portrait_shown(self, artisan: Artisan) -> SafeString | str:

@@ -49,6 +49,14 @@ EXPENSES = frozenset(
 )
 
 
+SCOPE_NAMES: dict[str, str] = {}  # such as the names of providers; apps above register theirs in `apps.py`
+
+
+def is_debit_kind(kind: str) -> bool:
+    """Whether a debit increases what is on accounts of this kind, as it does for assets and expenses."""
+    return kind in ASSETS | EXPENSES
+
+
 class AccountKey(NamedTuple):
     """What identifies an account. `artisan`: set for `OF_ARTISANS` only. `scope`: which provider, bank account or
     holder; "" where a currency has one account of the kind."""

@@ -8,4 +8,8 @@ class LedgerConfig(AppConfig):
     verbose_name = _("Ledger")
 
     def ready(self) -> None:
+        from artisans.catalog.admin import ARTISAN_PAGES, ArtisanPage
         from artisans.ledger import personal_data  # noqa: F401  # registers itself
+        from artisans.ledger.admin import artisan_address
+
+        ARTISAN_PAGES.append(ArtisanPage(_("Money"), "ledger.view_ledgeraccount", artisan_address))

@@ -8,7 +8,7 @@ from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.ledger import triggers
-from artisans.ledger.accounts import OF_ARTISANS, AccountKind
+from artisans.ledger.accounts import OF_ARTISANS, SCOPE_NAMES, AccountKind, is_debit_kind
 
 
 class EntryKind(models.TextChoices):
@@ -59,7 +59,17 @@ class LedgerAccount(AppendOnlyModel):
 
     def __str__(self) -> str:
         owner = self.artisan.name if self.artisan else ""
-        return " · ".join(filter(None, (str(self.get_kind_display()), owner, self.scope, self.currency)))
+        scope = SCOPE_NAMES.get(self.scope, self.scope)
+        return " · ".join(filter(None, (str(self.get_kind_display()), owner, scope, self.currency)))
+
+    @property
+    def is_debit(self) -> bool:
+        """Whether a debit increases what is on the account."""
+        return is_debit_kind(self.kind)
+
+    def on_account(self, minor: int) -> Money:
+        """A balance or posting as what is on the account: positive on the side that increases it."""
+        return Money.stored(minor if self.is_debit else -minor, self.currency)
 
 
 class LedgerEntry(AppendOnlyModel):
@@ -127,6 +137,14 @@ class LedgerPosting(AppendOnlyModel):
     @property
     def amount(self) -> Money:
         return Money.stored(self.amount_minor, self.currency)
+
+    @property
+    def debit(self) -> Money | None:
+        return self.amount if self.amount_minor > 0 else None
+
+    @property
+    def credit(self) -> Money | None:
+        return Money.stored(-self.amount_minor, self.currency) if self.amount_minor < 0 else None
 
     @classmethod
     def extra_triggers(cls, vendor: str) -> dict[str, str]:

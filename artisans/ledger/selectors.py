@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,28 +14,56 @@ from django.utils.translation import gettext as _
 
 from artisans.core.append_only import missing_triggers
 from artisans.core.money import Money
-from artisans.ledger.accounts import AccountKey, AccountKind, Leg
+from artisans.ledger.accounts import SCOPE_NAMES, AccountKey, AccountKind, Leg
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPeriod, LedgerPosting
 
 
 class Balance(NamedTuple):
-    """Positive for a debit balance, negative for a credit balance."""
+    """`amount`: positive for a debit balance, negative for a credit balance."""
 
     account: LedgerAccount
     amount: Money
 
+    @property
+    def on_account(self) -> Money:
+        """Positive on the side that increases the account."""
+        return self.account.on_account(self.amount.minor)
 
-def balance_minor(account_id: int) -> int:
-    """An account's balance now: the latest checkpoint, and the postings since."""
-    latest = LedgerCheckpoint.objects.filter(account=account_id).order_by("-last_posting").first()
-    since = LedgerPosting.objects.filter(account=account_id, id__gt=latest.last_posting if latest else 0)
+
+def balance_minor(account_id: int, *, up_to: int | None = None) -> int:
+    """An account's balance now, or after the posting `up_to`: the latest checkpoint, and the postings since."""
+    checkpoints = LedgerCheckpoint.objects.filter(account=account_id).order_by("-last_posting")
+    postings = LedgerPosting.objects.filter(account=account_id)
+    if up_to is not None:
+        checkpoints = checkpoints.filter(last_posting__lte=up_to)
+        postings = postings.filter(id__lte=up_to)
+    latest = checkpoints.first()
+    since = postings.filter(id__gt=latest.last_posting if latest else 0)
     later = since.aggregate(sum=Sum("amount_minor"))["sum"] or 0
     return int(later + (latest.balance_minor if latest else 0))
+
+
+def accounts_with_balances() -> QuerySet[LedgerAccount]:
+    """Accounts with their balance now as `balance_minor`, which is computed only for the rows that are read."""
+    checkpoints = LedgerCheckpoint.objects.order_by("-last_posting")
+    last = checkpoints.filter(account=OuterRef(OuterRef("pk"))).values("last_posting")[:1]
+    since = LedgerPosting.objects.filter(
+        account=OuterRef("pk"), id__gt=Coalesce(Subquery(last), 0)
+    ).order_by()
+    sums = since.values("account").annotate(sum=Sum("amount_minor")).values("sum")
+    checked = checkpoints.filter(account=OuterRef("pk")).values("balance_minor")[:1]
+    balance = Coalesce(Subquery(checked), 0) + Coalesce(Subquery(sums), 0)
+    return LedgerAccount.objects.annotate(balance_minor=balance).select_related("artisan")
 
 
 def balances(on: date | None = None) -> list[Balance]:
     """The balances of all accounts that have postings: now, or at the end of a day."""
     sums = sums_now() if on is None else sums_of(LedgerPosting.objects.filter(entry__booked_on__lte=on))
+    return balances_from(sums)
+
+
+def balances_from(sums: Mapping[int, int]) -> list[Balance]:
+    """From minor units by account."""
     accounts = LedgerAccount.objects.filter(pk__in=sums).select_related("artisan")
     return [Balance(row, Money.stored(sums[row.pk], row.currency)) for row in accounts]
 
@@ -68,10 +97,137 @@ def trial_balance(last_day: date) -> list[dict[str, Any]]:
     ]
 
 
+# ---- lines of an account ---------------------------------------------------------------------------------------
+
+
+class AccountLine(NamedTuple):
+    """A posting, and the balance after it; both positive on the side that increases the account."""
+
+    posting: LedgerPosting
+    amount: Money
+    balance: Money
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Newest first. `older` and `newer` are the postings before and after which the next pages begin."""
+
+    lines: list[AccountLine]
+    older: int | None
+    newer: int | None
+
+
+def account_page(
+    account: LedgerAccount, *, before: int | None = None, after: int | None = None, size: int = 50
+) -> AccountPage:
+    """A page of an account's postings with its running balance, in the order in which they were booked.
+
+    It costs the same on every page: the balance starts from a checkpoint.
+    """
+    postings = LedgerPosting.objects.filter(account=account.pk).select_related("entry")
+    if after is not None:
+        rows = list(postings.filter(id__gt=after).order_by("id")[: size + 1])
+        has_newer, rows = len(rows) > size, rows[:size][::-1]
+        has_older = bool(rows) and postings.filter(id__lt=rows[-1].pk).exists()
+    else:
+        newest = postings if before is None else postings.filter(id__lt=before)
+        rows = list(newest.order_by("-id")[: size + 1])
+        has_older, rows = len(rows) > size, rows[:size]
+        has_newer = bool(rows) and postings.filter(id__gt=rows[0].pk).exists()
+    lines, balance = [], balance_minor(account.pk, up_to=rows[0].pk) if rows else 0
+    for row in rows:
+        lines.append(AccountLine(row, account.on_account(row.amount_minor), account.on_account(balance)))
+        balance -= row.amount_minor
+    return AccountPage(lines, rows[-1].pk if has_older else None, rows[0].pk if has_newer else None)
+
+
+# ---- trial balance ---------------------------------------------------------------------------------------------
+
+
+class TrialRow(NamedTuple):
+    """Accounts of one kind, scope and currency. Those of artisans are one row."""
+
+    kind: AccountKind
+    scope: str
+    currency: str
+    minor: int
+    accounts: int
+
+    @property
+    def name(self) -> str:
+        scope = SCOPE_NAMES.get(self.scope, self.scope)
+        return " · ".join(filter(None, (str(self.kind.label), scope, self.currency)))
+
+    @property
+    def debit(self) -> Money | None:
+        return Money.stored(self.minor, self.currency) if self.minor > 0 else None
+
+    @property
+    def credit(self) -> Money | None:
+        return Money.stored(-self.minor, self.currency) if self.minor < 0 else None
+
+
+def balances_at_end_of(day: date) -> list[Balance]:
+    """As `balances(on=day)`, from the trial balance of the last month that was closed by then."""
+    period = LedgerPeriod.objects.filter(last_day__lte=day).order_by("-last_day").first()
+    postings = LedgerPosting.objects.filter(entry__booked_on__lte=day)
+    sums: Counter[int] = Counter()
+    if period is not None:
+        sums.update({row["account"]: row["balance_minor"] for row in period.trial_balance})
+        postings = postings.filter(entry__booked_on__gte=period.open_from)
+    for account, minor in sums_of(postings).items():
+        sums[account] += minor
+    return balances_from(sums)
+
+
+def trial_rows(found: Iterable[Balance]) -> list[TrialRow]:
+    """By currency, then in the order of the chart of accounts."""
+    sums: Counter[tuple[str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for account, amount in found:
+        key = (account.currency, account.kind, account.scope)
+        sums[key] += amount.minor
+        counts[key] += 1
+    order = list(AccountKind.values)
+    rows = [
+        TrialRow(
+            AccountKind(kind), scope, currency, sums[currency, kind, scope], counts[currency, kind, scope]
+        )
+        for currency, kind, scope in counts
+    ]
+    return sorted(rows, key=lambda row: (row.currency, order.index(row.kind), row.scope))
+
+
+class TrialTotal(NamedTuple):
+    """The sums of one currency's debit and credit balances, which are equal."""
+
+    debit: Money
+    credit: Money
+
+
+def trial_totals(rows: Iterable[TrialRow]) -> list[TrialTotal]:
+    sides: dict[str, list[int]] = {}
+    for row in rows:
+        side = sides.setdefault(row.currency, [0, 0])
+        side[row.minor < 0] += abs(row.minor)
+    return [
+        TrialTotal(Money.stored(debit, currency), Money.stored(credit, currency))
+        for currency, (debit, credit) in sorted(sides.items())
+    ]
+
+
+# ---- orders and facts ------------------------------------------------------------------------------------------
+
+
 def entries_of_order(order_id: UUID) -> QuerySet[LedgerEntry]:
     """Oldest first, with their postings and accounts."""
     entries = LedgerEntry.objects.filter(order_id=order_id).order_by("happened_at", "key")
     return entries.prefetch_related("postings__account__artisan")
+
+
+def balances_of_order(order_id: UUID) -> list[Balance]:
+    """What the order's entries add up to on each account."""
+    return balances_from(sums_of(LedgerPosting.objects.filter(entry__order_id=order_id)))
 
 
 def legs_by_entry(fact_ids: Iterable[UUID]) -> dict[UUID, dict[UUID, list[Leg]]]:

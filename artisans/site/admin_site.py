@@ -154,6 +154,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 badge=counts["alert"],
             ),
         ],
+        gettext("Ledger"): [
+            link(request, gettext("Entries"), "list_alt", "ledger.ledgerentry"),
+            link(request, gettext("Accounts"), "account_balance_wallet", "ledger.ledgeraccount"),
+            link(request, gettext("Months"), "calendar_month", "ledger.ledgerperiod"),
+        ],
         gettext("Orders"): [
             link(request, gettext("Orders"), "receipt_long", "orders.order"),
             link(request, gettext("Parcels"), "package_2", "orders.parcel"),

@@ -34,6 +34,8 @@ from artisans.core.admin.pages import (
 from artisans.core.models import label_of
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from artisans.ledger.explanations import explain
+from artisans.ledger.selectors import balances_of_order, entries_of_order
 from artisans.notifications.models import Notification, mails_of_order
 from orders.models import Order
 from orders.selectors import is_own_order, lines_by_parcel
@@ -56,6 +58,7 @@ from payments.admin.seen import MoneyPages
 from payments.admin.tables import refund_rows
 from payments.admin.timeline import order_timeline
 from payments.errors import OwnOrder
+from payments.explanations import explain_held
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.lifecycle.parcels import order_parcels_decide
 from payments.links import order_url
@@ -102,8 +105,9 @@ class OrderAdmin(MoneyPages):
         "parcels": "orders.cancel_order",
         "revoke-links": "orders.revoke_links",
         "as-buyer": "orders.view_order",
+        "ledger": "ledger.view_ledgerentry",
     }
-    everyday_pages = frozenset({"as-buyer"})
+    everyday_pages = frozenset({"as-buyer", "ledger"})
     views = {
         "": _("All"),
         "needs=return": _("Refunds due"),
@@ -331,6 +335,19 @@ class OrderAdmin(MoneyPages):
             request, "admin/orders/order/revoke_links.html", order, form, revoke, order=order
         )
 
+    def ledger_page(self, request: HttpRequest, order: Order) -> HttpResponse:
+        """What the ledger books for the order, in sentences."""
+        return self.render_page(
+            request,
+            "admin/orders/order/ledger.html",
+            order,
+            order=order,
+            explained=explain(entries_of_order(order.pk)),
+            held=explain_held(order),
+            balances=balances_of_order(order.pk),
+            back=admin_page_url(order),
+        )
+
     def as_buyer_page(self, request: HttpRequest, order: Order) -> HttpResponse:
         """Redirect to the buyer's page. The link is created on demand, so that no admin page contains it."""
         return redirect(order_url(order.pk, order.token_version))
@@ -344,6 +361,8 @@ def refund_due_text(order: Order) -> str:
 
 def order_buttons(order: Order, user: User) -> list[Button]:
     buttons = [Button(gettext("View as buyer"), admin_page_url(order, "as-buyer"))]
+    if user.has_perm("ledger.view_ledgerentry"):
+        buttons.append(Button(gettext("Ledger"), admin_page_url(order, "ledger")))
     if user.has_perm("orders.revoke_links"):
         buttons.append(Button(gettext("Revoke links"), admin_page_url(order, "revoke-links")))
     if user.has_perm("orders.cancel_order") and order.status in ORDERS_UNSHIPPED:

@@ -12,8 +12,7 @@ from django.utils.formats import date_format
 
 from artisans.accounts.models import User
 from artisans.core.errors import DomainError
-from artisans.ledger.accounts import ASSETS, EXPENSES
-from artisans.ledger.models import LedgerEntry
+from artisans.ledger.explanations import Explanation, explain
 from artisans.ledger.selectors import balances, entries_of_order
 from orders.models import Order
 from payments.bookkeeping.ledger import (
@@ -22,8 +21,10 @@ from payments.bookkeeping.ledger import (
     ledger_fill,
     ledger_fill_sources,
 )
+from payments.explanations import explain_held
 from payments.models import Payment
 
+NOTHING_BOOKED = "No money was booked for this order."
 SIDES = {True: "debit", False: "credit"}
 
 
@@ -41,8 +42,10 @@ class Command(BaseCommand):
         check.add_argument("--json", action="store_true", help="Print the errors as a JSON array.")
         listing = actions.add_parser("balances", help="List the balance of each account.")
         listing.add_argument("--on", type=date.fromisoformat, metavar="DATE", help="At the end of this day.")
-        explain = actions.add_parser("explain", help="Show the entries of an order.")
-        explain.add_argument("order_number")
+        explained = actions.add_parser(
+            "explain", help="Explain the entries of an order, and what is still held for it."
+        )
+        explained.add_argument("order_number")
         actions.add_parser("fill", help="Book what is missing, such as payments of an earlier release.")
         close = actions.add_parser("close", help="Close the oldest open month. This cannot be undone.")
         close.add_argument("--by", required=True, metavar="EMAIL", help="The member of staff who closes it.")
@@ -64,10 +67,8 @@ class Command(BaseCommand):
     def balances_ledger(self, options: dict[str, Any]) -> None:
         found = balances(on=options["on"])
         for account, amount in found:
-            is_debit = account.kind in ASSETS | EXPENSES
-            side = SIDES[is_debit]
-            shown = amount if is_debit else type(amount)(-amount.minor, amount.currency)
-            self.stdout.write(f"{shown!s:>20}  {side:6}  {account}")
+            shown = account.on_account(amount.minor)
+            self.stdout.write(f"{shown!s:>20}  {SIDES[account.is_debit]:6}  {account}")
         if not found:
             self.stdout.write("Nothing is booked yet.")
 
@@ -75,11 +76,10 @@ class Command(BaseCommand):
         order = Order.objects.filter(order_number=options["order_number"].strip().upper()).first()
         if order is None:
             raise CommandError("There is no order with this number.")
-        entries = list(entries_of_order(order.pk))
-        for entry in entries:
-            self.stdout.write("\n".join(lines_of(entry)))
-        if not entries:
-            self.stdout.write("No money was booked for this order.")
+        explained = explain(entries_of_order(order.pk))
+        for explanation in explained:
+            self.stdout.write("\n".join(lines_of(explanation)))
+        self.stdout.write("\n".join(explain_held(order) if explained else [NOTHING_BOOKED]))
 
     def fill_ledger(self, options: dict[str, Any]) -> None:
         count = ledger_fill(Payment.objects.all(), report=self.progress) + ledger_fill_sources()
@@ -99,10 +99,10 @@ class Command(BaseCommand):
         self.stderr.write(f"{done} payments read")
 
 
-def lines_of(entry: LedgerEntry) -> Iterator[str]:
-    at = date_format(timezone.localtime(entry.happened_at), "DATETIME_FORMAT")
-    yield f"{at}  {entry.get_kind_display()}"
-    for posting in entry.postings.all():
+def lines_of(explanation: Explanation) -> Iterator[str]:
+    at = date_format(timezone.localtime(explanation.entry.happened_at), "DATETIME_FORMAT")
+    yield f"{at}  {explanation.sentence}"
+    for posting in explanation.entry.postings.all():
         is_debit = posting.amount_minor > 0
         amount = type(posting.amount)(abs(posting.amount_minor), posting.currency)
         yield f"    {SIDES[is_debit]:6} {amount!s:>16}  {posting.account}"
