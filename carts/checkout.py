@@ -172,7 +172,12 @@ def place(
     is_short = holds_check(holds, wanted=wanted, currency=currency)
     hold = compute_hold(method, is_known_buyer=buyer.is_known, placed_at=timezone.now(), is_short=is_short)
     return order_place(
-        quote=offer, products=products, buyer=buyer, pay_by=hold.pay_by, expires_at=hold.expires_at
+        quote=offer,
+        products=products,
+        buyer=buyer,
+        store=store,
+        pay_by=hold.pay_by,
+        expires_at=hold.expires_at,
     )
 
 

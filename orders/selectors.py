@@ -1,7 +1,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User, normal_email
 from artisans.accounts.principals import Principal
+from artisans.catalog.models import Artisan, CommissionRate
+from artisans.catalog.selectors import commission_rates
 from artisans.catalog.services import products_lock
 from artisans.core.admin.search import containing
 from artisans.core.compiled import compiled
@@ -25,6 +27,7 @@ LockCheck = tuple[UUID, Callable[[Order], None]]
 LOCK_CHECK: ContextVar[LockCheck | None] = ContextVar("LOCK_CHECK", default=None)
 MASK_AFTER = timedelta(days=30)
 MOST_FOUND = 500
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 ORDER_TEXT = Concat(  # has an index of trigrams
     "email",
     Value(" "),
@@ -43,6 +46,20 @@ def all_store_rules() -> QuerySet[StoreRules]:
 def store_rules() -> StoreRules:
     """The store's settings; unsaved defaults, with `is_open` False, if it was never set up."""
     return all_store_rules.first() or StoreRules(pk=1)
+
+
+def rates_of(artisans: Iterable[Artisan], *, currency: str) -> list[CommissionRate]:
+    """All rates in this currency that these artisans have, had, or will have; with those of all artisans.
+
+    `Artisan.commission_ppm`, which release 0.1.0 still uses and changes, counts as an artisan's first rate.
+    """
+    artisans = list(artisans)
+    former = [
+        CommissionRate(artisan=one, currency=currency, rate_ppm=one.commission_ppm, valid_from=BEFORE_ALL)
+        for one in artisans
+        if one.commission_ppm
+    ]
+    return former + commission_rates(currency, [one.pk for one in artisans])
 
 
 def owned_by(user: User, *, path: str = "") -> Q:

@@ -8,7 +8,13 @@ from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
 from artisans.core.retention import purge
 from orders.retention import HELD_LINES
 from payments.bookkeeping.attempts import challenges_expire, decline_alarms_resolve
-from payments.bookkeeping.deployment import JUST_NOW, WITHIN, held_lines_fill, paid_at_fill
+from payments.bookkeeping.deployment import (
+    JUST_NOW,
+    WITHIN,
+    commission_rates_fill,
+    held_lines_fill,
+    paid_at_fill,
+)
 from payments.bookkeeping.ledger import (
     LedgerError,
     find_ledger_errors,
@@ -40,6 +46,7 @@ def expire_orders_task() -> None:
     run_each(orders_due_to_expire(is_remote=False), order_expire_by_id, event="order_expire_failed")
     purge(HELD_LINES)
     held_lines_fill(JUST_NOW)
+    commission_rates_fill(JUST_NOW)
 
 
 @shared_task(name="payments.expire_orders_at_providers")
@@ -149,4 +156,5 @@ def reconcile_task() -> None:
     reconcile_unregistered()
     paid_at_fill()
     held_lines_fill(WITHIN)
+    commission_rates_fill(WITHIN)
     challenges_expire()

@@ -16,6 +16,7 @@ from artisans.catalog.models import Product
 from artisans.ledger.models import LedgerPeriod
 from carts.models import Cart
 from orders.models import Order
+from orders.models.line import FROZEN
 from payments.models import (
     Capture,
     Dispute,
@@ -60,6 +61,30 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "erasure_one_running_per_address": ("privacy.Erasure", {"address_hash": "a"}),
     "artisan_commission_at_most_all": ("catalog.Artisan", {"commission_ppm": 1_000_001}),
     "artisan_fee_tax_treatment_known": ("catalog.Artisan", {"fee_tax_treatment": "x"}),
+    "commission_rate_at_most_all": ("catalog.CommissionRate", {"rate_ppm": 1_000_001}),
+    "commission_rate_not_negative": ("catalog.CommissionRate", {"fixed_minor": -1}),
+    "commission_rate_cap_at_least_minimum": (
+        "catalog.CommissionRate",
+        {"minimum_minor": 2, "cap_minor": 1},
+    ),
+    "commission_rate_end_takes_nothing": ("catalog.CommissionRate", {"is_end": True, "rate_ppm": 1}),
+    "commission_rate_currency_iso": ("catalog.CommissionRate", {"currency": "usd"}),
+    "commission_rate_one_start_of_store": (
+        "catalog.CommissionRate",
+        {"artisan": None, "category": None, "valid_from": timezone.now()},
+    ),
+    "commission_rate_one_start_of_category": (
+        "catalog.CommissionRate",
+        {"artisan": None, "category": "first", "valid_from": timezone.now()},
+    ),
+    "commission_rate_one_start_of_artisan": (
+        "catalog.CommissionRate",
+        {"artisan": "first", "category": None, "valid_from": timezone.now()},
+    ),
+    "commission_rate_one_start_of_artisan_in_category": (
+        "catalog.CommissionRate",
+        {"artisan": "first", "category": "first", "valid_from": timezone.now()},
+    ),
     "product_stock_not_negative": ("catalog.Product", {"stock": F("stock") - 1000}),
     "product_price_positive": ("catalog.Product", {"price_minor": 0}),
     "product_currency_iso": ("catalog.Product", {"currency": "U$D"}),
@@ -134,7 +159,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "order_line_position_unique": ("orders.OrderLine", {"position": 0}),
     "order_line_quantity_positive": ("orders.OrderLine", {"quantity": 0, "line_total_minor": 0}),
     "order_line_total_is_product": ("orders.OrderLine", {"quantity": F("quantity") + 1}),
-    "order_line_tax_not_negative": ("orders.OrderLine", {"tax_minor": -1}),
+    "order_line_tax_not_negative": ("orders.OrderLine", {"tax_minor": -1} | dict.fromkeys(FROZEN)),
     "order_line_refunded_at_most_ordered": ("orders.OrderLine", {"refunded_quantity": F("quantity") + 1}),
     "order_line_fees_frozen_together": (
         "orders.OrderLine",
@@ -251,6 +276,7 @@ def rows(module_db) -> None:
 FIRST = {
     "product": Product.objects.first,
     "artisan": lambda: Product.objects.first().artisan,
+    "category": lambda: Product.objects.first().category,
     "order_line": lambda: Order.objects.first().lines.first().pk,
     "refund_line": lambda: RefundLine.objects.first().pk,
     "refund": PaymentRefund.objects.first,

@@ -9,6 +9,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
+from artisans.catalog.models import CommissionRate
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
@@ -102,6 +103,7 @@ def make_two_of_each() -> None:
         LedgerCheckpoint.objects.create(
             account=account, period=period, currency="USD", balance_minor=0, last_posting=0
         )
+        CommissionRate.objects.create(currency="USD", valid_from=now + timedelta(days=month))
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)

@@ -51,6 +51,7 @@ HOLDINGS = (
 IMPERSONAL = {
     "catalog.Artisan": {"craft", "fee_tax_treatment"},
     "catalog.Category": {"slug", "name"},
+    "catalog.CommissionRate": {"currency"},
     "catalog.Product": {
         *("slug", "name", "description", "materials", "dimensions", "picture", "picture_sizes"),
         *("picture_alt", "currency"),

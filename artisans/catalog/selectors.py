@@ -3,10 +3,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from artisans.catalog.models import Artisan, Product
+from artisans.catalog.models import Artisan, CommissionRate, Product
 from artisans.catalog.search import (
     NEAR,
     FoundProducts,
@@ -41,6 +41,13 @@ def products_with_artisans(ids: list[UUID]) -> QuerySet[Product]:
 def products_by_id(ids: Iterable[UUID]) -> dict[UUID, Product]:
     """The products with their artisans, on sale or not. Missing ids are left out."""
     return {product.pk: product for product in products_with_artisans(list(set(ids)))}
+
+
+@compiled
+def commission_rates(currency: str, artisan_ids: list[UUID]) -> QuerySet[CommissionRate]:
+    """All rates of these artisans and those of all artisans, also former and future ones."""
+    of_anybody = Q(artisan=None) | Q(artisan__pk__any=artisan_ids)
+    return CommissionRate.objects.filter(of_anybody, currency=currency).order_by()
 
 
 def sorts_offered(q: str) -> list[str]:

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, connection, models, transaction
+from django.utils import timezone
 
 from artisans.accounts.authentication import tokens_with_user
 from artisans.accounts.models import AuthToken, User
-from artisans.catalog.selectors import products_with_artisans
+from artisans.catalog.models import CommissionRate
+from artisans.catalog.selectors import commission_rates, products_with_artisans
 from artisans.catalog.services import products_locked
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.compiled import CompiledQuery, compiled, insert
@@ -93,11 +95,14 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
     guest = Cart.objects.create(token_hash="ab" * 32, currency="USD")
     EmailAddress.objects.get_or_create(user=shopper, email=shopper.email, defaults={"verified": True})
     token = AuthToken.objects.filter(user=shopper).first() or AuthToken.objects.create(user=shopper)[0]
+    CommissionRate.objects.create(artisan=goods[0].artisan, currency="USD", valid_from=timezone.now())
+    CommissionRate.objects.create(currency="USD", valid_from=timezone.now())
     ids = [product.pk for product in goods]
     cases: dict[CompiledQuery[Any, Any], tuple[Any, ...]] = {
         tokens_with_user: (token.digest,),
         products_with_artisans: (ids,),
         products_locked: (ids,),
+        commission_rates: ("USD", [goods[0].artisan_id]),
         all_store_rules: (),
         addresses_of: (shopper.pk,),
         lines_awaiting_money: (shopper.pk, [shopper.email]),

@@ -19,9 +19,9 @@ BUDGET = {
     "add one": 5,
     "add a list": 5,
     "read the cart": 3,
-    "checkout": 17,
-    "order in one call": 15,
-    "cash": 20,
+    "checkout": 18,
+    "order in one call": 16,
+    "cash": 21,
 }
 FREE = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "BEGIN", "COMMIT")
 

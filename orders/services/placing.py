@@ -7,15 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.catalog.models import Product
+from artisans.catalog.models import FeeTaxTreatment, Product
 from artisans.catalog.services import StockLine, stock_take
 from artisans.core.compiled import compiled, insert
-from orders.models import HeldLine, Order, OrderLine, OrderTransition, Parcel
+from orders.commission import applying_rate, common_rate, parcel_fees, terms_of
+from orders.models import HeldLine, Order, OrderLine, OrderTransition, Parcel, StoreRules
 from orders.phones import phone_digits
 from orders.pricing import Quote
-from orders.selectors import addresses_of, has_verified
+from orders.selectors import addresses_of, has_verified, rates_of
+from orders.statuses import TaxRemitter
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,13 @@ def order_place(
     quote: Quote,
     products: dict[UUID, Product],
     buyer: Buyer,
+    store: StoreRules,
     expires_at: datetime | None,
     pay_by: datetime | None = None,
 ) -> PlacedOrder:
     """Create an order from a quote and take its stock, in the caller's transaction.
 
+    What the shop takes is frozen with it: by the rates that apply now and the rules of the `store`.
     Shape: `products` are locked rows, one for each line of the quote.
     Errors: OutOfStock; the caller must then roll back.
     Locks: the products, by the caller.
@@ -88,9 +93,26 @@ def order_place(
         pay_by=pay_by,
         expires_at=expires_at,
     )
+    artisans = {product.artisan_id: product.artisan for product in products.values()}
+    rates, placed_at = rates_of(artisans.values(), currency=order.currency), timezone.now()
     parcels, lines = [], []
     for number, part in enumerate(quote.parcels, start=1):
-        artisan = products[quote.lines[part.lines[0]].price_input.product_id].artisan
+        artisan = artisans[part.artisan_id]
+        priced_lines = [quote.lines[place] for place in part.lines]
+        bought = [products[line.price_input.product_id] for line in priced_lines]
+        terms = [
+            terms_of(
+                applying_rate(rates, artisan_id=artisan.pk, category_id=product.category_id, at=placed_at)
+            )
+            for product in bought
+        ]
+        tax_ppm = store.commission_tax_ppm if artisan.fee_tax_treatment == FeeTaxTreatment.DOMESTIC else 0
+        fees = parcel_fees(
+            [line.line_total.minor for line in priced_lines],
+            terms,
+            shipping=part.shipping.minor,
+            tax_ppm=tax_ppm,
+        )
         parcel = Parcel(
             order=order,
             artisan=artisan,
@@ -100,13 +122,19 @@ def order_place(
             tax_minor=part.tax.minor,
             shipping_minor=part.shipping.minor,
             total_minor=part.total.minor,
-            commission_ppm=artisan.commission_ppm,
-            commission_minor=part.subtotal.share(artisan.commission_ppm).minor,
+            commission_ppm=common_rate(terms, fees, part.subtotal.minor),
+            commission_minor=fees.total.commission,
+            commission_tax_minor=fees.total.tax,
+            commission_tax_ppm=tax_ppm,
+            shipping_commission_minor=fees.shipping.commission,
+            shipping_commission_tax_minor=fees.shipping.tax,
+            fee_tax_treatment=artisan.fee_tax_treatment,
+            tax_remitter=store.tax_remitter,
         )
         parcels.append(parcel)
-        for place in part.lines:
-            priced = quote.lines[place]
-            product = products[priced.price_input.product_id]
+        for place, priced, product, rate, fee in zip(
+            part.lines, priced_lines, bought, terms, fees.lines, strict=True
+        ):
             lines.append(
                 OrderLine(
                     order=order,
@@ -121,6 +149,10 @@ def order_place(
                     quantity=priced.price_input.quantity,
                     line_total_minor=priced.line_total.minor,
                     tax_minor=priced.tax.minor,
+                    commission_ppm=rate.rate_ppm,
+                    commission_minor=fee.commission,
+                    commission_tax_minor=fee.tax,
+                    remitted_tax_minor=priced.tax.minor if store.tax_remitter == TaxRemitter.SHOP else 0,
                 )
             )
     lines.sort(key=lambda line: line.position)

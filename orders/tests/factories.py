@@ -13,6 +13,7 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
 from orders.models import StoreRules
 from orders.pricing import PriceInput, Quote, quote
+from orders.selectors import store_rules
 from orders.services.placing import Buyer, PlacedOrder, order_place
 
 ADDRESS = {
@@ -71,5 +72,6 @@ def place(
         quote=quoted(items),
         products=products_lock(product.pk for product in items),
         buyer=buyer_of(user, **changes),
+        store=store_rules(),
         expires_at=timezone.now() + timedelta(minutes=30),
     )

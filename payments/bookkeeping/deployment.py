@@ -5,8 +5,10 @@ from itertools import accumulate
 
 from django.utils import timezone
 
+from artisans.catalog.models import Artisan, CommissionRate
 from orders.holds import of_unknown_buyers
 from orders.models import Order, OrderLine
+from orders.selectors import store_rules
 from orders.services.placing import held_lines_write
 from orders.statuses import OrderPaymentStatus
 from payments.models import Capture, Receipt
@@ -34,6 +36,19 @@ def find_paid_at(order: Order) -> datetime | None:
     if not sums or sums[-1] != order.received_minor:
         return None
     return next((at for (at, _), total in zip(moves, sums, strict=True) if total >= order.total_minor), None)
+
+
+def commission_rates_fill(within: timedelta) -> None:
+    """Release 0.1.0 changes `Artisan.commission_ppm`, which is only the first of an artisan's rates."""
+    for artisan in Artisan.objects.filter(updated_at__gte=timezone.now() - within):
+        copied = CommissionRate.objects.filter(artisan=artisan, category=None, made_by=None).first()
+        if artisan.commission_ppm != (copied.rate_ppm if copied else 0):
+            CommissionRate.objects.create(
+                artisan=artisan,
+                currency=store_rules().currency,
+                rate_ppm=artisan.commission_ppm,
+                valid_from=timezone.now(),
+            )
 
 
 def held_lines_fill(within: timedelta) -> None:
