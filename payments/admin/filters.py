@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -15,13 +15,17 @@ from artisans.core.admin.pages import StrOrPromise
 from artisans.core.models import is_uuid
 from orders.models import Parcel
 from orders.owed import IS_OWED
-from orders.statuses import OrderStatus, ParcelInstruction
+from orders.statuses import PARCELS_ENDED, OrderStatus, ParcelInstruction
 from payments.methods import PaymentMethod
 from payments.models import Payment, RefundDecision, WebhookEvent
 from payments.selectors import payments_awaiting_decision, payments_received_since, webhooks_for_staff
-from payments.statuses import RefundStatus
+from payments.statuses import PaymentStatus, RefundStatus
 
 REFUND_DUE = IS_OWED  # `Order.refund_due` above zero
+# Parcels whose cash was reported as collected and is not recorded, or not all of it.
+CASH_TO_RECORD = Q(cash_reported_at__isnull=False, cash_received_minor__lt=F("total_minor")) & ~Q(
+    status__in=PARCELS_ENDED
+)
 
 
 class NeedsFilter(admin.SimpleListFilter):
@@ -44,7 +48,12 @@ class PaymentNeedsFilter(NeedsFilter):
         "decision": (
             _("Awaiting approval"),
             Q(pk__in=payments_awaiting_decision().order_by().values("pk")),
-        )
+        ),
+        "cash": (
+            _("Cash reported"),
+            Q(status=PaymentStatus.PENDING, payment_method=PaymentMethod.CASH_ON_DELIVERY)
+            & Q(Exists(Parcel.objects.filter(CASH_TO_RECORD, order=OuterRef("order")).order_by())),
+        ),
     }
 
 

@@ -16,6 +16,9 @@ from artisans.core.admin.pages import StrOrPromise, when
 from artisans.core.forms import LineField
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from orders.models import Parcel
+from orders.selectors import store_rules
+from orders.statuses import CashHolder
 from payments.lifecycle.receipts import is_far_above
 from payments.models import Payment, ReversalReason
 
@@ -53,7 +56,7 @@ def reference_field(label: StrOrPromise, help_text: StrOrPromise) -> LineField:
 class ReceiptForm(forms.Form):
     """`seen` is what the payment had received when the page was shown; a later receipt stops the first submission.
 
-    `beyond_due` is shown once the amount entered is far above the amount due.
+    `beyond_due` is shown once the amount entered is far above the amount due. Cash of one `parcel` has a `holder`.
     """
 
     bank_reference = reference_field(
@@ -64,11 +67,18 @@ class ReceiptForm(forms.Form):
     )
     value_date = DayField(label=_("Value date"), help_text=_("The date the bank credited the payment."))
     beyond_due = forms.BooleanField(label=_("I checked the amount"), required=False, widget=forms.HiddenInput)
+    holder = forms.ChoiceField(
+        label=_("Who has the cash?"),
+        choices=CashHolder.choices,
+        required=False,
+        widget=UnfoldAdminRadioSelectWidget,
+        help_text=_("Cash that the artisan keeps is deducted from their earnings."),
+    )
     seen = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, payment: Payment, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, payment: Payment, parcel: Parcel | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.payment = payment
+        self.payment, self.parcel = payment, parcel
         self.fields["amount"] = AmountField(
             label=gettext("Amount received"),
             currency=payment.currency,
@@ -76,16 +86,31 @@ class ReceiptForm(forms.Form):
             help_text=gettext("As shown on the statement, even if it differs from the amount due."),
             error_messages={"required": gettext("Enter the amount received.")},
         )
-        self.order_fields(["amount", "beyond_due", "value_date", "bank_reference", "seen"])
+        self.order_fields(["amount", "beyond_due", "holder", "value_date", "bank_reference", "seen"])
         self.fields["value_date"].initial = timezone.localdate()
         self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()
         self.fields["seen"].initial = payment.received_minor
+        if parcel is None:
+            del self.fields["holder"]
+        else:
+            self.ask_for_cash(parcel)
+
+    def ask_for_cash(self, parcel: Parcel) -> None:
+        """Words for the cash of a parcel; its number is a reference that is recorded once."""
+        amount, reference, day = (self.fields[name] for name in ("amount", "bank_reference", "value_date"))
+        amount.initial = parcel.cash_due or None
+        amount.help_text = gettext("As counted. If it is less than was due, the rest stays outstanding.")
+        reference.label, reference.initial = gettext("Receipt number"), str(parcel)
+        reference.help_text = gettext("Of the cash receipt, or the number of the parcel. Must be unique.")
+        day.label, day.help_text = gettext("Collected on"), ""
+        self.fields["holder"].initial = store_rules().cash_holder
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         received = self.payment.received_minor
         if "seen" not in data or data["seen"] == received:
-            self.check_amount(data.get("amount"), is_checked=data.get("beyond_due", False))
+            if self.parcel is None:  # more than is outstanding for a parcel is refused
+                self.check_amount(data.get("amount"), is_checked=data.get("beyond_due", False))
             return data
         news = self.payment.receipts.order_by("created_at").last()
         if news is not None and news.bank_reference != data.get("bank_reference"):

@@ -48,6 +48,7 @@ from orders.statuses import (
     OrderStatus,
 )
 from payments.admin.buttons import Button
+from payments.admin.cash import cash_rows
 from payments.admin.filters import OrderArtisanFilter, OrderMethodFilter, OrderNeedsFilter
 from payments.admin.forms_refund import CancelOrderForm, DecideParcelsForm
 from payments.admin.payments import TONES as PAYMENT_TONES
@@ -221,7 +222,8 @@ class OrderAdmin(MoneyPages):
     # ---- one order -------------------------------------------------------------------------------------------
 
     def detail(self, request: HttpRequest, obj: Order) -> dict[str, Any]:
-        payments = list(obj.payments.prefetch_related("receipts__reversal").order_by("-created_at"))
+        with_receipts = obj.payments.prefetch_related("receipts__reversal", "receipts__parcel__artisan")
+        payments = list(with_receipts.order_by("-created_at"))
         for payment in payments:
             payment.order = obj
         lines = lines_by_parcel(obj)
@@ -245,6 +247,7 @@ class OrderAdmin(MoneyPages):
                     PAYMENT_TONES.get(p.status, PLAIN),
                     payment_buttons(p, require_user(request)),
                     [row for row in refunds if row.refund.payment_id == p.pk],
+                    cash_rows(p),
                 )
                 for p in payments
             ],

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -38,15 +38,16 @@ from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order, Parcel
-from orders.statuses import PARCELS_ENDED, OrderStatus
+from orders.statuses import PARCELS_ENDED, CashHolder, OrderStatus
 from payments.admin.approvals import awaiting_approval
 from payments.admin.buttons import Button
+from payments.admin.cash import WHOLE_ORDER, cash_refusal, cash_rows, chosen_parcel, record_url
 from payments.admin.filters import PaymentArtisanFilter, PaymentNeedsFilter, ReceivedFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
 from payments.admin.refund_pages import RefundPages
 from payments.admin.search import HELP, payments_found
 from payments.admin.seen import MoneyPages
-from payments.admin.tables import calls_about, flag_rows, refund_rows
+from payments.admin.tables import calls_about, flag_rows, receipts_of, refund_rows
 from payments.admin.timeline import payment_timeline
 from payments.approvals import receipt_submit, return_submit
 from payments.bookkeeping.staff_checks import check_staff_permission
@@ -91,6 +92,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
     views = {
         "": _("All"),
         "needs=decision": _("Awaiting approval"),
+        "needs=cash": _("Cash reported"),
         "status__exact=FAILED": _("Failed"),
         "status__exact=CANCELLED": _("Cancelled"),
     }
@@ -113,7 +115,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
     actions = ("record_selected", "reject_selected")
 
     def is_queue(self, request: HttpRequest) -> bool:
-        return request.GET.get("needs") == "decision"
+        return request.GET.get("needs") in {"decision", "cash"}
 
     def get_list_display(self, request: HttpRequest) -> Sequence[str]:
         if not self.is_queue(request):
@@ -130,7 +132,8 @@ class PaymentAdmin(RefundPages, MoneyPages):
             return queryset
         return queryset.annotate(
             parcel_count=parcel_count(~Q(status__in=PARCELS_ENDED)),
-            cash_count=parcel_count(Q(cash_reported_at__isnull=False)),
+            cash_count=parcel_count(Q(cash_reported_at__isnull=False) & ~Q(status__in=PARCELS_ENDED)),
+            recorded_count=parcel_count(Q(cash_received_minor__gte=F("total_minor"))),
         )
 
     def get_search_results(
@@ -191,6 +194,8 @@ class PaymentAdmin(RefundPages, MoneyPages):
                 "reported": payment.cash_count,
                 "total": payment.parcel_count,
             }
+            if payment.recorded_count:
+                text += gettext(", %(recorded)d recorded") % {"recorded": payment.recorded_count}
             if payment.cash_count >= payment.parcel_count:
                 return "all", text
             return "some" if payment.cash_count else "", text
@@ -241,7 +246,8 @@ class PaymentAdmin(RefundPages, MoneyPages):
             "order": obj.order,
             "tone": TONES.get(obj.status, PLAIN),
             "buttons": payment_buttons(obj, require_user(request)),
-            "receipts": obj.receipts.select_related("reversal"),
+            "receipts": receipts_of(obj),
+            "cash": cash_rows(obj),
             "refunds": refund_rows([obj], require_user(request)),
             "disputes": obj.disputes.all(),
             "flags": flag_rows(obj, require_user(request)),
@@ -256,12 +262,24 @@ class PaymentAdmin(RefundPages, MoneyPages):
         }
 
     def record_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
-        form = ReceiptForm(posted(request), payment=payment)
+        cash = cash_rows(payment)
+        parcel = chosen_parcel(request, cash)
+        form = ReceiptForm(posted(request), payment=payment, parcel=parcel)
+        about = self.about(request, payment, "payments.approve_manual")
+        if parcel is not None:
+            about["refusal"] = about["refusal"] or cash_refusal(parcel, require_user(request))
 
         def book(data: dict[str, Any]) -> str:
+            holder = data.get("holder")
             done = receipt_submit(
                 payment_id=payment.pk,
-                money=IncomingMoney(data["amount"], data["value_date"], data["bank_reference"]),
+                money=IncomingMoney(
+                    data["amount"],
+                    data["value_date"],
+                    data["bank_reference"],
+                    parcel.pk if parcel else None,
+                    CashHolder(holder) if holder else None,
+                ),
                 actor=require_user(request),
                 seen_minor=data["seen"],
                 beyond_due=data["beyond_due"],
@@ -274,9 +292,12 @@ class PaymentAdmin(RefundPages, MoneyPages):
             payment,
             form,
             book,
-            **self.about(request, payment, "payments.approve_manual"),
-            outcomes=describe_outcomes(payment, payment.order),
-            receipts=payment.receipts.select_related("reversal"),
+            **about,
+            outcomes=describe_cash_outcomes(parcel) if parcel else describe_outcomes(payment, payment.order),
+            receipts=receipts_of(payment),
+            cash=cash,
+            parcel=parcel,
+            whole_order=record_url(payment, WHOLE_ORDER),
         )
 
     def reject_page(self, request: HttpRequest, payment: Payment) -> HttpResponse:
@@ -442,6 +463,24 @@ def describe_outcomes(payment: Payment, order: Order) -> list[tuple[str, str]]:
         (
             gettext("More than %(amount)s") % amount,
             " ".join([full, gettext("The surplus is listed under “Refunds due”; the buyer gets an email.")]),
+        ),
+    ]
+
+
+def describe_cash_outcomes(parcel: Parcel) -> list[tuple[str, str]]:
+    amount = {"amount": show(parcel.cash_due)}
+    return [
+        (
+            gettext("Exactly %(amount)s") % amount,
+            gettext("The parcel is paid; the buyer gets an email."),
+        ),
+        (
+            gettext("Less than %(amount)s") % amount,
+            gettext("The rest of the parcel stays outstanding; the buyer gets an email."),
+        ),
+        (
+            gettext("More than %(amount)s") % amount,
+            gettext("Refused: record what belongs to another parcel there, or for the whole order."),
         ),
     ]
 

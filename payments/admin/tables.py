@@ -3,13 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from artisans.accounts.models import User
 from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, admin_page_url
 from artisans.core.security.redaction import scrub
 from payments.admin.buttons import Button
-from payments.models import Payment, PaymentFlag, PaymentRefund, ProviderCall, RefundDecision, RefundOrigin
+from payments.models import (
+    Payment,
+    PaymentFlag,
+    PaymentRefund,
+    ProviderCall,
+    Receipt,
+    RefundDecision,
+    RefundOrigin,
+)
 from payments.statuses import RefundStatus
 
 TONES: dict[str, str] = {
@@ -40,6 +49,11 @@ class CallRow:
 
     call: ProviderCall
     error: str
+
+
+def receipts_of(payment: Payment) -> QuerySet[Receipt]:
+    """With what their table shows."""
+    return payment.receipts.select_related("reversal", "parcel__artisan")
 
 
 def refund_rows(payments: Iterable[Payment], user: User) -> list[RefundRow]:

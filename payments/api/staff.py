@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from rest_framework import viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +14,7 @@ from artisans.accounts.principals import require_user
 from artisans.approvals.errors import ApprovalPending, NobodyElse
 from artisans.approvals.models import ApprovalRequest
 from artisans.core.api.fields import (
+    IdField,
     StrictCharField,
     StrictDateField,
     StrictDecimalField,
@@ -23,14 +24,15 @@ from artisans.core.api.fields import (
 )
 from artisans.core.api.openapi import example, operation
 from artisans.core.api.views import ApiView
-from artisans.core.errors import IllegalTransition, InvalidInput, NotFound
+from artisans.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from orders.selectors import store_rules
+from orders.statuses import CashHolder
 from payments.api.schemas import ApprovalShape, PaymentShape
 from payments.api.serializers import approval_answer, payment_out
 from payments.approvals import receipt_submit
-from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnOrder
+from payments.errors import AlreadyRecorded, HasReceipts, NoPermission, NotManual, OwnCashReport, OwnOrder
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import payment_reject
 from payments.models import Payment
@@ -48,6 +50,15 @@ class ApproveIn(StrictSerializer):
     )
     received_amount = StrictDecimalField(
         required=False, help_text="The amount received so far, as last read; 409 if it has changed since."
+    )
+    parcel_id = IdField(
+        required=False,
+        help_text="Cash on delivery only: the parcel for which it was collected; otherwise it is for the whole order.",
+    )
+    holder = serializers.ChoiceField(
+        CashHolder.choices,
+        required=False,
+        help_text="Who has the cash of the parcel; by default the one in the store rules.",
     )
 
 
@@ -67,8 +78,10 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
         problems=(
             NoPermission,
             OwnOrder,
+            OwnCashReport,
             InvalidInput,
             NotManual,
+            Conflict,
             AlreadyRecorded,
             ApprovalPending,
             NobodyElse,
@@ -82,16 +95,23 @@ class StaffPaymentViewSet(ApiView, viewsets.ViewSet):
         Requires the permission to record payments, and the order must not be your own. A reference is
         recorded once.
 
+        Cash on delivery is recorded by parcel (`parcel_id`), at most what is outstanding for it, and not by
+        who reported it as collected.
+
         Above the store's limit a second person has to approve it in the admin: 202, and nothing is booked
         until then.
         """
         data = validated(ApproveIn, request.data)
         payment = self.payment(request, pk)
-        seen = data.get("received_amount")
+        seen, holder = data.get("received_amount"), data.get("holder")
         done = receipt_submit(
             payment_id=payment.pk,
             money=IncomingMoney(
-                money(data["amount"], payment, "amount"), data["value_date"], data["bank_reference"]
+                money(data["amount"], payment, "amount"),
+                data["value_date"],
+                data["bank_reference"],
+                data.get("parcel_id"),
+                CashHolder(holder) if holder else None,
             ),
             actor=require_user(request),
             seen_minor=None if seen is None else money(seen, payment, "received_amount").minor,
