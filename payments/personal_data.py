@@ -266,9 +266,11 @@ IMPERSONAL = {
     "payments.ReceiptReversal": {"reason"},
     "payments.PaymentRefund": {
         *("refund_number", "status", "origin", "currency", "decision", "provider_refund_id"),
-        *("bank_reference", "reference_key"),
+        *("bank_reference", "reference_key", "borne_by"),
     },
     "payments.RefundLine": {"currency"},
+    "payments.RefundShare": {"currency"},
+    "payments.Earning": {"currency", "status"},
     "payments.RefundTransition": {"old", "new"},
     "payments.Dispute": {"provider", "provider_dispute_id", "currency", "status", "reason"},
     "payments.DisputeTransition": {"old", "new", "currency"},

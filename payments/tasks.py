@@ -12,6 +12,7 @@ from payments.bookkeeping.deployment import (
     JUST_NOW,
     WITHIN,
     commission_rates_fill,
+    earnings_fill,
     held_lines_fill,
     paid_at_fill,
 )
@@ -139,7 +140,12 @@ def fill_ledger_task() -> None:
 @shared_task(name="payments.check_ledger", soft_time_limit=3600, time_limit=3900)
 @one_at_a_time
 def check_ledger_task() -> None:
-    """Nightly, all payments; then books what is missing. A run that finds errors counts as failed."""
+    """Nightly, all payments; then books what is missing. A run that finds errors counts as failed.
+
+    Nothing is checked while the earnings of an earlier release are still being booked.
+    """
+    if not earnings_fill():
+        return
     count = 0
     for count, error in enumerate(find_ledger_errors(), start=1):
         if count <= LOGGED_ERRORS:

@@ -110,9 +110,9 @@ def make_two_of_each() -> None:
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
-    """A card payment with captures, a refund of two lines, disputes and flags; saved cards; messages."""
+    """A card payment with captures, a refund of two lines and shipping, disputes and flags; saved cards; messages."""
     apply_card_captures(card)
-    both = unit_selection(*((line, 1) for line in card.order.lines.all()), restock=True)
+    both = unit_selection(*((line, 1) for line in card.order.lines.all()), shipping=True, restock=True)
     sent = refund_open(payment_id=card.pk, reason="broken", actor=staff, items=both)
     disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), RemoteDisputeStatus.OPEN) for n in (1, 2)]
     apply_card_captures(card, refunds=(remote_refund_of(sent),), disputes=tuple(disputes))

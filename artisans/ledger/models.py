@@ -19,6 +19,11 @@ class EntryKind(models.TextChoices):
     REFUND_FAILED = "refund_failed", _("Refund failed")
     DISPUTE_LOST = "dispute_lost", _("Dispute lost")
     DISPUTE_WON = "dispute_won", _("Lost dispute won after all")
+    SALE = "sale", _("Earned by artisans")
+    SALE_CANCELLED = "sale_cancelled", _("Not earned any more")
+    CLAWBACK = "clawback", _("Refund shared with artisans")
+    CLAWBACK_REVERSED = "clawback_reversed", _("Shared refund reversed")
+    RELEASE = "release", _("Earnings released")
     HOLD = "hold", _("Held back from the artisan")
     HOLD_RELEASED = "hold_released", _("No longer held back")
 

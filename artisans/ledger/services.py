@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -71,14 +71,18 @@ class FactSource:
 FACT_SOURCES: list[FactSource] = []
 
 
-def fact_book(fact: Fact, *, is_new: bool = False) -> LedgerEntry | None:
+def fact_book(
+    fact: Fact, *, is_new: bool = False, booked: Mapping[UUID, list[Leg]] | None = None
+) -> LedgerEntry | None:
     """Book what the fact requires, less what was booked for it before; None if there is no difference.
 
     The caller holds the fact's lock, in the transaction that changed it. `is_new`: the row was inserted in this
-    transaction, so nothing was booked for it. A second booking at the same time fails (IntegrityError).
+    transaction, so nothing was booked for it. `booked`: what was, by entry, oldest first, if the caller has read it. A
+    second booking at the same time fails (IntegrityError).
     """
     with transaction.atomic(savepoint=False):  # the caller's
-        booked = {} if is_new else legs_by_entry([fact.id])[fact.id]
+        if booked is None:
+            booked = {} if is_new else legs_by_entry([fact.id])[fact.id]
         due = difference(fact.legs, legs_of(booked))
         if not due:
             return None
@@ -118,7 +122,7 @@ def difference(required: Iterable[Leg], booked: Iterable[Leg]) -> list[Leg]:
     return [Leg(account, minor) for account, minor in left.items() if minor]
 
 
-def find_mirrored(due: list[Leg], booked: dict[UUID, list[Leg]]) -> UUID | None:
+def find_mirrored(due: list[Leg], booked: Mapping[UUID, list[Leg]]) -> UUID | None:
     """The last entry of a fact if these legs reverse exactly it."""
     if not booked:
         return None

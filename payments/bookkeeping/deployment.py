@@ -1,18 +1,24 @@
-"""Repairs of rows that processes of the release before wrote on today's schema while they were replaced."""
+"""Rows of the release before: those that it wrote on today's schema while its processes were replaced, and earnings."""
 
 from datetime import datetime, timedelta
 from itertools import accumulate
+from uuid import UUID
 
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from artisans.catalog.models import Artisan, CommissionRate
+from artisans.core.queue import run_each
 from orders.holds import of_unknown_buyers
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, Parcel
 from orders.selectors import store_rules
 from orders.services.placing import held_lines_write
-from orders.statuses import OrderPaymentStatus
-from payments.models import Capture, Receipt
+from orders.statuses import PAID_IN_FULL, PARCELS_ENDED, OrderPaymentStatus
+from payments.bookkeeping.ledger import payment_book
+from payments.models import Capture, Earning, Payment, Receipt
 
+FILL_SECONDS = 40 * 60  # of one night
 WITHIN = timedelta(days=2)  # of tasks that run every night
 JUST_NOW = timedelta(minutes=5)  # of tasks that run every minute
 
@@ -56,3 +62,23 @@ def held_lines_fill(within: timedelta) -> None:
     recent = Order.objects.filter(created_at__gte=timezone.now() - within, lines__held=None)
     placed = {row.order_id for row in of_unknown_buyers(recent)}
     held_lines_write(list(OrderLine.objects.filter(order__in=placed)))
+
+
+def earnings_fill() -> bool:
+    """Book what artisans earned with orders of a release without earnings; continues in the next night if there are
+    too many. Returns whether all are booked."""
+    due = payments_without_earnings()
+    run_each(due.iterator(), payment_book, event="ledger_fill_failed", seconds=FILL_SECONDS)
+    return not due.exists()
+
+
+def payments_without_earnings() -> QuerySet[Payment, UUID]:
+    """Keys of payments of released orders that were placed before the shop kept earnings, and have none yet."""
+    migrations = MigrationRecorder.Migration.objects.filter(app="payments", name="0016_earnings")
+    placed = Order.objects.filter(
+        created_at__lt=migrations.values("applied")[:1], released_at__isnull=False, received_minor__gt=0
+    )
+    earnings = Earning.objects.filter(parcel__order=OuterRef("pk"))
+    living = Parcel.objects.filter(order=OuterRef("pk")).exclude(status__in=PARCELS_ENDED)
+    orders = placed.filter(Exists(living), ~Exists(earnings), payment_status__in=PAID_IN_FULL)
+    return Payment.objects.filter(order__in=orders).order_by("pk").values_list("pk", flat=True)

@@ -1,4 +1,7 @@
-"""Payments in the ledger: what captures, receipts, refunds and lost disputes require, booked in their transaction."""
+"""Payments in the ledger: what captures, receipts, refunds and lost disputes require, booked in their transaction.
+
+What artisans earn is in earnings.py.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time, timedelta
@@ -18,7 +21,9 @@ from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
 from artisans.ledger.selectors import find_errors, legs_by_entry, legs_of
 from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book, period_close
+from orders.models import Order
 from orders.statuses import CashHolder
+from payments.bookkeeping.earnings import earnings_facts, order_earnings_book
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
@@ -146,17 +151,21 @@ def facts_of(payments: Iterable[Payment]) -> list[Fact]:
 
 
 def unbooked(payments: Iterable[Payment]) -> list[Fact]:
-    """Facts of these payments whose postings differ from what they require."""
-    facts = facts_of(payments)
+    """Facts of these payments and their orders whose postings differ from what they require."""
+    payments = list(payments)
+    orders = Order.objects.filter(pk__in={payment.order_id for payment in payments}).order_by()
+    facts = [*facts_of(payments), *earnings_facts(orders)]
     booked = legs_by_entry(fact.id for fact in facts)
     return [fact for fact in facts if difference(fact.legs, legs_of(booked[fact.id]))]
 
 
 @transaction.atomic
 def payment_book(payment_id: UUID) -> int:
-    """Book what is missing in the ledger for a payment; returns the number of entries."""
-    payment, _order = payment_lock(payment_id)
-    return sum(fact_book(fact) is not None for fact in unbooked([payment]))
+    """Book what is missing in the ledger for a payment and its order; returns the number of entries."""
+    payment, order = payment_lock(payment_id)
+    facts = [fact for fact in unbooked([payment]) if fact.id != order.pk]
+    entries = [*map(fact_book, facts), order_earnings_book(order, is_late=True)]
+    return sum(entry is not None for entry in entries)
 
 
 def payments_with_recent_money() -> QuerySet[Payment]:
@@ -231,7 +240,7 @@ def find_ledger_errors(*, report: Report = lambda done: None) -> Iterator[str]:
 
 def entries_without_fact() -> QuerySet[LedgerEntry]:
     tables: list[QuerySet[Any]] = [
-        model._default_manager.all() for model in (Capture, Receipt, PaymentRefund, Payment)
+        model._default_manager.all() for model in (Capture, Receipt, PaymentRefund, Payment, Order)
     ]
     known = Q()
     for rows in (*tables, *(source.rows() for source in FACT_SOURCES)):

@@ -18,6 +18,7 @@ from orders.services.settlement import order_apply_settlement
 from orders.statuses import OrderStatus
 from payments.bookkeeping.attempts import challenges_abandon
 from payments.bookkeeping.buyer_facts import create_call_request
+from payments.bookkeeping.earnings import order_earnings_book
 from payments.bookkeeping.provider_calls import provider_call_enqueue
 from payments.bookkeeping.saved_methods import get_customer_id
 from payments.models import (
@@ -150,6 +151,7 @@ def order_settle(
             reserved=sum(payment.refund_reserved_minor for payment in payments),
             outside=external_returns_minor(order, payments),
         )
+    order_earnings_book(order, placed=released)
     return released
 
 

@@ -20,6 +20,7 @@ from orders.mails import order_mail
 from orders.models import Order
 from orders.refunds import clear_ship_instructions, count_refunded_units, lines_restock
 from orders.selectors import store_rules
+from orders.statuses import CommissionOnRefund
 from payments.bookkeeping.ledger import disputes_fact, refund_fact
 from payments.bookkeeping.payments import next_refund_check, order_settle, payment_recompute_status
 from payments.bookkeeping.provider_calls import provider_call_enqueue
@@ -27,6 +28,7 @@ from payments.bookkeeping.refund_amounts import Parts, goods_minor_in
 from payments.bookkeeping.review_flags import flag_raise
 from payments.mails import PaymentMail
 from payments.models import (
+    Bearer,
     FlagKind,
     Operation,
     Payment,
@@ -75,6 +77,7 @@ def refund_enqueue(
     actor: User | None = None,
     parts: Parts | None = None,
     retry_of: PaymentRefund | None = None,
+    borne_by: Bearer = Bearer.ARTISAN,
 ) -> PaymentRefund:
     """Write a refund and its call, and reserve its amount on the payment instance, which the caller saves.
 
@@ -90,6 +93,8 @@ def refund_enqueue(
         goodwill_minor=balance_after_refunds(order).split_goodwill(amount.minor, goods=goods),
         shipping_minor=parts.shipping.minor if parts else 0,
         restock=parts.restock if parts else False,
+        borne_by=borne_by,
+        keeps_commission=keeps_commission(),
         reason=reason[:300],
         retry_of=retry_of,
         actor=actor,
@@ -118,16 +123,29 @@ def refund_create(
     actor: User,
     parts: Parts | None = None,
     retry_of: PaymentRefund | None = None,
+    borne_by: Bearer = Bearer.ARTISAN,
 ) -> PaymentRefund:
     """Write a refund that a member of staff decided on, save its reserved amount and record it in the audit
     log."""
     refund = refund_enqueue(
-        payment, amount, reason=reason, origin=origin, actor=actor, parts=parts, retry_of=retry_of
+        payment,
+        amount,
+        reason=reason,
+        origin=origin,
+        actor=actor,
+        parts=parts,
+        retry_of=retry_of,
+        borne_by=borne_by,
     )
     payment.save(update_fields=["refund_reserved_minor", "updated_at"])
     data = {"amount": str(amount), "refund": refund.refund_number}
     audit_record(actor=actor, action=Action.REFUND_OPEN, target=payment, data=data)
     return refund
+
+
+def keeps_commission() -> bool:
+    """Whether the shop keeps its commission on what is refunded from now on."""
+    return store_rules().commission_on_refund == CommissionOnRefund.KEPT
 
 
 def refund_lines_create(refund: PaymentRefund, parts: Parts) -> None:
@@ -258,6 +276,7 @@ def refund_import(payment: Payment, order: Order, remote: contract.RemoteRefund)
         decision=PENDING if order.is_alive else RefundDecision.NOT_NEEDED,
         currency=remote.amount.currency,
         amount_minor=remote.amount.minor,
+        keeps_commission=keeps_commission(),
         reason=(remote.reason or "refunded at the provider")[:300],
         provider_refund_id=remote.refund_id,
     )

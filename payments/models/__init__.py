@@ -1,11 +1,13 @@
 from payments.models.attempt import AttemptOutcome, PaymentAttempt
 from payments.models.capture import Capture, Dispute, DisputeTransition
+from payments.models.earning import Earning, EarningStatus, RefundShare
 from payments.models.payment import Payment, PaymentTransition
 from payments.models.provider_alert import ProviderAlert
 from payments.models.provider_call import CallState, Operation, ProviderCall
 from payments.models.receipt import Receipt, ReceiptReversal, ReversalReason
 from payments.models.reconciliation_run import ReconciliationRun
 from payments.models.refund import (
+    Bearer,
     PaymentRefund,
     RefundDecision,
     RefundLine,
@@ -18,10 +20,13 @@ from payments.models.webhook_event import EventState, WebhookEvent
 
 __all__ = [
     "AttemptOutcome",
+    "Bearer",
     "CallState",
     "Capture",
     "Dispute",
     "DisputeTransition",
+    "Earning",
+    "EarningStatus",
     "EventState",
     "FlagKind",
     "Operation",
@@ -40,6 +45,7 @@ __all__ = [
     "RefundDecision",
     "RefundLine",
     "RefundOrigin",
+    "RefundShare",
     "RefundTransition",
     "ReversalReason",
     "WebhookEvent",

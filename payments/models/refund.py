@@ -32,6 +32,13 @@ class RefundDecision(models.TextChoices):
     CANCEL = "cancel", _("Order cancelled")
 
 
+class Bearer(models.TextChoices):
+    """Who pays for a refund: the artisans of what it is for, or the shop, whose artisans keep their earnings."""
+
+    ARTISAN = "artisan", _("Artisans")
+    SHOP = "shop", _("The shop")
+
+
 class PaymentRefund(BaseModel):
     """A refund. Its amount is reserved on the payment before anything is sent.
 
@@ -51,6 +58,12 @@ class PaymentRefund(BaseModel):
         default=0, db_default=0, help_text=_("Goodwill included in the amount.")
     )
     restock = models.BooleanField(default=False, help_text=_("Restock the items of its lines."))
+    borne_by = models.CharField(
+        max_length=7, choices=Bearer, default=Bearer.ARTISAN, db_default=Bearer.ARTISAN
+    )
+    keeps_commission = models.BooleanField(
+        default=False, db_default=False, help_text=_("The shop keeps its commission on the refunded amount.")
+    )
     decision = models.CharField(max_length=7, choices=RefundDecision, blank=True)
     retry_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="retries")
     failure_reason = models.CharField(max_length=300, blank=True)
@@ -68,6 +81,7 @@ class PaymentRefund(BaseModel):
             choices_constraint("status", RefundStatus.values, name="refund_status_known"),
             choices_constraint("origin", RefundOrigin.values, name="refund_origin_known"),
             choices_constraint("decision", RefundDecision.values, name="refund_decision_known"),
+            choices_constraint("borne_by", Bearer.values, name="refund_bearer_known"),
             currency_constraint("refund_currency_iso"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_amount_positive"),
             models.CheckConstraint(

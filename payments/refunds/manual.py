@@ -22,18 +22,19 @@ from orders.selectors import store_rules
 from payments.bookkeeping.ledger import refund_fact
 from payments.bookkeeping.payments import order_settle, payment_recompute_status
 from payments.bookkeeping.references import reference_key
+from payments.bookkeeping.refunds import keeps_commission
 from payments.bookkeeping.second_person import refund_approval_check
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
 from payments.mails import PaymentMail
 from payments.methods import MANUAL
-from payments.models import Payment, PaymentRefund, RefundTransition
+from payments.models import Bearer, Payment, PaymentRefund, RefundTransition
 from payments.selectors import balance_after_refunds, payment_lock, refund_due
 from payments.statuses import RefundStatus
 
 
 @transaction.atomic
-def money_return_record(
+def money_return_record(  # noqa: PLR0913  # what the form asks for
     *,
     payment_id: UUID,
     amount: Money,
@@ -43,6 +44,7 @@ def money_return_record(
     actor: User,
     approved_by: User | None = None,
     beyond_owed: bool = False,
+    borne_by: Bearer = Bearer.ARTISAN,
 ) -> PaymentRefund:
     """Record an offline refund; it is COMPLETED from the start.
 
@@ -75,6 +77,8 @@ def money_return_record(
             currency=amount.currency,
             amount_minor=amount.minor,
             goodwill_minor=balance_after_refunds(order).split_goodwill(amount.minor, goods=0),
+            borne_by=borne_by,
+            keeps_commission=keeps_commission(),
             reason=reason.strip()[:300],
             actor=actor,
             value_date=value_date,

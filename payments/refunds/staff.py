@@ -38,14 +38,14 @@ from payments.gateway.operations import provider_call_execute
 from payments.gateway.payments import payment_sync
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.lifecycle.parcels import Decisions, goods_decisions, instruction_decisions, parcels_decide
-from payments.models import CallState, Payment, PaymentRefund, RefundDecision, RefundOrigin
+from payments.models import Bearer, CallState, Payment, PaymentRefund, RefundDecision, RefundOrigin
 from payments.providers.contract import Refused, Unknown
 from payments.selectors import balance_after_refunds, payment_lock
 from payments.statuses import DisputeStatus, RefundStatus
 
 
 @transaction.atomic
-def refund_open(
+def refund_open(  # noqa: PLR0913  # what the form asks for
     *,
     payment_id: UUID,
     reason: str,
@@ -55,11 +55,13 @@ def refund_open(
     parcels: Decisions | None = None,
     seen_minor: int | None = None,
     approved_by: User | None = None,
+    borne_by: Bearer = Bearer.ARTISAN,
 ) -> PaymentRefund:
     """Open a refund of an amount or of units: reserve its amount and write its call, which refund_send makes.
 
     With `selection` an amount only asserts what the units are worth. `parcels`: the decision for each parcel;
-    an unshipped one that is refunded without a decision is held until staff decide. `seen_minor`: the amount
+    an unshipped one that is refunded without a decision is held until staff decide. `borne_by`: whether artisans keep
+    their earnings. `seen_minor`: the amount
     refunded or being refunded when the actor loaded the page; a different one now means that a colleague, or
     a double click, was faster.
 
@@ -87,7 +89,9 @@ def refund_open(
     reason, parcels = reason.strip(), parcels or {}
     if ended := goods_decisions(parcels):  # first, because it determines the amount due
         parcels_decide(order, ended, cause=reason, actor=actor)
-    refund = refund_open_locked(payment, order, amount=amount, parts=parts, reason=reason, actor=actor)
+    refund = refund_open_locked(
+        payment, order, amount=amount, parts=parts, reason=reason, actor=actor, borne_by=borne_by
+    )
     clear_ship_instructions(order)
     parcels_decide(order, instruction_decisions(parcels), cause=reason, actor=actor)
     refund_approval_check(order, actor=actor, approved_by=approved_by)
@@ -103,6 +107,7 @@ def refund_open_locked(
     reason: str,
     actor: User,
     retry_of: PaymentRefund | None = None,
+    borne_by: Bearer = Bearer.ARTISAN,
 ) -> PaymentRefund:
     """The same for a caller that holds the locks and has checked the actor."""
     amount = check_amount(payment, amount, parts)
@@ -118,6 +123,7 @@ def refund_open_locked(
         actor=actor,
         parts=parts,
         retry_of=retry_of,
+        borne_by=borne_by,
     )
     effect_record(f"refund:{refund.pk}")
     return refund
@@ -186,7 +192,14 @@ def refund_retry(*, refund_id: UUID, actor: User) -> PaymentRefund:
     parts = rebuild_parts(old, order)
     amount = None if parts else old.amount
     again = refund_open_locked(
-        payment, order, amount=amount, parts=parts, reason=old.reason, actor=actor, retry_of=old
+        payment,
+        order,
+        amount=amount,
+        parts=parts,
+        reason=old.reason,
+        actor=actor,
+        retry_of=old,
+        borne_by=Bearer(old.borne_by),
     )
     parcels_decide(order, {}, cause=old.reason, actor=actor)
     if has_later_staff_refund(order, old, but=again):

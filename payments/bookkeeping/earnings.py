@@ -1,0 +1,386 @@
+"""What artisans earn with an order: the state of its earnings, and what they require in the ledger.
+
+One fact of the ledger per order. What it requires follows from the order's rows alone (`required_legs`), so that
+refunds, cancellations, returns and releases book differences and never need to undo each other (docs/adr/0017).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Model, QuerySet, Sum, prefetch_related_objects
+from django.utils import timezone
+
+from artisans.ledger.accounts import AccountKey, AccountKind, Leg
+from artisans.ledger.models import EntryKind, LedgerEntry
+from artisans.ledger.selectors import legs_by_entry, legs_of
+from artisans.ledger.services import Fact, difference, fact_book
+from orders.models import Order, OrderLine, Parcel
+from orders.selectors import order_lock
+from orders.services.placing import PlacedOrder
+from orders.shares import frozen_shares
+from orders.statuses import PARCELS_ENDED, CashHolder
+from payments.bookkeeping.split import NOTHING, Back, Item, OrderSplit, ParcelMoney, split_order, spread
+from payments.models import Bearer, Earning, EarningStatus, PaymentRefund, Receipt, RefundShare
+from payments.statuses import RefundStatus
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBooks:
+    """An order with what decides who earns what.
+
+    `lines`, `earnings` and `cash` (minor units recorded on delivery, by its holder): by parcel. `refunds`: all but
+    failed ones, oldest first, with their lines and shares.
+    """
+
+    order: Order
+    parcels: Sequence[Parcel]
+    lines: Mapping[UUID, Sequence[OrderLine]]
+    earnings: dict[UUID, Earning] = field(default_factory=dict)
+    refunds: Sequence[PaymentRefund] = ()
+    cash: Mapping[UUID, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def living(self) -> list[Parcel]:
+        return [row for row in self.parcels if row.status not in PARCELS_ENDED] if self.order.is_alive else []
+
+    @property
+    def earned(self) -> list[Parcel]:
+        return [row for row in self.living if self.is_earned(row)]
+
+    @property
+    def statuses(self) -> dict[UUID, str]:
+        """The status of each earning, by parcel."""
+        return {pk: row.status for pk, row in self.earnings.items()}
+
+    def is_earned(self, parcel: Parcel) -> bool:
+        """Whether a living parcel's money is here: the order is paid, or the cash for this parcel was recorded."""
+        if self.order.released_at is None:
+            return False
+        return not self.order.balance.outstanding or self.is_covered(parcel, self.cash.get(parcel.pk, {}))
+
+    def is_held_by_artisan(self, parcel: Parcel) -> bool:
+        """Whether the artisan has the parcel's money in cash, so that there is nothing to release."""
+        cash = self.cash.get(parcel.pk, {})
+        return CashHolder.ARTISAN in cash and self.is_covered(
+            parcel, {CashHolder.ARTISAN: cash[CashHolder.ARTISAN]}
+        )
+
+    def is_covered(self, parcel: Parcel, cash: Mapping[str, int]) -> bool:
+        completed = [row for row in self.refunds if row.status == RefundStatus.COMPLETED]
+        due = sum(item.left for item in money_of(self, parcel, completed).items)
+        return bool(cash) and sum(cash.values()) >= due
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------
+
+
+def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
+    """The books of these orders, in seven queries at most."""
+    orders = list(orders)
+    parcels = group(Parcel.objects.filter(order__in=orders).order_by("order_id", "number"), "order_id")
+    lines = group(OrderLine.objects.filter(order__in=orders).order_by("order_id", "position"), "parcel_id")
+    earnings = {row.parcel_id: row for row in Earning.objects.filter(parcel__order__in=orders).order_by()}
+    refunds = defaultdict[UUID, list[PaymentRefund]](list)
+    for refund in live_refunds().filter(payment__order__in=orders).select_related("payment"):
+        refunds[refund.payment.order_id].append(refund)
+    cash = read_cash(orders)
+    return [
+        OrderBooks(
+            order,
+            parcels[order.pk],
+            lines,
+            {row.pk: earnings[row.pk] for row in parcels[order.pk] if row.pk in earnings},
+            refunds[order.pk],
+            cash,
+        )
+        for order in orders
+    ]
+
+
+def read_cash(orders: Collection[Order]) -> dict[UUID, dict[str, int]]:
+    """Minor units of cash on delivery recorded for each parcel, by holder, without what was reversed."""
+    named = Receipt.objects.filter(payment__order__in=orders, parcel__isnull=False, reversal=None).order_by()
+    found = defaultdict[UUID, dict[str, int]](dict)
+    for parcel_id, holder, minor in named.values_list("parcel", "holder").annotate(sum=Sum("amount_minor")):
+        found[parcel_id][holder] = minor
+    return found
+
+
+def read_placed(placed: PlacedOrder) -> OrderBooks:
+    """The books of an order that was just released, so nothing was earned or refunded before."""
+    return OrderBooks(placed.order, placed.parcels, group(placed.lines, "parcel_id"))
+
+
+def group(rows: Iterable[Row], column: str) -> dict[UUID, list[Row]]:
+    found = defaultdict[UUID, list[Row]](list)
+    for row in rows:
+        found[getattr(row, column)].append(row)
+    return found
+
+
+def live_refunds() -> QuerySet[PaymentRefund]:
+    refunds = PaymentRefund.objects.exclude(status=RefundStatus.FAILED).order_by("created_at", "pk")
+    return refunds.prefetch_related("lines", "shares")
+
+
+# ---- arithmetic ------------------------------------------------------------------------------------------------
+
+
+def back(refund: PaymentRefund, minor: int) -> Back:
+    return Back(0, minor) if refund.keeps_commission else Back(minor, 0)
+
+
+def money_of(books: OrderBooks, parcel: Parcel, refunds: Iterable[PaymentRefund]) -> ParcelMoney:
+    """A parcel with what these refunds took of it; its shipping is the last item."""
+    lines = books.lines[parcel.pk]
+    named, by_shop, goodwill = defaultdict[UUID, Back](Back), Counter[UUID](), NOTHING
+    for refund in refunds:
+        amounts = [(row.order_line_id, row.amount_minor) for row in refund.lines.all()]
+        shares = [share for share in refund.shares.all() if share.parcel_id == parcel.pk]
+        amounts += [(parcel.pk, share.shipping_minor) for share in shares]
+        for key, minor in amounts:
+            if refund.borne_by == Bearer.SHOP:
+                by_shop[key] += minor
+            else:
+                named[key] = named[key].plus(back(refund, minor))
+        for share in shares:
+            goodwill = goodwill.plus(back(refund, share.goodwill_minor))
+    shares_of = frozen_shares(parcel, lines)
+    keys = [*(line.pk for line in lines), parcel.pk]
+    items = tuple(Item(shares, named[key], by_shop[key]) for key, shares in zip(keys, shares_of, strict=True))
+    return ParcelMoney(parcel.pk, parcel.artisan_id, items, goodwill)
+
+
+def split_books(books: OrderBooks, *, with_pending: bool = False) -> OrderSplit:
+    """The split after completed refunds, or `with_pending` ones, as if those had completed."""
+    refunds = [row for row in books.refunds if with_pending or row.status == RefundStatus.COMPLETED]
+    living, balance = {row.pk for row in books.living}, books.order.balance
+    moneys = [money_of(books, parcel, refunds) for parcel in books.earned]
+    shared = sum(s.goodwill_minor for refund in refunds for s in refund.shares.all() if s.parcel_id in living)
+    short = max(0, balance.worth - balance.goodwill - balance.net_received)
+    return split_order(
+        moneys,
+        worth=balance.worth,
+        unassigned=min(balance.unassigned, short),
+        goodwill_of_shop=sum(refund.goodwill_minor for refund in refunds) - shared,
+    )
+
+
+def required_legs(books: OrderBooks, split: OrderSplit) -> list[Leg]:
+    """What the order requires in the ledger, besides the money that came in and went back."""
+    currency = books.order.currency
+    sums: Counter[AccountKey] = Counter()
+
+    def add(kind: AccountKind, minor: int, artisan: UUID | None = None) -> None:
+        sums[AccountKey(kind, currency, "", artisan)] += minor
+
+    add(AccountKind.ORDER, -split.goodwill)
+    add(AccountKind.GOODWILL, split.goodwill)
+    for part in split.parcels:
+        remaining = part.remaining
+        add(AccountKind.ORDER, remaining.total - part.by_shop)
+        add(AccountKind.GOODWILL, part.by_shop)
+        status = books.earnings[part.parcel_id].status
+        is_released = status == EarningStatus.RELEASED
+        account = AccountKind.SELLER_AVAILABLE if is_released else AccountKind.SELLER_PENDING
+        add(account, -remaining.net, part.artisan_id)
+        add(AccountKind.COMMISSION, -remaining.commission)
+        add(AccountKind.FEE_TAX, -remaining.commission_tax)
+        add(AccountKind.SALES_TAX, -remaining.remitted_tax)
+    return [Leg(account, minor) for account, minor in sums.items() if minor]
+
+
+# ---- changes ---------------------------------------------------------------------------------------------------
+
+
+def order_earnings_book(
+    order: Order, *, placed: PlacedOrder | None = None, is_late: bool = False
+) -> LedgerEntry | None:
+    """Bring the order's earnings up to date and book the difference; None if nothing changed.
+
+    `placed`: the order with its lines and parcels, if this transaction released it. `is_late`: a process of an earlier
+    release should have done it. The caller holds the order's lock and has saved its sums.
+    """
+    if order.released_at is None:
+        return None
+    books = read_placed(placed) if placed else read_books([order])[0]
+    at = (order.paid_at or order.updated_at) if is_late and not books.earnings else None
+    return books_apply(books, is_new=placed is not None, at=at)
+
+
+def earnings_facts(orders: Iterable[Order]) -> list[Fact]:
+    """What these orders require in the ledger, as if their earnings were up to date. For checks: writes nothing."""
+    facts = []
+    for books in read_books(orders):
+        split = split_books(books)
+        for part in split.parcels:
+            if part.parcel_id not in books.earnings:
+                books.earnings[part.parcel_id] = Earning(status=EarningStatus.PENDING)
+        legs = required_legs(books, split) if books.order.released_at else []
+        order = books.order
+        facts.append(
+            Fact(
+                id=order.pk,
+                kind=EntryKind.SALE,
+                legs=legs,
+                happened_at=order.updated_at,
+                order_id=order.pk,
+            )
+        )
+    return facts
+
+
+def books_apply(
+    books: OrderBooks,
+    *,
+    before: Mapping[UUID, str] | None = None,
+    is_new: bool = False,
+    at: datetime | None = None,
+) -> LedgerEntry | None:
+    """The same for books that were read under the order's lock. `before`: the statuses of the earnings before the
+    caller changed them. `at`: when it happened, if that is not now."""
+    refund_shares_write(books)
+    before = books.statuses if before is None else before
+    split = earnings_save(books)
+    after = books.statuses
+    legs = required_legs(books, split)
+    booked = {} if is_new or not (before or legs) else legs_by_entry([books.order.pk])[books.order.pk]
+    fact = Fact(
+        id=books.order.pk,
+        kind=kind_of(before, after, difference(legs, legs_of(booked))),
+        legs=legs,
+        happened_at=at or timezone.now(),
+        order_id=books.order.pk,
+    )
+    return fact_book(fact, booked=booked)
+
+
+def kind_of(before: Mapping[UUID, str], after: Mapping[UUID, str], due: Sequence[Leg]) -> EntryKind:
+    """Why the earnings of an order changed; the weightiest reason if there are several."""
+    changed = {(before.get(pk), status) for pk, status in after.items() if before.get(pk) != status}
+    if any(old in {None, EarningStatus.CANCELLED} for old, _new in changed):
+        return EntryKind.SALE
+    if any(new == EarningStatus.CANCELLED for _old, new in changed):
+        return EntryKind.SALE_CANCELLED
+    if changed:
+        return EntryKind.RELEASE
+    of_order = sum(leg.minor for leg in due if leg.account.kind == AccountKind.ORDER)
+    return EntryKind.CLAWBACK_REVERSED if of_order > 0 else EntryKind.CLAWBACK
+
+
+def earnings_save(books: OrderBooks) -> OrderSplit:
+    """Write the earnings that follow from the order's rows, and return how its money is split."""
+    split = split_books(books)
+    pending = split_books(books, with_pending=True) if has_pending(books) else split
+    new = []
+    for part, later in zip(split.parcels, pending.parcels, strict=True):
+        earning = books.earnings.get(part.parcel_id) or Earning(
+            parcel_id=part.parcel_id, artisan_id=part.artisan_id, currency=books.order.currency
+        )
+        values = {
+            **released_at_once(books, part.parcel_id, earning),
+            "net_minor": part.shares.net,
+            "returned_minor": part.returned.net,
+            "promised_minor": max(0, later.returned.net - part.returned.net),
+        }
+        if part.parcel_id in books.earnings:
+            earning_update(earning, values)
+        else:
+            for column, value in values.items():
+                setattr(earning, column, value)
+            new.append(earning)
+            books.earnings[part.parcel_id] = earning
+    Earning.objects.bulk_create(new)
+    earned = {part.parcel_id for part in split.parcels}
+    for pk, earning in books.earnings.items():
+        if pk not in earned:
+            cancelled = {"status": EarningStatus.CANCELLED, "promised_minor": 0, "released_at": None}
+            earning_update(earning, cancelled)
+    return split
+
+
+def released_at_once(books: OrderBooks, parcel_id: UUID, earning: Earning) -> dict[str, object]:
+    """The status of something earned: as it is, or released if its artisan has the cash."""
+    status = EarningStatus.PENDING if earning.status == EarningStatus.CANCELLED else earning.status
+    parcel = next(row for row in books.parcels if row.pk == parcel_id)
+    if status == EarningStatus.PENDING and books.is_held_by_artisan(parcel):
+        return {"status": EarningStatus.RELEASED, "released_at": timezone.now()}
+    return {"status": status}
+
+
+def earning_update(earning: Earning, values: Mapping[str, object]) -> None:
+    """Save the columns that change."""
+    changed = [column for column, value in values.items() if getattr(earning, column) != value]
+    for column in changed:
+        setattr(earning, column, values[column])
+    if changed:
+        earning.save(update_fields=[*changed, "updated_at"])
+
+
+def has_pending(books: OrderBooks) -> bool:
+    return any(refund.is_pending for refund in books.refunds)
+
+
+def refund_shares_write(books: OrderBooks) -> None:
+    """Spread shipping and goodwill of refunds over parcels, by what is left of each, once per refund.
+
+    Goodwill that artisans bear is shared as soon as something is earned.
+    """
+    for number, refund in enumerate(books.refunds):
+        if refund.shares.all() or not (refund.shipping_minor or refund.goodwill_minor):
+            continue
+        earlier = [*books.refunds[:number], *(row for row in books.refunds[number + 1 :] if row.shares.all())]
+        by_parcel: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
+        living = [money_of(books, parcel, earlier) for parcel in books.living]
+        earned = {parcel.pk for parcel in books.earned} if refund.borne_by == Bearer.ARTISAN else set()
+        shipping = spread(refund.shipping_minor, [money.items[-1].left for money in living])
+        for money, minor in zip(living, shipping, strict=True):
+            by_parcel[money.parcel_id][0] += minor
+        bearing = [money for money in living if money.parcel_id in earned]
+        for money, minor in zip(
+            bearing, spread(refund.goodwill_minor, [m.left for m in bearing]), strict=True
+        ):
+            by_parcel[money.parcel_id][1] += minor
+        rows = [
+            RefundShare(
+                refund=refund,
+                parcel_id=parcel_id,
+                currency=refund.currency,
+                shipping_minor=shipping_minor,
+                goodwill_minor=goodwill_minor,
+            )
+            for parcel_id, (shipping_minor, goodwill_minor) in by_parcel.items()
+            if shipping_minor or goodwill_minor
+        ]
+        RefundShare.objects.bulk_create(rows)
+        refund.refresh_from_db(fields=["shares"])  # forgets those that were read
+        prefetch_related_objects([refund], "shares")
+
+
+def earnings_release(*, order_id: UUID, parcel_ids: Collection[UUID]) -> int:
+    """Release the pending earnings of these parcels to their artisans; returns how many were pending.
+
+    The caller has decided that they are due. Locks: order.
+    """
+    with transaction.atomic():
+        order = order_lock(order_id)
+        books = read_books([order])[0]
+        due = [
+            books.earnings[pk]
+            for pk in parcel_ids
+            if pk in books.earnings and books.earnings[pk].status == EarningStatus.PENDING
+        ]
+        released_at = timezone.now()
+        before = books.statuses
+        for earning in due:
+            earning_update(earning, {"status": EarningStatus.RELEASED, "released_at": released_at})
+        if due:
+            books_apply(books, before=before)
+        return len(due)
