@@ -2,6 +2,8 @@
 
 import gc
 import os
+import sys
+from pathlib import Path
 
 from celery import Celery
 from celery.signals import task_postrun, task_prerun, worker_before_create_process, worker_init
@@ -9,8 +11,12 @@ from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
+from artisans.environment import exit_unless_configured
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
 
+if Path(sys.argv[0]).name == "celery":  # worker or beat
+    exit_unless_configured()
 TRANSPORT_ALIASES["filesystem"] = "artisans.core.file_broker:Transport"
 app = Celery("artisans")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -3,48 +3,34 @@
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
-from environ.fileaware_mapping import FileAwareMapping
 from kombu import Queue
+
+from artisans.environment import (
+    database,
+    env,
+    flag,
+    log_level,
+    networks,
+    number,
+    site_url,
+    time_zone,
+    url,
+    words,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
 
-class SecretFiles(FileAwareMapping):
-    """The environment; `NAME_FILE` is the path of a file with the value of NAME, without the line break at its end."""
-
-    def __getitem__(self, key: str) -> str:
-        return str(super().__getitem__(key)).rstrip("\r\n")
-
-
-class Env(environ.FileAwareEnv):
-    ENVIRON = SecretFiles()
-
-
-env = Env()
 env.read_env(BASE_DIR / ".env")
-
-
-def flag(name: str, *, default: bool = False) -> bool:
-    """A boolean; any value other than the accepted words prevents startup."""
-    value = env.str(name, default="").strip().lower()
-    if value in {"true", "1", "yes", "on"}:
-        return True
-    if value in {"false", "0", "no", "off"}:
-        return False
-    if value:
-        raise ImproperlyConfigured(f"{name}={value!r} is neither true nor false.")
-    return default
 
 
 def secret_key() -> str:
@@ -98,14 +84,14 @@ def origin_of(url: str) -> str:
 DEBUG = flag("DEBUG")
 DEMO = flag("DEMO")
 SECRET_KEY = secret_key()
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-ENCRYPTION_KEYS = [key.strip() for key in env.list("ENCRYPTION_KEYS", default=[]) if key.strip()]
-SITE_URL = env.str("SITE_URL", default=f"http://localhost:{env.str('PORT', default='8000')}").rstrip("/")
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
+ENCRYPTION_KEYS = words("ENCRYPTION_KEYS")
+SITE_URL = site_url("SITE_URL", default=f"http://localhost:{env.str('PORT', default='8000')}")
 HTTPS = SITE_URL.startswith("https://")
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
+TRUSTED_PROXIES = number("TRUSTED_PROXIES", default=0)
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", default=("127.0.0.1", "localhost"))
 MANUAL_PAYMENT_AUTO_APPROVE = flag("MANUAL_PAYMENT_AUTO_APPROVE")
-RATE_LIMIT_FACTOR = env.int("RATE_LIMIT_FACTOR", default=1)
+RATE_LIMIT_FACTOR = number("RATE_LIMIT_FACTOR", default=1, least=1)
 # Maximum count and window in seconds. The suffix says what is counted: a network, an account, an address or a
 # principal. `@limited(scope)` counts both "<scope>_principal" and "<scope>_network".
 RATE_LIMITS = {
@@ -130,14 +116,14 @@ RATE_LIMITS = {
     "refunds_network": (240, 600),
     "webhook_refused": (30, 300),
 }
-MAX_OPEN_ORDERS = env.int("MAX_OPEN_ORDERS", default=2)
+MAX_OPEN_ORDERS = number("MAX_OPEN_ORDERS", default=2)
 # What orders of buyers without a confirmed mailbox may hold unpaid (orders/hold_policy.py).
-MAX_HELD_OF_PRODUCT = env.int("MAX_HELD_OF_PRODUCT", default=5)
-MAX_HELD_UNITS = env.int("MAX_HELD_UNITS", default=20)
-MAX_HELD_VALUE_MINOR = env.int("MAX_HELD_VALUE_MINOR", default=100_000)
-MAX_HELD_SHARE = env.int("MAX_HELD_SHARE", default=50)
-SHORT_HOLD_FACTOR = env.int("SHORT_HOLD_FACTOR", default=4)
-SHORT_HOLD_MINUTES = env.int("SHORT_HOLD_MINUTES", default=10)
+MAX_HELD_OF_PRODUCT = number("MAX_HELD_OF_PRODUCT", default=5)
+MAX_HELD_UNITS = number("MAX_HELD_UNITS", default=20)
+MAX_HELD_VALUE_MINOR = number("MAX_HELD_VALUE_MINOR", default=100_000)
+MAX_HELD_SHARE = number("MAX_HELD_SHARE", default=50)
+SHORT_HOLD_FACTOR = number("SHORT_HOLD_FACTOR", default=4, least=1)
+SHORT_HOLD_MINUTES = number("SHORT_HOLD_MINUTES", default=10, least=1)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Artisans Alley <shop@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
@@ -148,11 +134,11 @@ READ_VARIABLE = partial(env.str, default="")
 PAYMENT_ROUTES = env.str("PAYMENT_ROUTES", default="")
 # Per web process and provider. Keep it below the number of threads, or a slow provider blocks the shop.
 # A payment is closed after so many declines; staff are alerted of so many from one network within an hour.
-MAX_DECLINES_PER_PAYMENT = env.int("MAX_DECLINES_PER_PAYMENT", default=5)
-DECLINES_PER_NETWORK_ALARM = env.int("DECLINES_PER_NETWORK_ALARM", default=10)
-PROVIDER_CALLS_AT_ONCE = env.int("PROVIDER_CALLS_AT_ONCE", default=4)
+MAX_DECLINES_PER_PAYMENT = number("MAX_DECLINES_PER_PAYMENT", default=5, least=1)
+DECLINES_PER_NETWORK_ALARM = number("DECLINES_PER_NETWORK_ALARM", default=10, least=1)
+PROVIDER_CALLS_AT_ONCE = number("PROVIDER_CALLS_AT_ONCE", default=4, least=1)
 ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
-ERASURE_KEEP_YEARS = env.int("ERASURE_KEEP_YEARS", default=10)
+ERASURE_KEEP_YEARS = number("ERASURE_KEEP_YEARS", default=10)
 
 # ---- error reports and traces: off unless set (docs/monitoring.md) ------------------------------------------
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
@@ -250,7 +236,7 @@ SIGNED_LINK_PATHS = r"/shop/orders/(?!find/$)"
 COMPRESSED_PATHS = r"/(?:$|shop/products/|shop/artisans/|docs\b)"
 
 # ---- database, cache, queue, email ----------------------------------------------------------------------------
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": database("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 DATABASE = DATABASES["default"]
 if DATABASE["ENGINE"].endswith("sqlite3"):
     DATABASE["ENGINE"] = "artisans.core.sqlite3"
@@ -277,11 +263,11 @@ else:
     }
     # In seconds; set for each session by artisans.core.postgresql, not behind a pooler. Workers: artisans/celery.py.
     DATABASE["TIMEOUTS"] = {
-        "statement_timeout": env.int("DATABASE_STATEMENT_TIMEOUT", default=30),
+        "statement_timeout": number("DATABASE_STATEMENT_TIMEOUT", default=30),
         "lock_timeout": 15,
         "idle_in_transaction_session_timeout": 60,
     }
-    if pool := env.int("DATABASE_POOL", default=0):
+    if pool := number("DATABASE_POOL", default=0):
         DATABASE["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool, "timeout": 5}
     else:
         DATABASE["CONN_MAX_AGE"] = 60
@@ -297,7 +283,9 @@ REPLACED_MIGRATIONS = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+CACHES = {
+    "default": url("CACHE_URL", env.cache_url, default="locmemcache://", example="rediscache://host:6379/1")
+}
 if CACHES["default"]["BACKEND"].endswith("RedisCache"):
     CACHES["default"] |= {
         "BACKEND": "artisans.core.cache.FailSafeRedisCache",
@@ -309,11 +297,16 @@ if CACHES["default"]["BACKEND"].endswith("RedisCache"):
         },
     }
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default=f"filemail:///{VAR_DIR / 'mail'}")
+EMAIL_CONFIG = url(
+    "EMAIL_URL",
+    env.email_url,
+    default=f"filemail:///{VAR_DIR / 'mail'}",
+    example="smtp+tls://user:password@host:587",
+)
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
+CELERY_BROKER_URL = url("CELERY_BROKER_URL", env.str, default="filesystem://", example="redis://host:6379/0")
 if CELERY_BROKER_URL.startswith("filesystem://"):
     BROKER_DIR = Path(CELERY_BROKER_URL.removeprefix("filesystem://") or VAR_DIR / "broker")
     CELERY_BROKER_URL = "filesystem://"
@@ -342,17 +335,17 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=0) or None
+CELERY_WORKER_CONCURRENCY = number("WORKER_CONCURRENCY", default=0) or None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_DB_REUSE_MAX = (
     10**9
 )  # otherwise Celery opens a connection per task, which takes longer than most tasks
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "artisans.core.beat:LeaderScheduler"
-BEAT_LEASE_SECONDS = env.int(
-    "BEAT_LEASE_SECONDS", default=20
+BEAT_LEASE_SECONDS = number(
+    "BEAT_LEASE_SECONDS", default=20, least=1
 )  # after which another host replaces a lost beat
-TASK_LOCKS_DIR = Path(env.str("TASK_LOCKS_DIR", default=str(VAR_DIR / "locks")))
+TASK_LOCKS_DIR = BASE_DIR / env.str("TASK_LOCKS_DIR", default="var/locks")
 
 # A slow provider must delay nothing else: mails and deadlines have queues of their own, and in the Procfile a worker
 # that takes nothing else. A worker without --queues takes all of them.
@@ -378,8 +371,8 @@ def periodic(task: str, *, seconds: int) -> dict[str, object]:
     return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": max(seconds, 15)}}
 
 
-MAIL_POLL_SECONDS = env.int("MAIL_POLL_SECONDS", default=20)
-PAYMENT_POLL_SECONDS = env.int("PAYMENT_POLL_SECONDS", default=15)
+MAIL_POLL_SECONDS = number("MAIL_POLL_SECONDS", default=20, least=1)
+PAYMENT_POLL_SECONDS = number("PAYMENT_POLL_SECONDS", default=15, least=1)
 CELERY_BEAT_SCHEDULE = {
     "show that beat and worker are active": periodic("core.heartbeat", seconds=60),
     "check the system": periodic("core.check_system", seconds=5 * 60),
@@ -420,25 +413,25 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
 }
-BACKUP_DIR = env.str("BACKUP_DIR", default="")
-BACKUP_KEEP = env.int("BACKUP_KEEP", default=14)
-BACKUP_MAX_HOURS = env.int("BACKUP_MAX_HOURS", default=26)
+BACKUP_DIR = str(BASE_DIR / name) if (name := env.str("BACKUP_DIR", default="")) else ""
+BACKUP_KEEP = number("BACKUP_KEEP", default=14, least=1)
+BACKUP_MAX_HOURS = number("BACKUP_MAX_HOURS", default=26, least=1)
 # The server itself, if DATABASE_URL leads to a pooler.
-BACKUP_DATABASE = env.db_url("BACKUP_DATABASE_URL") if env.str("BACKUP_DATABASE_URL", default="") else None
+BACKUP_DATABASE = database("BACKUP_DATABASE_URL") if env.str("BACKUP_DATABASE_URL", default="") else None
 # Days; each rule has a minimum (artisans/core/retention.py). Orders and payments are never purged.
 RETENTION_DAYS = {
-    "email_content": env.int("KEEP_EMAIL_CONTENT_DAYS", default=90),
-    "emails": env.int("KEEP_EMAIL_DAYS", default=400),
-    "webhook_content": env.int("KEEP_WEBHOOK_CONTENT_DAYS", default=90),
-    "webhooks": env.int("KEEP_WEBHOOK_DAYS", default=400),
-    "provider_requests": env.int("KEEP_PROVIDER_REQUEST_DAYS", default=90),
-    "card_fingerprints": env.int("KEEP_CARD_FINGERPRINT_DAYS", default=180),
-    "guest_carts": env.int("KEEP_GUEST_CART_DAYS", default=30),
-    "account_carts": env.int("KEEP_ACCOUNT_CART_DAYS", default=180),
-    "ordered_cart_items": env.int("KEEP_ORDERED_CART_ITEM_DAYS", default=90),
-    "reconciliations": env.int("KEEP_RECONCILIATION_DAYS", default=400),
-    "resolved_flags": env.int("KEEP_RESOLVED_FLAG_DAYS", default=400),
-    "resolved_alerts": env.int("KEEP_RESOLVED_ALERT_DAYS", default=400),
+    "email_content": number("KEEP_EMAIL_CONTENT_DAYS", default=90),
+    "emails": number("KEEP_EMAIL_DAYS", default=400),
+    "webhook_content": number("KEEP_WEBHOOK_CONTENT_DAYS", default=90),
+    "webhooks": number("KEEP_WEBHOOK_DAYS", default=400),
+    "provider_requests": number("KEEP_PROVIDER_REQUEST_DAYS", default=90),
+    "card_fingerprints": number("KEEP_CARD_FINGERPRINT_DAYS", default=180),
+    "guest_carts": number("KEEP_GUEST_CART_DAYS", default=30),
+    "account_carts": number("KEEP_ACCOUNT_CART_DAYS", default=180),
+    "ordered_cart_items": number("KEEP_ORDERED_CART_ITEM_DAYS", default=90),
+    "reconciliations": number("KEEP_RECONCILIATION_DAYS", default=400),
+    "resolved_flags": number("KEEP_RESOLVED_FLAG_DAYS", default=400),
+    "resolved_alerts": number("KEEP_RESOLVED_ALERT_DAYS", default=400),
 }
 
 # Read by setup_shop, like Django's createsuperuser does.
@@ -564,7 +557,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_URL = "/media/"
-MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(VAR_DIR / "media"))()
+MEDIA_ROOT = str(BASE_DIR / env.str("MEDIA_ROOT", default="var/media"))
 SERVE_MEDIA = flag("SERVE_MEDIA", default=DEMO or DEBUG)
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -579,7 +572,7 @@ if MEDIA_S3_BUCKET:
 LANGUAGE_CODE = "en-us"
 LANGUAGES = [("en", "English")]  # the source of all texts; `make messages` collects them for translators
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = time_zone("TIME_ZONE", default="UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = ["artisans.formats"]
 
@@ -608,13 +601,13 @@ SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "csrf"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "artisans.core.web.error_pages.csrf_failure"
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 CART_COOKIE = "__Host-cart" if HTTPS else "cart"
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 
 # ---- metrics: off unless one of them is set --------------------------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-METRICS_ADDRESSES = [ip_network(network) for network in env.list("METRICS_ADDRESSES", default=[])]
+METRICS_ADDRESSES = networks("METRICS_ADDRESSES")
 PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")  # read by prometheus_client too
 
 # ---- logs ------------------------------------------------------------------------------------------------------
@@ -623,7 +616,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "artisans.core.logs.JsonFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": log_level("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "django.request": {"level": "ERROR"},  # "artisans.requests" has a line for every other response

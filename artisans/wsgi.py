@@ -4,16 +4,15 @@ With `gunicorn --preload` all modules are imported once and shared by the forked
 """
 
 import gc
-import os
 from importlib import import_module
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from artisans.core.startup import exit_unless_usable
+from artisans.environment import exit_unless_configured
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "artisans.settings")
-
+exit_unless_configured()
 application = get_wsgi_application()
 exit_unless_usable(has_pages=True)
 import_module(settings.ROOT_URLCONF)  # imports all views, which each worker would do at its first request
