@@ -8,7 +8,7 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         from artisans.audit.selectors import TARGET_SEARCHES
         from artisans.core.doctor.registry import CHECKS
-        from artisans.core.metrics import QUEUES, SOURCES
+        from artisans.core.metrics import QUEUE_LABELS, QUEUES, SOURCES
         from artisans.core.retention import register_rules
         from artisans.core.security.reencryption import ENCRYPTED_JSON
         from artisans.core.web.health import REPORTS
@@ -19,7 +19,7 @@ class PaymentsConfig(AppConfig):
         from payments.doctor import provider_checks
         from payments.explanations import explanations_register
         from payments.mails import LINKS, PaymentMail
-        from payments.metrics import BACKLOGS, METRICS
+        from payments.metrics import BACKLOG_LABELS, BACKLOGS, METRICS
         from payments.retention import PAYMENT_RULES
         from payments.roles import roles_sync
         from payments.selectors import keys_of_number, providers_report
@@ -32,6 +32,7 @@ class PaymentsConfig(AppConfig):
         REPORTS["payment_providers"] = providers_report
         CHECKS.update(provider_checks())
         QUEUES.update(BACKLOGS)
+        QUEUE_LABELS.update(BACKLOG_LABELS)
         SOURCES.update(METRICS)
         register_rules(*PAYMENT_RULES)
         ENCRYPTED_JSON.update(

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from prometheus_client.core import Metric
 
 from artisans.core.metrics import LARGEST_COUNT, RECENT, Backlog, backlog, count_recent, gauge
@@ -21,6 +22,12 @@ BACKLOGS: dict[str, Callable[[], Backlog]] = {
     "payment_checks": lambda: backlog(checks_due(), due="next_check_at"),
     "webhooks": lambda: backlog(events_due(), due="next_try_at"),
     "expiring_orders": lambda: backlog(orders_overdue(), due="expires_at"),
+}
+BACKLOG_LABELS = {
+    "provider_calls": _("Requests to payment providers"),
+    "payment_checks": _("Payments to check at the providers"),
+    "webhooks": _("Webhook events to process"),
+    "expiring_orders": _("Unpaid orders to expire"),
 }
 
 

@@ -18,6 +18,7 @@ from django.db import close_old_connections
 from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 from prometheus_client.core import Metric
 
 from artisans.core.leases import lease_holder
@@ -28,7 +29,10 @@ logger = logging.getLogger(__name__)
 
 TASK = "core.heartbeat"
 BACKUP, RESTORE = "backup", "restore"
-PROCESSES = ("beat", "worker")
+PROCESSES = {
+    "beat": _("Beat (starts periodic tasks)"),
+    "worker": _("Worker (runs tasks)"),
+}
 LATE_AFTER = timedelta(minutes=3)
 NIGHTLY_LATE_AFTER = timedelta(hours=26)
 FORGET_AFTER = timedelta(days=1)  # hosts that are gone

@@ -6,12 +6,16 @@ Each app registers its own in apps.py: queues in `QUEUES`, all else in `SOURCES`
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+StrOrPromise: TypeAlias = "str | _StrPromise"
 LARGEST_COUNT = 10_000  # of the rows of a queue, or of an hour
 RECENT = timedelta(hours=1)
 QUEUE_LIMIT = timedelta(minutes=5)
@@ -27,6 +31,8 @@ class Backlog:
 
 # By name of the queue. One statement each, which an index bounds.
 QUEUES: dict[str, Callable[[], Backlog]] = {}
+# By name of the queue, what waits in it, for people.
+QUEUE_LABELS: dict[str, StrOrPromise] = {}
 # By name of the queue, how long a row may wait; QUEUE_LIMIT for others.
 QUEUE_LIMITS: dict[str, timedelta] = {}
 # By any name. One statement each; labels have few values, and never ids.

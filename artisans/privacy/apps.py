@@ -9,7 +9,7 @@ class PrivacyConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.core.append_only import PERMITS
-        from artisans.core.metrics import QUEUE_LIMITS, QUEUES
+        from artisans.core.metrics import QUEUE_LABELS, QUEUE_LIMITS, QUEUES
         from artisans.core.retention import register_rules
         from artisans.notifications import kinds
         from artisans.privacy import personal_data, tasks  # noqa: F401  # each registers itself
@@ -21,5 +21,6 @@ class PrivacyConfig(AppConfig):
         PERMITS.append(ErasurePermit)
         kinds.register(PrivacyMail)
         QUEUES["erasures"] = erasure_backlog
+        QUEUE_LABELS["erasures"] = _("Erasures in progress")
         QUEUE_LIMITS["erasures"] = LATE_AFTER
         register_rules(*PRIVACY_RULES)

@@ -31,7 +31,12 @@ CONNECT_SECONDS = 5
 
 def check_disk_space() -> Iterator[Result]:
     """Each disk once."""
-    named = [settings.MEDIA_ROOT, settings.BACKUP_DIR, settings.VAR_DIR, tempfile.gettempdir()]
+    named: list[str | Path] = [
+        settings.MEDIA_ROOT,
+        settings.BACKUP_DIR,
+        settings.VAR_DIR,
+        tempfile.gettempdir(),
+    ]
     folders = [Path(folder) for folder in named if folder]
     disks = {folder.stat().st_dev: folder for folder in reversed(folders) if folder.exists()}
     for folder in sorted(disks.values()):

@@ -32,17 +32,18 @@ CHECKS = {
     "migrations": Check(check_migrations),
     "triggers": Check(check_triggers),
     "indexes": Check(check_indexes),
-    "database clock": Check(check_clock),
+    "database clock": Check(check_clock, is_per_host=True),
     "settings": Check(check_settings),
     "encryption keys": Check(check_encryption_keys),
-    "disk space": Check(check_disk_space),
+    "disk space": Check(check_disk_space, is_per_host=True),
     "files of metrics": Check(check_metric_files),
     "reverse proxy": Check(check_proxy, uses_network=True),
-    "cache": Check(check_cache, uses_network=True),
-    "storage of pictures": Check(check_media, uses_network=True),
+    "cache": Check(check_cache, uses_network=True, is_per_host=True),
+    "storage of pictures": Check(check_media, uses_network=True, is_per_host=True),
     "message broker": Check(
         check_broker,
         uses_network=True,
+        is_per_host=True,
         remedy=_(
             "Start the broker, and compare CELERY_BROKER_URL with its address. Until then periodic tasks do not run."
         ),

@@ -10,12 +10,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from artisans.core.doctor.registry import Result, State, state_if
+from artisans.core.doctor.registry import Result, State, duration, state_if
 from artisans.core.heartbeats import LATE_AFTER, PROCESSES, overdue, periodic_tasks
-from artisans.core.metrics import QUEUES, queue_limit
+from artisans.core.metrics import QUEUE_LABELS, QUEUES, queue_limit
 from artisans.core.models import Heartbeat
-
-MINUTE = timedelta(minutes=1)
 
 
 def check_processes() -> Iterator[Result]:
@@ -29,15 +27,15 @@ def check_processes() -> Iterator[Result]:
             "Start a worker: `celery -A artisans worker`. If one is running, see the broker's line and its log."
         ),
     }
-    for process in PROCESSES:
+    for process, label in PROCESSES.items():
         seen = max((row.at for row in rows if row.name.startswith(f"{process}@")), default=None)
         yield Result(
-            _("Process %(name)s") % {"name": process},
+            str(label),
             state_if(problem=process in late),
             _("last seen %(time)s") % {"time": date_format(timezone.localtime(seen), "DATETIME_FORMAT")}
             if seen
             else _("never seen"),
-            _("within %(minutes)s minutes") % {"minutes": LATE_AFTER // MINUTE},
+            _("within %(time)s") % {"time": duration(LATE_AFTER)},
             remedies[process],
         )
     yield check_versions(rows)
@@ -80,14 +78,18 @@ def check_queues() -> Iterator[Result]:
     for name, read in QUEUES.items():
         backlog, limit = read(), queue_limit(name)
         yield Result(
-            _("Queue %(name)s") % {"name": name},
+            str(QUEUE_LABELS[name]),
             state_if(problem=backlog.oldest > limit.total_seconds()),
-            _("%(count)s waiting, the oldest for %(seconds)s seconds")
-            % {"count": backlog.size, "seconds": int(backlog.oldest)},
-            _("at most %(minutes)s minutes") % {"minutes": limit // MINUTE},
+            _("%(count)s waiting, the oldest for %(time)s")
+            % {"count": backlog.size, "time": duration(timedelta(seconds=backlog.oldest))}
+            if backlog.size
+            else _("none waiting"),
+            _("for at most %(time)s") % {"time": duration(limit)},
             _(
-                "Check that a worker takes this queue, and search its log for errors. Start more workers if it is busy."
-            ),
+                "Check that a worker takes this queue (%(name)s), and search its log for errors. Start more workers if "
+                "it is busy."
+            )
+            % {"name": name},
         )
 
 

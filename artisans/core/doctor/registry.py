@@ -7,13 +7,15 @@ A check yields a `Result` for each thing that it looks at, also for those that a
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
+from django.utils.translation import ngettext
 
-StrOrPromise: TypeAlias = "str | _StrPromise"
+from artisans.core.metrics import StrOrPromise
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 
 
 class State(StrEnum):
@@ -40,16 +42,30 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`uses_network`: it asks something else than the database; then it has a thread of its own, and must not use the
-    database. `remedy`: what to do if `run` fails, or does not end in time."""
+    """`is_per_host`: others can find something else from their host. `uses_network`: it asks something else than the
+    database; then it has a thread of its own, and must not use the database. `remedy`: what to do if `run` fails, or
+    does not end in time."""
 
     run: Callable[[], Iterable[Result]]
     uses_network: bool = False
+    is_per_host: bool = False
     remedy: StrOrPromise = ""
 
 
 # By name: a few plain words, unique, which never change. Reports keep the order.
 CHECKS: dict[str, Check] = {}
+
+
+def duration(time: timedelta) -> str:
+    """In whole units, of which there are at least two unless it is a second."""
+    seconds = int(time.total_seconds())
+    if seconds >= 2 * DAY:
+        return ngettext("%(n)d day", "%(n)d days", seconds // DAY) % {"n": seconds // DAY}
+    if seconds >= 2 * HOUR:
+        return ngettext("%(n)d hour", "%(n)d hours", seconds // HOUR) % {"n": seconds // HOUR}
+    if seconds >= 2 * MINUTE:
+        return ngettext("%(n)d minute", "%(n)d minutes", seconds // MINUTE) % {"n": seconds // MINUTE}
+    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
 
 
 def state_if(*, problem: object = False, warning: object = False) -> State:

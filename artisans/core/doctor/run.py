@@ -6,8 +6,10 @@ hangs is abandoned: it ends with its request, or with the process.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import copy_context
+from dataclasses import replace
+from socket import gethostname
 from threading import Thread
 
 from django.db import connection, connections
@@ -65,17 +67,22 @@ def run_group(group: Mapping[str, Check], found: Found) -> None:
 def run_check(name: str, check: Check) -> list[Result]:
     try:
         if check.uses_network:
-            return list(check.run())
+            return with_host(check, check.run())
         with limit_statements(STATEMENT_SECONDS):
-            return list(check.run())
+            return with_host(check, check.run())
     except Exception as error:  # whatever it is, it is the result
         logger.warning("check_failed", extra={"check": name}, exc_info=True)
         return [failure(name, check, describe(error))]
 
 
+def with_host(check: Check, results: Iterable[Result]) -> list[Result]:
+    return [replace(result, host=gethostname()) if check.is_per_host else result for result in results]
+
+
 def failure(name: str, check: Check, value: str) -> Result:
     remedy = check.remedy or _("See the log, and whether what it needs responds.")
-    return Result(name[:1].upper() + name[1:], State.PROBLEM, value, "", str(remedy))
+    host = gethostname() if check.is_per_host else ""
+    return Result(name[:1].upper() + name[1:], State.PROBLEM, value, "", str(remedy), host)
 
 
 def describe(error: Exception) -> str:

@@ -40,10 +40,10 @@ def find_alert() -> dict[str, Any]:
     seen: dict[str, Any] = dict(Heartbeat.objects.values_list("name", "at"))
     now = timezone.now()
     late = {}
-    for process in PROCESSES if seen else ():  # a new installation has not started them yet
+    for process, label in PROCESSES.items() if seen else ():  # a new installation has not started them yet
         last = max((at for name, at in seen.items() if name.startswith(f"{process}@")), default=None)
         if last is None or last < now - LATE_AFTER:
-            late[process] = last
+            late[str(label)] = last
     checks = SystemCheck.objects.filter(state="problem", at__gte=now - CURRENT).exclude(name__in=LEFT_OUT)
     problems = [row["name"] for check in checks for row in check.results if row["state"] == "problem"]
     return {"late": late, "problems": problems}

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from threading import Event, Thread
@@ -24,8 +25,9 @@ from django.utils import timezone
 from artisans.core.admin import system
 from artisans.core.append_only import needed_triggers
 from artisans.core.doctor import database, environment, processes, stored
-from artisans.core.doctor.registry import CHECKS, Check, Result, State, worst
+from artisans.core.doctor.registry import CHECKS, Check, Result, State, duration, worst
 from artisans.core.doctor.run import run_checks
+from artisans.core.metrics import QUEUE_LABELS, QUEUES
 from artisans.core.models import Heartbeat, SystemCheck
 from artisans.core.security import proxy
 from artisans.core.templatetags.system import find_alert
@@ -124,7 +126,7 @@ def test_every_registered_check_has_results_here():
 
 @pytest.mark.django_db
 def test_processes_and_queues_that_are_late_are_problems():
-    assert states(processes.check_processes())["Process beat"] == State.PROBLEM  # never seen
+    assert states(processes.check_processes())["Beat (starts periodic tasks)"] == State.PROBLEM  # never seen
     now = timezone.now()
     rows = {
         "beat@one": (3600, 0, "0.1.0"),  # dead for an hour
@@ -148,14 +150,14 @@ def test_processes_and_queues_that_are_late_are_problems():
     found = {result.name: result for result in [*processes.check_processes(), *processes.check_queues()]}
 
     assert {name: result.state for name, result in found.items() if result.state != State.OK} == {
-        "Process beat": State.PROBLEM,
+        "Beat (starts periodic tasks)": State.PROBLEM,
         "Version": State.WARNING,
         "Periodic tasks": State.PROBLEM,
-        "Queue emails": State.PROBLEM,
+        "Emails to send": State.PROBLEM,
     }
     assert found["Version"].value.endswith("worker@one 0.0.9")
     assert found["Periodic tasks"].value == "late or failing: notifications.send_due, payments.check_ledger"
-    assert found["Queue emails"].limit == "at most 15 minutes"
+    assert found["Emails to send"].limit == "for at most 15 minutes"
 
 
 def test_clocks_are_compared_within_the_time_that_the_answer_took():
@@ -286,6 +288,49 @@ def test_full_disks_files_of_metrics_and_unknown_proxies_are_found(settings, mon
 
 
 @pytest.mark.django_db
+def test_service_that_one_host_cannot_reach_stays_a_problem_until_it_can(monkeypatch):
+    """Whichever host's worker checks next; a check that fails has no result of its own."""
+
+    def check() -> Iterator[Result]:
+        if hosts["this"] in down:
+            raise OSError("no route to host")
+        yield Result("Cache", State.OK, "responds")
+
+    def state_after(host: str) -> str:
+        hosts["this"] = host
+        Heartbeat.objects.update_or_create(name=f"worker@{host}", defaults={"at": timezone.now()})
+        stored.results_store(run_checks({"cache": Check(check, uses_network=True, is_per_host=True)}))
+        return str(SystemCheck.objects.get().state)
+
+    hosts, down = {"this": ""}, {"two"}
+    monkeypatch.setattr("artisans.core.doctor.run.gethostname", lambda: hosts["this"])
+
+    assert [state_after(host) for host in ("one", "two", "one")] == ["ok", "problem", "problem"]
+    assert [row["name"] for row in SystemCheck.objects.get().results] == ["Cache on one", "Cache on two"]
+    down.clear()
+    assert [state_after(host) for host in ("one", "two")] == ["problem", "ok"]
+
+
+def test_checks_of_services_that_each_host_reaches_by_itself_are_per_host():
+    found = {name for name, check in CHECKS.items() if check.is_per_host}
+
+    assert found == {
+        *("database clock", "disk space", "cache", "storage of pictures", "message broker", "email server")
+    }
+
+
+def test_every_queue_has_words_for_people():
+    assert QUEUE_LABELS.keys() == QUEUES.keys()
+
+
+def test_durations_are_whole_units():
+    expected = {0: "0 seconds", 1: "1 second", 119: "119 seconds", 120: "2 minutes", 7199: "119 minutes"}
+    expected |= {86_400: "24 hours", 200_000: "2 days"}
+
+    assert {seconds: duration(timedelta(seconds=seconds)) for seconds in expected} == expected
+
+
+@pytest.mark.django_db
 def test_results_are_stored_with_the_time_since_when_they_hold(monkeypatch):
     state = State.OK
     checks = {"one": Check(lambda: [Result("One", state, "1", "2", "Do it.")]), "two": Check(check_well)}
@@ -371,9 +416,9 @@ def test_every_page_of_the_admin_says_what_needs_an_operator(
     now = timezone.now()
     assert alert() == ""  # a new installation
     Heartbeat.objects.create(name="worker@one", at=now)
-    assert "Process beat was never seen." in alert()
+    assert "Beat (starts periodic tasks): never seen." in alert()
     Heartbeat.objects.create(name="beat@one", at=now - timedelta(hours=1))
-    assert "Process beat was last seen" in alert()
+    assert "Beat (starts periodic tasks): last seen" in alert()
     Heartbeat.objects.update(at=now)
     assert alert() == ""
 
@@ -398,7 +443,7 @@ def test_page_is_for_people_with_its_permission(browser, staff):
 
     assert intern.get(SYSTEM_PAGE).status_code == intern.post(SYSTEM_PAGE).status_code == 403
     home = intern.get("/admin/").content.decode()
-    assert "Process beat was never seen." in home
+    assert "Beat (starts periodic tasks): never seen." in home
     assert SYSTEM_PAGE not in home
 
     staff.groups.add(Group.objects.get(name="Operators"))

@@ -41,4 +41,4 @@ class Command(BaseCommand):
             raise CommandError(f"Not purged: {', '.join(sorted(failed))}. The log says why.")
 
     def show_progress(self, rule: Retention, removed: int) -> None:
-        self.stderr.write(f"\r{rule.name}: {removed:,}", ending="")
+        self.stderr.write(f"\r{rule.name}: {removed:,}".ljust(50), ending="")
