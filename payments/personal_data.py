@@ -261,6 +261,10 @@ IMPERSONAL = {
         *("network_decline_code", "advice_code", "provider_reason"),
     },
     "payments.Capture": {"provider", "provider_capture_id", "currency"},
+    "payments.ProviderMovement": {
+        *("provider", "external_id", "kind", "code", "source_id", "provider_capture_id", "currency"),
+        "explained_by",
+    },
     # a bank's reference identifies the transfer in the books, which the law requires to be kept
     "payments.Receipt": {"currency", "bank_reference", "reference_key", "holder"},
     "payments.ReceiptReversal": {"reason"},
@@ -279,7 +283,7 @@ IMPERSONAL = {
     "payments.ProviderCustomer": {"provider", "customer_id", "account"},
     "payments.ProviderCall": {"provider", "operation", "object_id", "state"},
     "payments.ProviderAlert": {"provider", "part", "detail"},
-    "payments.ReconciliationRun": {"provider", "differences", "error"},  # ids and amounts
+    "payments.ReconciliationRun": {"balances", "provider", "differences", "error"},  # ids and amounts
     "payments.WebhookEvent": {"provider", "event_id", "kind", "state"},
 }
 

@@ -1,10 +1,10 @@
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,11 +21,13 @@ from orders.statuses import PARCELS_ENDED, OrderStatus
 from payments.models import (
     Capture,
     EventState,
+    Explanation,
     Payment,
     PaymentFlag,
     PaymentRefund,
     ProviderAlert,
     ProviderCall,
+    ProviderMovement,
     Receipt,
     ReconciliationRun,
     RefundDecision,
@@ -258,6 +260,16 @@ def receipts_naming_parcels(order: Order) -> dict[UUID, int]:
     """Minor units of cash on delivery recorded for each parcel, without what was reversed."""
     named = Receipt.objects.filter(payment__order=order, parcel__isnull=False, reversal=None).order_by()
     return dict(named.values_list("parcel").annotate(sum=Sum("amount_minor")))
+
+
+def taken_for_disputes(payments: Iterable[UUID]) -> dict[UUID, int]:
+    """Minor units that the provider took for disputes of each payment, less what it gave back. Movements in other
+    currencies are not counted."""
+    rows = ProviderMovement.objects.filter(
+        explained_by=Explanation.DISPUTE, payment__in=payments, currency=F("payment__currency")
+    )
+    sums = rows.order_by().values_list("payment").annotate(sum=Sum("gross_minor"))
+    return {payment: -minor for payment, minor in sums}
 
 
 def find_active_receipt(key: str) -> Receipt | None:

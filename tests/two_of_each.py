@@ -16,6 +16,7 @@ from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
+from payments.bookkeeping.movements import movements_record
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
@@ -29,7 +30,7 @@ from payments.models import (
     ReversalReason,
     WebhookEvent,
 )
-from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
+from payments.providers.contract import MovementKind, RemoteDispute, RemoteDisputeStatus, RemoteMovement
 from payments.refunds.staff import refund_open
 from payments.tests.factories import (
     apply_card_captures,
@@ -117,6 +118,21 @@ def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
     disputes = [RemoteDispute(f"du_{n}", Money(100, "USD"), RemoteDisputeStatus.OPEN) for n in (1, 2)]
     apply_card_captures(card, refunds=(remote_refund_of(sent),), disputes=tuple(disputes))
     apply_card_captures(card, amount=Money(1, "USD"))  # not ours: flagged
+    movements_record(
+        "stripe",
+        [
+            RemoteMovement(
+                f"txn_{capture.provider_capture_id}",
+                MovementKind.PAYMENT,
+                "charge",
+                capture.amount,
+                Money(30, "USD"),
+                timezone.now(),
+                capture.provider_capture_id,
+            )
+            for capture in card.captures.all()
+        ],
+    )
     for n, user in enumerate((shopper, staff)):
         ProviderCustomer.objects.create(user=user, provider="stripe", customer_id=f"cus_{n}")
         PaymentMethodInfo.objects.create(

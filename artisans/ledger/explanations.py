@@ -113,11 +113,13 @@ RECEIVED = {
     A.PROVIDER: gettext_lazy("by %(name)s"),
 }
 RETURNED = {
+    A.DISPUTED: gettext_lazy("through %(name)s"),
     A.BANK: gettext_lazy("by bank transfer"),
     A.CASH: gettext_lazy("in cash"),
     A.SELLER_AVAILABLE: gettext_lazy("in cash by %(name)s"),
     A.PROVIDER: gettext_lazy("through %(name)s"),
 }
+FEES = (A.PROVIDER_FEE, A.DISPUTE_FEE)
 PARTS = {
     A.COMMISSION: gettext_lazy("commission %(amount)s"),
     A.FEE_TAX: gettext_lazy("tax on commission %(amount)s"),
@@ -216,6 +218,25 @@ def between(text: "_StrPromise", source: AccountKind, target: AccountKind) -> Se
     return sentence
 
 
+def at_provider(text: "_StrPromise", *kinds: AccountKind, sign: int = 1) -> Sentence:
+    """A movement of the balance at a provider: `text` with what these accounts get (`sign` 1) or give, and its fee."""
+
+    def sentence(moved: Movements) -> str:
+        minor = sum(moved.minor[kind] for kind in kinds)
+        fee = sum(moved.minor[kind] for kind in FEES if kind not in kinds)
+        if minor * sign <= 0 or fee < 0:
+            return by_account(moved)
+        [name] = {row.account.scope for row in moved.postings if row.account.kind == A.PROVIDER} or {""}
+        found = text % {"name": SCOPE_NAMES.get(name, name), "amount": moved.show(minor)}
+        return (
+            _("%(sentence)s The fee was %(fee)s.") % {"sentence": found, "fee": moved.show(fee)}
+            if fee
+            else found
+        )
+
+    return sentence
+
+
 def by_account(moved: Movements) -> str:
     """Any entry: its kind, and what each account has more or less."""
     amounts = [(row.account, row.account.on_account(row.amount_minor)) for row in moved.postings]
@@ -244,6 +265,12 @@ SENTENCES: dict[str, Sentence] = {
         ),
         RETURNED,
     ),
+    "dispute_taken": at_provider(gettext_lazy("%(name)s took %(amount)s for a dispute."), A.DISPUTED),
+    "dispute_back": at_provider(
+        gettext_lazy("%(name)s gave back %(amount)s of a dispute."), A.DISPUTED, sign=-1
+    ),
+    "provider_fee": at_provider(gettext_lazy("%(name)s kept a fee of %(amount)s."), *FEES),
+    "withdrawal": at_provider(gettext_lazy("%(name)s sent %(amount)s to the bank account."), A.BANK_TRANSIT),
     "sale": earned(),
     "sale_cancelled": taken_back(
         gettext_lazy("A sale was cancelled, so that %(amount)s is held for the order again: %(parts)s.")

@@ -56,7 +56,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactSource:
-    """A table of an app above `payments` whose rows are facts.
+    """A table beside or above those of payments whose rows are facts.
 
     `unbooked`: yields the facts whose postings differ from what they require; it takes the locks of those that it
     suspects. `book`: books one of them, by its key, under its lock.
@@ -67,7 +67,7 @@ class FactSource:
     book: Callable[[UUID], LedgerEntry | None]
 
 
-# Apps above `payments` add theirs in apps.py, so that the ledger is checked and filled for them too.
+# Apps above the ledger add theirs, so that the ledger is checked and filled for them too.
 FACT_SOURCES: list[FactSource] = []
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.core.errors import InvalidInput
 from artisans.core.queue import run_each
-from artisans.ledger.accounts import AccountKey, AccountKind, transfer
+from artisans.ledger.accounts import AccountKey, AccountKind, Leg, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
 from artisans.ledger.selectors import find_errors, legs_by_entry, legs_of
 from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book, period_close
@@ -34,7 +34,7 @@ from payments.models import (
     Receipt,
     ReceiptReversal,
 )
-from payments.selectors import payment_lock
+from payments.selectors import payment_lock, taken_for_disputes
 from payments.statuses import RefundStatus
 
 CHUNK = 500
@@ -48,6 +48,10 @@ def order_account(payment: Payment) -> AccountKey:
 
 def provider_account(payment: Payment) -> AccountKey:
     return AccountKey(AccountKind.PROVIDER, payment.currency, payment.payment_provider)
+
+
+def disputed_account(payment: Payment) -> AccountKey:
+    return AccountKey(AccountKind.DISPUTED, payment.currency, payment.payment_provider)
 
 
 def bank_account(payment: Payment) -> AccountKey:
@@ -111,17 +115,24 @@ def refund_fact(payment: Payment, refund: PaymentRefund) -> Fact:
     )
 
 
-def disputes_fact(payment: Payment, *, at: datetime | None = None) -> Fact:
+def disputes_fact(payment: Payment, *, at: datetime | None = None, taken: int | None = None) -> Fact:
     """All lost disputes of a payment, as far as they are deducted from what refunds left of it.
 
-    `at`: when the last of them changed; now if it is just changing.
+    `taken`: what the provider took for disputes, as far as its movements are read; the ledger moved that to *disputed*
+    then. `at`: when the last dispute changed; now if it is just changing.
     """
     minor = payment.disputed_minor
-    legs = transfer(minor, debit=order_account(payment), credit=provider_account(payment)) if minor else []
+    taken = taken_for_disputes([payment.pk]).get(payment.pk, 0) if taken is None else taken
+    from_disputed = min(minor, max(taken, 0))
+    legs = [
+        Leg(order_account(payment), minor),
+        Leg(disputed_account(payment), -from_disputed),
+        Leg(provider_account(payment), from_disputed - minor),
+    ]
     return Fact(
         id=payment.pk,
         kind=EntryKind.DISPUTE_LOST if minor else EntryKind.DISPUTE_WON,
-        legs=legs,
+        legs=[leg for leg in legs if leg.minor],
         happened_at=at or timezone.now(),
         order_id=payment.order_id,
     )
@@ -131,11 +142,15 @@ def disputes_fact(payment: Payment, *, at: datetime | None = None) -> Fact:
 
 
 def facts_of(payments: Iterable[Payment]) -> list[Fact]:
-    """All facts of these payments, in four queries."""
+    """All facts of these payments but their movements at the provider, in five queries."""
     by_key = {payment.pk: payment for payment in payments}
     changes = DisputeTransition.objects.filter(dispute__payment__in=by_key).order_by("id")
     changed_at = dict(changes.values_list("dispute__payment", "at"))  # the last one of each payment
-    found = [disputes_fact(row, at=changed_at.get(row.pk, row.updated_at)) for row in by_key.values()]
+    taken = taken_for_disputes(by_key)
+    found = [
+        disputes_fact(row, at=changed_at.get(row.pk, row.updated_at), taken=taken.get(row.pk, 0))
+        for row in by_key.values()
+    ]
     found += (
         capture_fact(by_key[row.payment_id], row)
         for row in Capture.objects.filter(payment__in=by_key).order_by()
@@ -196,7 +211,7 @@ def ledger_fill(payments: QuerySet[Payment], *, report: Report = lambda done: No
 
 
 def ledger_fill_sources() -> int:
-    """Book what is missing for facts of apps above this one; returns the number of entries."""
+    """Book what is missing for facts that are no payment's; returns the number of entries."""
     count = 0
     for source in FACT_SOURCES:
         due = [fact.id for fact in source.unbooked()]

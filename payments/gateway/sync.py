@@ -201,6 +201,7 @@ def find_amount_mismatch(payment: Payment, remote: RemotePayment) -> str:
 
 def capture_record(payment: Payment, capture: contract.Capture, actor_name: str) -> Capture | None:
     """Book a capture once; None when it was booked before."""
+    fee = capture.fee
     try:
         with transaction.atomic():
             row = Capture.objects.create(
@@ -209,6 +210,7 @@ def capture_record(payment: Payment, capture: contract.Capture, actor_name: str)
                 provider_capture_id=capture.capture_id,
                 currency=capture.amount.currency,
                 amount_minor=capture.amount.minor,
+                fee_minor=fee.minor if fee and fee.currency == capture.amount.currency else None,
                 actor_name=actor_name,
             )
     except IntegrityError:

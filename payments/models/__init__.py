@@ -4,6 +4,7 @@ from payments.models.earning import Earning, EarningStatus, RefundShare
 from payments.models.payment import Payment, PaymentTransition
 from payments.models.provider_alert import ProviderAlert
 from payments.models.provider_call import CallState, Operation, ProviderCall
+from payments.models.provider_movement import Explanation, ProviderMovement
 from payments.models.receipt import Receipt, ReceiptReversal, ReversalReason
 from payments.models.reconciliation_run import ReconciliationRun
 from payments.models.refund import (
@@ -28,6 +29,7 @@ __all__ = [
     "Earning",
     "EarningStatus",
     "EventState",
+    "Explanation",
     "FlagKind",
     "Operation",
     "Payment",
@@ -39,6 +41,7 @@ __all__ = [
     "ProviderAlert",
     "ProviderCall",
     "ProviderCustomer",
+    "ProviderMovement",
     "Receipt",
     "ReceiptReversal",
     "ReconciliationRun",

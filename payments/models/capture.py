@@ -11,7 +11,10 @@ from payments.statuses import DisputeStatus
 
 
 class Capture(BaseModel, AppendOnlyModel):
-    """Money captured by a provider. Rows are added, never changed."""
+    """Money captured by a provider. Rows are added, never changed.
+
+    `fee_minor`: what the provider keeps of it, if it said so with the capture; the ledger takes it from the movement.
+    """
 
     personal = ("actor_name",)
 
@@ -20,6 +23,7 @@ class Capture(BaseModel, AppendOnlyModel):
     provider_capture_id = models.CharField(max_length=120)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
+    fee_minor = models.BigIntegerField(null=True, blank=True)
     actor_name = models.CharField(max_length=150)
 
     class Meta:

@@ -13,7 +13,8 @@ class ReconciliationRun(BaseModel):
     `seen`: objects that the provider listed; `synced_count`: payments with changes that no event had reported
     and that were booked now; `differences`: what is left to review, each with `kind`, `object_id`, `payment`
     (our id or "") and `detail`. A run without `finished_at` is still running or crashed; it is continued from
-    `compared_until`.
+    `compared_until`. `movements_until`: the provider's movements before it are stored. `balances`: what the provider,
+    its movements and the ledger have of each currency (payments/reconciliation/movements.py).
     """
 
     provider = models.CharField(max_length=32, choices=provider_choices)
@@ -24,6 +25,8 @@ class ReconciliationRun(BaseModel):
     synced_count = models.PositiveIntegerField(default=0)
     differences = models.JSONField(default=list)
     error = models.CharField(max_length=300, blank=True)
+    movements_until = models.DateTimeField(null=True, blank=True)
+    balances = models.JSONField(null=True, blank=True, default=list)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

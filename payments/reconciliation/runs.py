@@ -11,9 +11,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Q
@@ -24,6 +23,7 @@ from django.utils.translation import ngettext
 from artisans.core.errors import InvalidInput
 from artisans.core.models import save_columns
 from artisans.core.security.redaction import scrub
+from payments.bookkeeping.movements import movements_explain, movements_record
 from payments.bookkeeping.provider_alerts import alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
 from payments.gateway.connection import can, configured, execute
@@ -47,6 +47,16 @@ from payments.reconciliation.books import (
     ids_of,
     read_books,
 )
+from payments.reconciliation.differences import Difference, Kind
+from payments.reconciliation.movements import (
+    BalanceRow,
+    ChangedMovement,
+    balance_rows,
+    changed_movements,
+    find_differences,
+    movements_since,
+    sums_that_differ,
+)
 from payments.selectors import object_ids_of, payment_keys_of_objects
 from payments.statuses import OPEN, DisputeStatus
 
@@ -59,30 +69,11 @@ FIRST_SPAN = timedelta(days=3)
 MAX_SPAN = timedelta(days=31)
 STEP = timedelta(days=1)  # after which a run that crashes need not be repeated
 CRASHED_AFTER = timedelta(minutes=70)  # longer than the task may run
+SECOND = timedelta(seconds=1)
 BATCH = 100
+ACCOUNT_BALANCE = "account balance"  # the part of a provider's API in alerts
 STUCK_AFTER = timedelta(hours=1)
 MOST_KEPT = 1000  # the log has all of them
-
-
-class Kind(StrEnum):
-    """The kinds of difference. `MISSING_HERE`: the provider moved money, and no payment of ours belongs to it.
-    `UNREGISTERED`: no registered provider takes this payment.
-    """
-
-    MISSING_HERE = "missing here"
-    NOT_BOOKED = "not booked"
-    NOT_THERE = "not at the provider"
-    MISMATCH = "not ours"
-    UNREADABLE = "unreadable"
-    STUCK = "stuck"
-    UNREGISTERED = "unregistered"
-
-
-class Difference(NamedTuple):
-    kind: Kind
-    object_id: str
-    payment: str
-    detail: str
 
 
 Progress = Callable[[int, datetime], None]  # objects compared so far, and the end of the day that is compared
@@ -116,6 +107,7 @@ def reconcile(
     else:
         reconciler.compare_open_disputes()
         reconciler.record([*stuck_calls(name), *unregistered_payments(name)])
+        reconciler.compare_balance()
     run.finished_at = timezone.now()
     reconciler.save_run("finished_at")
     return run
@@ -248,6 +240,44 @@ class Reconciler:
         open_ones = Dispute.objects.filter(provider=self.run.provider, status=DisputeStatus.OPEN).order_by()
         left = set(open_ones.values_list("payment_id", flat=True)) - self.read_in_full
         self.compare_payments({payment: set() for payment in left}, changed=left)
+
+    def compare_balance(self) -> None:
+        """Read what moved our balance at the provider, and compare it with our books. A movement that is made while
+        they are read may make a difference, so a second reading decides."""
+        name = self.run.provider
+        if not can(name, Capability.MOVEMENTS):
+            return
+        try:
+            until, changed = self.read_movements(movements_since(self.run))
+            rows = self.read_balance(changed)
+            if any(row["provider"] != row["movements"] for row in rows):
+                until, _again = self.read_movements(until - STEP)
+                rows = self.read_balance(changed)
+        except ProviderError as error:
+            alerts_sync(name, {ACCOUNT_BALANCE: str(error)})
+            self.note_problem(error)
+            return
+        alerts_sync(name, {ACCOUNT_BALANCE: ""})
+        self.run.movements_until, self.run.balances = until, rows
+        self.record([*changed_movements(changed), *find_differences(name), *sums_that_differ(self.run, rows)])
+        self.save_run("balances", "movements_until")
+
+    def read_movements(self, since: datetime) -> tuple[datetime, list[ChangedMovement]]:
+        """Store those since then; returns until when, and which are not what they were. Errors: those of the
+        provider."""
+        name, until = self.run.provider, timezone.now() + SECOND
+        changed = {
+            row.pk: (row, remote)
+            for remotes in batches(name, lambda provider: provider.list_movements(since, until))
+            for row, remote in movements_record(name, remotes)
+        }
+        movements_explain(name)
+        return until, list(changed.values())
+
+    def read_balance(self, changed: Iterable[ChangedMovement]) -> list[BalanceRow]:
+        """Errors: those of the provider."""
+        shown = execute(self.run.provider, lambda provider: provider.balance())
+        return balance_rows(self.run.provider, shown, changed)
 
     def record(self, differences: list[Difference]) -> None:
         for difference in differences:

@@ -385,6 +385,12 @@ class Listing:
             numbers = range(first, min(first + 100, self.of_a_day))
             yield ChangedPayments(tuple((f"pi_{since:%d}_{number}",) for number in numbers))
 
+    def list_movements(self, since, until):
+        return ()
+
+    def balance(self):
+        return []
+
 
 @pytest.fixture
 def listing(stripe, monkeypatch):

@@ -72,6 +72,22 @@ EXAMPLES = {
         [(A.PROVIDER, 6400, "cards"), (A.ORDER, -6400)],
         "A lost dispute was won after all: $64.00 came back through Card Provider; held for the order again.",
     ),
+    "dispute_taken": (
+        [(A.DISPUTE_FEE, 1500, "cards"), (A.DISPUTED, 6400, "cards"), (A.PROVIDER, -7900, "cards")],
+        "Card Provider took $64.00 for a dispute. The fee was $15.00.",
+    ),
+    "dispute_back": (
+        [(A.DISPUTED, -6400, "cards"), (A.PROVIDER, 6400, "cards")],
+        "Card Provider gave back $64.00 of a dispute.",
+    ),
+    "provider_fee": (
+        [(A.PROVIDER_FEE, 320, "cards"), (A.PROVIDER, -320, "cards")],
+        "Card Provider kept a fee of $3.20.",
+    ),
+    "withdrawal": (
+        [(A.BANK_TRANSIT, 5000, "cards"), (A.PROVIDER, -5000, "cards")],
+        "Card Provider sent $50.00 to the bank account.",
+    ),
     "sale": (
         [(A.ORDER, 5100), (A.SELLER_PENDING, -4590, CLAY), (A.COMMISSION, -510)],
         "Clay Studio earned $45.90 of parcel K7M2XQ4RT-1: $51.00 less commission $5.10.",

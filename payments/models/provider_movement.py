@@ -1,0 +1,109 @@
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from artisans.core.append_only import AppendOnlyModel
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint
+from artisans.core.money import Money
+from payments.models.capture import Capture, Dispute
+from payments.models.payment import Payment
+from payments.models.refund import PaymentRefund
+from payments.providers.contract import MovementKind
+from payments.providers.registry import provider_choices
+
+
+class Explanation(models.TextChoices):
+    """What of our books a movement belongs to."""
+
+    NONE = "", _("Unexplained")
+    CAPTURE = "capture", _("Captured money")
+    REFUND = "refund", _("A refund")
+    DISPUTE = "dispute", _("A dispute")
+    ACCOUNT = "account", _("The shop’s account")
+
+
+KINDS = (
+    (MovementKind.PAYMENT.value, _("Payment")),
+    (MovementKind.REFUND.value, _("Refund")),
+    (MovementKind.REFUND_FAILED.value, _("Refund that failed")),
+    (MovementKind.REVERSAL.value, _("Reversal")),
+    (MovementKind.DISPUTE.value, _("Dispute")),
+    (MovementKind.DISPUTE_FEE.value, _("Fee of a dispute")),
+    (MovementKind.FEE.value, _("Fee")),
+    (MovementKind.WITHDRAWAL.value, _("To or from the bank")),
+    (MovementKind.UNKNOWN.value, _("Unknown")),
+)
+
+
+class ProviderMovement(BaseModel, AppendOnlyModel):
+    """A change of our balance at a provider, as the provider lists it: `net_minor` is `gross_minor` less `fee_minor`.
+
+    Rows are added, never changed, except that one without an explanation gets it when the capture, refund or dispute is
+    known. `code`: the provider's name of the kind. `source_id`, `provider_capture_id`: the provider's ids of what moved
+    and of the capture that it is about, "" if unknown.
+    """
+
+    undecided = ("explained_by", "")
+
+    provider = models.CharField(max_length=32, choices=provider_choices)
+    external_id = models.CharField(max_length=120)
+    kind = models.CharField(max_length=20, blank=True, choices=KINDS)
+    code = models.CharField(max_length=40, blank=True)
+    source_id = models.CharField(max_length=255, blank=True)
+    provider_capture_id = models.CharField(max_length=255, blank=True)
+    currency = models.CharField(max_length=3)
+    gross_minor = models.BigIntegerField()
+    fee_minor = models.BigIntegerField()
+    net_minor = models.BigIntegerField()
+    occurred_at = models.DateTimeField()
+    available_on = models.DateTimeField(null=True, blank=True)
+    explained_by = models.CharField(max_length=7, blank=True, choices=Explanation)
+    payment = models.ForeignKey(Payment, models.PROTECT, null=True, blank=True, related_name="movements")
+    capture = models.ForeignKey(Capture, models.PROTECT, null=True, blank=True, related_name="movements")
+    refund = models.ForeignKey(PaymentRefund, models.PROTECT, null=True, blank=True, related_name="movements")
+    dispute = models.ForeignKey(Dispute, models.PROTECT, null=True, blank=True, related_name="movements")
+
+    class Meta:
+        default_permissions = ("view",)
+        ordering = ("-occurred_at", "id")
+        constraints = [
+            currency_constraint("provider_movement_currency_iso"),
+            choices_constraint("kind", [kind for kind, _label in KINDS], name="provider_movement_kind_known"),
+            models.CheckConstraint(
+                condition=Q(net_minor=F("gross_minor") - F("fee_minor")), name="provider_movement_net_adds_up"
+            ),
+            models.UniqueConstraint(fields=["provider", "external_id"], name="provider_movement_once"),
+            models.CheckConstraint(
+                condition=Q(
+                    explained_by__in=["", "account"], payment=None, capture=None, refund=None, dispute=None
+                )
+                | Q(payment__isnull=False)
+                & (
+                    Q(explained_by="capture", capture__isnull=False, refund=None, dispute=None)
+                    | Q(explained_by="refund", capture=None, refund__isnull=False, dispute=None)
+                    | Q(explained_by="dispute", capture=None, refund=None, dispute__isnull=False)
+                ),
+                name="provider_movement_names_its_explanation",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["provider", "currency", "occurred_at"], name="provider_movement_by_time"),
+            models.Index(
+                fields=["provider"], condition=Q(explained_by=""), name="provider_movement_unexplained"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.external_id}: {self.net}"
+
+    @property
+    def gross(self) -> Money:
+        return Money.stored(self.gross_minor, self.currency)
+
+    @property
+    def fee(self) -> Money:
+        return Money.stored(self.fee_minor, self.currency)
+
+    @property
+    def net(self) -> Money:
+        return Money.stored(self.net_minor, self.currency)

@@ -1,0 +1,347 @@
+"""The balance at a provider: its movements compared with our captures, refunds and disputes, their sum with the balance
+that the provider shows, and what was booked for all of them with the ledger."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypedDict
+
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from artisans.core.money import Money
+from artisans.ledger.accounts import AccountKind
+from artisans.ledger.selectors import balances
+from payments.models import (
+    Capture,
+    Dispute,
+    Explanation,
+    Payment,
+    PaymentRefund,
+    ProviderMovement,
+    ReconciliationRun,
+)
+from payments.providers.contract import MovementKind, RemoteBalance, RemoteMovement
+from payments.providers.registry import moves_late
+from payments.reconciliation.differences import Difference, Kind
+from payments.selectors import taken_for_disputes
+from payments.statuses import DisputeStatus, RefundStatus
+
+OVERLAP = timedelta(days=7)  # movements may be listed late, or under the day on which they began
+BEFORE_FIRST = timedelta(days=1)
+MOST_LISTED = 1000
+SAME_CURRENCY = Q(movements__currency=F("currency"))
+
+
+ChangedMovement = tuple[ProviderMovement, RemoteMovement]
+
+
+class BalanceRow(TypedDict):
+    """What a run stores of a currency, in minor units. `movements`: their sum at the time of the provider's balance, as
+    they are now;
+    `required`: what the ledger's account of the provider has to be; `waiting`: its part without movements, less the
+    movements that nothing explains."""
+
+    currency: str
+    provider: int
+    movements: int
+    ledger: int
+    required: int
+    waiting: int
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def movements_since(run: ReconciliationRun) -> datetime:
+    """From where to read: the first capture at first, then some days before the end of the last complete reading."""
+    read = ReconciliationRun.objects.filter(provider=run.provider, movements_until__isnull=False)
+    last = read.aggregate(last=Max("movements_until"))["last"]
+    first = Capture.objects.filter(provider=run.provider).aggregate(first=Min("created_at"))["first"]
+    usual = last - OVERLAP if last else (first or run.until) - BEFORE_FIRST
+    return min(usual, run.since)
+
+
+def changed_movements(changed: Iterable[ChangedMovement]) -> list[Difference]:
+    text = _(
+        "%(movement)s was %(before)s with a fee of %(fee_before)s, and is now %(now)s with a fee of %(fee_now)s."
+    )
+    return [
+        of_movement(
+            Kind.CHANGED,
+            row,
+            text,
+            before=row.gross,
+            fee_before=row.fee,
+            now=remote.gross,
+            fee_now=remote.fee,
+        )
+        for row, remote in changed
+    ]
+
+
+# ---- movements and what they are about ---------------------------------------------------------------------------
+
+
+def find_differences(name: str) -> Iterator[Difference]:
+    """Captures, refunds and disputes without movements, and the other way round. Those that are too young are left out:
+    the provider lists a movement late, and our record of it may be late too."""
+    before = timezone.now() - moves_late(name)
+    yield from captures_without_movement(name, before)
+    yield from refunds_without_movement(name, before)
+    yield from disputes_without_movement(name, before)
+    yield from fees_that_differ(name)
+    yield from movements_in_other_currencies(name)
+    yield from movements_unexplained(name, before)
+
+
+def captures_without_movement(name: str, before: datetime) -> Iterator[Difference]:
+    rows = with_moved(Capture.objects.filter(provider=name, created_at__lt=before))
+    for row in rows.exclude(moved=F("amount_minor"))[:MOST_LISTED]:
+        moved = Money.stored(row.moved, row.currency)
+        text = (
+            _("%(object)s was captured for %(ours)s, and the provider’s balance has %(moved)s for it.")
+            if moved
+            else _(
+                "%(object)s was captured for %(ours)s, and nothing reached the provider’s balance (%(moved)s)."
+            )
+        )
+        values = {"object": row.provider_capture_id, "ours": row.amount, "moved": moved}
+        kind = Kind.AMOUNT if moved else Kind.NO_MOVEMENT
+        yield Difference(kind, row.provider_capture_id, str(row.payment_id), text % values)
+
+
+def refunds_without_movement(name: str, before: datetime) -> Iterator[Difference]:
+    """A refund that failed after its money had left has moved nothing in the end."""
+    rows = with_moved(
+        PaymentRefund.objects.filter(
+            payment__payment_provider=name,
+            processed_at__lt=before,
+            status__in=[RefundStatus.COMPLETED, RefundStatus.FAILED],
+        )
+    )
+    done = Q(status=RefundStatus.COMPLETED)
+    for row in rows.exclude(done & Q(moved=-F("amount_minor"))).exclude(~done & Q(moved=0))[:MOST_LISTED]:
+        ours = row.amount if row.status == RefundStatus.COMPLETED else row.amount - row.amount
+        moved = Money.stored(-row.moved, row.currency)
+        text = (
+            _("%(refund)s went back for %(ours)s, and %(moved)s left the provider’s balance for it.")
+            if moved
+            else _(
+                "%(refund)s went back for %(ours)s, and nothing left the provider’s balance for it (%(moved)s)."
+            )
+        )
+        values = {"refund": row.refund_number, "ours": ours, "moved": moved}
+        kind = Kind.AMOUNT if moved else Kind.NO_MOVEMENT
+        yield Difference(kind, row.provider_refund_id or "", str(row.payment_id), text % values)
+
+
+def with_moved(rows: QuerySet[Any]) -> Any:
+    """`moved`: minor units of their movements in their currency. Without rows that have a movement in another one: that
+    is a difference of its own."""
+    elsewhere = ProviderMovement.objects.exclude(currency=OuterRef("currency"))
+    relation = "capture" if rows.model is Capture else "refund"
+    return (
+        rows.exclude(Exists(elsewhere.filter(**{relation: OuterRef("pk")})))
+        .annotate(moved=Coalesce(Sum("movements__gross_minor", filter=SAME_CURRENCY), 0))
+        .order_by("created_at")
+    )
+
+
+def disputes_without_movement(name: str, before: datetime) -> Iterator[Difference]:
+    """Once all disputes of a payment are decided, the provider has kept what was lost."""
+    decided = Dispute.objects.filter(provider=name, updated_at__lt=before).exclude(status=DisputeStatus.OPEN)
+    undecided = Dispute.objects.filter(payment=OuterRef("pk")).filter(
+        Q(status=DisputeStatus.OPEN) | Q(updated_at__gte=before) | ~Q(currency=OuterRef("currency"))
+    )
+    payments = Payment.objects.filter(pk__in=decided.order_by().values("payment")).exclude(Exists(undecided))
+    taken = taken_for_disputes(payments.order_by().values_list("pk", flat=True))
+    for row in payments.order_by("created_at").iterator():
+        minor = taken.get(row.pk, 0)
+        if minor == row.disputed_minor:
+            continue
+        text = _("%(ours)s of %(payment)s was lost in disputes, and the provider took %(taken)s for them.")
+        lost, gone = Money.stored(row.disputed_minor, row.currency), Money.stored(minor, row.currency)
+        values = {"ours": lost, "payment": row.payment_number, "taken": gone}
+        kind = Kind.AMOUNT if minor else Kind.NO_MOVEMENT
+        yield Difference(kind, row.provider_payment_id or "", str(row.pk), text % values)
+
+
+def fees_that_differ(name: str) -> Iterator[Difference]:
+    rows = ProviderMovement.objects.filter(provider=name, explained_by=Explanation.CAPTURE)
+    known = rows.filter(capture__fee_minor__isnull=False, currency=F("capture__currency"))
+    differing = known.exclude(fee_minor=F("capture__fee_minor")).select_related("capture")
+    text = _("%(movement)s has a fee of %(fee)s; with the capture it was %(ours)s.")
+    for row in differing.order_by("occurred_at")[:MOST_LISTED]:
+        assert row.capture is not None  # noqa: S101  # by the filter
+        ours = Money.stored(row.capture.fee_minor or 0, row.currency)
+        yield of_movement(Kind.FEE, row, text, fee=row.fee, ours=ours)
+
+
+def movements_in_other_currencies(name: str) -> Iterator[Difference]:
+    rows = ProviderMovement.objects.filter(provider=name, payment__isnull=False)
+    rows = rows.exclude(currency=F("payment__currency")).select_related("payment").order_by("occurred_at")
+    text = _("%(movement)s moved %(net)s, and its payment is for %(payment)s: it is not booked.")
+    for row in (
+        rows.exclude(currency=F("payment__currency"))
+        .select_related("payment")
+        .order_by("occurred_at")[:MOST_LISTED]
+    ):
+        assert row.payment is not None  # noqa: S101  # by the filter
+        yield of_movement(Kind.CURRENCY, row, text, net=row.net, payment=row.payment.amount)
+
+
+def movements_unexplained(name: str, before: datetime) -> Iterator[Difference]:
+    rows = ProviderMovement.objects.filter(provider=name, explained_by="")
+    due = Q(kind=MovementKind.UNKNOWN) | Q(occurred_at__lt=before)
+    text = _("%(movement)s (%(code)s) moved %(net)s on %(day)s, and the shop knows nothing of it (%(ours)s).")
+    for row in rows.filter(due).order_by("occurred_at")[:MOST_LISTED]:
+        day = date_format(timezone.localdate(row.occurred_at))
+        yield of_movement(
+            Kind.UNEXPLAINED, row, text, code=row.code, net=row.net, day=day, ours=row.net - row.net
+        )
+
+
+def of_movement(kind: Kind, row: ProviderMovement, text: str, **values: object) -> Difference:
+    detail = text % {"movement": row.source_id or row.external_id, **values}
+    return Difference(kind, row.external_id, str(row.payment_id or ""), detail)
+
+
+# ---- sums --------------------------------------------------------------------------------------------------------
+
+
+class Sums(NamedTuple):
+    """By currency, in minor units."""
+
+    required: Counter[str]
+    waiting: Counter[str]
+    ledger: Counter[str]
+
+
+def balance_rows(
+    name: str, shown: Iterable[RemoteBalance], changed: Iterable[ChangedMovement]
+) -> list[BalanceRow]:
+    shifts = Counter[str]()
+    for stored, now in changed:
+        shifts[stored.currency] += (now.net - stored.net).minor
+    sums = read_sums(name)
+    remote = {row.amount.currency: row for row in shown}
+    moved = {
+        currency: moved_until(
+            name, currency, remote[currency].as_of if currency in remote else timezone.now()
+        )
+        for currency in {*remote, *sums.required, *sums.ledger}
+    }
+    rows = [
+        BalanceRow(
+            currency=currency,
+            provider=remote[currency].amount.minor if currency in remote else 0,
+            movements=moved[currency] + shifts[currency],
+            ledger=sums.ledger[currency],
+            required=sums.required[currency],
+            waiting=sums.waiting[currency],
+        )
+        for currency in sorted(moved)
+    ]
+    return [row for row in rows if any(row[part] for part in ("provider", "movements", "ledger", "required"))]
+
+
+def moved_until(name: str, currency: str, as_of: datetime) -> int:
+    rows = ProviderMovement.objects.filter(provider=name, currency=currency, occurred_at__lte=as_of)
+    return int(rows.aggregate(sum=Sum("net_minor"))["sum"] or 0)
+
+
+def read_sums(name: str) -> Sums:
+    """Read again until nothing was booked meanwhile: the sums are read one after the other."""
+    before = None
+    while (now := sums_now(name)) != before:
+        before = now
+    return now
+
+
+def sums_now(name: str) -> Sums:
+    """What the ledger's account of the provider has to be, and what it is."""
+    required, waiting = Counter[str](), Counter[str]()
+    captures = by_currency(Capture.objects.filter(provider=name), "amount_minor")
+    completed = PaymentRefund.objects.filter(payment__payment_provider=name, status=RefundStatus.COMPLETED)
+    refunds = by_currency(completed, "amount_minor")
+    lost = lost_and_not_taken(name)
+    movements = ProviderMovement.objects.filter(provider=name)
+    in_books = movements.exclude(explained_by="").filter(Q(payment=None) | Q(currency=F("payment__currency")))
+    about_facts = in_books.filter(explained_by__in=[Explanation.CAPTURE, Explanation.REFUND])
+    booked = by_currency(in_books, "net_minor")
+    moved = by_currency(about_facts, "gross_minor")
+    everything = by_currency(movements, "net_minor")
+    for currency in {*captures, *refunds, *lost, *everything}:
+        facts = captures[currency] - refunds[currency] - lost[currency]
+        required[currency] = facts + booked[currency] - moved[currency]
+        waiting[currency] = required[currency] - everything[currency]
+    ledger = Counter[str]()
+    for account, amount in balances():
+        if account.kind == AccountKind.PROVIDER and account.scope == name:
+            ledger[account.currency] += amount.minor
+    return Sums(required, waiting, ledger)
+
+
+def by_currency(rows: QuerySet[Any], column: str) -> Counter[str]:
+    return Counter(dict(rows.order_by().values_list("currency").annotate(Sum(column))))
+
+
+def lost_and_not_taken(name: str) -> Counter[str]:
+    found = Counter[str]()
+    rows = Payment.objects.filter(payment_provider=name, disputed_minor__gt=0).order_by()
+    lost = {
+        pk: (currency, minor) for pk, currency, minor in rows.values_list("pk", "currency", "disputed_minor")
+    }
+    taken = taken_for_disputes(rows.values_list("pk", flat=True))
+    for pk, (currency, minor) in lost.items():
+        found[currency] += minor - min(minor, max(taken.get(pk, 0), 0))
+    return found
+
+
+def sums_that_differ(run: ReconciliationRun, rows: Iterable[BalanceRow]) -> Iterator[Difference]:
+    earlier = earlier_balances(run)
+    for row in rows:
+        currency = row["currency"]
+
+        def money(minor: int, currency: str = currency) -> Money:
+            return Money.stored(minor, currency)
+
+        if gap := row["provider"] - row["movements"]:
+            text = _(
+                "The provider’s balance is %(balance)s, and its movements add up to %(sum)s: a difference of %(gap)s"
+                " since %(day)s."
+            )
+            values = {"balance": money(row["provider"]), "sum": money(row["movements"]), "gap": money(gap)}
+            day = began(earlier, currency, "provider", "movements")
+            yield Difference(Kind.BALANCE, currency, "", text % (values | {"day": date_format(day)}))
+        if gap := row["ledger"] - row["required"]:
+            text = _(
+                "The ledger has %(ledger)s at the provider, and its reasons add up to %(sum)s: a difference of %(gap)s"
+                " since %(day)s."
+            )
+            values = {"ledger": money(row["ledger"]), "sum": money(row["required"]), "gap": money(gap)}
+            day = began(earlier, currency, "ledger", "required")
+            yield Difference(Kind.LEDGER, currency, "", text % (values | {"day": date_format(day)}))
+
+
+def earlier_balances(run: ReconciliationRun) -> list[tuple[datetime, list[BalanceRow] | None]]:
+    runs = ReconciliationRun.objects.filter(provider=run.provider, movements_until__isnull=False)
+    newest_first = runs.exclude(pk=run.pk).order_by("-created_at")
+    return list(newest_first.values_list("created_at", "balances")[:MOST_LISTED])
+
+
+def began(
+    earlier: list[tuple[datetime, list[BalanceRow] | None]], currency: str, one: str, other: str
+) -> Any:
+    """The day of the first of the latest runs in which these differed."""
+    first = timezone.now()
+    for at, rows in earlier:
+        row: Any = next((row for row in rows or () if row["currency"] == currency), None)
+        if row is None or row[one] == row[other]:
+            break
+        first = at
+    return timezone.localdate(first)
