@@ -42,7 +42,7 @@ from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.parcels import Decisions
 from payments.lifecycle.receipts import receipt_record
-from payments.models import PaymentRefund, Receipt
+from payments.models import Bearer, PaymentRefund, Receipt
 from payments.refunds.manual import money_return_record
 from payments.refunds.staff import refund_open
 from payments.selectors import payment_lock
@@ -129,6 +129,7 @@ def return_submit(
     reason: str,
     actor: User,
     beyond_owed: bool = False,
+    borne_by: Bearer = Bearer.ARTISAN,
 ) -> PaymentRefund | ApprovalRequest:
     """Record an offline refund, or request its approval. Errors: those of money_return_record and
     approval_request."""
@@ -142,6 +143,7 @@ def return_submit(
             reason=reason,
             actor=actor,
             beyond_owed=beyond_owed,
+            borne_by=borne_by,
         )
     return request_approval(
         RETURN,
@@ -152,10 +154,11 @@ def return_submit(
             (_("Amount refunded"), show(amount)),
             (_("Transfer date"), value_date.isoformat()),
             (_("Transfer reference"), bank_reference),
+            *describe_bearer(borne_by),
             ("Reason", reason),
         ],
         payload=dump_transfer(amount, value_date, bank_reference)
-        | {"reason": reason, "beyond_owed": beyond_owed},
+        | {"reason": reason, "beyond_owed": beyond_owed, "borne_by": borne_by},
         actor=actor,
     )
 
@@ -165,6 +168,7 @@ def return_execute(payload: Payload, requested_by: User, approved_by: User) -> P
         **load_transfer(payload),
         reason=payload["reason"],
         beyond_owed=payload.get("beyond_owed", False),
+        borne_by=load_bearer(payload),
         actor=requested_by,
         approved_by=approved_by,
     )
@@ -180,6 +184,7 @@ def refund_submit(
     items: RefundSelection | None = None,
     parcels: Decisions | None = None,
     seen_minor: int | None = None,
+    borne_by: Bearer = Bearer.ARTISAN,
 ) -> PaymentRefund | ApprovalRequest:
     """Open a refund, which refund_send then sends, or request its approval. Errors: those of refund_open and
     approval_request."""
@@ -193,6 +198,7 @@ def refund_submit(
             items=items,
             parcels=parcels,
             seen_minor=seen_minor,
+            borne_by=borne_by,
         )
     parts, decisions = price_selection(payment.order, items) if items else None, parcels or {}
     amount = parts.amount if parts else amount
@@ -204,9 +210,14 @@ def refund_submit(
         amount,
         reason=reason,
         actor=actor,
-        details=named + [(f"Parcel {parcel}", str(decisions[parcel.pk].label)) for parcel in chosen],
+        details=[
+            *named,
+            *((f"Parcel {parcel}", str(decisions[parcel.pk].label)) for parcel in chosen),
+            *describe_bearer(borne_by),
+        ],
         units=dump_units(items),
         parcels={str(key): decision.value for key, decision in decisions.items()},
+        borne_by=borne_by,
     )
 
 
@@ -218,11 +229,21 @@ def refund_execute(payload: Payload, requested_by: User, approved_by: User) -> P
         amount=money_in(payload["amount"]),
         items=load_units(payload["units"]),
         parcels={UUID(key): ParcelDecision(word) for key, word in payload["parcels"].items()},
+        borne_by=load_bearer(payload),
         actor=requested_by,
         approved_by=approved_by,
     )
     enqueue_after_commit("payments.execute_call", refund.calls.get().pk)
     return refund
+
+
+def describe_bearer(borne_by: Bearer) -> list[tuple[str, str]]:
+    return [(_("Borne by"), str(borne_by.label))] if borne_by == Bearer.SHOP else []
+
+
+def load_bearer(payload: Payload) -> Bearer:
+    """Requests of release 0.1.0 have none."""
+    return Bearer(payload.get("borne_by", Bearer.ARTISAN))
 
 
 def dump_units(items: RefundSelection | None) -> Payload | None:

@@ -20,7 +20,7 @@ from orders.models import Parcel
 from orders.selectors import store_rules
 from orders.statuses import CashHolder
 from payments.lifecycle.receipts import is_far_above
-from payments.models import Payment, ReversalReason
+from payments.models import Bearer, Payment, ReversalReason
 
 REASONS_TO_REJECT = (
     _("The payment did not arrive in time."),
@@ -205,11 +205,29 @@ class ReverseForm(forms.Form):
     )
 
 
+class BearerField(forms.TypedChoiceField):
+    """Who pays for a refund."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Borne by"),
+            choices=Bearer.choices,
+            coerce=Bearer,
+            required=False,
+            empty_value=Bearer.ARTISAN,
+            initial=Bearer.ARTISAN,
+            help_text=_("If the shop bears it, artisans keep what they earned."),
+            widget=UnfoldAdminRadioSelectWidget,
+        )
+        self.is_choice = True  # for the template, which labels it neither required nor optional
+
+
 class ReturnForm(ReasonForm):
     bank_reference = reference_field(
         _("Transfer reference"), _("The transaction number of your bank transfer.")
     )
     value_date = DayField(label=_("Transfer date"))
+    borne_by = BearerField()
     beyond_owed = forms.BooleanField(
         label=_("I intentionally refunded more than is due"),
         required=False,
@@ -227,6 +245,8 @@ class ReturnForm(ReasonForm):
             help_text=gettext("At most %(amount)s can be refunded.") % {"amount": show(payment.refundable)},
             error_messages={"required": gettext("Enter the amount you transferred.")},
         )
-        self.order_fields(["amount", "beyond_owed", "value_date", "bank_reference", "preset", "text"])
+        self.order_fields(
+            ["amount", "beyond_owed", "value_date", "bank_reference", "borne_by", "preset", "text"]
+        )
         self.fields["value_date"].initial = timezone.localdate()
         self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()

@@ -16,7 +16,7 @@ from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import OrderLine, Parcel
 from orders.statuses import DECISIONS, PARCELS_UNSHIPPED, ParcelDecision
-from payments.admin.forms import REASONS_TO_CANCEL, ReasonForm
+from payments.admin.forms import REASONS_TO_CANCEL, BearerField, ReasonForm
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection, line_value
 from payments.models import Payment, PaymentRefund, RefundDecision
 
@@ -174,6 +174,7 @@ class RefundForm(ReasonForm, RefundLinesForm, ParcelsForm):
         initial=BY_AMOUNT,
         widget=UnfoldAdminRadioSelectWidget,
     )
+    borne_by = BearerField()
     seen = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(
@@ -216,7 +217,10 @@ class RefundForm(ReasonForm, RefundLinesForm, ParcelsForm):
         self.add_parcels(parcels)
         of_parcels = [self.name_of_parcel(parcel) for parcel in self.parcels]
         self.order_fields(
-            ["mode", "amount", *names, "shipping", "restock", *of_parcels, "preset", "text", "seen"]
+            [
+                *("mode", "amount", *names, "shipping", "restock", *of_parcels, "borne_by"),
+                *("preset", "text", "seen"),
+            ]
         )
 
     def clean(self) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class RefundPages(Base):
                 items=data["items"],
                 parcels=data["parcels"],
                 seen_minor=data["seen"],
+                borne_by=data["borne_by"],
             )
             if isinstance(opened, ApprovalRequest):
                 return awaiting_approval(opened)

@@ -23,7 +23,7 @@ from orders.statuses import ParcelDecision
 from payments.api.schemas import PAYMENT_ID
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection
 from payments.history import Fact
-from payments.models import Payment, PaymentRefund
+from payments.models import Bearer, Payment, PaymentRefund
 
 
 class RefundLineIn(StrictSerializer):
@@ -66,6 +66,11 @@ class RefundIn(StrictSerializer):
     lines = RefundLineIn(many=True, required=False)
     shipping = StrictBooleanField(required=False, help_text="Include all shipping that was not refunded yet.")
     restock = StrictBooleanField(required=False, help_text="Put the units of `lines` back on sale.")
+    borne_by = serializers.ChoiceField(
+        Bearer.choices,
+        required=False,
+        help_text="`artisan`, unless given: the refund is taken back from what artisans earned. `shop`: they keep it.",
+    )
     parcels = ParcelDecisionIn(
         many=True,
         required=False,
@@ -123,6 +128,7 @@ def refund_out(refund: PaymentRefund) -> dict[str, Any]:
             for row in refund.lines.all()
         ],
         "restock": refund.restock,
+        "borne_by": refund.borne_by,
         "provider_refund_id": refund.provider_refund_id,
         "failure_reason": refund.failure_reason,
         "created_at": utc(refund.created_at),

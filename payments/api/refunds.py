@@ -46,7 +46,7 @@ from payments.errors import (
     UnitsAlreadyRefunded,
 )
 from payments.history import facts_of
-from payments.models import Payment, PaymentRefund
+from payments.models import Bearer, Payment, PaymentRefund
 from payments.refunds.staff import refund_send
 from payments.selectors import payments_for_staff, payments_readable_by, refunds_readable_by
 from payments.statuses import RefundStatus
@@ -135,6 +135,7 @@ class RefundViewSet(
             amount=parse_amount(data, payment),
             items=parse_selection(data),
             parcels=parse_decisions(data),
+            borne_by=Bearer(data.get("borne_by", Bearer.ARTISAN)),
         )
         if isinstance(refund, ApprovalRequest):
             return approval_answer(refund)

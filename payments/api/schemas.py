@@ -10,6 +10,7 @@ from artisans.core.api.fields import StrictCharField
 from artisans.core.api.openapi import AmountShape, example
 from orders.schemas import ORDER_ID
 from payments.methods import PaymentMethod
+from payments.models import Bearer
 from payments.providers.registry import provider_choices, remote_providers
 from payments.statuses import PaymentStatus, RefundStatus
 
@@ -173,6 +174,7 @@ class RefundLineShape(serializers.Serializer[Any]):
         "reason": "Customer requested refund",
         "lines": [],
         "restock": False,
+        "borne_by": "artisan",
         "provider_refund_id": "re_1234567890",
         "failure_reason": "",
         "created_at": "2026-11-27T09:00:00Z",
@@ -190,6 +192,7 @@ class RefundShape(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True)
     lines = RefundLineShape(many=True)
     restock = serializers.BooleanField()
+    borne_by = serializers.ChoiceField(Bearer.choices)
     provider_refund_id = serializers.CharField(allow_blank=True, allow_null=True)
     failure_reason = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()

@@ -297,3 +297,28 @@ def test_after_any_life_the_order_holds_what_is_owed(seed, rates, bowl, scarf, s
     assert booked(payment, AccountKind.ORDER) == order.received_minor - order.refunded_minor
     for kind in (AccountKind.SELLER_PENDING, AccountKind.SELLER_AVAILABLE, AccountKind.COMMISSION):
         assert booked(payment, kind) == 0
+
+
+# ---- who bears a refund, on pages and by the API -------------------------------------------------------------------
+
+
+def test_staff_choose_that_the_shop_bears_a_refund(paid, bowl, staff, browser, api):
+    before = booked(paid, AccountKind.SELLER_PENDING, bowl)
+    url = f"/admin/payments/payment/{paid.pk}/refund/"
+    page = browser(staff).get(url)
+    assert "If the shop bears it, artisans keep what they earned." in page.content.decode()
+    data = {
+        "mode": "amount",
+        "amount": "5.00",
+        "preset": "other",
+        "text": "Late.",
+        "seen": "0",
+        "borne_by": "shop",
+    }
+    browser(staff).post(url, data)
+    refund = PaymentRefund.objects.get()
+    assert refund.borne_by == Bearer.SHOP
+
+    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund))
+
+    assert booked(paid, AccountKind.SELLER_PENDING, bowl) == before
