@@ -82,11 +82,11 @@ class OrderBooks:
 
 
 def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
-    """The books of these orders, in seven queries at most."""
+    """The books of these orders, in six queries at most."""
     orders = list(orders)
-    parcels = group(Parcel.objects.filter(order__in=orders).order_by("order_id", "number"), "order_id")
+    rows = Parcel.objects.filter(order__in=orders).select_related("earning")
+    parcels = group(rows.order_by("order_id", "number"), "order_id")
     lines = group(OrderLine.objects.filter(order__in=orders).order_by("order_id", "position"), "parcel_id")
-    earnings = {row.parcel_id: row for row in Earning.objects.filter(parcel__order__in=orders).order_by()}
     refunds = defaultdict[UUID, list[PaymentRefund]](list)
     for refund in live_refunds().filter(payment__order__in=orders).select_related("payment"):
         refunds[refund.payment.order_id].append(refund)
@@ -96,7 +96,7 @@ def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
             order,
             parcels[order.pk],
             lines,
-            {row.pk: earnings[row.pk] for row in parcels[order.pk] if row.pk in earnings},
+            {row.pk: row.earning for row in parcels[order.pk] if hasattr(row, "earning")},
             refunds[order.pk],
             cash,
         )
@@ -106,6 +106,9 @@ def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
 
 def read_cash(orders: Collection[Order]) -> dict[UUID, dict[str, int]]:
     """Minor units of cash on delivery recorded for each parcel, by holder, without what was reversed."""
+    orders = [order for order in orders if order.pay_by is None]  # as only orders with cash on delivery are
+    if not orders:
+        return {}
     named = Receipt.objects.filter(payment__order__in=orders, parcel__isnull=False, reversal=None).order_by()
     found = defaultdict[UUID, dict[str, int]](dict)
     for parcel_id, holder, minor in named.values_list("parcel", "holder").annotate(sum=Sum("amount_minor")):
@@ -201,18 +204,19 @@ def required_legs(books: OrderBooks, split: OrderSplit) -> list[Leg]:
 
 
 def order_earnings_book(
-    order: Order, *, placed: PlacedOrder | None = None, is_late: bool = False
+    order: Order, *, placed: PlacedOrder | None = None, is_late: bool = False, has_moved: bool = True
 ) -> LedgerEntry | None:
     """Bring the order's earnings up to date and book the difference; None if nothing changed.
 
     `placed`: the order with its lines and parcels, if this transaction released it. `is_late`: a process of an earlier
-    release should have done it. The caller holds the order's lock and has saved its sums.
+    release should have done it. `has_moved`: whether its money may have moved since it was booked. The caller holds the
+    order's lock and has saved its sums.
     """
     if order.released_at is None:
         return None
     books = read_placed(placed) if placed else read_books([order])[0]
     at = (order.paid_at or order.updated_at) if is_late and not books.earnings else None
-    return books_apply(books, is_new=placed is not None, at=at)
+    return books_apply(books, is_new=placed is not None, at=at, has_moved=has_moved)
 
 
 def earnings_facts(orders: Iterable[Order]) -> list[Fact]:
@@ -243,6 +247,7 @@ def books_apply(
     before: Mapping[UUID, str] | None = None,
     is_new: bool = False,
     at: datetime | None = None,
+    has_moved: bool = True,
 ) -> LedgerEntry | None:
     """The same for books that were read under the order's lock. `before`: the statuses of the earnings before the
     caller changed them. `at`: when it happened, if that is not now."""
@@ -250,6 +255,8 @@ def books_apply(
     before = books.statuses if before is None else before
     split = earnings_save(books)
     after = books.statuses
+    if not has_moved and before == after:
+        return None
     legs = required_legs(books, split)
     booked = {} if is_new or not (before or legs) else legs_by_entry([books.order.pk])[books.order.pk]
     fact = Fact(

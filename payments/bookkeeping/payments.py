@@ -131,7 +131,7 @@ def order_settle(
 
     Returns the order with its lines and parcels if this released it.
     """
-    payments = payments_of(order)
+    payments, before = payments_of(order), sums_of(order)
     released = order_apply_settlement(
         order,
         received=sum(payment.received_minor for payment in payments),
@@ -151,8 +151,19 @@ def order_settle(
             reserved=sum(payment.refund_reserved_minor for payment in payments),
             outside=external_returns_minor(order, payments),
         )
-    order_earnings_book(order, placed=released)
+    order_earnings_book(order, placed=released, has_moved=sums_of(order) != before)
     return released
+
+
+def sums_of(order: Order) -> tuple[int, ...]:
+    """What came in and went back, as the order has it."""
+    return (
+        order.received_minor,
+        order.refunded_minor,
+        order.goods_refunded_minor,
+        order.goodwill_minor,
+        order.unassigned_minor,
+    )
 
 
 def held_minor(order: Order, payments: list[Payment]) -> int:
