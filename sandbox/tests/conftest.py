@@ -101,7 +101,8 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 (only the browser tests need it)
 
     expect.set_options(timeout=60_000)  # how long until a failure
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    names = ("chromium-headless-shell", "chromium", "google-chrome")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
