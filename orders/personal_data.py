@@ -20,6 +20,8 @@ from artisans.core.personal_data import (
     is_erased_address,
     register,
 )
+from artisans.notifications.models import UNSENT, MailState, mails_of_orders
+from artisans.notifications.personal_data import ERASED_COLUMNS
 from orders.addresses import address_read
 from orders.models import Order, Parcel
 from orders.statuses import ORDERS_UNSHIPPED, PARCELS_UNSHIPPED, OrderStatus, ParcelStatus
@@ -95,6 +97,18 @@ HOLDINGS = (
         export=("parcel_id", "at", "old", "new", "cause"),
         scrub=("cause", "actor_name"),
     ),
+    Holding(
+        "notifications.Notification",
+        "unsent_parcel_emails",
+        lambda person: parcel_mails(person, *UNSENT),
+        is_deleted=True,
+    ),
+    Holding(
+        "notifications.Notification",
+        "parcel_emails",
+        lambda person: parcel_mails(person, MailState.SENT),
+        clear=ERASED_COLUMNS | {"recipient": lambda person, stored: person.alias},
+    ),
 )
 IMPERSONAL = {
     "orders.Order": {"order_number", "status", "payment_status", "currency"},
@@ -131,6 +145,23 @@ def find_order_emails(person: Person) -> Iterable[str]:
 
 def find_parcels(person: Person) -> Iterable[UUID]:
     return Parcel.objects.filter(Q(order__in=person.of("orders"))).values_list("pk", flat=True)
+
+
+def find_parcel_mails(person: Person) -> Iterable[UUID]:
+    """Emails about the parcels that the person shipped as an artisan, to whatever address their page had then: its key
+    has the parcel's."""
+    parcels = dict(
+        Parcel.objects.filter(Q(artisan__in=person.of("artisans"))).values_list("pk", "order__order_number")
+    )
+    if not parcels:
+        return []
+    own = set(map(str, parcels))
+    mails = mails_of_orders(set(parcels.values())).values_list("pk", "dedupe_key")
+    return [pk for pk, key in mails if own.intersection(key.split(":")[1:2])]
+
+
+def parcel_mails(person: Person, *states: str) -> Q:
+    return Q(pk__in=person.of("parcel_emails"), state__in=states)
 
 
 def order_links_revoke(person: Person) -> None:
@@ -178,6 +209,7 @@ COLLECTORS.update(
         "order_numbers": find_order_numbers,
         "order_emails": find_order_emails,
         "parcels": find_parcels,
+        "parcel_emails": find_parcel_mails,
     }
 )
 REFUSALS.extend([buyer_refusals, artisan_refusals])

@@ -1,16 +1,22 @@
 """What emails store about a person (artisans/core/personal_data.py)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from artisans.core.personal_data import PENDING, Holding, Person, register, replaced_address
+from artisans.core.personal_data import COLLECTORS, PENDING, Holding, Person, register, replaced_address
 from artisans.notifications.models import UNSENT, MailState, Notification, mails_of_orders
 
 
 def mails_to(person: Person) -> Q:
     return Q(recipient__in=person.addresses) & person.in_time()
+
+
+def find_mails(person: Person) -> Iterable[UUID]:
+    """Of somebody without account and orders the shop may have nothing else, such as an answer to a password reset."""
+    return Notification.objects.filter(mails_to(person)).values_list("pk", flat=True)
 
 
 def mails_about(person: Person) -> Q:
@@ -74,4 +80,5 @@ HOLDINGS = (
 IMPERSONAL = {"notifications.Notification": {"kind", "dedupe_key", "state"}}
 
 register(*HOLDINGS, impersonal=IMPERSONAL)
+COLLECTORS["emails"] = find_mails
 PENDING.append(mails_awaited)

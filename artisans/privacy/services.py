@@ -64,8 +64,13 @@ def person_export_audited(
 
 
 def subject_of(person: Person) -> Model:
-    """The row that an audit entry about the person names: the account, or a guest's first order or cart."""
-    targets = (("users", "accounts.User"), ("orders", "orders.Order"), ("carts", "carts.Cart"))
+    """The row that an audit entry about the person names: the account, or a guest's first order, cart or email."""
+    targets = (
+        ("users", "accounts.User"),
+        ("orders", "orders.Order"),
+        ("carts", "carts.Cart"),
+        ("emails", "notifications.Notification"),
+    )
     rows = (
         apps.get_model(label)._base_manager.get(pk=person.of(section)[0])
         for section, label in targets

@@ -23,17 +23,25 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.statuses import ApprovalStatus
 from artisans.audit.models import AuditEntry
+from artisans.catalog.models import Artisan
 from artisans.catalog.search_index import search_index_refresh
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.append_only import personal_columns_replace
 from artisans.core.models import IdempotencyKey
 from artisans.core.personal_data import HOLDINGS
 from artisans.notifications.models import MailState, Notification
+from artisans.notifications.services import notifications_send_due
 from artisans.privacy import erasing
 from artisans.privacy.exports import person_export
 from artisans.privacy.models import Erasure, ErasurePermit, ErasureSource, ErasureState, LockedRecord
 from artisans.privacy.selectors import Whose, erasure_refusals, person_find, person_of_user
-from artisans.privacy.services import CannotErase, erasure_continue, erasure_start, user_erase
+from artisans.privacy.services import (
+    CannotErase,
+    erasure_continue,
+    erasure_start,
+    erasures_continue,
+    user_erase,
+)
 from carts.models import Cart
 from orders.models import Order, OrderTransition
 from orders.services.parcels import parcel_deliver, parcel_ship
@@ -488,6 +496,45 @@ def test_an_address_that_is_not_confirmed_finds_no_emails(shopper, store):
     found = person_export(person_of_user(shopper))["data"]["emails"]
     assert [mail["recipient"] for mail in found] == list(keys)
     assert about.recipient not in keys
+
+
+def test_emails_to_an_artisan_lose_every_address_that_their_page_had(seller, staff, bowl, shopper, mails):
+    """None of which the account has to have confirmed. Emails to the buyer stay."""
+    paid = start(items={bowl: 1}, user=shopper)
+    record(paid, "99.99", actor=staff)
+    deliver(paid, staff)
+    mails()
+    Artisan.objects.filter(user=seller).update(email="later@example.test", is_active=False)
+    of_buyer = Notification.objects.filter(recipient=shopper.email).count()
+    failed = mail_to("page@example.test", f"parcel_new:{paid.order.parcels.get().pk}:failed", MailState.DEAD)
+    Notification.objects.filter(pk=failed.pk).update(context={"order_number": paid.order.order_number})
+    assert Notification.objects.filter(recipient=bowl.artisan.email, state=MailState.SENT).exists()
+
+    erasure = erase(seller)
+
+    assert Notification.objects.filter(recipient=erasure.alias, context={}).exists()
+    assert set(Notification.objects.values_list("recipient", flat=True)) <= {
+        shopper.email,
+        erasure.alias,
+        seller.email,
+    }
+    assert Notification.objects.filter(recipient=shopper.email).exclude(context={}).count() == of_buyer
+    assert not Notification.objects.filter(pk=failed.pk).exists()
+
+
+def test_somebody_of_whom_the_shop_has_only_emails(store, capsys):
+    mail_to("asked@example.test", "unknown", secret="x")
+
+    call_command("export_person", "asked@example.test")
+    [mail] = json.loads(capsys.readouterr().out)["data"]["emails"]
+    call_command("erase_person", "asked@example.test")
+
+    assert mail["recipient"] == "asked@example.test"
+    assert AuditEntry.objects.get(action="person.export").target_type == "notifications.Notification"
+    notifications_send_due()
+    erasures_continue()
+    assert Erasure.objects.get().state == ErasureState.DONE
+    assert not Notification.objects.filter(recipient="asked@example.test").exists()
 
 
 def test_an_order_s_own_address_is_erased_and_no_email_to_others_that_waits(shopper, store):
