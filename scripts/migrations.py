@@ -2,7 +2,7 @@
 
 The release before must work with the new tables, and no statement may block a large table for longer than a moment.
 
-django-migration-linter was not used instead, after its source was read; it was not run. It reads SQL, for which it needs
+django-migration-linter is not used instead: its source was read, it was not run. It reads SQL, for which it needs
 a database. One default in a migration makes it accept all other columns of it; it does not see that constraints may
 read the whole table, or what data migrations do; and it warns of every index that is built in the transaction of a new
 table's migration.
