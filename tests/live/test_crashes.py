@@ -18,11 +18,12 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Product, StockMove
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.models import IdempotencyKey
+from artisans.ledger.models import LedgerEntry, LedgerPosting
 from artisans.notifications.models import Notification
 from carts.models import Cart, CartStatus
 from orders.models import Order
 from orders.statuses import OrderPaymentStatus
-from payments.models import Payment, Receipt
+from payments.models import Earning, Payment, Receipt
 from payments.statuses import PaymentStatus
 from tests.live.runner import Caller, Shop, meanwhile, together, wait_for
 from tests.live.users import (
@@ -202,6 +203,9 @@ def test_killed_after_commit_the_page_sent_again_shows_the_order(crashing_shop, 
         "payments.lifecycle.receipts:receipt_create 1 after",
         "payments.lifecycle.receipts:order_settle 1 before",
         "payments.lifecycle.receipts:mail_receipt 1 after",
+        "artisans.ledger.services:find_accounts 1 after",  # between the receipt and its entry
+        "payments.bookkeeping.earnings:earnings_save 1 after",  # between what is earned and its entry
+        "payments.bookkeeping.payments:order_earnings_book 1 after",
     ],
 )
 def test_killed_while_money_is_recorded_nothing_is_booked(crashing_shop, caller, shop, user, bowl, crash):
@@ -213,9 +217,13 @@ def test_killed_while_money_is_recorded_nothing_is_booked(crashing_shop, caller,
     payment = order.payments.get()
     assert (Receipt.objects.count(), payment.status, order.received_minor) == (0, PaymentStatus.PENDING, 0)
     assert Notification.objects.count() == before
+    for model in (Earning, LedgerEntry, LedgerPosting):
+        assert not model.objects.exists()
     assert Visitor(shop.url, staff_client).post(receipt_path(order), receipt_form(order)).status_code == 302
     order.refresh_from_db()
     assert order.payment_status == OrderPaymentStatus.PAID
+    assert Earning.objects.count() == 1
+    assert sorted(LedgerEntry.objects.values_list("kind", flat=True)) == ["receipt", "sale"]
 
 
 def test_killed_after_the_money_was_booked_it_is_not_booked_again(crashing_shop, caller, shop, user, bowl):

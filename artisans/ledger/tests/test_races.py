@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from threading import Barrier, Thread
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from artisans.ledger import services
 from artisans.ledger.errors import LedgerBusy
-from artisans.ledger.models import LedgerPeriod, LedgerPosting
+from artisans.ledger.models import LedgerEntry, LedgerPeriod, LedgerPosting
 from artisans.ledger.services import fact_book, period_close
 from artisans.ledger.tests.test_booking import fact
 
@@ -63,3 +64,31 @@ def test_closing_does_not_queue_behind_a_booking(db, other, admin_user, monkeypa
 
     other.rollback()
     period_close(closed_by=admin_user)
+
+
+def test_fifty_threads_that_book_one_fact_book_it_once(db):
+    receipt, start = fact(), Barrier(50)
+    refused = []
+
+    def book() -> None:
+        start.wait()
+        try:
+            with transaction.atomic():
+                fact_book(receipt)
+        except IntegrityError as error:
+            refused.append(error)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=book) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    entry = LedgerEntry.objects.get()
+    assert sorted(entry.postings.values_list("amount_minor", flat=True)) == sorted(
+        leg.minor for leg in receipt.legs
+    )
+    assert len(refused) < 50
+    assert fact_book(receipt) is None
