@@ -15,13 +15,13 @@ from artisans.ledger.accounts import SCOPE_NAMES, AccountKind
 from artisans.ledger.models import LedgerEntry, LedgerPosting
 from artisans.ledger.references import SEARCHES, SOURCES, Key, Reference
 from orders.models import Order, Parcel
-from payments.models import Capture, Payment, PaymentRefund, Receipt
+from payments.models import Capture, CashDeposit, Payment, PaymentRefund, Receipt
 from payments.providers.registry import provider_choices
 from payments.selectors import keys_of
 
 
 def entry_references(entries: Collection[LedgerEntry]) -> dict[Key, Reference]:
-    """Orders, their parcels, and the payments and refunds that these entries book. Six queries."""
+    """Orders, their parcels, and the payments and refunds that these entries book. Seven queries."""
     orders = Order.objects.in_bulk({entry.order_id for entry in entries if entry.order_id})
     found: dict[Key, Reference] = {
         key: Reference(_("order %(number)s") % {"number": order.order_number}, admin_page_url(order))
@@ -37,6 +37,9 @@ def entry_references(entries: Collection[LedgerEntry]) -> dict[Key, Reference]:
     for model in (Capture, Receipt):
         rows = model._default_manager.filter(pk__in=facts).select_related("payment")
         found |= {row.pk: payment_reference(row.payment) for row in rows}
+    for deposit in CashDeposit.objects.filter(pk__in=facts):
+        name = _("deposit %(reference)s") % {"reference": deposit.bank_reference}
+        found[deposit.pk] = Reference(name, admin_page_url(deposit))
     for refund in PaymentRefund.objects.filter(pk__in=facts).select_related("payment"):
         name = _("refund %(number)s") % {"number": refund.refund_number}
         found[refund.pk] = Reference(name, admin_page_url(refund.payment))

@@ -267,6 +267,11 @@ IMPERSONAL = {
     },
     # a bank's reference identifies the transfer in the books, which the law requires to be kept
     "payments.Receipt": {"currency", "bank_reference", "reference_key", "holder"},
+    "payments.CashDeposit": {
+        *("status", "holder", "currency", "bank_reference", "reference_key"),
+        "reversal_reason",  # of the staff
+    },
+    "payments.CashDepositLine": {"status"},
     "payments.ReceiptReversal": {"reason"},
     "payments.PaymentRefund": {
         *("refund_number", "status", "origin", "currency", "decision", "provider_refund_id"),

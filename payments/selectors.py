@@ -17,9 +17,13 @@ from artisans.core.numbers import split_number
 from orders.models import Order, Parcel
 from orders.owed import Balance, RefundSums
 from orders.selectors import check_locked, orders_locked, owned_by
-from orders.statuses import PARCELS_ENDED, OrderStatus
+from orders.statuses import PARCELS_ENDED, CashHolder, OrderStatus
+from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
+    CashDeposit,
+    CashDepositLine,
+    DepositStatus,
     EventState,
     Explanation,
     Payment,
@@ -270,6 +274,26 @@ def taken_for_disputes(payments: Iterable[UUID]) -> dict[UUID, int]:
     )
     sums = rows.order_by().values_list("payment").annotate(sum=Sum("gross_minor"))
     return {payment: -minor for payment, minor in sums}
+
+
+def cash_on_hand(holder: CashHolder) -> QuerySet[Receipt]:
+    """Receipts of cash that the shop or a courier still has, oldest first. Release 0.1.0 names no holder."""
+    deposited = CashDepositLine.objects.filter(receipt=OuterRef("pk"), status=DepositStatus.RECORDED)
+    holders = ["", holder] if holder == CashHolder.SHOP else [holder]
+    rows = Receipt.objects.filter(
+        ~Exists(deposited),
+        payment__payment_method=PaymentMethod.CASH_ON_DELIVERY,
+        holder__in=holders,
+        actor__isnull=False,
+        reversal=None,
+    )
+    return rows.order_by("value_date", "created_at")
+
+
+def find_active_deposit(key: str) -> CashDeposit | None:
+    """The deposit with this reference_key; None if it was reversed."""
+    standing = CashDeposit.objects.filter(reference_key=key, status=DepositStatus.RECORDED)
+    return get_or_none(standing.select_related("actor"))
 
 
 def find_active_receipt(key: str) -> Receipt | None:

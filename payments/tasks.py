@@ -7,6 +7,7 @@ from celery.signals import worker_ready
 from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
 from artisans.core.retention import purge
 from orders.retention import HELD_LINES
+from payments.bookkeeping import cash_deposits  # noqa: F401  # registers what the ledger checks
 from payments.bookkeeping.attempts import challenges_expire, decline_alarms_resolve
 from payments.bookkeeping.deployment import (
     JUST_NOW,
@@ -15,6 +16,7 @@ from payments.bookkeeping.deployment import (
     earnings_fill,
     held_lines_fill,
     paid_at_fill,
+    parcel_cash_fill,
 )
 from payments.bookkeeping.ledger import (
     LedgerError,
@@ -48,6 +50,7 @@ def expire_orders_task() -> None:
     purge(HELD_LINES)
     held_lines_fill(JUST_NOW)
     commission_rates_fill(JUST_NOW)
+    parcel_cash_fill(JUST_NOW)
 
 
 @shared_task(name="payments.expire_orders_at_providers")
@@ -163,4 +166,5 @@ def reconcile_task() -> None:
     paid_at_fill()
     held_lines_fill(WITHIN)
     commission_rates_fill(WITHIN)
+    parcel_cash_fill(WITHIN)
     challenges_expire()

@@ -19,6 +19,7 @@ from orders.models import Order
 from orders.models.line import FROZEN
 from payments.models import (
     Capture,
+    CashDepositLine,
     Dispute,
     Payment,
     PaymentAttempt,
@@ -194,6 +195,14 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "receipt_reference_once_in_the_shop": ("payments.Receipt", {"reference_key": "stmt1"}),
     "receipt_of_parcel_has_holder": ("payments.Receipt", {"holder": "courier"}),
+    "cash_deposit_status_known": ("payments.CashDeposit", {"status": "x"}),
+    "cash_deposit_holder_known": ("payments.CashDeposit", {"holder": "artisan"}),
+    "cash_deposit_currency_iso": ("payments.CashDeposit", {"currency": "usd"}),
+    "cash_deposit_amounts_positive": ("payments.CashDeposit", {"fee_minor": -1}),
+    "cash_deposit_reversed_by_somebody": ("payments.CashDeposit", {"reversed_at": Now()}),
+    "cash_deposit_once_per_reference": ("payments.CashDeposit", {"reference_key": "d1"}),
+    "cash_deposit_line_status_known": ("payments.CashDepositLine", {"status": "x"}),
+    "cash_deposit_once_per_receipt": ("payments.CashDepositLine", {"receipt": "first"}),
     "receipt_reversal_reason_known": ("payments.ReceiptReversal", {"reason": "x"}),
     "earning_status_known": ("payments.Earning", {"status": "maybe"}),
     "earning_currency_iso": ("payments.Earning", {"currency": "12"}),
@@ -293,6 +302,7 @@ FIRST = {
     "refund_line": lambda: RefundLine.objects.first().pk,
     "refund": PaymentRefund.objects.first,
     "retry_of": PaymentRefund.objects.first,
+    "receipt": lambda: CashDepositLine.objects.first().receipt_id,
     "user": User.objects.first,
     "period": LedgerPeriod.objects.first,
 }
@@ -355,7 +365,7 @@ def test_referenced_row_cannot_be_deleted(model, label):
 
 
 def test_uniqueness_is_tested_with_two_rows(rows):
-    assert Payment.objects.count() == 3
+    assert Payment.objects.count() == 4
     for model in (
         Capture,
         PaymentAttempt,

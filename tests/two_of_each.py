@@ -16,7 +16,10 @@ from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
+from orders.statuses import CashHolder
 from payments.bookkeeping.movements import movements_record
+from payments.lifecycle.cash import IncomingMoney
+from payments.lifecycle.cash_deposits import cash_deposit_record
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
@@ -58,6 +61,7 @@ def make_two_of_each() -> None:
         reason=ReversalReason.MISTAKE,
         actor=staff,
     )
+    rows_of_cash(start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1, scarf: 1}, user=shopper), staff)
     payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     mine = Principal(user=shopper)
     old, *_ = cart_open(mine)
@@ -108,6 +112,18 @@ def make_two_of_each() -> None:
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)
+
+
+def rows_of_cash(cash: Payment, staff: User) -> None:
+    """A deposit for each parcel."""
+    for parcel in cash.order.parcels.all():
+        receipt = record(cash, parcel.total, actor=staff, parcel_id=parcel.pk, holder=CashHolder.COURIER)
+        cash_deposit_record(
+            receipt_ids=[receipt.pk],
+            holder=CashHolder.COURIER,
+            money=IncomingMoney(parcel.total, timezone.localdate(), f"D-{parcel.number}"),
+            actor=staff,
+        )
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:

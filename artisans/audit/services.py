@@ -38,6 +38,8 @@ class Action(StrEnum):
     RECEIPT_REVERSE = "receipt.reverse"
     PAYMENT_REJECT = "payment.reject"
     CASH_REPORT = "cash.report"
+    CASH_DEPOSIT = "cash.deposit"
+    CASH_DEPOSIT_REVERSE = "cash.deposit_reverse"
     MONEY_RETURN = "money.return"
     REFUND_OPEN = "refund.open"
     REFUND_DECIDE = "refund.decide"

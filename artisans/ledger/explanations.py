@@ -237,6 +237,22 @@ def at_provider(text: "_StrPromise", *kinds: AccountKind, sign: int = 1) -> Sent
     return sentence
 
 
+def deposited(text: "_StrPromise", *, sign: int = 1) -> Sentence:
+    """Cash that came to the bank account, less a fee."""
+
+    def sentence(moved: Movements) -> str:
+        holders = {A.CASH: _("the shop"), A.COURIER_CASH: _("a courier")}
+        held = next((kind for kind in holders if moved.minor[kind] * sign < 0), None)
+        if held is None or moved.minor[A.BANK] * sign <= 0:
+            return by_account(moved)
+        facts = {"total": moved.show(moved.minor[held]), "holder": holders[held]}
+        fee = moved.minor[A.BANK_FEE] + moved.minor[A.PROVIDER_FEE]
+        kept = _(", less %(fee)s that was kept as a fee") % {"fee": moved.show(fee)} if fee else ""
+        return f"{text % facts}{kept}."
+
+    return sentence
+
+
 def by_account(moved: Movements) -> str:
     """Any entry: its kind, and what each account has more or less."""
     amounts = [(row.account, row.account.on_account(row.amount_minor)) for row in moved.postings]
@@ -253,6 +269,15 @@ SENTENCES: dict[str, Sentence] = {
     "receipt_reversed": left(
         gettext_lazy("The receipt of %(amount)s was reversed: it was not received %(how)s after all."),
         RECEIVED,
+    ),
+    "cash_deposit": deposited(
+        gettext_lazy("%(total)s that %(holder)s held in cash came to the bank account"),
+    ),
+    "deposit_reversed": deposited(
+        gettext_lazy(
+            "A deposit in the bank account of %(total)s that %(holder)s holds in cash was recorded by mistake"
+        ),
+        sign=-1,
     ),
     "refund": left(gettext_lazy("%(amount)s was refunded to the buyer %(how)s.")),
     "refund_failed": held(

@@ -15,6 +15,8 @@ class EntryKind(models.TextChoices):
     CAPTURE = "capture", _("Captured by the provider")
     RECEIPT = "receipt", _("Received offline")
     RECEIPT_REVERSED = "receipt_reversed", _("Receipt reversed")
+    CASH_DEPOSIT = "cash_deposit", _("Cash deposited in the bank")
+    CASH_DEPOSIT_REVERSED = "deposit_reversed", _("Cash deposit reversed")
     REFUND = "refund", _("Refunded to the buyer")
     REFUND_FAILED = "refund_failed", _("Refund failed")
     DISPUTE_LOST = "dispute_lost", _("Dispute lost")

@@ -137,6 +137,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ),
             link(request, gettext("All payments"), "payments", "payments.payment"),
             link(request, gettext("Receipts"), "account_balance", "payments.receipt"),
+            link(request, gettext("Cash deposits"), "savings", "payments.cashdeposit"),
             link(request, gettext("Refunds"), "currency_exchange", "payments.paymentrefund"),
             link(request, gettext("Webhooks"), "webhook", "payments.webhookevent", badge=counts["message"]),
             link(

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
+from django.db import transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
@@ -12,11 +13,12 @@ from artisans.catalog.models import Artisan, CommissionRate
 from artisans.core.queue import run_each
 from orders.holds import of_unknown_buyers
 from orders.models import Order, OrderLine, Parcel
-from orders.selectors import store_rules
+from orders.selectors import order_lock, store_rules
 from orders.services.placing import held_lines_write
 from orders.statuses import PAID_IN_FULL, PARCELS_ENDED, OrderPaymentStatus
 from payments.bookkeeping.ledger import payment_book
-from payments.models import Capture, Earning, Payment, Receipt
+from payments.models import Capture, Earning, Payment, Receipt, ReceiptReversal
+from payments.selectors import receipts_naming_parcels
 
 FILL_SECONDS = 40 * 60  # of one night
 WITHIN = timedelta(days=2)  # of tasks that run every night
@@ -55,6 +57,20 @@ def commission_rates_fill(within: timedelta) -> None:
                 rate_ppm=artisan.commission_ppm,
                 valid_from=timezone.now(),
             )
+
+
+def parcel_cash_fill(within: timedelta) -> None:
+    """Release 0.1.0 reverses receipts without `Parcel.cash_received_minor`."""
+    since = timezone.now() - within
+    reversed_ = ReceiptReversal.objects.filter(created_at__gte=since, receipt__parcel__isnull=False)
+    for order_id in set(reversed_.order_by().values_list("receipt__payment__order", flat=True)):
+        with transaction.atomic():
+            order = order_lock(order_id)
+            sums = receipts_naming_parcels(order)
+            for parcel in order.parcels.all():
+                if parcel.cash_received_minor != sums.get(parcel.pk, 0):
+                    parcel.cash_received_minor = sums.get(parcel.pk, 0)
+                    parcel.save(update_fields=["cash_received_minor", "updated_at"])
 
 
 def held_lines_fill(within: timedelta) -> None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import InvalidInput
+from artisans.core.errors import Conflict, InvalidInput
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
@@ -30,7 +30,14 @@ from payments.lifecycle.cash import parcel_count_cash
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail
 from payments.methods import SPECS, PaymentMethod
-from payments.models import Payment, Receipt, ReceiptReversal, ReversalReason
+from payments.models import (
+    CashDepositLine,
+    DepositStatus,
+    Payment,
+    Receipt,
+    ReceiptReversal,
+    ReversalReason,
+)
 from payments.selectors import open_payment, payment_lock
 from payments.statuses import SETTLED, PaymentStatus
 
@@ -45,7 +52,8 @@ def receipt_reverse(
     The reference can be used again, to record the money where it belongs; cash for a parcel is outstanding again.
     The buyer is emailed the reason; artisans of unshipped parcels are emailed to wait until the payment arrives.
 
-    Errors: NoPermission, OwnOrder, AlreadyRecorded, InvalidInput, ReceiptSpent. Locks: order, payment.
+    Errors: NoPermission, OwnOrder, AlreadyRecorded, InvalidInput, ReceiptSpent, Conflict for cash that was
+    deposited. Locks: order, payment.
     """
     payment, order = payment_lock(Receipt.objects.values_list("payment_id", flat=True).get(pk=receipt_id))
     check_staff_permission(actor, "payments.approve_manual", order)
@@ -62,6 +70,7 @@ def receipt_reverse(
         raise InvalidInput(
             _("The reason must be one of %(values)s.") % {"values": ", ".join(ReversalReason.values)}
         )
+    check_not_deposited(receipt)
     gone = payment.refunded_minor + payment.refund_reserved_minor + payment.disputed_minor
     if payment.received_minor - receipt.amount_minor < gone:
         raise ReceiptSpent(receipt.amount, returned=Money(gone, payment.currency))
@@ -91,6 +100,19 @@ def receipt_reverse(
     )
     mail_reversal(reversal, receipt, payment, order)
     return reversal
+
+
+def check_not_deposited(receipt: Receipt) -> None:
+    """Errors: Conflict if its cash came to the bank account."""
+    lines = CashDepositLine.objects.filter(receipt=receipt, status=DepositStatus.RECORDED)
+    if (line := lines.select_related("deposit").first()) is not None:
+        raise Conflict(
+            _(
+                "This cash came to the bank account with %(deposit)s. Nothing was changed. If that is a mistake, "
+                "reverse the deposit first; otherwise the buyer paid it, so refund it instead."
+            )
+            % {"deposit": line.deposit}
+        )
 
 
 def payment_reopen(payment: Payment, order: Order, *, cause: str, actor: User) -> None:

@@ -30,8 +30,8 @@ from payments.lifecycle.cash import CashOf, IncomingMoney, cash_of, parcel_count
 from payments.lifecycle.instructions import instructions_for_mail
 from payments.mails import PaymentMail, method_name
 from payments.methods import AFTER_REJECTION, MANUAL, PART_PAYMENT_EXTENSION
-from payments.models import Payment, Receipt
-from payments.selectors import find_active_receipt, open_payment, payment_lock
+from payments.models import CashDeposit, Payment, Receipt
+from payments.selectors import find_active_deposit, find_active_receipt, open_payment, payment_lock
 from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
@@ -154,6 +154,8 @@ def receipt_create(
     key = reference_key(money.reference)
     if (standing := find_active_receipt(key)) is not None:
         raise already_recorded(standing)
+    if (deposit := find_active_deposit(key)) is not None:
+        raise deposit_already_recorded(deposit)
     try:
         with transaction.atomic():
             return Receipt.objects.create(
@@ -174,6 +176,21 @@ def receipt_create(
         if standing is None:
             raise
         raise already_recorded(standing) from None
+
+
+def deposit_already_recorded(deposit: CashDeposit) -> AlreadyRecorded:
+    return AlreadyRecorded(
+        _(
+            "A deposit of cash of %(amount)s with the reference %(reference)s was already recorded by %(actor)s "
+            "(%(time)s). Nothing was recorded."
+        )
+        % {
+            "amount": deposit.amount,
+            "reference": deposit.bank_reference,
+            "actor": deposit.actor,
+            "time": date_format(timezone.localtime(deposit.created_at), "DATETIME_FORMAT"),
+        }
+    )
 
 
 def already_recorded(receipt: Receipt) -> AlreadyRecorded:

@@ -1,5 +1,6 @@
 from payments.models.attempt import AttemptOutcome, PaymentAttempt
 from payments.models.capture import Capture, Dispute, DisputeTransition
+from payments.models.cash_deposit import CashDeposit, CashDepositLine, DepositStatus
 from payments.models.earning import Earning, EarningStatus, RefundShare
 from payments.models.payment import Payment, PaymentTransition
 from payments.models.provider_alert import ProviderAlert
@@ -24,6 +25,9 @@ __all__ = [
     "Bearer",
     "CallState",
     "Capture",
+    "CashDeposit",
+    "CashDepositLine",
+    "DepositStatus",
     "Dispute",
     "DisputeTransition",
     "Earning",

@@ -4,9 +4,11 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.services import approval_approve
 from artisans.core.admin.pages import admin_page_url
 from artisans.core.templatetags.money import show
+from artisans.ledger.models import LedgerEntry
 from orders.models import Parcel, StoreRules
 from orders.services.parcels import parcel_report_cash, parcel_ship
 from orders.statuses import CashHolder
@@ -15,7 +17,7 @@ from payments.approvals import receipt_submit
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
-from payments.models import Payment, Receipt, ReversalReason
+from payments.models import CashDeposit, Payment, Receipt, ReversalReason
 from payments.tests.factories import record, start
 from tests.html import page
 from tests.problems import problem
@@ -149,6 +151,7 @@ def test_approved_cash_names_its_parcel_and_holder(staff, admin_user, cash, parc
     StoreRules.objects.update(second_person_above_minor=1)
     wanted = IncomingMoney(parcels[0].total, timezone.localdate(), "box 7", parcels[0].pk, CashHolder.ARTISAN)
     request = receipt_submit(payment_id=cash.pk, money=wanted, actor=staff)
+    assert isinstance(request, ApprovalRequest)
     assert str(parcels[0]) in str(request.details)
 
     approval_approve(approval_id=request.pk, actor=admin_user)
@@ -179,3 +182,79 @@ def test_artisan_sees_who_holds_the_recorded_cash(browser, staff, cash, parcels,
     text = page(client.get(address)).text
     assert recorded not in text
     assert f"collect {show(parcel.total)} in cash" in text
+
+
+# ---- deposits ------------------------------------------------------------------------------------------------
+
+DEPOSIT = "/admin/payments/cashdeposit/record/"
+
+
+def deposit_form(amount: str, *receipts: Receipt, **changes: str) -> dict[str, object]:
+    day = timezone.localdate().isoformat()
+    filled: dict[str, object] = {"amount": amount, "fee": "", "value_date": day, "bank_reference": "TR-1"}
+    return filled | {"receipts": [str(receipt.pk) for receipt in receipts]} | changes
+
+
+@pytest.fixture
+def held(cash, parcels, staff) -> list[Receipt]:
+    return [
+        record(cash, parcel.total, actor=staff, parcel_id=parcel.pk, holder=CashHolder.COURIER)
+        for parcel in parcels
+    ]
+
+
+def test_transfer_of_a_courier_is_recorded_and_reversed(browser, staff, cash, parcels, held):
+    client = browser(staff)
+    opened = page(client.get("/admin/payments/cashdeposit/")).one("a", href=DEPOSIT)
+    assert "Record a deposit" in opened.text
+    listed = page(client.get(DEPOSIT))
+    assert f"The courier: {show(cash.amount)} (2)" in listed.text
+    assert len(listed.all("input", name="receipts")) == 2
+    assert "checked" not in listed.one("input", id="receipt-1").attrs
+    assert "checked" in page(client.get(f"{DEPOSIT}?all=1")).one("input", id="receipt-1").attrs
+
+    wrong = page(client.post(DEPOSIT, deposit_form(parcels[0].total.amount, *held)))
+    assert f"{cash.amount} in total, {parcels[1].total} more than the amount and fee entered" in wrong.text
+    assert "checked" in wrong.one("input", id="receipt-1").attrs
+    assert not CashDeposit.objects.exists()
+
+    done = page(client.post(DEPOSIT, deposit_form(cash.amount.amount, *held), follow=True))
+    assert f"Deposit of {show(cash.amount)} recorded." in done.text
+    assert "2 receipts" in done.text
+    deposit = CashDeposit.objects.get()
+    again = page(client.post(DEPOSIT, deposit_form(cash.amount.amount, *held)))
+    assert "Neither couriers nor the shop" in again.text
+    row = page(client.get("/admin/payments/cashdeposit/")).one("table", id="result_list").text
+    assert f"TR-1 {show(cash.amount)}" in row
+
+    client.post(admin_page_url(deposit, "reverse"), {"text": "typed twice"})
+    shown = page(client.get(admin_page_url(deposit))).text
+    assert "Reversed" in shown
+    assert "typed twice" in shown
+    assert "already been reversed" in page(client.get(admin_page_url(deposit, "reverse"))).text
+
+
+@pytest.mark.parametrize(
+    "changes", [{"receipts": ["x"]}, {"receipts": []}, {"amount": "1,0,0"}, {"fee": "-1"}, {"value_date": ""}]
+)
+def test_deposit_form_keeps_its_input_and_says_what_is_wrong(browser, staff, cash, held, changes):
+    filled = deposit_form(cash.amount.amount, *held) | changes
+    answer = browser(staff).post(DEPOSIT, filled)
+    shown = page(answer)
+    assert answer.status_code == 200
+    assert shown.all("p", class_="aa-error") or shown.all("div", class_="aa-bad")
+    assert shown.one("input", name="bank_reference").attrs["value"] == "TR-1"
+    assert not CashDeposit.objects.exists()
+
+
+def test_deposits_need_the_permission(browser, powerless_staff, staff, held, cash):
+    assert browser(powerless_staff).get(DEPOSIT).status_code == 403
+    assert browser(powerless_staff).post(DEPOSIT, deposit_form("1.00", *held)).status_code == 403
+
+
+def test_ledger_names_the_deposit(browser, admin_user, staff, cash, held):
+    browser(staff).post(DEPOSIT, deposit_form(cash.amount.amount, *held))
+    entry = LedgerEntry.objects.get(kind="cash_deposit")
+    text = page(browser(admin_user).get(admin_page_url(entry))).text
+    assert "that a courier held in cash came to the bank account" in text
+    assert "deposit TR-1" in text

@@ -56,6 +56,14 @@ EXAMPLES = {
         [(A.ORDER, 6400), (A.BANK, -6400)],
         "The receipt of $64.00 was reversed: it was not received in the bank account after all.",
     ),
+    "cash_deposit": (
+        [(A.BANK, 6150), (A.PROVIDER_FEE, 250, "courier"), (A.COURIER_CASH, -6400)],
+        "$64.00 that a courier held in cash came to the bank account, less $2.50 that was kept as a fee.",
+    ),
+    "deposit_reversed": (
+        [(A.CASH, 6400), (A.BANK, -6400)],
+        "A deposit in the bank account of $64.00 that the shop holds in cash was recorded by mistake.",
+    ),
     "refund": (
         [(A.ORDER, 1000), (A.PROVIDER, -1000, "cards")],
         "$10.00 was refunded to the buyer through Card Provider.",

@@ -1,0 +1,168 @@
+"""Cash that came to the bank account: a courier's transfer for many parcels, or what the shop paid in."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput, NotFound
+from artisans.core.money import Money
+from artisans.ledger.services import fact_book
+from orders.selectors import orders_locked
+from orders.statuses import CashHolder
+from payments.bookkeeping.cash_deposits import deposit_fact
+from payments.bookkeeping.references import reference_key
+from payments.errors import AlreadyRecorded, NoPermission
+from payments.lifecycle.cash import IncomingMoney
+from payments.lifecycle.receipts import already_recorded, deposit_already_recorded
+from payments.models import CashDeposit, CashDepositLine, DepositStatus, Receipt
+from payments.selectors import cash_on_hand, find_active_deposit, find_active_receipt
+
+
+@transaction.atomic
+def cash_deposit_record(
+    *,
+    receipt_ids: Collection[UUID],
+    holder: CashHolder,
+    money: IncomingMoney,
+    actor: User,
+    fee: Money | None = None,
+) -> CashDeposit:
+    """Record that the cash of these receipts, which `holder` had, came to the bank account, less a fee that the
+    courier or the bank kept.
+
+    Errors: NoPermission; InvalidInput, with the difference if amount and fee are not the sum of the receipts;
+    AlreadyRecorded. Locks: the receipts' orders, so that none is reversed meanwhile.
+    """
+    if not (actor.is_staff and actor.has_perm("payments.approve_manual")):
+        raise NoPermission
+    fee = fee or Money(0, money.amount.currency)
+    deposit_check(money, fee)
+    keys = set(receipt_ids)
+    orders = Receipt.objects.filter(pk__in=keys).order_by().values("payment__order")
+    list(orders_locked().filter(pk__in=orders).order_by("pk"))
+    receipts = receipts_to_deposit(keys, holder=holder, currency=money.amount.currency)
+    total = Money(sum(receipt.amount_minor for receipt in receipts), money.amount.currency)
+    if money.amount + fee != total:
+        raise InvalidInput(describe_difference(money.amount + fee, total))
+    deposit = deposit_create(money, fee, holder=holder, actor=actor)
+    CashDepositLine.objects.bulk_create(
+        CashDepositLine(deposit=deposit, receipt=receipt) for receipt in receipts
+    )
+    fact_book(deposit_fact(deposit), is_new=True)
+    audit_record(
+        actor=actor,
+        action=Action.CASH_DEPOSIT,
+        target=deposit,
+        data={"amount": str(deposit.amount), "fee": str(fee), "receipts": len(receipts), "holder": holder},
+    )
+    return deposit
+
+
+def deposit_check(money: IncomingMoney, fee: Money) -> None:
+    """Errors: InvalidInput."""
+    if money.amount.minor <= 0 or fee.minor < 0 or fee.currency != money.amount.currency:
+        raise InvalidInput(
+            _("Enter the amount that came to the bank account, and a fee in the same currency.")
+        )
+    if money.value_date > timezone.localdate():
+        raise InvalidInput(_("The value date cannot be in the future."))
+    if not reference_key(money.reference):
+        raise InvalidInput(_("Enter the bank reference of the transfer or deposit."))
+
+
+def receipts_to_deposit(keys: set[UUID], *, holder: CashHolder, currency: str) -> list[Receipt]:
+    """Errors: InvalidInput, AlreadyRecorded."""
+    if not keys:
+        raise InvalidInput(_("Choose the receipts whose cash came to the bank account."))
+    found = list(cash_on_hand(holder).filter(pk__in=keys, currency=currency))
+    if len(found) == len(keys):
+        return found
+    missing = keys - {receipt.pk for receipt in found}
+    lines = CashDepositLine.objects.filter(receipt__in=missing, status=DepositStatus.RECORDED)
+    if (line := lines.select_related("deposit__actor").first()) is not None:
+        raise deposit_already_recorded(line.deposit)
+    raise InvalidInput(
+        _(
+            "Choose receipts of cash in %(currency)s that this holder has; %(count)d of them were reversed, have "
+            "another holder, or are not cash."
+        )
+        % {"currency": currency, "count": len(missing)}
+    )
+
+
+def describe_difference(entered: Money, total: Money) -> str:
+    more = entered > total
+    difference = entered - total if more else total - entered
+    text = (
+        _("The receipts are %(total)s in total, %(difference)s less than the amount and fee entered.")
+        if more
+        else _("The receipts are %(total)s in total, %(difference)s more than the amount and fee entered.")
+    )
+    remedy = _("Choose the receipts that the transfer covers, or enter the fee that was kept.")
+    return f"{text % {'total': total, 'difference': difference}} {remedy}"
+
+
+def deposit_create(money: IncomingMoney, fee: Money, *, holder: CashHolder, actor: User) -> CashDeposit:
+    """Errors: AlreadyRecorded when a receipt or deposit with this reference exists."""
+    key = reference_key(money.reference)
+    if (receipt := find_active_receipt(key)) is not None:
+        raise already_recorded(receipt)
+    if (standing := find_active_deposit(key)) is not None:
+        raise deposit_already_recorded(standing)
+    try:
+        with transaction.atomic():
+            return CashDeposit.objects.create(
+                holder=holder,
+                currency=money.amount.currency,
+                amount_minor=money.amount.minor,
+                fee_minor=fee.minor,
+                value_date=money.value_date,
+                bank_reference=money.reference.strip(),
+                reference_key=key,
+                actor=actor,
+            )
+    except IntegrityError:
+        if (standing := find_active_deposit(key)) is None:  # committed by a colleague since we checked
+            raise
+        raise deposit_already_recorded(standing) from None
+
+
+@transaction.atomic
+def cash_deposit_reverse(*, deposit_id: UUID, reason: str, actor: User) -> CashDeposit:
+    """Reverse a deposit that was recorded by mistake: the cash is where it was, and its receipts can be deposited.
+
+    Errors: NoPermission, NotFound, InvalidInput without a reason, AlreadyRecorded. Locks: the deposit.
+    """
+    if not (actor.is_staff and actor.has_perm("payments.approve_manual")):
+        raise NoPermission
+    deposit = CashDeposit.objects.select_for_update(no_key=True).filter(pk=deposit_id).first()
+    if deposit is None:
+        raise NotFound(_("Deposit not found."))
+    if not reason.strip():
+        raise InvalidInput(_("Enter a reason."))
+    if deposit.status == DepositStatus.REVERSED:
+        raise AlreadyRecorded(
+            _("This deposit was already reversed by %(actor)s on %(time)s.")
+            % {
+                "actor": deposit.reversed_by,
+                "time": date_format(timezone.localtime(deposit.reversed_at), "DATETIME_FORMAT"),
+            }
+        )
+    deposit.status, deposit.reversed_at, deposit.reversed_by = DepositStatus.REVERSED, timezone.now(), actor
+    deposit.reversal_reason = reason.strip()[:200]
+    deposit.save(update_fields=["status", "reversed_at", "reversed_by", "reversal_reason", "updated_at"])
+    deposit.lines.update(status=DepositStatus.REVERSED)
+    fact_book(deposit_fact(deposit))
+    audit_record(
+        actor=actor,
+        action=Action.CASH_DEPOSIT_REVERSE,
+        target=deposit,
+        data={"amount": str(deposit.amount), "reason": deposit.reversal_reason},
+    )
+    return deposit
