@@ -7,6 +7,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.pages import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, when
+from artisans.core.money import Money
 from payments.admin.filters import AlertNeedsFilter
 from payments.models import Payment, ProviderAlert, ReconciliationRun
 
@@ -66,4 +67,20 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
         payments = Payment.objects.in_bulk([row["payment"] for row in obj.differences if row["payment"]])
         by_id = {str(pk): payment for pk, payment in payments.items()}
         rows = [row | {"payment": by_id.get(row["payment"])} for row in obj.differences]
-        return {"run": obj, "state": self.state(obj)[1], "rows": rows}
+        return {"run": obj, "state": self.state(obj)[1], "rows": rows, "balances": balances_of(obj)}
+
+
+def balances_of(run: ReconciliationRun) -> list[dict[str, Money]]:
+    """What the run found in each currency: the provider's balance, its part from before the shop, the ledger's account
+    of it, and what explains their difference."""
+    return [
+        {
+            name: Money.stored(minor, row["currency"])
+            for name, minor in {
+                **{part: row[part] for part in ("provider", "opening", "ledger", "waiting")},
+                "accounted": row["provider"] - row["opening"],
+                "other": row["ledger"] - row["provider"] + row["opening"] - row["waiting"],
+            }.items()
+        }
+        for row in run.balances or ()
+    ]

@@ -2,8 +2,8 @@
 that the provider shows, and what was booked for all of them with the ledger."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
@@ -40,17 +40,20 @@ ChangedMovement = tuple[ProviderMovement, RemoteMovement]
 
 
 class BalanceRow(TypedDict):
-    """What a run stores of a currency, in minor units. `movements`: their sum at the time of the provider's balance, as
-    they are now;
-    `required`: what the ledger's account of the provider has to be; `waiting`: its part without movements, less the
-    movements that nothing explains."""
+    """What a run stores of a currency, in minor units.
+
+    `provider`: the balance that the provider shows; `opening`: its part from before the movements that the shop has
+    read; `gap`: what neither explains. `ledger`: the ledger's account of the provider; `waiting`: its part without
+    movements, less the movements that nothing explains; `ledger_gap`: its part without a reason.
+    """
 
     currency: str
     provider: int
-    movements: int
+    opening: int
+    gap: int
     ledger: int
-    required: int
     waiting: int
+    ledger_gap: int
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
@@ -222,31 +225,32 @@ class Sums(NamedTuple):
 
 
 def balance_rows(
-    name: str, shown: Iterable[RemoteBalance], changed: Iterable[ChangedMovement]
+    run: ReconciliationRun, shown: Iterable[RemoteBalance], changed: Collection[ChangedMovement]
 ) -> list[BalanceRow]:
-    shifts = Counter[str]()
-    for stored, now in changed:
-        shifts[stored.currency] += (now.net - stored.net).minor
-    sums = read_sums(name)
+    """`changed`: movements that are not what was stored, and count as they are now."""
+    name, sums, earlier = run.provider, read_sums(run.provider), earlier_balances(run)
     remote = {row.amount.currency: row for row in shown}
-    moved = {
-        currency: moved_until(
-            name, currency, remote[currency].as_of if currency in remote else timezone.now()
+    rows = []
+    for currency in sorted({*remote, *sums.required, *sums.ledger}):
+        as_of = remote[currency].as_of if currency in remote else timezone.now()
+        provider = remote[currency].amount.minor if currency in remote else 0
+        moved = moved_until(name, currency, as_of) + sum(
+            (now.net - stored.net).minor for stored, now in changed if stored.currency == currency
         )
-        for currency in {*remote, *sums.required, *sums.ledger}
-    }
-    rows = [
-        BalanceRow(
+        known = [row for _at, found in earlier for row in found if row["currency"] == currency]
+        opening = known[0]["opening"] if known else 0 if earlier else provider - moved
+        row = BalanceRow(
             currency=currency,
-            provider=remote[currency].amount.minor if currency in remote else 0,
-            movements=moved[currency] + shifts[currency],
+            provider=provider,
+            opening=opening,
+            gap=provider - moved - opening,
             ledger=sums.ledger[currency],
-            required=sums.required[currency],
             waiting=sums.waiting[currency],
+            ledger_gap=sums.ledger[currency] - sums.required[currency],
         )
-        for currency in sorted(moved)
-    ]
-    return [row for row in rows if any(row[part] for part in ("provider", "movements", "ledger", "required"))]
+        if any(row[part] for part in ("provider", "gap", "ledger", "ledger_gap")):
+            rows.append(row)
+    return rows
 
 
 def moved_until(name: str, currency: str, as_of: datetime) -> int:
@@ -306,42 +310,39 @@ def sums_that_differ(run: ReconciliationRun, rows: Iterable[BalanceRow]) -> Iter
     earlier = earlier_balances(run)
     for row in rows:
         currency = row["currency"]
-
-        def money(minor: int, currency: str = currency) -> Money:
-            return Money.stored(minor, currency)
-
-        if gap := row["provider"] - row["movements"]:
+        provider, ledger = Money.stored(row["provider"], currency), Money.stored(row["ledger"], currency)
+        if row["gap"]:
+            gap = Money.stored(row["gap"], currency)
             text = _(
                 "The provider’s balance is %(balance)s, and its movements add up to %(sum)s: a difference of %(gap)s"
                 " since %(day)s."
             )
-            values = {"balance": money(row["provider"]), "sum": money(row["movements"]), "gap": money(gap)}
-            day = began(earlier, currency, "provider", "movements")
-            yield Difference(Kind.BALANCE, currency, "", text % (values | {"day": date_format(day)}))
-        if gap := row["ledger"] - row["required"]:
+            day = date_format(began(earlier, currency, "gap"))
+            values = {"balance": provider, "sum": provider - gap, "gap": gap, "day": day}
+            yield Difference(Kind.BALANCE, currency, "", text % values)
+        if row["ledger_gap"]:
+            gap = Money.stored(row["ledger_gap"], currency)
             text = _(
                 "The ledger has %(ledger)s at the provider, and its reasons add up to %(sum)s: a difference of %(gap)s"
                 " since %(day)s."
             )
-            values = {"ledger": money(row["ledger"]), "sum": money(row["required"]), "gap": money(gap)}
-            day = began(earlier, currency, "ledger", "required")
-            yield Difference(Kind.LEDGER, currency, "", text % (values | {"day": date_format(day)}))
+            day = date_format(began(earlier, currency, "ledger_gap"))
+            values = {"ledger": ledger, "sum": ledger - gap, "gap": gap, "day": day}
+            yield Difference(Kind.LEDGER, currency, "", text % values)
 
 
-def earlier_balances(run: ReconciliationRun) -> list[tuple[datetime, list[BalanceRow] | None]]:
+def earlier_balances(run: ReconciliationRun) -> list[tuple[datetime, list[BalanceRow]]]:
+    """The newest first."""
     runs = ReconciliationRun.objects.filter(provider=run.provider, movements_until__isnull=False)
-    newest_first = runs.exclude(pk=run.pk).order_by("-created_at")
-    return list(newest_first.values_list("created_at", "balances")[:MOST_LISTED])
+    found = runs.exclude(pk=run.pk).order_by("-created_at").values_list("created_at", "balances")
+    return [(at, rows or []) for at, rows in found[:MOST_LISTED]]
 
 
-def began(
-    earlier: list[tuple[datetime, list[BalanceRow] | None]], currency: str, one: str, other: str
-) -> Any:
-    """The day of the first of the latest runs in which these differed."""
+def began(earlier: list[tuple[datetime, list[BalanceRow]]], currency: str, gap: str) -> date:
+    """The day of the first of the latest runs that found this gap."""
     first = timezone.now()
     for at, rows in earlier:
-        row: Any = next((row for row in rows or () if row["currency"] == currency), None)
-        if row is None or row[one] == row[other]:
+        if not any(row["currency"] == currency and row[gap] for row in rows):  # type: ignore[literal-required]
             break
         first = at
     return timezone.localdate(first)

@@ -250,7 +250,7 @@ class Reconciler:
         try:
             until, changed = self.read_movements(movements_since(self.run))
             rows = self.read_balance(changed)
-            if any(row["provider"] != row["movements"] for row in rows):
+            if any(row["gap"] for row in rows):
                 until, _again = self.read_movements(until - STEP)
                 rows = self.read_balance(changed)
         except ProviderError as error:
@@ -274,10 +274,10 @@ class Reconciler:
         movements_explain(name)
         return until, list(changed.values())
 
-    def read_balance(self, changed: Iterable[ChangedMovement]) -> list[BalanceRow]:
+    def read_balance(self, changed: list[ChangedMovement]) -> list[BalanceRow]:
         """Errors: those of the provider."""
         shown = execute(self.run.provider, lambda provider: provider.balance())
-        return balance_rows(self.run.provider, shown, changed)
+        return balance_rows(self.run, shown, changed)
 
     def record(self, differences: list[Difference]) -> None:
         for difference in differences:

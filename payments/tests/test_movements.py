@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -24,6 +25,7 @@ from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open
 from payments.tests.factories import paid_by_card, refund, reread, start
 from tests.append_only import rewriting
+from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -84,8 +86,9 @@ def sums() -> dict[tuple[str, str], int]:
 
 
 def at_provider(run: ReconciliationRun) -> tuple[int, int, int]:
+    """The provider's balance, the sum of its movements, and the ledger's account."""
     [row] = run.balances
-    return row["provider"], row["movements"], row["ledger"]
+    return row["provider"], row["provider"] - row["gap"] - row["opening"], row["ledger"]
 
 
 @pytest.fixture(autouse=True)
@@ -524,3 +527,41 @@ def test_provider_without_an_answer_is_an_alert_and_read_again(paid, stripe):
 
     assert (run.error, run.differences, list(alerts_open())) == ("", [], [])
     assert at_provider(run) == (9999 - FEE,) * 3
+
+
+def test_money_from_before_the_shop_is_no_difference(paid, stripe, browser, staff):
+    stripe.post("stripe/settings", balance_shift={"usd": 1000})
+    stripe.run_jobs()
+
+    runs = [night(), night()]
+
+    assert [kinds(run) for run in runs] == [[], []]
+    assert [row["opening"] for run in runs for row in run.balances] == [1000, 1000]
+    text = page(
+        browser(staff).get(reverse("admin:payments_reconciliationrun_change", args=[runs[0].pk]))
+    ).text
+    assert "Provider $106.79 = ledger $96.79 and $10.00 from before" in text
+    stripe.post("stripe/settings", balance_shift={"usd": 900})
+    assert kinds(night()) == ["other balance"]
+
+
+# ---- the page ------------------------------------------------------------------------------------------------------
+
+
+def test_staff_see_the_balance_beside_the_ledger(paid, stripe, browser, staff):
+    client = browser(staff)
+
+    def shown(run: ReconciliationRun) -> str:
+        return page(client.get(reverse("admin:payments_reconciliationrun_change", args=[run.pk]))).text
+
+    waiting = shown(night())
+    stripe.run_jobs()
+    text = shown(night())
+    stripe.post("stripe/movement", type="topup", amount=777)
+    unexplained = shown(night())
+
+    assert "Provider $0.00 ≠ ledger $99.99" in waiting
+    assert "$99.99 more in the ledger: what has not moved" in waiting
+    assert "Provider $96.79 = ledger $96.79" in text
+    assert "Provider $104.56 ≠ ledger $96.79" in unexplained
+    assert "7.77 USD" in unexplained

@@ -151,6 +151,7 @@ def test_alert_is_resolved_without_a_purchase(stripe, shopper, time_machine):
 
 def test_refund_and_dispute_of_an_old_payment_are_found_without_webhooks(stripe, shopper, time_machine):
     payment = paid_by_card(stripe, user=shopper)
+    stripe.run_jobs()
     later(time_machine, days=3)
     since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
     stripe.post("stripe/refund", payment_intent=payment.provider_payment_id, amount=1000)
@@ -203,7 +204,7 @@ def test_command_names_the_missing_permission(stripe, paypal):
     assert "denied" not in out.getvalue()
 
     stripe.fault("forbidden", path="/v1/disputes", count=None)
-    paypal.fault("forbidden", path="/v1/reporting/*", count=None)
+    paypal.fault("forbidden", path="/v1/reporting/transactions", count=None)
     with pytest.raises(CommandError, match="Access denied: 2"):
         call_command("check_providers", stdout=out)
 

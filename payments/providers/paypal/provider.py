@@ -56,6 +56,7 @@ ACCESS = (
     ("refunds", "Accept payments", f"/v2/payments/refunds/{NOBODY}"),
     ("disputes", "Customer disputes", "/v1/customer/disputes?page_size=1"),
     ("reports", "Transaction search", "/v1/reporting/transactions?{times}"),
+    ("account balance", "Transaction search", "/v1/reporting/balances"),
     ("vault", "Save payment methods", "/v3/vault/payment-tokens?customer_id=nobody"),
 )
 ALREADY_CAPTURED = "ORDER_ALREADY_CAPTURED"

@@ -47,6 +47,7 @@ ACCESS: Final[tuple[tuple[str, str, Callable[[stripe.StripeClient], object]], ..
         "Balance transaction sources: Read",
         lambda api: api.v1.balance_transactions.list({"limit": 1}),
     ),
+    ("account balance", "Balance: Read", lambda api: api.v1.balance.retrieve()),
 )
 PAGE = 100
 LIFE_OF_SESSION = timedelta(hours=25)  # 24 hours, plus clock skew
