@@ -228,7 +228,7 @@ UPLOAD_PATHS = "/admin/catalog/"
 UPLOAD_MAX_SIZE = 10 * 1024 * 1024
 
 # Paths that return JSON only; everything else is a page.
-API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/products", "/artisans")
+API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/products", "/artisans", "/ledger")
 
 # Pages about one person are never cached; URLs that contain a token are never sent as a referrer.
 PRIVATE_PATHS = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
@@ -538,6 +538,7 @@ SPECTACULAR_SETTINGS = {
         "RemoteProvider": "payments.api.serializers.REMOTE_PROVIDERS",
         "RemoteMethod": "payments.api.serializers.REMOTE_METHODS",
         "FactKind": "payments.api.schemas.FACT_KINDS",
+        "LedgerAccountKind": "artisans.ledger.accounts.AccountKind",
         "CartProblemCode": "carts.schemas.PROBLEM_CODES",
         "CartProblemFix": "carts.schemas.PROBLEM_FIXES",
     },
@@ -549,6 +550,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "orders", "description": "Orders with their parcels, totals and statuses."},
         {"name": "payments", "description": "Payments of orders, saved payment methods and refunds."},
         {"name": "parcels", "description": "Parcels to ship, for artisans."},
+        {
+            "name": "ledger",
+            "description": "The shop’s books, for staff: balances, entries and the trial balance.",
+        },
     ],
 }
 

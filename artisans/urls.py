@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("artisans.site.docs.urls")),
     path("auth/", include("artisans.accounts.api_urls")),
     path("", include("artisans.catalog.api_urls")),
+    path("", include("artisans.ledger.api_urls")),
     path("", include("carts.api_urls")),
     path("", include("payments.api.urls")),
     re_path(rf"^(?:{api_prefixes})(?:/.*)?$", api_not_found, name="api_not_found"),

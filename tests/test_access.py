@@ -147,6 +147,9 @@ api_parcel-returned                  post /parcels/{parcel}/returned            
 api_parcel-ship                      post /parcels/{parcel}/ship                   401 400 400 400 400 400
 api_parcel-deliver                   post /parcels/{parcel}/deliver                401 404 404 409 404 404
 api_parcel-cannot-deliver            post /parcels/{parcel}/cannot_deliver         401 400 400 400 400 400
+api_ledger_balance-list              get  /ledger/balances                         401 403 403 403 403 403
+api_ledger_entry-list                get  /ledger/entries                          401 403 403 403 403 403
+api_ledger_trial_balance-list        get  /ledger/trial_balance                    401 403 403 403 403 403
 docs:index                           get  /docs                                    200 200 200 200 200 200
 docs:reference                       get  /docs/reference                          200 200 200 200 200 200
 docs:errors                          get  /docs/errors                             200 200 200 200 200 200

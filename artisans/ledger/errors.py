@@ -10,6 +10,13 @@ class NoPermission(Forbidden):
         super().__init__(_("You need the permission to close months of the ledger."))
 
 
+class CannotView(Forbidden):
+    """The user may not read the ledger."""
+
+    def __init__(self) -> None:
+        super().__init__(_("You need the permission to view the ledger."))
+
+
 class LedgerBusy(Conflict):
     """Payments are being booked at the moment."""
 

@@ -1,7 +1,7 @@
 """Balances, and what is wrong with the ledger itself."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -169,15 +169,22 @@ class TrialRow(NamedTuple):
 
 def balances_at_end_of(day: date) -> list[Balance]:
     """As `balances(on=day)`, from the trial balance of the last month that was closed by then."""
+    return balances_from(sums_at_end_of(day))
+
+
+def sums_at_end_of(day: date, accounts: Collection[int] | None = None) -> Counter[int]:
+    """By account: of all that have postings, or of these."""
     period = LedgerPeriod.objects.filter(last_day__lte=day).order_by("-last_day").first()
     postings = LedgerPosting.objects.filter(entry__booked_on__lte=day)
+    if accounts is not None:
+        postings = postings.filter(account__in=accounts)
     sums: Counter[int] = Counter()
     if period is not None:
         sums.update({row["account"]: row["balance_minor"] for row in period.trial_balance})
         postings = postings.filter(entry__booked_on__gte=period.open_from)
     for account, minor in sums_of(postings).items():
         sums[account] += minor
-    return balances_from(sums)
+    return sums
 
 
 def trial_rows(found: Iterable[Balance]) -> list[TrialRow]:

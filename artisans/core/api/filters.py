@@ -12,6 +12,7 @@ from django_filters import rest_framework as filters
 from rest_framework.request import Request
 
 from artisans.core.api.fields import UUID_PATTERN
+from artisans.core.api.pagination import NUMBER
 
 MOMENT = re.compile(
     r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
@@ -40,6 +41,15 @@ class IdField(forms.UUIDField):
         return super().to_python(value)
 
 
+class NumberField(forms.Field):
+    def to_python(self, value: Any) -> int | None:
+        if value in self.empty_values:
+            return None
+        if not NUMBER.fullmatch(value):
+            raise forms.ValidationError(_("Send a whole number."), "invalid")
+        return int(value)
+
+
 class StrictBooleanFormField(forms.Field):
     def to_python(self, value: Any) -> bool | None:
         if value in self.empty_values:
@@ -51,6 +61,10 @@ class StrictBooleanFormField(forms.Field):
 
 class IdFilter(filters.UUIDFilter):
     field_class = IdField
+
+
+class NumberFilter(filters.Filter):
+    field_class = NumberField
 
 
 class StrictBooleanFilter(filters.Filter):

@@ -3,6 +3,7 @@
 import logging
 import re
 from base64 import b64decode
+from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 from urllib.parse import unquote_plus
@@ -17,6 +18,7 @@ from artisans.core.api.fields import MAX_DIGITS
 logger = logging.getLogger(__name__)
 ORDERINGS = ("-created", "created")
 # What DRF writes into a cursor: offset among rows of the same time, direction, time of the last row.
+NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 CURSOR = re.compile(r"(?:o=([0-9]{1,4}))?&?(?:r=(1))?&?(?:p=([^&=]+))?", re.ASCII)
 
 
@@ -26,7 +28,7 @@ class CreatedCursorPagination(pagination.CursorPagination):
     `?ordering=created` lists the oldest first, so that a client can follow a growing list.
     """
 
-    ordering = ("-created_at", "-id")
+    ordering: tuple[str, ...] = ("-created_at", "-id")
     page_size = 25
     page_size_query_param = "limit"
     max_page_size = 100
@@ -57,10 +59,18 @@ class CreatedCursorPagination(pagination.CursorPagination):
         if encoded is None:
             return None
         try:
-            return parse_cursor(encoded)
+            return parse_cursor(encoded, self.check_position)
         except (ValueError, OverflowError) as error:
             text = _("Use the URLs of next and previous unchanged.")
             raise serializers.ValidationError({"cursor": text}, "invalid") from error
+
+    @staticmethod
+    def check_position(position: str) -> None:
+        """Errors: ValueError or OverflowError for what is no position in these rows."""
+        moment = parse_datetime(position)
+        if moment is None or moment.tzinfo is None:
+            raise ValueError("The position is no time.")
+        moment.astimezone(UTC)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         limit = {"type": "integer", "minimum": 1, "default": self.page_size}
@@ -86,11 +96,22 @@ class CreatedCursorPagination(pagination.CursorPagination):
         }
 
 
+class NumberCursorPagination(CreatedCursorPagination):
+    """Pages of rows whose ids are numbers that grow."""
+
+    ordering: tuple[str, ...] = ("-id",)
+
+    @staticmethod
+    def check_position(position: str) -> None:
+        if not NUMBER.fullmatch(position):
+            raise ValueError("The position is no number.")
+
+
 def query_parameter(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
 
 
-def parse_cursor(encoded: str) -> pagination.Cursor:
+def parse_cursor(encoded: str, check_position: Callable[[str], None]) -> pagination.Cursor:
     """Errors: ValueError or OverflowError for what `encode_cursor` never writes."""
     found = CURSOR.fullmatch(b64decode(encoded.encode("ascii"), validate=True).decode("ascii"))
     if found is None:
@@ -98,9 +119,6 @@ def parse_cursor(encoded: str) -> pagination.Cursor:
     offset, reverse, position = found.groups()
     if position is not None:
         position = unquote_plus(position)
-        moment = parse_datetime(position)
-        if moment is None or moment.tzinfo is None:
-            raise ValueError("The position is no time.")
-        moment.astimezone(UTC)
+        check_position(position)
     cutoff = CreatedCursorPagination.offset_cutoff
     return pagination.Cursor(min(int(offset or 0), cutoff), reverse is not None, position)  # type: ignore[arg-type]  # the stub's position is a number
