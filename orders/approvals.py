@@ -108,12 +108,13 @@ def setting_permissions(payload: Payload) -> list[str]:
 
 
 def kinds_of_rule(name: str) -> list[ApprovalKind]:
-    """The kinds of approval that a store rule switches on; changing the store rules themselves is always one."""
+    """The kinds of approval for which a store rule needs two people; changing the store rules themselves is one."""
     settings = {kind_name(label) for label in SETTINGS}
     if name == "second_person_for_settings":
         return [kind for kind in KINDS.values() if kind.name in settings]
     rules = kind_name("orders.StoreRules")
-    return [kind for kind in KINDS.values() if kind.name not in settings or kind.name == rules]
+    others = [kind for kind in KINDS.values() if kind.name not in settings and not kind.is_routine]
+    return [*others, KINDS[rules]]
 
 
 def kind_name(label: str) -> str:

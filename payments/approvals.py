@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,12 +21,16 @@ from artisans.accounts.models import User
 from artisans.approvals.errors import SecondPersonRequired
 from artisans.approvals.kinds import ApprovalKind, Payload, register
 from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.services import approval_request
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.templatetags.money import show
+from artisans.ledger.models import LedgerPeriod
+from artisans.ledger.services import first_day_to_close
 from orders.models import Parcel
 from orders.selectors import checked_when_locked
 from orders.statuses import CashHolder, ParcelDecision
+from payments.bookkeeping.month_close import month_close
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection, price_selection
 from payments.bookkeeping.second_person import (
     RECEIPT,
@@ -47,6 +52,7 @@ from payments.refunds.manual import money_return_record
 from payments.refunds.staff import refund_open
 from payments.selectors import payment_lock
 
+CLOSE_MONTH = "ledger_close_month"
 APPROVE_MANUAL, REFUND_PERMISSION = "payments.approve_manual", "payments.refund"
 
 
@@ -246,6 +252,33 @@ def load_bearer(payload: Payload) -> Bearer:
     return Bearer(payload.get("borne_by", Bearer.ARTISAN))
 
 
+def month_close_submit(*, actor: User, note: str = "") -> LedgerPeriod | ApprovalRequest:
+    """Close the oldest open month of the ledger, or request its approval. Errors: those of month_close and
+    approval_request."""
+    with suppress(SecondPersonRequired):
+        return month_close(closed_by=actor, note=note)
+    first_day = first_day_to_close()
+    assert first_day is not None, "month_close refuses to close nothing"  # noqa: S101
+    month = date_format(first_day, "F Y")
+    return approval_request(
+        CLOSE_MONTH,
+        target=LedgerPeriod(first_day=first_day),  # it has no row yet, and no key: one request at a time
+        title=_("Close %(month)s in the ledger") % {"month": month},
+        details=[(_("Month"), month), *([(_("Still unexplained because"), note)] if note else [])],
+        payload={"first_day": first_day.isoformat(), "note": note},
+        actor=actor,
+    )
+
+
+def month_close_execute(payload: Payload, requested_by: User, approved_by: User) -> LedgerPeriod:
+    return month_close(
+        closed_by=requested_by,
+        approved_by=approved_by,
+        note=payload["note"],
+        first_day=date.fromisoformat(payload["first_day"]),
+    )
+
+
 def dump_units(items: RefundSelection | None) -> Payload | None:
     if items is None:
         return None
@@ -305,3 +338,5 @@ def kinds_register() -> None:
     ):
         check = decidable(permission)
         register(ApprovalKind(name, label, permission, as_requested(service), check))
+    label, permission = gettext_lazy("Close a month of the ledger"), "ledger.close_period"
+    register(ApprovalKind(CLOSE_MONTH, label, permission, month_close_execute, is_routine=True))

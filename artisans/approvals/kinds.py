@@ -19,6 +19,8 @@ class ApprovalKind:
     `permission`: required to request and to approve; `needs(payload)`: further ones. `check(payload, actor)` raises a
     DomainError if this user may not decide, such as OwnOrder. `execute(payload, requested_by, approved_by)` runs in the
     caller's transaction; provider calls are enqueued there and made by the worker. Both raise only DomainErrors.
+    `is_routine`: needs a second person if settings do, but a shop can require that for settings before it has two
+    people for this.
     """
 
     name: str
@@ -27,6 +29,7 @@ class ApprovalKind:
     execute: Callable[[Payload, User, User], object]
     check: Callable[[Payload, User], None] = lambda payload, actor: None
     needs: Callable[[Payload], Iterable[str]] = lambda payload: ()
+    is_routine: bool = False
 
     def permissions(self, payload: Payload) -> list[str]:
         return [self.permission, *self.needs(payload)]

@@ -176,6 +176,12 @@ class LedgerPeriod(AppendOnlyModel):
     closed_at = models.DateTimeField(auto_now_add=True)
     closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     trial_balance = models.JSONField()
+    note = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Why money was still unexplained when the month was closed."),
+    )
 
     class Meta:
         default_permissions = ("view",)

@@ -6,7 +6,7 @@ IMPERSONAL = {
     "ledger.LedgerAccount": {"kind", "scope", "currency"},
     "ledger.LedgerEntry": {"key", "kind"},
     "ledger.LedgerPosting": {"currency"},
-    "ledger.LedgerPeriod": {"trial_balance"},
+    "ledger.LedgerPeriod": {"trial_balance", "note"},
     "ledger.LedgerCheckpoint": {"currency"},
 }
 

@@ -167,7 +167,7 @@ def new_account(key: AccountKey) -> LedgerAccount:
 # ---- closing months --------------------------------------------------------------------------------------------
 
 
-def period_close(*, closed_by: User) -> LedgerPeriod:
+def period_close(*, closed_by: User, approved_by: User | None = None, note: str = "") -> LedgerPeriod:
     """Close the month after the last closed one: write its trial balance and a checkpoint of each account.
 
     It cannot be undone. The caller has compared the ledger with the facts. Errors: NoPermission; InvalidInput if the
@@ -178,16 +178,16 @@ def period_close(*, closed_by: User) -> LedgerPeriod:
     for _attempt in range(LOCK_ATTEMPTS):
         with suppress(TablesLocked), transaction.atomic():
             lock_postings()
-            return period_close_locked(closed_by)
+            return period_close_locked(closed_by, approved_by, note)
         time.sleep(LOCK_PAUSE)
     raise LedgerBusy
 
 
-def period_close_locked(closed_by: User) -> LedgerPeriod:
+def period_close_locked(closed_by: User, approved_by: User | None, note: str) -> LedgerPeriod:
     first_day = first_day_to_close()
     if first_day is None:
         raise InvalidInput(_("Nothing was booked yet, so there is no month to close."))
-    open_from = (first_day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    open_from = month_after(first_day)
     if open_from > timezone.localdate():
         raise InvalidInput(
             _("The month can be closed from %(day)s on, when it is over.") % {"day": date_format(open_from)}
@@ -199,6 +199,7 @@ def period_close_locked(closed_by: User) -> LedgerPeriod:
         open_from=open_from,
         closed_by=closed_by,
         trial_balance=trial_balance(last_day),
+        note=note,
     )
     last_posting = LedgerPosting.objects.aggregate(last=Max("id"))["last"]
     LedgerCheckpoint.objects.bulk_create(
@@ -211,7 +212,10 @@ def period_close_locked(closed_by: User) -> LedgerPeriod:
         )
         for account, amount in balances()
     )
-    audit_record(actor=closed_by, action=Action.LEDGER_CLOSE, target=period, data={"month": str(period)})
+    data = {"month": str(period)}
+    data |= {"approved_by": approved_by.email} if approved_by else {}
+    data |= {"note": note} if note else {}
+    audit_record(actor=closed_by, action=Action.LEDGER_CLOSE, target=period, data=data)
     return period
 
 
@@ -226,6 +230,11 @@ def lock_postings() -> None:
             cursor.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE NOWAIT")
     except OperationalError as error:
         raise TablesLocked from error
+
+
+def month_after(first_day: date) -> date:
+    """The first day of the next month."""
+    return (first_day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 def first_day_to_close() -> date | None:

@@ -20,10 +20,11 @@ from artisans.core.queue import run_each
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
 from artisans.ledger.selectors import find_errors, legs_by_entry, legs_of
-from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book, period_close
+from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book
 from orders.models import Order
 from orders.statuses import CashHolder
 from payments.bookkeeping.earnings import earnings_facts, order_earnings_book
+from payments.bookkeeping.month_close import month_close
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
@@ -274,10 +275,10 @@ def payment_errors(payment_id: UUID) -> list[str]:
     ]
 
 
-def ledger_close_month(*, closed_by: User) -> LedgerPeriod:
-    """Close the oldest open month, if the ledger matches the payments.
+def ledger_close_month(*, closed_by: User, note: str = "") -> LedgerPeriod:
+    """Compare the ledger with all payments, and close the oldest open month if it matches them.
 
-    Errors: those of `period_close`; InvalidInput if the ledger has errors.
+    Errors: those of `month_close`; InvalidInput if the ledger has errors.
     """
     ledger_fill(Payment.objects.all())
     ledger_fill_sources()
@@ -285,4 +286,4 @@ def ledger_close_month(*, closed_by: User) -> LedgerPeriod:
         raise InvalidInput(
             _("The month cannot be closed before the ledger is correct: %(error)s") % {"error": errors[0]}
         )
-    return period_close(closed_by=closed_by)
+    return month_close(closed_by=closed_by, note=note, is_compared=True)

@@ -1,14 +1,14 @@
 """The ledger by API, for staff who may view it."""
 
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from artisans.accounts.models import Role, Scope
-from artisans.accounts.tests.sign_in import token_of
+from artisans.accounts.models import AuthToken, Role, Scope
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg, transfer
 from artisans.ledger.models import EntryKind, LedgerAccount, LedgerEntry
 from artisans.ledger.services import Fact, fact_book
@@ -30,9 +30,9 @@ def client(api, bookkeeper):
     return api(bookkeeper)
 
 
-def walked(client, address: str) -> list[dict]:
+def walked(client, address: str) -> list[dict[str, Any]]:
     """The rows of all pages."""
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     url = address
     while url:
         body = client.get(url).json()
@@ -47,9 +47,10 @@ def test_only_staff_with_the_permission_read_it(api, staff, bookkeeper, address)
     assert "permission to view the ledger" in problem(api(staff).get(address), 403, "forbidden")["detail"]
     assert api(bookkeeper).get(address).status_code == 200
     limited = api()
-    limited.credentials(HTTP_AUTHORIZATION=f"Bearer {token_of(bookkeeper, scopes=[Scope.READ])}")
+    token = AuthToken.objects.create(user=bookkeeper, granted=Scope.READ.value)[1]
+    limited.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     assert problem(limited.get(address), 403, "insufficient_scope")["scope"] == "staff"
-    bookkeeper.role = Role.CUSTOMER
+    bookkeeper.role = Role.SHOPPER
     bookkeeper.save()
     problem(api(bookkeeper).get(address), 403, "insufficient_scope")
 
@@ -132,7 +133,6 @@ def test_entries_are_listed_once_and_filtered(client):
         ("/ledger/balances?on=2999-01-01", "on"),
         ("/ledger/balances?kind=gold", "kind"),
         ("/ledger/balances?artisan=1", "artisan"),
-        ("/ledger/balances?cursor=cD0yMDI2", "cursor"),
         ("/ledger/entries?account=1.5", "account"),
         ("/ledger/entries?account=-1", "account"),
         ("/ledger/entries?account=" + "9" * 19, "account"),

@@ -49,6 +49,7 @@ class Command(BaseCommand):
         actions.add_parser("fill", help="Book what is missing, such as payments of an earlier release.")
         close = actions.add_parser("close", help="Close the oldest open month. This cannot be undone.")
         close.add_argument("--by", required=True, metavar="EMAIL", help="The member of staff who closes it.")
+        close.add_argument("--note", default="", help="Why money is still unexplained, if it is.")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         getattr(self, f"{action}_ledger")(options)
@@ -90,7 +91,7 @@ class Command(BaseCommand):
         if user is None or not user.is_staff:
             raise CommandError("There is no member of staff with this email address.")
         try:
-            period = ledger_close_month(closed_by=user)
+            period = ledger_close_month(closed_by=user, note=options["note"])
         except DomainError as error:
             raise CommandError(error.detail) from None
         self.stdout.write(f"Closed {period}.")
