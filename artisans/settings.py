@@ -138,6 +138,7 @@ MAX_DECLINES_PER_PAYMENT = number("MAX_DECLINES_PER_PAYMENT", default=5, least=1
 DECLINES_PER_NETWORK_ALARM = number("DECLINES_PER_NETWORK_ALARM", default=10, least=1)
 PROVIDER_CALLS_AT_ONCE = number("PROVIDER_CALLS_AT_ONCE", default=4, least=1)
 ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
+COMMISSION_NOTICE_DAYS = number("COMMISSION_NOTICE_DAYS", default=30)
 ERASURE_KEEP_YEARS = number("ERASURE_KEEP_YEARS", default=10)
 
 # ---- error reports and traces: off unless set (docs/monitoring.md) ------------------------------------------

@@ -20,6 +20,7 @@ from artisans.core.numbers import split_number
 from artisans.core.templatetags.money import show
 from orders.approvals import kinds_of_rule
 from orders.models import NO_CONTACT, Parcel, StoreRules
+from orders.rate_admin import CommissionRateAdmin  # registers itself
 from orders.selectors import orders_containing_newest
 from orders.statuses import ParcelStatus
 
@@ -35,6 +36,7 @@ PARCEL_TONES = {
 
 
 TWO_PEOPLE = 2
+__all__ = ["CommissionRateAdmin", "ParcelAdmin", "StoreRulesAdmin"]
 
 
 class StoreRulesForm(FiguresForm):
@@ -43,7 +45,11 @@ class StoreRulesForm(FiguresForm):
         "cash_limit": "cash_limit_minor",
         "second_person_above": "second_person_above_minor",
     }
-    percents = {"tax_rate": "tax_rate_ppm"}
+    percents = {
+        "tax_rate": "tax_rate_ppm",
+        "commission_tax": "commission_tax_ppm",
+        "reserve": "reserve_ppm",
+    }
 
     shipping = amount_text(_("Shipping per order"), help_text=_("Flat rate, not taxed, such as 5.99."))
     cash_limit = amount_text(
@@ -60,11 +66,22 @@ class StoreRulesForm(FiguresForm):
     tax_rate = percent_text(
         _("Tax rate"), help_text=_("In percent, such as 10 or 8.875. Applies to new orders only.")
     )
+    commission_tax = percent_text(
+        _("Tax rate on commission"),
+        help_text=_(
+            "In percent. Added to the commission of artisans with domestic tax on commission; for new orders only."
+        ),
+    )
+    reserve = percent_text(
+        _("Reserve"), help_text=_("The part of each release that is held back, in percent; 0 for none.")
+    )
 
     class Meta:
         model = StoreRules
         exclude = (
             "tax_rate_ppm",
+            "commission_tax_ppm",
+            "reserve_ppm",
             "shipping_minor",
             "cash_limit_minor",
             "second_person_above_minor",
@@ -89,9 +106,21 @@ class StoreRulesForm(FiguresForm):
         for name in ("second_person_above", "second_person_for_settings"):
             if name in self.changed_data and data.get(name) not in {None, "", False}:
                 self.check_second_people(name)
+        self.check_days(data)
         for name in self.ANSWERS.keys() & data.keys():
             setattr(self.instance, self.ANSWERS[name], True)
         return data
+
+    def check_days(self, data: dict[str, Any]) -> None:
+        """Earnings are released when buyers can no longer return what they bought."""
+        names = ("return_days", "hold_days", "longest_hold_days")
+        days = {name: data.get(name, getattr(self.instance, name)) for name in names}
+        if days["hold_days"] < days["return_days"]:
+            message = gettext("Buyers can return goods for %(days)d days: enter at least as many.")
+            self.add_error("hold_days", message % {"days": days["return_days"]})
+        elif days["longest_hold_days"] < days["hold_days"]:
+            message = gettext("Earnings are released %(days)d days after delivery: enter at least as many.")
+            self.add_error("longest_hold_days", message % {"days": days["hold_days"]})
 
     def check_second_people(self, name: str) -> None:
         people_of = approvers_of(kinds_of_rule(name))
@@ -119,7 +148,12 @@ class StoreRulesAdmin(AuditedAdmin):
     list_display = ("name", "currency", "tax_rate", "shipping_shown", "cash_limit_shown")
     fieldsets = (
         (_("Store"), {"fields": ("name", "support_email", "country", "currency")}),
-        (_("Pricing"), {"fields": ("tax_rate", "shipping", "cash_limit")}),
+        (_("Pricing"), {"fields": ("tax_rate", "tax_remitter", "shipping", "cash_limit", "cash_holder")}),
+        (_("Commission"), {"fields": ("commission_tax", "commission_on_refund")}),
+        (
+            _("Artisans’ earnings"),
+            {"fields": ("return_days", "hold_days", "longest_hold_days", "reserve", "reserve_days")},
+        ),
         (
             _("Bank account for transfers"),
             {"fields": ("account_holder", "account_iban", "account_bic", "account_bank")},
@@ -160,6 +194,14 @@ class StoreRulesAdmin(AuditedAdmin):
     @column(_("Tax"))
     def tax_rate(self, rules: StoreRules) -> str:
         return f"{rules.tax_rate_ppm / 10_000:g} %"
+
+    @column(_("Tax rate on commission"))
+    def commission_tax(self, rules: StoreRules) -> str:
+        return f"{rules.commission_tax_ppm / 10_000:g} %"
+
+    @column(_("Reserve"))
+    def reserve(self, rules: StoreRules) -> str:
+        return f"{rules.reserve_ppm / 10_000:g} %"
 
     @column(_("Shipping"))
     def shipping_shown(self, rules: StoreRules) -> str:

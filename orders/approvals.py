@@ -6,6 +6,7 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from artisans.accounts.models import User
 from artisans.accounts.setting_changes import (
@@ -24,6 +25,7 @@ from artisans.approvals.services import approval_request
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from orders.selectors import store_rules
+from orders.services import rates
 
 MASKS = {DisplayFormat.MASKED: DisplayFormat.TEXT, DisplayFormat.MASKED_EMAIL: DisplayFormat.TEXT}
 
@@ -109,7 +111,7 @@ def setting_permissions(payload: Payload) -> list[str]:
 
 def kinds_of_rule(name: str) -> list[ApprovalKind]:
     """The kinds of approval for which a store rule needs two people; changing the store rules themselves is one."""
-    settings = {kind_name(label) for label in SETTINGS}
+    settings = {kind_name(label) for label in SETTINGS} | {rates.KIND}
     if name == "second_person_for_settings":
         return [kind for kind in KINDS.values() if kind.name in settings]
     rules = kind_name("orders.StoreRules")
@@ -122,6 +124,9 @@ def kind_name(label: str) -> str:
 
 
 def kinds_register() -> None:
+    register(
+        ApprovalKind(rates.KIND, gettext_lazy("Add a commission rate"), rates.PERMISSION, rates.rate_execute)
+    )
     APPROVAL_HOOKS.append(setting_hold)
     SECOND_PERSON_RULES.append(lambda: store_rules().second_person_for_settings)
     for label, settings in SETTINGS.items():

@@ -7,11 +7,16 @@ from django.conf import settings
 from django.db.models import TextChoices
 from django.urls import reverse
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from artisans.notifications.facts import render_later
+from artisans.catalog.models import Artisan, CommissionRate
+from artisans.core.money import Money
+from artisans.core.templatetags.money import percent, show
+from artisans.notifications.facts import fact_renderer, render_later
 from artisans.notifications.services import MailMessage
 from orders.addresses import address_lines, address_read
+from orders.commission import Terms
 from orders.models import Order, OrderLine, Parcel, StoreRules
 
 
@@ -26,6 +31,7 @@ class OrderMail(TextChoices):
     PARCEL_EXPECTED_BACK = "parcel_expected_back", _("Return expected (to the artisan)")
     PARCEL_SHIPPED = "parcel_shipped", _("Parcel shipped (to the buyer)")
     RETURN_REQUESTED = "return_requested", _("Return requested (to the buyer)")
+    COMMISSION_RAISED = "commission_raised", _("Commission rises (to the artisan)")
 
 
 def parcel_url(facts: dict[str, Any]) -> str:
@@ -91,7 +97,7 @@ def parcel_mail(
             "ship_to": render_later(address_lines, stored=address_read(order.shipping_address)),
             "note": order.delivery_note,
             "phone": address_read(order.shipping_address).get("phone", ""),
-            "fee": earnings.commission,
+            "fee": earnings.fee,
             "share": earnings.share,
             "collect_cash": parcel.total if collect_cash else "",
         },
@@ -114,6 +120,59 @@ def parcel_reduced_mail(
     return MailMessage(
         OrderMail.PARCEL_REDUCED, parcel.artisan.email, f"parcel_reduced:{parcel.pk}:{key}", context
     )
+
+
+def commission_raised_mail(
+    artisan: Artisan,
+    *,
+    rate: CommissionRate,
+    changes: Iterable[tuple[Iterable[str], Terms, Terms]],
+    store: StoreRules,
+) -> MailMessage:
+    """An email to the artisan before their commission rises. `changes`: categories, the terms before and after."""
+    context = {
+        "store": store_context(store),
+        "artisan_name": artisan.name,
+        "starts": rate.valid_from,
+        "changes": [
+            {
+                "categories": ", ".join(categories),
+                **{
+                    name: render_later(terms_text, terms=list(terms), currency=rate.currency)
+                    for name, terms in (("old", before), ("new", after))
+                },
+            }
+            for categories, before, after in changes
+        ],
+    }
+    return MailMessage(
+        OrderMail.COMMISSION_RAISED, artisan.email, f"commission_raised:{rate.pk}:{artisan.pk}", context
+    )
+
+
+@fact_renderer
+def terms_text(terms: Iterable[Any], currency: str) -> str:
+    """What a rate takes: "8.00% of the goods, plus $0.30 per parcel, at least $1.00"."""
+    rate = Terms(*terms)
+
+    def amount(minor: int) -> str:
+        return show(Money.stored(minor, currency))
+
+    parts = [
+        (
+            gettext("%(percent)s%% of goods and shipping")
+            if rate.on_shipping
+            else gettext("%(percent)s%% of the goods")
+        )
+        % {"percent": percent(rate.rate_ppm)}
+    ]
+    if rate.fixed:
+        parts.append(gettext("plus %(amount)s per parcel") % {"amount": amount(rate.fixed)})
+    if rate.minimum:
+        parts.append(gettext("at least %(amount)s per parcel") % {"amount": amount(rate.minimum)})
+    if rate.cap is not None:
+        parts.append(gettext("at most %(amount)s per parcel") % {"amount": amount(rate.cap)})
+    return ", ".join(parts)
 
 
 def list_units(items: Iterable[tuple[OrderLine, int]]) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from artisans.core.money import PPM, half_up
+from artisans.core.templatetags.money import percent
 from orders.models import Earnings, OrderLine, Parcel
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
 
@@ -50,8 +52,22 @@ class ParcelDisplay:
 
     @property
     def fee_percent(self) -> str:
-        """The shop's commission: "8" or "7.5"."""
-        return f"{self.parcel.commission_ppm / 10_000:.4f}".rstrip("0").rstrip(".")
+        """The shop's commission: "8.00"."""
+        return percent(self.fee_ppm)
+
+    @property
+    def fee_ppm(self) -> int:
+        """The rate, if it is all that the shop takes of the items; else what the shop takes, as a part of them."""
+        parcel, rates = self.parcel, {line.commission_ppm for line in self.lines}
+        by_rate = sum(half_up(line.line_total_minor * (line.commission_ppm or 0), PPM) for line in self.lines)
+        of_items = parcel.commission_minor - parcel.shipping_commission_minor
+        if None in rates or (len(rates) == 1 and by_rate == of_items):
+            return parcel.commission_ppm
+        return half_up(of_items * PPM, parcel.subtotal_minor)
+
+    @property
+    def fee_tax_percent(self) -> str:
+        return percent(self.parcel.commission_tax_ppm)
 
     @property
     def phone(self) -> str:

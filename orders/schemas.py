@@ -149,7 +149,10 @@ class OrderShape(serializers.Serializer[Any]):
             "country": "US",
         },
         "note": "Please leave it at reception.",
-        "share": "91.45",
+        "commission": "8.55",
+        "commission_tax": "0.00",
+        "remitted_tax": "0.00",
+        "share": "91.44",
         "collect_cash": None,
         "released_at": "2026-11-26T09:00:00Z",
     }
@@ -160,8 +163,13 @@ class ArtisanParcelShape(ParcelShape):
     items = OrderLineShape(many=True)
     ship_to = AddressShape()
     note = serializers.CharField(allow_blank=True)
+    commission = AmountShape(
+        help_text="What the shop takes of the items that were not refunded, and of shipping."
+    )
+    commission_tax = AmountShape(help_text="The tax on the commission.")
+    remitted_tax = AmountShape(help_text="Tax on the items that the shop pays to the tax office.")
     share = AmountShape(
-        help_text="The artisan's earnings: the total less refunded items and the shop's commission on the rest; 0 if "
+        help_text="The artisan's earnings: the total less refunded items, commission, its tax, and remitted tax; 0 if "
         "cancelled or returned."
     )
     collect_cash = AmountShape(

@@ -150,7 +150,7 @@ def order_out(
 
 def artisan_parcel_out(parcel: Parcel, lines: Sequence[OrderLine]) -> dict[str, Any]:
     """A parcel for its artisan: own lines and amounts and the delivery address, no payment details."""
-    order = parcel.order
+    order, earnings = parcel.order, parcel.earnings(lines)
     return {
         **parcel_out(parcel),
         "order_number": order.order_number,
@@ -158,7 +158,10 @@ def artisan_parcel_out(parcel: Parcel, lines: Sequence[OrderLine]) -> dict[str, 
         "items": [line_out(line) for line in lines],
         "ship_to": address_out(order.shipping_address),
         "note": order.delivery_note,
-        "share": parcel.share.amount,
+        "commission": earnings.commission.amount,
+        "commission_tax": earnings.commission_tax.amount,
+        "remitted_tax": earnings.remitted_tax.amount,
+        "share": earnings.share.amount,
         "collect_cash": cash.amount if (cash := parcel.cash_to_collect) else None,
         "released_at": utc(order.released_at),
     }

@@ -22,6 +22,7 @@ OCCASIONS = {
     "parcel_resumed": "Staff decided that it is to be shipped.",
     "parcel_expected_back": "Staff agreed on a return with the buyer.",
     "parcel_shipped": "The artisan has shipped a parcel.",
+    "commission_raised": "Staff added a commission rate that takes more of this artisan's sales; to each artisan, when it is added.",
     "return_requested": "Staff ask the buyer to send a parcel back.",
     # orders and payments
     "order_placed": "An order was placed, or its payment method changed, with payment by bank transfer or check: amount, account, reference.",

@@ -27,6 +27,7 @@ from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.privacy.services import user_erase
 from orders.models import Order
 from orders.services.parcels import parcel_ship
+from orders.services.rates import NewRate, rate_add
 from orders.statuses import ParcelDecision
 from payments.bookkeeping.saved_methods import method_deactivate, method_store
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
@@ -176,6 +177,7 @@ def setting_mails(artisan: Artisan) -> None:
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
     change = SettingChange.of(artisan, new={"email": "new@pottery.test"})
     assert setting_change(change, actor=owner)
+    assert rate_add(NewRate("USD", str(artisan.pk), rate_ppm=100_000), actor=owner, is_agreed=True)
 
 
 def text_of(html: str) -> str:

@@ -19,15 +19,16 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
-from artisans.catalog.models import Artisan, Category, Product, StockMove
+from artisans.catalog.models import Artisan, Category, CommissionRate, Product, StockMove
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
+from artisans.core.admin.forms import FiguresForm, amount_text
 from artisans.core.admin.pages import (
     EditAdmin,
     ReadOnlyAdmin,
     StrOrPromise,
+    admin_list_url,
     admin_page_url,
     button_to,
     column,
@@ -57,20 +58,6 @@ def count_field(label: StrOrPromise, **options: Any) -> forms.IntegerField:
     return forms.IntegerField(
         label=label, min_value=0, max_value=1_000_000, widget=UnfoldAdminIntegerFieldWidget, **options
     )
-
-
-class ArtisanForm(FiguresForm):
-    percents = {"commission": "commission_ppm"}
-
-    commission = percent_text(
-        _("Commission"),
-        initial=0,
-        help_text=_("The shop’s share of the subtotal in percent, such as 10. Applies to new orders only."),
-    )
-
-    class Meta:
-        model = Artisan
-        exclude = ("commission_ppm",)  # every other field is on the form
 
 
 class ProductForm(FiguresForm):
@@ -184,15 +171,14 @@ def pages_for(user: User) -> list[ArtisanPage]:
 @admin.register(Artisan)
 class ArtisanAdmin(PicturesAdmin):
     saving_needs_fresh_sign_in = True
-    form = ArtisanForm
-    list_display = ("name", "craft", "town", "email", "commission", "is_active")
+    list_display = ("name", "craft", "town", "email", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name", "email")
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("user",)
     readonly_fields = ("portrait_shown", "pages_shown")
     fieldsets: Any = (
-        (None, {"fields": ("name", "slug", "user", "email", "is_active", "commission")}),
+        (None, {"fields": ("name", "slug", "user", "email", "is_active", "fee_tax_treatment")}),
         (_("Shop page"), {"fields": ("craft", "town", "story", "portrait", "portrait_shown")}),
     )
 
@@ -209,9 +195,12 @@ class ArtisanAdmin(PicturesAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Artisan | None = None) -> bool:
         return False  # orders refer to them; deactivate them instead
 
-    @column(_("Commission"), ordering="commission_ppm")
-    def commission(self, artisan: Artisan) -> str:
-        return f"{artisan.commission_ppm / 10_000:g} %"
+    @column(_("Rates"))
+    def rates(self, artisan: Artisan) -> SafeString | str:
+        if artisan._state.adding:
+            return gettext("Those of the store apply until you add some for this artisan.")
+        rates = admin_list_url(CommissionRate, f"artisan__id__exact={artisan.pk}")
+        return format_html('<a class="aa-link" href="{}">{}</a>', rates, gettext("Commission rates"))
 
     @column(_("Pages"))
     def pages_shown(self, artisan: Artisan) -> SafeString:

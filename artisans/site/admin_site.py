@@ -171,6 +171,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("Artisans"), "storefront", "catalog.artisan"),
             link(request, gettext("Categories"), "category", "catalog.category"),
             link(request, gettext("Stock movements"), "inventory_2", "catalog.stockmove"),
+            link(request, gettext("Commission rates"), "percent", "catalog.commissionrate"),
         ],
         gettext("Settings"): [
             link(request, gettext("Store rules"), "tune", "orders.storerules"),

@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, FeeTaxTreatment
 from artisans.core.models import BaseModel, choices_constraint
-from artisans.core.money import Money, half_up
+from artisans.core.money import Money, allocate
 from orders.models.order import Order
+from orders.shares import Shares, frozen_shares
 from orders.statuses import (
     PARCELS_ENDED,
     PARCELS_SHIPPED,
@@ -28,11 +29,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Earnings:
-    """An artisan's share: the parcel's total less refunded items with tax, less the shop's commission on the rest."""
+    """An artisan's share of a parcel: its total less refunded items with tax, less what the shop takes of the rest.
+
+    The shop takes `commission`, `commission_tax` on it, and `remitted_tax`, which it pays to the tax office.
+    """
 
     refunded: Money
     commission: Money
+    commission_tax: Money
+    remitted_tax: Money
     share: Money
+
+    @property
+    def fee(self) -> Money:
+        """The commission with its tax."""
+        return self.commission + self.commission_tax
 
 
 class Parcel(BaseModel):
@@ -172,14 +183,15 @@ class Parcel(BaseModel):
 
     def earnings(self, lines: "Iterable[OrderLine]") -> Earnings:
         """What the artisan earns with the parcel's `lines`: nothing if it was cancelled or returned."""
-        lines, nothing = list(lines), Money.stored(0, self.currency)
-        if self.is_gone:
-            return Earnings(nothing, nothing, nothing)
-        remaining = sum(line.unit_price_minor * line.refundable_quantity for line in lines)
-        fee = half_up(self.commission_minor * remaining, self.subtotal_minor) if self.subtotal_minor else 0
-        refunded = Money.stored(sum(line.refunded.minor for line in lines), self.currency)
-        commission = Money.stored(fee, self.currency)
-        return Earnings(refunded, commission, self.total - refunded - commission)
+        lines, left = list(lines), Shares()
+        if not self.is_gone:
+            *of_lines, left = frozen_shares(self, lines)
+            for line, shares in zip(lines, of_lines, strict=True):
+                returned = Shares(*allocate(line.refunded.minor, shares))
+                left = left.plus(shares.minus(returned))
+        refunded = 0 if self.is_gone else self.total_minor - left.total
+        amounts = (refunded, left.commission, left.commission_tax, left.remitted_tax, left.net)
+        return Earnings(*(Money.stored(minor, self.currency) for minor in amounts))
 
     @property
     def share(self) -> Money:

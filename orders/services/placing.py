@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.catalog.models import FeeTaxTreatment, Product
+from artisans.catalog.models import Artisan, FeeTaxTreatment, Product
 from artisans.catalog.services import StockLine, stock_take
 from artisans.core.compiled import compiled, insert
 from orders.commission import applying_rate, common_rate, parcel_fees, terms_of
@@ -106,7 +106,7 @@ def order_place(
             )
             for product in bought
         ]
-        tax_ppm = store.commission_tax_ppm if artisan.fee_tax_treatment == FeeTaxTreatment.DOMESTIC else 0
+        tax_ppm = commission_tax_of(artisan, store)
         fees = parcel_fees(
             [line.line_total.minor for line in priced_lines],
             terms,
@@ -165,6 +165,11 @@ def order_place(
     actor_name = buyer.user.email if buyer.user else "guest"
     insert([OrderTransition(order=order, new=order.status, cause="placed", actor_name=actor_name)])
     return PlacedOrder(order, lines, parcels, buyer)
+
+
+def commission_tax_of(artisan: Artisan, store: StoreRules) -> int:
+    """The tax rate on the artisan's commission, in millionths."""
+    return store.commission_tax_ppm if artisan.fee_tax_treatment == FeeTaxTreatment.DOMESTIC else 0
 
 
 def held_lines_write(lines: list[OrderLine]) -> None:

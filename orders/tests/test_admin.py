@@ -25,12 +25,39 @@ def test_store_rules_are_entered_as_decimals_and_percentages(browser, admin_user
     assert (store.tax_rate_ppm, store.shipping_minor, store.cash_limit_minor) == (88_750, 700, 9_950)
 
 
+def test_rules_about_commission_and_earnings(browser, admin_user, store):
+    client = browser(admin_user)
+    fields = rules(page(client.get(admin_page_url(store))))
+    days = {"return_days": "30", "hold_days": "30", "longest_hold_days": "60"}
+    choices = {"tax_remitter": "shop", "commission_on_refund": "kept", "cash_holder": "artisan"}
+    percents = {"commission_tax": "19", "reserve": "2.5"}
+
+    answer = client.post(admin_page_url(store), fields | days | choices | percents | {"reserve_days": "90"})
+
+    assert answer.status_code == 302
+    store.refresh_from_db()
+    assert {name: getattr(store, name) for name in choices} == choices
+    assert (store.return_days, store.hold_days, store.longest_hold_days, store.reserve_days) == (
+        30,
+        30,
+        60,
+        90,
+    )
+    assert (store.commission_tax_ppm, store.reserve_ppm) == (190_000, 25_000)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("tax_rate", "101"),
         ("tax_rate", "-1"),
         ("tax_rate", "1.23456"),
+        ("commission_tax", "101"),
+        ("reserve", "-1"),
+        ("hold_days", "13"),
+        ("return_days", "15"),
+        ("longest_hold_days", "13"),
+        ("cash_holder", "nobody"),
         ("shipping", "5.999"),
         ("shipping", "-1"),
         ("country", "UK"),
@@ -45,7 +72,9 @@ def test_wrong_rules_change_nothing(browser, admin_user, store, field, value):
     client = browser(admin_user)
     fields = rules(page(client.get(admin_page_url(store))))
 
-    assert client.post(admin_page_url(store), fields | {field: value}).status_code == 200
+    answer = client.post(admin_page_url(store), fields | {field: value})
+    assert answer.status_code == 200
+    assert "is violated" not in answer.content.decode(), "a constraint is named instead of the remedy"
     store.refresh_from_db()
     assert (store.tax_rate_ppm, store.shipping_minor) == (100_000, 599)
 

@@ -3,10 +3,11 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from artisans.catalog.models import Artisan
+from artisans.catalog.models import Artisan, CommissionRate
 from orders.services.settlement import order_apply_settlement, order_release
-from orders.tests.factories import place
+from orders.tests.factories import place, store_of
 from tests.dump import dump
 from tests.html import page
 
@@ -158,9 +159,30 @@ def test_fee_is_named_and_the_share_is_the_total_less_the_fee(browser, bowl, sho
     earned = sums(page(browser(seller).get(url(placed.parcels[0]))))
 
     assert earned["Parcel total"] == "$193.98"
-    assert earned["Shop’s fee (12.5% of your items)"] == "−$21.36"
+    assert earned["Shop’s fee (12.50% of your items)"] == "−$21.36"
     assert earned["Your share"] == "$172.62"
     assert "Refunded items" not in earned
+
+
+def test_tax_on_the_fee_and_tax_that_the_shop_pays_are_named(browser, api, bowl, shopper, seller):
+    store_of(commission_tax_ppm=190_000, tax_remitter="shop")
+    CommissionRate.objects.create(
+        currency="USD", rate_ppm=80_000, fixed_minor=30, on_shipping=True, valid_from=timezone.now()
+    )
+    placed = place({bowl: 2}, user=shopper)
+    order_release(placed, cause="test", collect_cash=False)
+    parcel = placed.parcels[0]
+
+    earned = sums(page(browser(seller).get(url(parcel))))
+
+    # 8 % of $170.90 is $13.67, of $5.99 $0.48; 30 cents are spread over both.
+    assert earned["Shop’s fee (8.17% of your items, and a part of the delivery)"] == "−$14.45"
+    assert earned["Tax on the fee (19.00%)"] == "−$2.75"
+    assert earned["Tax that the shop pays for you"] == "−$17.09"
+    assert earned["Your share"] == "$159.69"
+    shown = api(seller).get(f"/parcels/{parcel.pk}").json()
+    names = ("commission", "commission_tax", "remitted_tax", "share")
+    assert [shown[name] for name in names] == ["14.45", "2.75", "17.09", "159.69"]
 
 
 def test_packing_slip_has_the_phone_number_and_no_amounts(browser, released, seller):

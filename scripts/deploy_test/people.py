@@ -91,7 +91,6 @@ class Administrator:
             email="ana@shop.example",
             craft="Ceramics",
             town="Porto",
-            commission="10",
         )
         choices = {name: self.first_id(name) for name in ("category", "artisan")}
         with picture.open("rb") as file:

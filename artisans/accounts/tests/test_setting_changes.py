@@ -79,24 +79,23 @@ def test_listed_permissions_exist():
 
 
 def barred(artisan: Artisan, clerk: User) -> dict[str, Any]:
-    return {"user": str(clerk.pk), "email": clerk.email, "commission": "0", "commission_ppm": "0"}
+    return {"user": str(clerk.pk), "email": clerk.email, "fee_tax_treatment": "outside"}
 
 
-def test_clerk_changes_an_artisans_texts_but_not_user_email_or_commission(browser, clerk, bowl):
+def test_clerk_changes_an_artisans_texts_but_not_user_email_or_tax(browser, clerk, bowl):
     artisan = bowl.artisan
-    Artisan.objects.update(commission_ppm=80_000)
-    before = (artisan.user_id, artisan.email, 80_000)
+    before = (artisan.user_id, artisan.email, "domestic")
 
     answer = edit(browser(clerk), artisan, town="Seaside", **barred(artisan, clerk))
 
     assert answer.status_code == 302
     artisan.refresh_from_db()
-    assert (artisan.user_id, artisan.email, artisan.commission_ppm) == before
+    assert (artisan.user_id, artisan.email, artisan.fee_tax_treatment) == before
     assert artisan.town == "Seaside"
 
 
 def test_clerk_cannot_add_an_artisan(browser, clerk):
-    known = {"name": "Mine", "slug": "mine", "craft": "x", "town": "y", "is_active": "on", "commission": "0"}
+    known = {"name": "Mine", "slug": "mine", "craft": "x", "town": "y", "is_active": "on"}
 
     answer = browser(clerk).post(
         "/admin/catalog/artisan/add/", known | {"email": clerk.email, "user": clerk.pk}

@@ -89,17 +89,14 @@ def test_counting_needs_the_permission(browser, staff, bowl):
     )
 
 
-def test_commission_is_a_percentage(browser, admin_user, bowl):
+def test_tax_on_commission_is_set_and_the_former_commission_is_not(browser, admin_user, bowl):
     catalog_client, artisan = browser(admin_user), bowl.artisan
+    typed = {"fee_tax_treatment": "outside", "commission": "12.5", "commission_ppm": "125000"}
 
-    assert edit(catalog_client, artisan, commission="12.5").status_code == 302
+    assert edit(catalog_client, artisan, **typed).status_code == 302
+
     artisan.refresh_from_db()
-    assert artisan.commission_ppm == 125_000
-    assert (
-        page(catalog_client.get(admin_page_url(artisan))).one("input", name="commission").attrs["value"]
-        == "12.5"
-    )
-    assert edit(catalog_client, artisan, commission="101").status_code == 200
+    assert (artisan.fee_tax_treatment, artisan.commission_ppm) == ("outside", 0)
 
 
 def test_products_and_artisans_are_deactivated_not_deleted(browser, admin_user, bowl):

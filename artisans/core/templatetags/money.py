@@ -1,13 +1,15 @@
 import copy
 import logging
+from decimal import Decimal
 from functools import cache, lru_cache
 
 from babel import Locale
 from babel.localedata import locale_identifiers
 from django import template
+from django.utils.formats import number_format
 from django.utils.translation import get_language, to_locale
 
-from artisans.core.money import Money, exponent_of
+from artisans.core.money import Money, exponent_of, half_up
 
 logger = logging.getLogger(__name__)
 register = template.Library()
@@ -26,6 +28,11 @@ def show(value: Money) -> str:
     except Exception:  # from Babel; a formatting failure must not break a page or email about money
         logger.exception("amount_not_formatted", extra={"amount": str(value)})
         return str(value)
+
+
+def percent(ppm: int) -> str:
+    """A rate in percent with two decimals, rounded half up, in the current language: "8.00"."""
+    return number_format(Decimal(half_up(ppm, 100)).scaleb(-2), decimal_pos=2)
 
 
 @lru_cache(maxsize=4096)  # the same prices are shown over and over

@@ -10,9 +10,10 @@ from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils import timezone
 
 from artisans.accounts.models import Role, User
-from artisans.catalog.models import Artisan, Category, Product, StockMove, StockMoveKind
+from artisans.catalog.models import Artisan, Category, CommissionRate, Product, StockMove, StockMoveKind
 from artisans.catalog.pictures import picture_save
 from artisans.core.models import save_columns
 from artisans.core.money import Money
@@ -59,6 +60,8 @@ class Command(BaseCommand):
                 )[0]
                 for place, row in enumerate(catalogue["categories"])
             }
+            if not CommissionRate.objects.exists():
+                CommissionRate.objects.create(currency=CURRENCY, rate_ppm=80_000, valid_from=timezone.now())
             artisans = {row["slug"]: self.artisan(row) for row in catalogue["artisans"]}
             made = sum(self.product(row, artisans, categories) for row in reversed(catalogue["products"]))
         self.stdout.write(
@@ -75,9 +78,7 @@ class Command(BaseCommand):
     def artisan(self, row: dict[str, Any]) -> Artisan:
         owner = User.objects.filter(email=row["email"]).first()
         fields = {name: row[name] for name in ("name", "craft", "town", "story", "email")}
-        artisan, is_new = Artisan.objects.get_or_create(
-            slug=row["slug"], defaults=fields | {"user": owner, "commission_ppm": 80_000}
-        )
+        artisan, is_new = Artisan.objects.get_or_create(slug=row["slug"], defaults=fields | {"user": owner})
         if is_new:
             portrait = ContentFile(picture("portraits", row["portrait"]))
             artisan.portrait.save(row["portrait"], portrait, save=False)

@@ -1,0 +1,309 @@
+"""Commission rates in the admin. A new one is added after a preview of what it changes."""
+
+from collections import defaultdict
+from dataclasses import asdict
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+
+from artisans.accounts.principals import require_user
+from artisans.accounts.setting_admin import WAITS
+from artisans.catalog.models import Artisan, Category, CommissionRate
+from artisans.core.admin.forms import AmountField, percent_text
+from artisans.core.admin.pages import GOOD, PLAIN, WAIT, ReadOnlyAdmin, admin_list_url, column, when
+from artisans.core.errors import DomainError
+from artisans.core.money import PPM, Money
+from artisans.core.security.fresh_sign_in import require_fresh_sign_in
+from orders.commission import terms_of
+from orders.mails import terms_text
+from orders.selectors import store_rules
+from orders.services.rates import (
+    PERMISSION,
+    NewRate,
+    RateChange,
+    rate_add,
+    rate_changes,
+    rate_check,
+    rate_examples,
+    scope_text,
+    start_text,
+    terms_of_new,
+)
+
+NOW, PLANNED, FORMER = "now", "planned", "former"
+STATES = {NOW: _("Applies"), PLANNED: _("Planned"), FORMER: _("Former")}
+TONES = {NOW: GOOD, PLANNED: WAIT, FORMER: PLAIN}
+SALT = "orders.rate_preview"
+
+
+class RateForm(forms.Form):
+    """A new rate. `previewed` is a signed copy of what the preview showed."""
+
+    artisan = forms.ModelChoiceField(
+        Artisan.objects.filter(is_active=True).order_by("name"),
+        label=_("Artisan"),
+        required=False,
+        empty_label=_("All artisans"),
+        widget=UnfoldAdminSelectWidget,
+    )
+    category = forms.ModelChoiceField(
+        Category.objects.order_by("name"),
+        label=_("Category"),
+        required=False,
+        empty_label=_("All categories"),
+        widget=UnfoldAdminSelectWidget,
+    )
+    is_end = forms.BooleanField(
+        label=_("No rate of their own any more"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text=_(
+            "Instead of the amounts below: the more general rate applies again, such as the store’s."
+        ),
+    )
+    rate = percent_text(
+        _("Commission"), required=False, help_text=_("Of the goods without tax, in percent, such as 10.")
+    )
+    valid_from = forms.DateTimeField(
+        label=_("Starts"),
+        required=False,
+        widget=forms.DateTimeInput(
+            format="%Y-%m-%dT%H:%M",
+            attrs={"type": "datetime-local", "class": " ".join(BASE_INPUT_CLASSES)},
+        ),
+        help_text=_("In the shop’s time zone; empty for at once."),
+    )
+    on_shipping = forms.BooleanField(
+        label=_("Of the shipping too"), required=False, widget=UnfoldBooleanSwitchWidget
+    )
+    is_agreed = forms.BooleanField(
+        label=_("The artisans concerned have agreed to this start"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text=_("Needed for a rise with less notice than the shop gives."),
+    )
+    previewed = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.currency = currency
+        amounts = {
+            "fixed": (_("Fixed part"), _("Per parcel, in addition.")),
+            "minimum": (_("At least"), _("Per parcel.")),
+            "cap": (_("At most"), _("Per parcel; empty for no limit.")),
+        }
+        for name, (label, help_text) in amounts.items():
+            self.fields[name] = AmountField(
+                currency=currency, label=label, help_text=help_text, required=False
+            )
+        self.fields["rate"].required = not self.data.get("is_end")
+        self.order_fields(
+            ["artisan", "category", "is_end", "rate", "fixed", "minimum", "cap", "on_shipping", "valid_from"]
+        )
+
+    def clean_rate(self) -> Any:
+        rate = self.cleaned_data["rate"]
+        if rate is not None and rate != round(rate, 2):
+            raise forms.ValidationError(gettext("Enter at most two decimals."))
+        return rate
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        terms = [name for name in ("rate", "fixed", "minimum", "cap") if data.get(name)]
+        if data.get("is_end") and (terms or data.get("on_shipping")):
+            self.add_error("is_end", gettext("Leave the amounts empty, or turn this off."))
+        cap, minimum = data.get("cap"), data.get("minimum")
+        if cap is not None and minimum is not None and cap < minimum:
+            self.add_error("cap", gettext("Enter at least the amount under “At least”."))
+        return data
+
+    def new_rate(self) -> NewRate:
+        data = self.cleaned_data
+
+        def minor(name: str) -> int:
+            amount: Money | None = data[name]
+            return amount.minor if amount else 0
+
+        return NewRate(
+            currency=self.currency,
+            artisan_id=str(data["artisan"].pk) if data["artisan"] else "",
+            category_id=data["category"].pk if data["category"] else None,
+            is_end=data["is_end"],
+            rate_ppm=int((data["rate"] or 0) * PPM / 100),
+            minimum_minor=minor("minimum"),
+            cap_minor=None if data["cap"] is None else minor("cap"),
+            fixed_minor=minor("fixed"),
+            on_shipping=data["on_shipping"],
+            valid_from=data["valid_from"].isoformat() if data["valid_from"] else "",
+        )
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(STATES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[CommissionRate]) -> QuerySet[CommissionRate]:
+        if self.value() not in STATES:
+            return queryset
+        return queryset.filter(Q(current_state=self.value()))
+
+
+def rate_states() -> dict[int, str]:
+    """The state of each rate: of one kind, the latest that has started applies."""
+    now, states, seen = timezone.now(), {}, set()
+    rows = CommissionRate.objects.order_by("-valid_from")
+    for pk, valid_from, *kind in rows.values_list(
+        "pk", "valid_from", "artisan_id", "category_id", "currency"
+    ):
+        has_started = valid_from <= now
+        states[pk] = PLANNED if not has_started else FORMER if tuple(kind) in seen else NOW
+        if has_started:
+            seen.add(tuple(kind))
+    return states
+
+
+@admin.register(CommissionRate)
+class CommissionRateAdmin(ReadOnlyAdmin):
+    list_before_template = "admin/catalog/commissionrate/_views.html"
+    list_display = ("scope", "takes", "state", "starts", "made_by")
+    list_filter = (StateFilter, ("artisan", RelatedDropdownFilter), ("category", RelatedDropdownFilter))
+    list_filter_submit = True
+    list_select_related = ("artisan", "category", "made_by")
+    views = {"state=now": _("In force"), "state=planned": _("Planned"), "": _("All")}
+    fields = ("scope", "takes", "starts", "made_by", "created_at")
+
+    def get_urls(self) -> list[URLPattern]:
+        address = path("new/", self.admin_site.admin_view(self.new_page), name="catalog_commissionrate_new")
+        return [address, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        own = {"may_add": request.user.has_perm(PERMISSION)}
+        return super().changelist_view(request, own | (extra_context or {}))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CommissionRate]:
+        applying = [pk for pk, state in rate_states().items() if state == NOW]
+        state = Case(
+            When(pk__in=applying, then=Value(NOW)),
+            When(valid_from__gt=timezone.now(), then=Value(PLANNED)),
+            default=Value(FORMER),
+        )
+        queryset: QuerySet[CommissionRate] = super().get_queryset(request).annotate(current_state=state)
+        return queryset
+
+    @column(_("For"))
+    def scope(self, rate: CommissionRate) -> str:
+        return scope_text(rate)
+
+    @column(_("Commission"))
+    def takes(self, rate: CommissionRate) -> str:
+        if rate.is_end:
+            return gettext("no rate of its own")
+        return terms_text(list(terms_of(rate)), rate.currency)
+
+    @column(_("State"), label=TONES)
+    def state(self, rate: Any) -> tuple[str, Any]:
+        return rate.current_state, STATES[rate.current_state]
+
+    @column(_("Starts"), ordering="valid_from")
+    def starts(self, rate: CommissionRate) -> str:
+        return when(rate.valid_from)
+
+    def new_page(self, request: HttpRequest) -> HttpResponse:
+        """First a preview of what the rate means; the same rate sent again is added."""
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        store = store_rules()
+        initial = {"artisan": request.GET.get("artisan"), "category": request.GET.get("category")}
+        form = RateForm(
+            request.POST if request.method == "POST" else None, currency=store.currency, initial=initial
+        )
+        preview: dict[str, Any] = {}
+        if request.method == "POST":
+            require_fresh_sign_in(request)
+            if form.is_valid():
+                new, is_agreed = form.new_rate(), form.cleaned_data["is_agreed"]
+                try:
+                    if self.was_previewed(form, new):
+                        return self.add(request, new, is_agreed=is_agreed)
+                    changes = rate_changes(new)
+                    rate_check(new, changes=changes, is_agreed=is_agreed)
+                except DomainError as refusal:
+                    form.add_error(None, refusal.detail)
+                else:
+                    preview = self.preview(new, changes)
+                    token = signing.dumps(asdict(new), salt=SALT)
+                    form.data = {**form.data.dict(), "previewed": token}  # type: ignore[attr-defined]  # a QueryDict
+        context = {"form": form, "preview": preview, "back": admin_list_url(CommissionRate)}
+        return self.page(request, context)
+
+    def page(self, request: HttpRequest, context: dict[str, Any]) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        base = {"opts": self.opts, "title": gettext("Add a commission rate"), "media": self.media}
+        return TemplateResponse(
+            request,
+            "admin/catalog/commissionrate/new.html",
+            self.admin_site.each_context(request) | base | context,
+        )
+
+    def was_previewed(self, form: RateForm, new: NewRate) -> bool:
+        try:
+            seen = signing.loads(form.cleaned_data["previewed"], salt=SALT)
+        except signing.BadSignature:
+            return False
+        return bool(seen == asdict(new))
+
+    def add(self, request: HttpRequest, new: NewRate, *, is_agreed: bool) -> HttpResponse:
+        if rate_add(new, actor=require_user(request), is_agreed=is_agreed) is None:
+            messages.warning(request, WAITS)
+        else:
+            messages.success(request, gettext("The rate was added."))
+        return redirect(admin_list_url(CommissionRate))
+
+    def preview(self, new: NewRate, changes: list[RateChange]) -> dict[str, Any]:
+        examples = rate_examples(new, store_rules())
+        artisans = len({change.artisan.pk for change in changes})
+        return {
+            "scope": scope_text(new),
+            "takes": terms_of_new(new),
+            "starts": start_text(new),
+            "changes": self.grouped(changes, new.currency),
+            "touched": ngettext("%(count)d artisan", "%(count)d artisans", artisans) % {"count": artisans},
+            "mailed": len({change.artisan.pk for change in changes if change.is_rise}),
+            "examples": examples,
+            "takes_all": [example for example in examples if example.takes_all],
+        }
+
+    def grouped(self, changes: list[RateChange], currency: str) -> list[dict[str, Any]]:
+        """The changes that are the same for several artisans, with their names."""
+        names = defaultdict[tuple[Any, ...], list[str]](list)
+        for change in changes:
+            key = (change.before, change.after, change.categories, change.is_rise)
+            names[key].append(change.artisan.name)
+        return [
+            {
+                "artisans": ", ".join(found),
+                "categories": ", ".join(categories),
+                "before": terms_text(list(before), currency),
+                "after": terms_text(list(after), currency),
+                "is_rise": is_rise,
+            }
+            for (before, after, categories, is_rise), found in names.items()
+        ]

@@ -1,0 +1,324 @@
+"""Adding commission rates: checked, previewed, approved by a second person where the store asks, mailed to artisans."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Model
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from artisans.accounts.models import User
+from artisans.accounts.setting_changes import FieldChange, record_changes
+from artisans.accounts.setting_fields import Setting
+from artisans.approvals.services import approval_request
+from artisans.catalog.models import Artisan, Category, CommissionRate, Product
+from artisans.core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from artisans.core.models import get_or_none
+from artisans.core.money import Money
+from artisans.notifications.services import notifications_enqueue
+from orders.commission import Terms, applying_rate, most_commission, parcel_fees, terms_of
+from orders.mails import commission_raised_mail, terms_text
+from orders.models import StoreRules
+from orders.selectors import rates_of, store_rules
+from orders.services.placing import commission_tax_of
+
+KIND = "commission_rate"  # of approvals
+PERMISSION = "catalog.change_commission"
+A_MOMENT = timedelta(minutes=1)  # between typing a start and confirming it
+
+
+@dataclass(frozen=True, slots=True)
+class NewRate:
+    """A rate to be added; see CommissionRate. Plain JSON, so that it can be stored until a second person approves it.
+
+    `valid_from`: ISO 8601, or "" for at once.
+    """
+
+    currency: str
+    artisan_id: str = ""
+    category_id: int | None = None
+    is_end: bool = False
+    rate_ppm: int = 0
+    minimum_minor: int = 0
+    cap_minor: int | None = None
+    fixed_minor: int = 0
+    on_shipping: bool = False
+    valid_from: str = ""
+
+    @classmethod
+    def parse(cls, payload: dict[str, Any]) -> Self:
+        return cls(**payload)
+
+    @property
+    def starts(self) -> datetime:
+        """When it starts; now if that has passed."""
+        now = timezone.now()
+        return max(now, datetime.fromisoformat(self.valid_from)) if self.valid_from else now
+
+    def row(self, **columns: Any) -> CommissionRate:
+        values = asdict(self) | {"valid_from": self.starts, "artisan_id": self.artisan_uuid}
+        return CommissionRate(**values | columns)
+
+    @property
+    def artisan_uuid(self) -> UUID | None:
+        return UUID(self.artisan_id) if self.artisan_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class RateChange:
+    """What a new rate changes for an artisan: `categories` has names, none if it is everything they sell."""
+
+    artisan: Artisan
+    categories: tuple[str, ...]
+    before: Terms
+    after: Terms
+
+    @property
+    def is_rise(self) -> bool:
+        """Whether the shop can take more of some parcel than before."""
+        caps = [float("inf") if terms.cap is None else terms.cap for terms in (self.before, self.after)]
+        return (
+            self.after.rate_ppm > self.before.rate_ppm
+            or self.after.minimum > self.before.minimum
+            or self.after.fixed > self.before.fixed
+            or self.after.on_shipping > self.before.on_shipping
+            or (caps[1] > caps[0] and bool(self.after.rate_ppm or self.after.fixed))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A parcel with one unit of a product: what the shop takes of it now and with the new rate, with tax."""
+
+    name: str
+    price: Money
+    before: Money
+    after: Money
+    takes_all: bool
+
+
+# ---- what a rate means ---------------------------------------------------------------------------------------
+
+
+def rate_changes(new: NewRate) -> list[RateChange]:
+    """For each active artisan whose commission the new rate changes when it starts, by name."""
+    artisans = Artisan.objects.filter(is_active=True).order_by("name")
+    products = Product.objects.filter(is_active=True)
+    if new.artisan_id:
+        artisans, products = artisans.filter(pk=new.artisan_id), products.filter(artisan=new.artisan_uuid)
+    if new.category_id:
+        products = products.filter(category=new.category_id)
+    sold = defaultdict[UUID, set[int | None]](set)
+    for artisan_id, category in products.order_by().values_list("artisan_id", "category_id").distinct():
+        sold[artisan_id].add(category)
+    names: dict[int | None, str] = dict(Category.objects.values_list("pk", "name"))
+    rates = rates_by_artisan(artisans, currency=new.currency)
+    row = new.row()
+    found = []
+    for artisan in artisans:
+        general = rates[None] + rates[artisan.pk]
+        by_terms = defaultdict[tuple[Terms, Terms], list[int | None]](list)
+        categories: set[int | None] = sold[artisan.pk] or {new.category_id}
+        for category_id in categories:
+            pair = terms_of_both(general, row, artisan.pk, category_id)
+            by_terms[pair].append(category_id)
+        for (before, after), ids in by_terms.items():
+            if before != after:
+                is_everything = len(ids) == len(categories) and not new.category_id
+                shown = () if is_everything else tuple(sorted(names.get(pk, "") for pk in ids))
+                found.append(RateChange(artisan, shown, before, after))
+    return found
+
+
+def rates_by_artisan(
+    artisans: Iterable[Artisan], *, currency: str
+) -> dict[UUID | None, list[CommissionRate]]:
+    rates = defaultdict[UUID | None, list[CommissionRate]](list)
+    for rate in rates_of(artisans, currency=currency):
+        rates[rate.artisan_id].append(rate)
+    return rates
+
+
+def terms_of_both(
+    rates: list[CommissionRate], new: CommissionRate, artisan_id: UUID, category_id: int | None
+) -> tuple[Terms, Terms]:
+    """What applies when the new rate starts, without it and with it."""
+    without, including = (
+        terms_of(applying_rate(known, artisan_id=artisan_id, category_id=category_id, at=new.valid_from))
+        for known in (rates, [*rates, new])
+    )
+    return without, including
+
+
+def rate_examples(new: NewRate, store: StoreRules) -> list[Example]:
+    """The cheapest, the middle and the dearest product that it is about, each alone in a parcel."""
+    products = Product.objects.filter(is_active=True, artisan__is_active=True, currency=new.currency)
+    if new.artisan_id:
+        products = products.filter(artisan=new.artisan_uuid)
+    if new.category_id:
+        products = products.filter(category=new.category_id)
+    products = products.select_related("artisan").order_by("price_minor", "pk")
+    count = products.count()
+    places = sorted({0, count // 2, count - 1}) if count else []
+    return [example_of(products[place], new, store) for place in places]
+
+
+def example_of(product: Product, new: NewRate, store: StoreRules) -> Example:
+    artisan = product.artisan
+    rates = rates_of([artisan], currency=new.currency)
+    pair = terms_of_both(rates, new.row(), artisan.pk, product.category_id)
+    tax_ppm = commission_tax_of(artisan, store)
+    before, after = (
+        parcel_fees([product.price_minor], [terms], shipping=store.shipping_minor, tax_ppm=tax_ppm).total
+        for terms in pair
+    )
+    return Example(
+        product.name,
+        product.price,
+        before=Money.stored(sum(before), new.currency),
+        after=Money.stored(sum(after), new.currency),
+        takes_all=after.commission >= most_commission(product.price_minor, tax_ppm),
+    )
+
+
+# ---- adding one ----------------------------------------------------------------------------------------------
+
+
+def earliest_rise() -> datetime:
+    """When a rise may start at the earliest unless the artisans have agreed to less notice."""
+    return timezone.now() + timedelta(days=settings.COMMISSION_NOTICE_DAYS)
+
+
+def rate_check(new: NewRate, *, changes: Iterable[RateChange], is_agreed: bool) -> None:
+    """Errors: InvalidInput, Conflict."""
+    if new.currency != store_rules().currency:
+        raise Conflict(_("The store’s currency has changed. Enter the amounts again."))
+    if new.is_end and not (new.artisan_id or new.category_id):
+        raise InvalidInput(_("The store’s own rate cannot end. Enter 0 % to take nothing."))
+    if new.valid_from and datetime.fromisoformat(new.valid_from) < timezone.now() - A_MOMENT:
+        raise InvalidInput(_("A rate cannot start in the past. Leave the start empty for at once."))
+    rises = [change for change in changes if change.is_rise]
+    if rises and new.starts < earliest_rise() - A_MOMENT and not is_agreed:
+        raise InvalidInput(
+            _(
+                "This is a rise for %(artisan)s, so it cannot start before %(day)s. If all artisans concerned have "
+                "agreed to an earlier start, say so below."
+            )
+            % {
+                "artisan": rises[0].artisan.name if len(rises) == 1 else _("several artisans"),
+                "day": date_format(timezone.localtime(earliest_rise()), "DATETIME_FORMAT"),
+            }
+        )
+    same = CommissionRate.objects.filter(
+        artisan=new.artisan_uuid, category=new.category_id, currency=new.currency, valid_from=new.starts
+    )
+    if same.exists():
+        raise_taken()
+
+
+def raise_taken() -> NoReturn:
+    raise Conflict(
+        _(
+            "Another rate of this kind starts at the same time. Rates are not changed: let this one start a minute "
+            "later, and it replaces the other."
+        )
+    )
+
+
+@transaction.atomic
+def rate_add(
+    new: NewRate, *, actor: User, is_agreed: bool = False, is_approved: bool = False
+) -> CommissionRate | None:
+    """Add a rate, or request a second person's approval if the store rules ask for it; then None.
+
+    `is_agreed`: the artisans concerned accept a rise without notice. Artisans whose commission rises get an email.
+    Errors: Forbidden, InvalidInput, Conflict, and those of approval_request.
+    """
+    if not actor.has_perm(PERMISSION):
+        raise Forbidden(_("You do not have permission to change commission rates."))
+    changes = rate_changes(new)
+    rate_check(new, changes=changes, is_agreed=is_agreed or is_approved)
+    if not is_approved and store_rules().second_person_for_settings:
+        approval_request(
+            KIND,
+            target=target_of(new),
+            title=_("Commission rate: %(scope)s") % {"scope": scope_text(new)},
+            details=[(_("Commission"), terms_of_new(new)), (_("Starts"), start_text(new))],
+            payload=asdict(new),
+            actor=actor,
+        )
+        return None
+    row = new.row(made_by=actor)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:  # somebody else was faster
+        raise_taken()
+    text = f"{scope_text(new)}: {terms_of_new(new)} ({start_text(new)})"
+    setting = Setting("Commission", affects_money=True)
+    record_changes(
+        row, [FieldChange("rate_ppm", setting, "", text)], actor=actor, actor_name="system", addresses=()
+    )
+    rises = defaultdict[UUID, list[RateChange]](list)
+    for change in changes:
+        if change.is_rise:
+            rises[change.artisan.pk].append(change)
+    notifications_enqueue(
+        *[
+            commission_raised_mail(
+                found[0].artisan,
+                rate=row,
+                changes=[(one.categories, one.before, one.after) for one in found],
+                store=store_rules(),
+            )
+            for found in rises.values()
+        ]
+    )
+    return row
+
+
+def target_of(new: NewRate) -> Model:
+    """What the approval is about. Errors: NotFound."""
+    rows = (
+        Artisan.objects.filter(pk=new.artisan_id)
+        if new.artisan_id
+        else Category.objects.filter(pk=new.category_id)
+        if new.category_id
+        else StoreRules.objects.all()
+    )
+    found: Model | None = get_or_none(rows)
+    if found is None:
+        raise NotFound(_("The artisan or category of this rate does not exist."))
+    return found
+
+
+def rate_execute(payload: dict[str, Any], requested_by: User, approved_by: User) -> None:
+    rate_add(NewRate.parse(payload), actor=requested_by, is_approved=True)
+
+
+# ---- in words ------------------------------------------------------------------------------------------------
+
+
+def scope_text(new: NewRate | CommissionRate) -> str:
+    """Whose commission it is: "Ana, Bowls"."""
+    row = new if isinstance(new, CommissionRate) else new.row()
+    names = [str(one.name) for one in (row.artisan, row.category) if one is not None]
+    return ", ".join(names) if row.artisan else ", ".join([_("All artisans"), *names])
+
+
+def terms_of_new(new: NewRate) -> str:
+    row = new.row()
+    return _("no rate of its own") if row.is_end else terms_text(list(terms_of(row)), new.currency)
+
+
+def start_text(new: NewRate) -> str:
+    if not new.valid_from:
+        return _("at once")
+    return date_format(timezone.localtime(datetime.fromisoformat(new.valid_from)), "DATETIME_FORMAT")
