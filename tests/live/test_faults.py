@@ -25,8 +25,7 @@ from tests.live.runner import ROOT, Answer, Caller, Process, Shop, environment, 
 from tests.live.users import order_body
 
 pytestmark = [pytest.mark.crash, pytest.mark.alone, pytest.mark.usefixtures("clean_database")]
-STATEMENT_SECONDS = 2
-MARGIN = 5  # artisans.core.postgresql; also the seconds to connect
+HANGING = 8  # seconds, artisans.core.postgresql
 BUSY = 10  # seconds more, on a busy machine
 TOKEN = "t" * 43
 IDLE = 50
@@ -38,7 +37,7 @@ HALF_BODY = b"POST /carts/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applicat
 @pytest.fixture(scope="module")
 def shop(other_postgres: Server, production: Callable[..., Shop]) -> Iterator[Shop]:
     env = {"MAX_OPEN_ORDERS": "1000", "TRUSTED_PROXIES": "1", "METRICS_TOKEN": TOKEN}
-    with production(**env, DATABASE_STATEMENT_TIMEOUT=str(STATEMENT_SECONDS)) as shop:
+    with production(**env) as shop:
         shop.start()
         yield shop
 
@@ -194,7 +193,7 @@ def test_database_that_hangs_costs_a_bounded_wait_and_no_order(other_postgres, s
     assert {answer.status for answer in orders} == {503}
     assert all(answer.body["retryable"] for answer in orders)
     longest = max(answer.seconds for answer in (page, later, *orders))
-    assert longest < STATEMENT_SECONDS + MARGIN + BUSY
+    assert longest < HANGING + BUSY
     assert metrics.status == 200
     assert b"alley_database_up 0.0" in metrics.body
     assert metrics.seconds < 3 + BUSY
