@@ -63,7 +63,7 @@ class ReceiptAdmin(MoneyRowAdmin):
         "actor_name",
         "created",
     )
-    list_filter = (("value_date", DayRangeFilter), ("created_at", DayRangeFilter))
+    list_filter = ("holder", ("value_date", DayRangeFilter), ("created_at", DayRangeFilter))
     search_fields = ("=bank_reference",)
     search_help_text = _("Bank reference")
     fields = (
@@ -72,6 +72,8 @@ class ReceiptAdmin(MoneyRowAdmin):
         "bank_reference",
         "payment_link",
         "order_link",
+        "parcel",
+        "holder",
         "actor_name",
         "created_at",
         "state",
