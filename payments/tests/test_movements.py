@@ -15,6 +15,7 @@ from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPosting
 from artisans.ledger.selectors import balances
 from artisans.ledger.services import Fact, fact_book
+from payments.bookkeeping import movements
 from payments.bookkeeping.ledger import entries_without_fact, find_ledger_errors, ledger_fill_sources
 from payments.bookkeeping.movements import movements_record
 from payments.gateway.connection import execute
@@ -309,6 +310,26 @@ def test_movement_is_explained_when_its_capture_is_booked_later(stripe, shopper)
 
     assert run.differences == []
     assert [row.explained_by for row in ProviderMovement.objects.all()] == ["capture"]
+    assert at_provider(run) == (9999 - FEE,) * 3
+
+
+def test_movement_that_another_run_stores_meanwhile_is_booked_once(paid, stripe, monkeypatch):
+    stripe.run_jobs()
+    is_nested: list[bool] = []
+
+    def store_first(*arguments: Any) -> movements.Known:
+        if not is_nested:
+            is_nested.append(True)
+            night()
+        return read_known(*arguments)
+
+    read_known = movements.read_known
+    monkeypatch.setattr(movements, "read_known", store_first)
+
+    run = night()
+
+    assert run.differences == []
+    assert ProviderMovement.objects.count() == 1
     assert at_provider(run) == (9999 - FEE,) * 3
 
 
