@@ -1,9 +1,14 @@
-"""Run a program that is killed at the n-th call of a named function: SIGKILL to the whole process group.
+"""Run a program that is killed where a named function is called, before or after it.
 
-    python -m tests.live.crashpoint carts.checkout:payment_start 1 after -- gunicorn artisans.wsgi …
+    python -m tests.live.crashpoint "carts.checkout:payment_start after" -- gunicorn artisans.wsgi …
+    python -m tests.live.crashpoint FILE "carts.api:order_body carts.checkout:payment_start" -- gunicorn …
 
-The function is wrapped when its module is imported, in the real process, so that the product needs no hook. Calls
-are counted per process. A method is named `module:Class.method`.
+The first sends SIGKILL to the whole process group at the first call. With FILE the process that calls is killed once
+its content is such a text, such as "carts.api:order_body before", and FILE is deleted: gunicorn starts another worker,
+so that one program serves many tests.
+
+Functions are wrapped when their module is imported, in the real process, so that the product needs no hook. A method
+is named `module:Class.method`.
 """
 
 import os
@@ -11,23 +16,41 @@ import runpy
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 
-def kill_process_group() -> None:
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+def kill_group_at_first(when: str) -> Callable[[str], None]:
+    def check(now: str) -> None:
+        if now == when:
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    return check
+
+
+def kill_when_told(file: Path, where: str) -> Callable[[str], None]:
+    def check(now: str) -> None:
+        with suppress(FileNotFoundError):
+            if file.read_text() == f"{where} {now}":
+                file.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return check
 
 
 class CrashAt(MetaPathFinder):
-    def __init__(self, where: str, call: int, when: str) -> None:
+    """`check` is called with "before" and "after" around each call of the function."""
+
+    def __init__(self, where: str, check: Callable[[str], None]) -> None:
         self.module, _, self.name = where.partition(":")
-        self.calls_left, self.when = call, when
+        self.check = check
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -57,25 +80,27 @@ class CrashAt(MetaPathFinder):
     def wrapped(self, function: Any) -> Any:
         @wraps(function)
         def crashing(*args: Any, **kwargs: Any) -> Any:
-            self.calls_left -= 1
-            if self.calls_left == 0 and self.when == "before":
-                kill_process_group()
+            self.check("before")
             result = function(*args, **kwargs)
-            if self.calls_left == 0:
-                kill_process_group()
+            self.check("after")
             return result
 
         return crashing
 
 
 def main() -> None:
-    where, call, when, dashes, *argv = sys.argv[1:]
-    if when not in {"before", "after"} or dashes != "--":
-        sys.exit(__doc__)
+    match sys.argv[1:]:
+        case [point, "--", *argv]:
+            where, _, when = point.partition(" ")
+            sys.meta_path.insert(0, CrashAt(where, kill_group_at_first(when)))
+        case [file, points, "--", *argv]:
+            for where in points.split():
+                sys.meta_path.insert(0, CrashAt(where, kill_when_told(Path(file), where)))
+        case _:
+            sys.exit(__doc__)
     program = shutil.which(argv[0])
     if program is None:
         sys.exit(f"There is no program {argv[0]}.")
-    sys.meta_path.insert(0, CrashAt(where, int(call), when))
     sys.argv = argv
     runpy.run_path(program, run_name="__main__")
 

@@ -9,6 +9,7 @@ with Shop(folder, database_url, {"EMAIL_URL": ...}) as shop:
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -59,14 +60,14 @@ class Process:
         self.command, self.env, self.log, self.outstanding, self.root = command, env, log, missing, root
         self.process: subprocess.Popen[bytes] | None = None
 
-    def launch(self, *, crash: str = "") -> None:
-        """Start without waiting. `crash`: arguments of tests.live.crashpoint, such as "module:function 1 before"."""
+    def launch(self, *crash: str) -> None:
+        """Start without waiting. `crash`: arguments of tests.live.crashpoint, such as "module:function before"."""
         assert self.process is None, "it runs already"
         self.log.write_bytes(b"")
-        prefix = f"{sys.executable} -m tests.live.crashpoint {crash} -- " if crash else ""
+        prefix = [sys.executable, "-m", "tests.live.crashpoint", *crash, "--"] if crash else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                ["sh", "-c", f"exec {prefix}{self.command}"],
+                ["sh", "-c", f"exec {shlex.join(prefix)} {self.command}"],
                 cwd=self.root,
                 env=self.env,
                 stdout=log,
@@ -82,8 +83,8 @@ class Process:
                 raise AssertionError(f"{self.command} did not start: {missing}\n{self.output[-3000:]}")
             time.sleep(0.1)
 
-    def start(self, *, crash: str = "") -> None:
-        self.launch(crash=crash)
+    def start(self, *crash: str) -> None:
+        self.launch(*crash)
         self.wait_ready()
 
     def revive(self) -> None:
@@ -214,6 +215,30 @@ class Shop:
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
+
+
+class CrashHost:
+    """Another web host of a shop, with one web process, which is killed and replaced as often as tests want."""
+
+    def __init__(self, shop: Shop, tests: str) -> None:
+        """`tests`: the file whose tests name points such as "module:function after"."""
+        self.shop, self.told = shop, shop.folder / "crash"
+        points = re.findall(r'"([\w.]+:[\w.]+) (?:before|after)"', Path(tests).read_text())
+        shop.web.start(str(self.told), " ".join(sorted(set(points))))
+
+    @contextmanager
+    def crash(self, point: str) -> Iterator[Shop]:
+        """Its web process is killed at this point by a request of the block."""
+        self.told.write_text(point)
+        yield self.shop
+        assert not self.told.exists(), f"it was not killed {point}"
+
+    def kill(self) -> None:
+        """Kill the web process now."""
+        assert self.shop.web.process is not None
+        master = self.shop.web.process.pid
+        for worker in Path(f"/proc/{master}/task/{master}/children").read_text().split():
+            os.kill(int(worker), signal.SIGKILL)
 
 
 class Sandbox(Control):

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -24,6 +24,7 @@ from tests.live.cards import (
     card_order,
     confirm,
     confirm_body,
+    forget_outage,
     now,
     object_of,
     pay,
@@ -34,7 +35,7 @@ from tests.live.cards import (
     time_passes,
     wait_settled,
 )
-from tests.live.runner import Caller, Sandbox, Shop, together, wait_for
+from tests.live.runner import Caller, CrashHost, Sandbox, Shop, together, wait_for
 from tests.live.users import order_body
 from tests.provider_journal import keys_sent
 
@@ -45,32 +46,38 @@ pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean
 def shop(postgres_only, production, sandbox: Sandbox) -> Iterator[Shop]:
     with production(**sandbox.env, MAX_OPEN_ORDERS="1000") as shop:
         sandbox.tell(shop)
-        shop.start()
+        shop.start(worker=False)
         yield shop
 
 
 @pytest.fixture
-def provider(clean_database, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Without objects; its webhooks are lost, so that only polling helps."""
+def no_worker(shop: Shop) -> None:
+    """The worker does not run at first."""
+    shop.worker.kill()
+
+
+@pytest.fixture
+def provider(request, clean_database, shop, sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Without objects; its webhooks are lost, so that only polling by the worker helps."""
+    if "no_worker" not in request.fixturenames and shop.worker.process is None:
+        shop.worker.start()
+    forget_outage(shop)
     reset_sandbox(sandbox)
     sandbox.post("webhooks", mode="drop")
     yield sandbox
     sandbox.delete("faults")
 
 
+@pytest.fixture(scope="module")
+def crash_host(postgres_only, production, sandbox: Sandbox) -> Iterator[CrashHost]:
+    with production(**sandbox.env, MAX_OPEN_ORDERS="1000", WEB_CONCURRENCY="1") as shop:
+        yield CrashHost(shop, __file__)
+
+
 @pytest.fixture
-def host(production, sandbox: Sandbox) -> Callable[..., Shop]:
-    """`with host("module:function 1 after") as doomed`: another web host of this shop, which crashes there."""
-
-    @contextmanager
-    def start(crash: str = "") -> Iterator[Shop]:
-        with production(**sandbox.env, MAX_OPEN_ORDERS="1000", WEB_CONCURRENCY="1") as shop:
-            shop.web.start(crash=crash)
-            yield shop
-            if crash:
-                assert shop.web.wait_gone() == -signal.SIGKILL, "it did not crash"
-
-    return start
+def crashing_shop(crash_host: CrashHost) -> Callable[[str], AbstractContextManager[Shop]]:
+    """`with crashing_shop("module:function after") as host`: another web host of this shop, which crashes there."""
+    return crash_host.crash
 
 
 @pytest.fixture
@@ -108,18 +115,16 @@ def begin(request: Callable[[], object]) -> None:
 @pytest.mark.parametrize(
     "crash",
     [
-        pytest.param(
-            "payments.gateway.payments:provider_call_execute 1 before", id="K4 committed, not called"
-        ),
-        pytest.param("payments.gateway.operations:execute_call 1 before", id="claimed, not called"),
-        pytest.param("payments.gateway.operations:book_object 1 before", id="K6 answered, not booked"),
-        pytest.param("payments.gateway.operations:book_object 1 after", id="K7 booked, not answered"),
+        pytest.param("payments.gateway.payments:provider_call_execute before", id="K4 committed, not called"),
+        pytest.param("payments.gateway.operations:execute_call before", id="claimed, not called"),
+        pytest.param("payments.gateway.operations:book_object before", id="K6 answered, not booked"),
+        pytest.param("payments.gateway.operations:book_object after", id="K7 booked, not answered"),
     ],
 )
-def test_killed_while_the_payment_is_made(host, buyer, bowl, provider, crash):
+def test_killed_while_the_payment_is_made(crashing_shop, buyer, bowl, provider, crash):
     body = order_body((bowl, 1), method="credit_card")
-    with host(crash) as crashing_shop:
-        assert buyer.at(crashing_shop.port).post("/orders/", body).status == 0
+    with crashing_shop(crash) as host:
+        assert buyer.at(host.port).post("/orders/", body).status == 0
     payment = Payment.objects.get()
 
     settle(provider)
@@ -134,13 +139,13 @@ def test_killed_while_the_payment_is_made(host, buyer, bowl, provider, crash):
     assert status(payment) == PAID
 
 
-def test_killed_while_the_provider_makes_the_payment(host, buyer, bowl, provider):
+def test_killed_while_the_provider_makes_the_payment(crash_host, buyer, bowl, provider):
     """K5: it was created, but the answer was lost."""
     body = order_body((bowl, 1), method="credit_card")
-    with host() as crashing_shop, answer_kept(provider, INTENTS) as wait_until_made:
-        begin(lambda: buyer.at(crashing_shop.port).post("/orders/", body))
+    with answer_kept(provider, INTENTS) as wait_until_made:
+        begin(lambda: buyer.at(crash_host.shop.port).post("/orders/", body))
         wait_until_made()
-        crashing_shop.web.kill()
+        crash_host.kill()
     payment = Payment.objects.get()
 
     settle(provider)
@@ -153,11 +158,11 @@ def test_killed_while_the_provider_makes_the_payment(host, buyer, bowl, provider
 # ---- taking the money --------------------------------------------------------------------------------------------
 
 
-def test_killed_before_the_confirmation_is_on_disk_nothing_happened(host, buyer, bowl, provider):
+def test_killed_before_the_confirmation_is_on_disk_nothing_happened(crashing_shop, buyer, bowl, provider):
     """K9: the buyer tries again."""
     payment = card_order(buyer, bowl)
-    with host("payments.gateway.payments:provider_call_enqueue 1 after") as crashing_shop:
-        assert confirm(buyer.at(crashing_shop.port), payment).status == 0
+    with crashing_shop("payments.gateway.payments:provider_call_enqueue after") as host:
+        assert confirm(buyer.at(host.port), payment).status == 0
     assert ProviderCall.objects.filter(operation="confirm").count() == 0
     assert now(payment).status == "PENDING"
 
@@ -171,17 +176,17 @@ def test_killed_before_the_confirmation_is_on_disk_nothing_happened(host, buyer,
     "crash",
     [
         pytest.param(
-            "payments.gateway.payments:provider_call_execute 1 before", id="K10 committed, not called"
+            "payments.gateway.payments:provider_call_execute before", id="K10 committed, not called"
         ),
-        pytest.param("payments.gateway.operations:execute_call 1 before", id="claimed, not called"),
-        pytest.param("payments.gateway.operations:book_answer 1 before", id="K11 captured, not booked"),
-        pytest.param("payments.gateway.operations:book_answer 1 after", id="K12 booked, not answered"),
+        pytest.param("payments.gateway.operations:execute_call before", id="claimed, not called"),
+        pytest.param("payments.gateway.operations:book_answer before", id="K11 captured, not booked"),
+        pytest.param("payments.gateway.operations:book_answer after", id="K12 booked, not answered"),
     ],
 )
-def test_killed_while_the_money_is_taken(host, buyer, bowl, provider, crash):
+def test_killed_while_the_money_is_taken(crashing_shop, buyer, bowl, provider, crash):
     payment = card_order(buyer, bowl)
-    with host(crash) as crashing_shop:
-        assert confirm(buyer.at(crashing_shop.port), payment).status == 0
+    with crashing_shop(crash) as host:
+        assert confirm(buyer.at(host.port), payment).status == 0
 
     settle(provider)
 
@@ -193,14 +198,14 @@ def test_killed_while_the_money_is_taken(host, buyer, bowl, provider, crash):
     assert set(keys_sent(provider, f"{INTENTS}/{object_of(payment)}/confirm")) == {call.key}
 
 
-def test_killed_while_the_provider_takes_the_money(host, buyer, bowl, provider):
+def test_killed_while_the_provider_takes_the_money(crash_host, buyer, bowl, provider):
     """K5 of the confirmation. Until it is known how it went, the payment cannot be begun again."""
     payment = card_order(buyer, bowl)
     path = f"{INTENTS}/{object_of(payment)}/confirm"
-    with host() as crashing_shop, answer_kept(provider, path) as wait_until_taken:
-        begin(lambda: buyer.at(crashing_shop.port).post(CONFIRM, confirm_body(payment)))
+    with answer_kept(provider, path) as wait_until_taken:
+        begin(lambda: buyer.at(crash_host.shop.port).post(CONFIRM, confirm_body(payment)))
         wait_until_taken()
-        crashing_shop.web.kill()
+        crash_host.kill()
     assert confirm(buyer, payment).status == 409
     other = {"order_id": str(payment.order_id), "payment_method": "bank_transfer"}
     assert buyer.post("/payments/intents", other).status == 409
@@ -222,27 +227,18 @@ def paid(buyer, bowl, provider) -> Payment:
     return now(payment)
 
 
-@pytest.fixture
-def no_worker(shop: Shop) -> Iterator[None]:
-    """Not running at first; afterwards it is, as for all other tests."""
-    shop.worker.kill()
-    yield
-    shop.worker.kill()
-    shop.worker.start()
-
-
 @pytest.mark.usefixtures("no_worker")
 @pytest.mark.parametrize(
     ("crash", "sent"),
     [
-        pytest.param("payments.gateway.operations:execute_call 1 before", 0, id="K21 reserved, not called"),
-        pytest.param("payments.gateway.operations:book_refund 1 before", 1, id="K22 refunded, not booked"),
-        pytest.param("payments.gateway.operations:book_refund 1 after", 1, id="K23 booked, not answered"),
+        pytest.param("payments.gateway.operations:execute_call before", 0, id="K21 reserved, not called"),
+        pytest.param("payments.gateway.operations:book_refund before", 1, id="K22 refunded, not booked"),
+        pytest.param("payments.gateway.operations:book_refund after", 1, id="K23 booked, not answered"),
     ],
 )
 def test_killed_during_a_refund(shop, paid, provider, crash, sent):
     refund = refund_begin(paid, 4000)
-    shop.worker.start(crash=crash)
+    shop.worker.start(crash)
     assert shop.worker.wait_gone() == -signal.SIGKILL
     assert now(paid).refundable.minor == 5999, "what is on its way cannot go back a second time"
     assert len(provider.journal("refund.created")) == sent

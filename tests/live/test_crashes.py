@@ -6,7 +6,7 @@ A doomed process crashes at a named point; a healthy one beside it, as on anothe
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 
@@ -25,7 +25,7 @@ from orders.models import Order
 from orders.statuses import OrderPaymentStatus
 from payments.models import Earning, Payment, Receipt
 from payments.statuses import PaymentStatus
-from tests.live.runner import Caller, Shop, meanwhile, together, wait_for
+from tests.live.runner import Caller, CrashHost, Shop, meanwhile, together, wait_for
 from tests.live.users import (
     Visitor,
     checkout_body,
@@ -55,18 +55,16 @@ def no_worker(shop: Shop) -> Iterator[None]:
     shop.worker.kill()
 
 
+@pytest.fixture(scope="module")
+def crash_host(postgres_only, production) -> Iterator[CrashHost]:
+    with production(WEB_CONCURRENCY="1") as shop:
+        yield CrashHost(shop, __file__)
+
+
 @pytest.fixture
-def crashing_shop(production) -> Callable[[str], Shop]:
-    """`with doomed("module:function 1 after") as host`: another web host of the same shop, which crashes there."""
-
-    @contextmanager
-    def host(crash: str) -> Iterator[Shop]:
-        with production(WEB_CONCURRENCY="1") as shop:
-            shop.web.start(crash=crash)
-            yield shop
-            assert shop.web.wait_gone() == -signal.SIGKILL, "it did not crash"
-
-    return host
+def crashing_shop(crash_host: CrashHost) -> Callable[[str], AbstractContextManager[Shop]]:
+    """`with crashing_shop("module:function after") as host`: another web host of the same shop, which crashes there."""
+    return crash_host.crash
 
 
 @pytest.fixture
@@ -90,9 +88,9 @@ def stock(product: Product) -> int:
 @pytest.mark.parametrize(
     "crash",
     [
-        "orders.services.placing:stock_take 1 after",
-        "carts.checkout:order_place 1 after",
-        "carts.checkout:payment_start 1 after",
+        "orders.services.placing:stock_take after",
+        "carts.checkout:order_place after",
+        "carts.checkout:payment_start after",
     ],
 )
 def test_killed_before_commit_nothing_happened(crashing_shop, caller, user, bowl, crash):
@@ -114,7 +112,7 @@ def test_killed_after_commit_the_retry_gives_the_same_order(crashing_shop, calle
     cart = filled_cart(user, (bowl, 2))
     path, body = f"/carts/{cart.pk}/checkout", checkout_body()
     buyer = caller(user)
-    with crashing_shop("carts.api:order_body 1 before") as host:
+    with crashing_shop("carts.api:order_body before") as host:
         assert buyer.at(host.port).post(path, body).status == 0
     order = Order.objects.get()
     again = buyer.post(path, body)
@@ -127,9 +125,9 @@ def test_killed_after_commit_the_retry_gives_the_same_order(crashing_shop, calle
 @pytest.mark.parametrize(
     "crash",
     [
-        "carts.api:order_create 1 after",
-        "artisans.core.api.views:store_response 1 before",
-        "artisans.core.api.views:store_response 1 after",
+        "carts.api:order_create after",
+        "artisans.core.api.views:store_response before",
+        "artisans.core.api.views:store_response after",
     ],
     ids=["before the answer is made", "before the answer is stored", "before the answer is sent"],
 )
@@ -150,7 +148,7 @@ def test_killed_after_commit_the_same_key_gives_the_same_order(crashing_shop, ca
 
 
 @pytest.mark.parametrize(
-    "crash", ["artisans.core.api.views:key_claim 1 after", "carts.checkout:effect_record 1 after"]
+    "crash", ["artisans.core.api.views:key_claim after", "carts.checkout:effect_record after"]
 )
 def test_killed_before_commit_the_same_key_waits_for_the_lease_and_orders_once(
     crashing_shop, caller, user, bowl, crash
@@ -171,7 +169,7 @@ def test_killed_before_commit_the_same_key_waits_for_the_lease_and_orders_once(
 def test_killed_after_adding_an_item_the_same_key_adds_no_second_one(crashing_shop, caller, user, bowl):
     cart = filled_cart(user, (bowl, 1))
     path, row, buyer = f"/carts/{cart.pk}/items", {"product_id": str(bowl.pk)}, caller(user)
-    with crashing_shop("carts.api:cart_items_add 1 after") as host:
+    with crashing_shop("carts.api:cart_items_add after") as host:
         assert buyer.at(host.port).post(path, row, key="one").status == 0
     again = buyer.post(path, row, key="one")
     assert (again.status, [item["quantity"] for item in again.body["items"]]) == (201, [2])
@@ -186,7 +184,7 @@ def test_killed_after_commit_the_page_sent_again_shows_the_order(crashing_shop, 
         | {"method": "bank_transfer"}
     )
     form = review_form(Visitor(shop.url, user))
-    with crashing_shop("carts.views:cart_checkout 1 after") as host, pytest.raises(requests.ConnectionError):
+    with crashing_shop("carts.views:cart_checkout after") as host, pytest.raises(requests.ConnectionError):
         Visitor(host.url, user).post("/shop/checkout/check/", form)
     order = Order.objects.get()
     again = Visitor(shop.url, user).post("/shop/checkout/check/", form)
@@ -200,12 +198,12 @@ def test_killed_after_commit_the_page_sent_again_shows_the_order(crashing_shop, 
 @pytest.mark.parametrize(
     "crash",
     [
-        "payments.lifecycle.receipts:receipt_create 1 after",
-        "payments.lifecycle.receipts:order_settle 1 before",
-        "payments.lifecycle.receipts:mail_receipt 1 after",
-        "artisans.ledger.services:find_accounts 1 after",  # between the receipt and its entry
-        "payments.bookkeeping.earnings:earnings_save 1 after",  # between what is earned and its entry
-        "payments.bookkeeping.payments:order_earnings_book 1 after",
+        "payments.lifecycle.receipts:receipt_create after",
+        "payments.lifecycle.receipts:order_settle before",
+        "payments.lifecycle.receipts:mail_receipt after",
+        "artisans.ledger.services:find_accounts after",  # between the receipt and its entry
+        "payments.bookkeeping.earnings:earnings_save after",  # between what is earned and its entry
+        "payments.bookkeeping.payments:order_earnings_book after",
     ],
 )
 def test_killed_while_money_is_recorded_nothing_is_booked(crashing_shop, caller, shop, user, bowl, crash):
@@ -230,7 +228,7 @@ def test_killed_after_the_money_was_booked_it_is_not_booked_again(crashing_shop,
     order = order_in(caller(user).post("/orders/", order_body((bowl, 1))))
     staff_client = money_staff()
     with (
-        crashing_shop("payments.admin.payments:receipt_submit 1 after") as host,
+        crashing_shop("payments.admin.payments:receipt_submit after") as host,
         pytest.raises(requests.ConnectionError),
     ):
         Visitor(host.url, staff_client).post(receipt_path(order), receipt_form(order))
@@ -250,7 +248,7 @@ def all_sent() -> bool:
 @pytest.mark.usefixtures("no_worker")
 def test_worker_killed_between_sending_and_marking(caller, shop, user, bowl, mail):
     """The mail server has it but the outbox does not know: it is sent once more with the same id."""
-    shop.worker.start(crash="django.core.mail.backends.smtp:EmailBackend.send_messages 1 after")
+    shop.worker.start("django.core.mail.backends.smtp:EmailBackend.send_messages after")
     order_in(caller(user).post("/orders/", order_body((bowl, 1))))
     assert shop.worker.wait_gone() == -signal.SIGKILL
     [row] = Notification.objects.all()
