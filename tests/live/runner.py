@@ -424,6 +424,13 @@ class HeadStart:
         self.step = self.stride = step
         self.lead = 0.0  # of the first; below 0 of the second
         self.last: bool | None = None
+        self.wins = {True: 0, False: 0}  # of the first, of the second
+
+    def rounds(self, most: int, *, each: int = 10) -> Iterator[int]:
+        """Round after round until each side won `each` times, which takes most of them near the tie; `most` at most."""
+        for number in range(most):
+            if min(self.wins.values()) < each:
+                yield number
 
     @property
     def first(self) -> float:
@@ -437,6 +444,7 @@ class HeadStart:
         self.stride = min(self.stride * 2, 1.0) if by_first == self.last else self.step
         self.lead += -self.stride if by_first else self.stride
         self.last = by_first
+        self.wins[by_first] += 1
 
 
 def after(seconds: float, job: Callable[[], R]) -> Callable[[], R]:

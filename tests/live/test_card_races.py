@@ -102,7 +102,7 @@ def come_back(shop: Shop, payment: Payment) -> None:
 def test_concurrent_return_and_webhook_book_once(shop, buyer, bowl, provider):
     provider.post("webhooks", mode="hold")
     payments = []
-    for round_ in range(50):
+    for round_ in range(27):  # three times each head start
         payment = card_order(buyer, bowl)
         pay(provider, payment)
         head_start = (round_ % 9 - 4) * 0.01
@@ -111,8 +111,8 @@ def test_concurrent_return_and_webhook_book_once(shop, buyer, bowl, provider):
         payments.append(payment)
     settle(provider)
     assert {status(payment) for payment in payments} == {PAID}
-    assert provider.captured() == [9999] * 50
-    assert Notification.objects.filter(kind="payment_received").count() == 50
+    assert provider.captured() == [9999] * 27
+    assert Notification.objects.filter(kind="payment_received").count() == 27
 
 
 @pytest.mark.parametrize("first", ["webhook", "return"])
@@ -190,7 +190,7 @@ def test_concurrent_cancelling_and_paying_are_consistent(caller, buyers, bowl, p
     ways: Counter[tuple[int, bool]] = Counter()
     refused = []
     start = HeadStart(0.008)
-    for round_ in range(100):
+    for round_ in start.rounds(100):
         buyer = people[round_ % 20]
         payment = card_order(buyer, bowl)
         cancel = partial(buyer.post, f"/orders/{payment.order_id}/cancel", {})
@@ -208,7 +208,7 @@ def test_concurrent_cancelling_and_paying_are_consistent(caller, buyers, bowl, p
         len(refused),
         ways[OK, True],
     )
-    assert (ended["CONFIRMED"], ended["CANCELLED"]) == (kept, 100 - kept)
+    assert (ended["CONFIRMED"], ended["CANCELLED"]) == (kept, ways.total() - kept)
     assert stock(bowl) == 1000 - kept
     assert len(provider.captured()) == kept + return_form
     assert len(provider.journal("refund.succeeded")) == return_form
@@ -219,7 +219,7 @@ def test_concurrent_cancelling_and_paying_are_consistent(caller, buyers, bowl, p
 def test_concurrent_expiry_and_paying_lose_neither_money_nor_stock(buyer, bowl, provider, expire):
     ends: Counter[str] = Counter()
     start = HeadStart(0.02)  # the worker begins a little after it was notified
-    for _ in range(16):
+    for _ in start.rounds(16, each=4):
         payment = card_order(buyer, bowl)
         ring, pay_it = partial(expire, payment.order), partial(try_to_pay, provider, payment)
 
