@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import TextChoices
@@ -122,6 +123,11 @@ def parcel_reduced_mail(
     )
 
 
+def commission_mail_key(artisan_id: UUID | str) -> str:
+    """How the keys of emails about an artisan's commission begin."""
+    return f"commission_raised:{artisan_id}:"
+
+
 def commission_raised_mail(
     artisan: Artisan,
     *,
@@ -146,7 +152,7 @@ def commission_raised_mail(
         ],
     }
     return MailMessage(
-        OrderMail.COMMISSION_RAISED, artisan.email, f"commission_raised:{rate.pk}:{artisan.pk}", context
+        OrderMail.COMMISSION_RAISED, artisan.email, f"{commission_mail_key(artisan.pk)}{rate.pk}", context
     )
 
 

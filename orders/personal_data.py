@@ -20,9 +20,10 @@ from artisans.core.personal_data import (
     is_erased_address,
     register,
 )
-from artisans.notifications.models import UNSENT, MailState, mails_of_orders
+from artisans.notifications.models import UNSENT, MailState, Notification, mails_of_orders
 from artisans.notifications.personal_data import ERASED_COLUMNS
 from orders.addresses import address_read
+from orders.mails import commission_mail_key
 from orders.models import Order, Parcel
 from orders.statuses import ORDERS_UNSHIPPED, PARCELS_UNSHIPPED, OrderStatus, ParcelStatus
 
@@ -148,16 +149,19 @@ def find_parcels(person: Person) -> Iterable[UUID]:
 
 
 def find_parcel_mails(person: Person) -> Iterable[UUID]:
-    """Emails about the parcels that the person shipped as an artisan, to whatever address their page had then: its key
-    has the parcel's."""
+    """Emails about the parcels and the commission of the person as an artisan, to whatever address their page had then:
+    their keys have the parcel's or the artisan's."""
+    for artisan_id in person.of("artisans"):
+        mails = Notification.objects.filter(dedupe_key__startswith=commission_mail_key(artisan_id))
+        yield from mails.values_list("pk", flat=True)
     parcels = dict(
         Parcel.objects.filter(Q(artisan__in=person.of("artisans"))).values_list("pk", "order__order_number")
     )
     if not parcels:
-        return []
+        return
     own = set(map(str, parcels))
-    mails = mails_of_orders(set(parcels.values())).values_list("pk", "dedupe_key")
-    return [pk for pk, key in mails if own.intersection(key.split(":")[1:2])]
+    about_orders = mails_of_orders(set(parcels.values())).values_list("pk", "dedupe_key")
+    yield from (pk for pk, key in about_orders if own.intersection(key.split(":")[1:2]))
 
 
 def parcel_mails(person: Person, *states: str) -> Q:

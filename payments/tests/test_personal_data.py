@@ -43,6 +43,7 @@ from artisans.privacy.services import (
     user_erase,
 )
 from carts.models import Cart
+from orders.mails import commission_mail_key
 from orders.models import Order, OrderTransition
 from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.statuses import OrderStatus, ParcelStatus
@@ -506,6 +507,7 @@ def test_emails_to_an_artisan_lose_every_address_that_their_page_had(seller, sta
     mails()
     Artisan.objects.filter(user=seller).update(email="later@example.test", is_active=False)
     of_buyer = Notification.objects.filter(recipient=shopper.email).count()
+    mail_to("former@example.test", f"{commission_mail_key(bowl.artisan_id)}1", MailState.SENT)
     failed = mail_to("page@example.test", f"parcel_new:{paid.order.parcels.get().pk}:failed", MailState.DEAD)
     Notification.objects.filter(pk=failed.pk).update(context={"order_number": paid.order.order_number})
     assert Notification.objects.filter(recipient=bowl.artisan.email, state=MailState.SENT).exists()
