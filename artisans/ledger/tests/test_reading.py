@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from artisans.accounts.models import User
 from artisans.catalog.tests.factories import ArtisanFactory
@@ -108,3 +110,18 @@ def test_a_trial_balance_has_equal_sides_in_every_currency(books):
         ("500 JPY", "500 JPY"),
         ("15.11 USD", "15.11 USD"),
     ]
+
+
+@pytest.mark.postgresql
+def test_postgresql_reads_an_account_by_its_index(order_account):
+    """Whatever the size of the table, a page and a balance read the postings of the account only, from a checkpoint."""
+    with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
+        account_page(order_account, size=3)
+        list(accounts_with_balances())
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        plans = []
+        for query in [row["sql"] for row in queries if 'FROM "ledger_ledgerposting"' in row["sql"]]:
+            cursor.execute(f"EXPLAIN {query}")
+            plans.append(" ".join(line for (line,) in cursor.fetchall()))
+    assert len(plans) == 4  # the page, its balance, whether there is a newer one, and the list
+    assert all("ledger_posting_of_account" in plan for plan in plans), plans
