@@ -67,7 +67,7 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
         payments = Payment.objects.in_bulk([row["payment"] for row in obj.differences if row["payment"]])
         by_id = {str(pk): payment for pk, payment in payments.items()}
         rows = [row | {"payment": by_id.get(row["payment"])} for row in obj.differences]
-        return {"run": obj, "state": self.state(obj)[1], "rows": rows, "balances": balances_of(obj)}
+        return {"run": obj, "state": self.state(obj), "rows": rows, "balances": balances_of(obj)}
 
 
 def balances_of(run: ReconciliationRun) -> list[dict[str, Money]]:

@@ -583,6 +583,7 @@ def test_staff_see_the_balance_beside_the_ledger(paid, stripe, browser, staff):
 
     assert "Provider $0.00 ≠ ledger $99.99" in waiting
     assert "$99.99 more in the ledger: what has not moved" in waiting
+    assert "Reconciliation with Stripe No differences" in text
     assert "Provider $96.79 = ledger $96.79" in text
     assert "Provider $104.56 ≠ ledger $96.79" in unexplained
     assert "7.77 USD" in unexplained
