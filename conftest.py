@@ -118,13 +118,13 @@ def invariants(request: pytest.FixtureRequest) -> Iterator[None]:
     request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
     has_commits = not connection.in_atomic_block
     cache.clear()
-    was_seen = writes.is_seen
+    before = writes.is_seen, writes.is_searched
     note_writes(also_unseen=has_commits)  # other threads and processes write too
     yield
     if "broken_books" not in request.fixturenames and not connection.needs_rollback:
         check_invariants_after_writes()
-        was_seen = False
-    writes.is_seen = was_seen  # the test's own writes are rolled back
+        before = False, False
+    writes.is_seen, writes.is_searched = before  # the test's own writes are rolled back
 
 
 @pytest.fixture(scope="session")

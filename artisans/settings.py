@@ -401,6 +401,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=4, minute=15),
         "options": {"expires": 3600},
     },
+    "check what is always true": {
+        "task": "core.check_invariants",
+        "schedule": crontab(hour=5, minute=0),
+        "options": {"expires": 3600},
+    },
     "bring search documents up to date": {
         "task": "catalog.search_index_refresh",
         "schedule": crontab(hour=2, minute=40),

@@ -11,7 +11,7 @@ class OrdersConfig(AppConfig):
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
         from artisans.notifications.selectors import ORDER_SEARCHES
-        from orders import checks, personal_data  # noqa: F401  # each registers itself
+        from orders import checks, invariants, personal_data  # noqa: F401  # each registers itself
         from orders.approvals import kinds_register
         from orders.mails import OrderMail, parcel_url, store_context
         from orders.metrics import order_metrics

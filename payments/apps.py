@@ -14,7 +14,7 @@ class PaymentsConfig(AppConfig):
         from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
-        from payments import checks, personal_data, tasks  # noqa: F401  # each registers itself
+        from payments import checks, invariants, personal_data, tasks  # noqa: F401  # each registers itself
         from payments.approvals import kinds_register
         from payments.doctor import provider_checks
         from payments.explanations import explanations_register

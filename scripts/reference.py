@@ -201,6 +201,17 @@ def periodic_tasks() -> Iterator[str]:
     yield table(["task", "purpose", "when", "queue"], rows)
 
 
+def invariants() -> Iterator[str]:
+    """Invariants.
+
+    What `manage.py check_invariants` checks ([when, and what the promises are](../invariants.md)).
+    """
+    from artisans.core.invariants import INVARIANTS  # once Django is set up
+
+    rows = sorted(INVARIANTS.values(), key=lambda row: (int(row.promise[1:]), row.name))
+    yield table(["promise", "invariant", "rule"], [(row.promise, code(row.name), row.rule) for row in rows])
+
+
 def interval(schedule: Any) -> str:
     """`schedule`: a timedelta, or Celery's crontab with one time of the day."""
     if not isinstance(schedule, timedelta):
@@ -354,6 +365,7 @@ PAGES: tuple[Page, ...] = (
     commands,
     system_checks,
     periodic_tasks,
+    invariants,
     roles,
     emails,
     errors,

@@ -8,4 +8,4 @@ class CatalogConfig(AppConfig):
     verbose_name = _("Catalog")
 
     def ready(self) -> None:
-        from artisans.catalog import personal_data, receivers, tasks  # noqa: F401  # each registers itself
+        from artisans.catalog import invariants, personal_data, receivers, tasks  # noqa: F401  # each registers itself

@@ -23,6 +23,7 @@ class CoreConfig(AppConfig):
         from artisans.core.hosts import hosts_report
         from artisans.core.idempotency import personal_data  # noqa: F401  # registers itself
         from artisans.core.idempotency.keys import EXPIRED_KEYS
+        from artisans.core.invariants import TRIGGERS, invariant_metrics, register_invariants
         from artisans.core.metrics import SOURCES
         from artisans.core.migration_history import check_history
         from artisans.core.retention import register_rules, retention_metrics
@@ -37,6 +38,8 @@ class CoreConfig(AppConfig):
         SOURCES["system checks"] = check_metrics
         CHECKS.update(own_checks.CHECKS)
         SOURCES["retention"] = retention_metrics
+        SOURCES["invariants"] = invariant_metrics
+        register_invariants(TRIGGERS, reads=())
         register_rules(EXPIRED_KEYS)
         restrict_email_addresses()
         register(check_history, Tags.database)

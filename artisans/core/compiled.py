@@ -114,8 +114,9 @@ def compiled(queryset: Callable[P, QuerySet[Any, Row]]) -> CompiledQuery[P, Row]
 
 def make_plan(queryset: Any) -> Plan:
     """Errors: NotImplementedError for what is not supported."""
-    if queryset.query.annotations or queryset._prefetch_related_lookups:
-        raise NotImplementedError("Compiled queries have no annotations and prefetch nothing.")
+    is_annotated = queryset.query.annotations and queryset._fields is None
+    if is_annotated or queryset._prefetch_related_lookups:
+        raise NotImplementedError("Compiled queries of instances have no annotations, and none prefetch.")
     compiler = queryset.query.get_compiler(connection.alias)
     sql, params = compiler.as_sql()
     converters = compiler.get_converters([column for column, _, _ in compiler.select])

@@ -162,6 +162,23 @@ class Purge(models.Model):
         return self.name
 
 
+class InvariantResult(models.Model):
+    """The last check of an invariant (artisans/core/invariants.py), with the sentences about the first rows that
+    violated it; `since`: when they were first found."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    at = models.DateTimeField()
+    violations = models.PositiveBigIntegerField()
+    since = models.DateTimeField(null=True)
+    sentences = models.JSONField(default=list)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Heartbeat(models.Model):
     """When a process or a periodic task was last active (artisans/core/heartbeats.py).
 

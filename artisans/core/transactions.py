@@ -40,3 +40,22 @@ def limit_statements(seconds: int) -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {seconds * 1000}")
         yield
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """All reads within see the database as of one moment, and delay no writer. Within a transaction, as that does."""
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "postgresql":
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+    else:
+        with connection.cursor() as cursor:  # not atomic(), which would lock out writers
+            cursor.execute("BEGIN")
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")

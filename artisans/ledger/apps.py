@@ -9,7 +9,7 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.catalog.admin import ARTISAN_PAGES, ArtisanPage
-        from artisans.ledger import personal_data  # noqa: F401  # registers itself
+        from artisans.ledger import invariants, personal_data  # noqa: F401  # each registers itself
         from artisans.ledger.admin import artisan_address
 
         ARTISAN_PAGES.append(ArtisanPage(_("Money"), "ledger.view_ledgeraccount", artisan_address))

@@ -1,18 +1,15 @@
 """Balances, and what is wrong with the ledger itself."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext as _
 
-from artisans.core.append_only import missing_triggers
 from artisans.core.money import Money
 from artisans.ledger.accounts import SCOPE_NAMES, AccountKey, AccountKind, Leg
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPeriod, LedgerPosting
@@ -252,53 +249,3 @@ def legs_by_entry(fact_ids: Iterable[UUID]) -> dict[UUID, dict[UUID, list[Leg]]]
 
 def legs_of(entries: Mapping[UUID, list[Leg]]) -> list[Leg]:
     return [leg for legs in entries.values() for leg in legs]
-
-
-# ---- what must never be ----------------------------------------------------------------------------------------
-
-
-def find_errors() -> Iterator[str]:
-    """One sentence for each violated rule of the ledger itself. Reads all postings."""
-    for name, table in missing_triggers(connection).items():
-        if table.startswith("ledger_"):
-            yield _("The trigger %(name)s of %(table)s is missing. Run manage.py migrate.") % {
-                "name": name,
-                "table": table,
-            }
-    yield from (
-        _("%(entry)s does not sum to zero in %(currency)s: %(minor)s.")
-        % {"entry": key, "currency": currency, "minor": minor}
-        for key, currency, minor in unbalanced()
-    )
-    lonely = LedgerEntry.objects.annotate(count=Count("postings")).filter(count__lt=2).order_by()
-    for key in lonely.values_list("key", flat=True):
-        yield _("%(entry)s has fewer than two postings.") % {"entry": key}
-    mixed = LedgerPosting.objects.exclude(currency=F("account__currency")).order_by()
-    for key in mixed.values_list("entry__key", flat=True):
-        yield _("%(entry)s has a posting in another currency than its account.") % {"entry": key}
-    last = LedgerPeriod.objects.order_by("-last_day").first()
-    if last is not None:
-        yield from period_errors(last)
-
-
-def period_errors(period: LedgerPeriod) -> Iterator[str]:
-    if period.trial_balance != trial_balance(period.last_day):
-        yield _("The trial balance of %(period)s is not the sum of its postings.") % {"period": period}
-    for checkpoint in wrong_checkpoints(period):
-        yield _("The checkpoint of %(account)s at the end of %(period)s is not the sum of its postings.") % {
-            "account": checkpoint.account,
-            "period": period,
-        }
-
-
-def unbalanced() -> QuerySet[LedgerPosting, tuple[str, str, int]]:
-    sums = LedgerPosting.objects.order_by().values_list("entry__key", "currency")
-    return sums.annotate(sum=Sum("amount_minor")).exclude(sum=0)
-
-
-def wrong_checkpoints(period: LedgerPeriod) -> QuerySet[LedgerCheckpoint]:
-    before = LedgerPosting.objects.filter(
-        account=OuterRef("account"), id__lte=OuterRef("last_posting")
-    ).order_by()
-    total = Coalesce(Subquery(before.values("account").annotate(sum=Sum("amount_minor")).values("sum")), 0)
-    return period.checkpoints.annotate(total=total).exclude(total=F("balance_minor"))

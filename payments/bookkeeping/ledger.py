@@ -18,8 +18,9 @@ from artisans.accounts.models import User
 from artisans.core.errors import InvalidInput
 from artisans.core.queue import run_each
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg, transfer
+from artisans.ledger.invariants import find_errors
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
-from artisans.ledger.selectors import find_errors, legs_by_entry, legs_of
+from artisans.ledger.selectors import legs_by_entry, legs_of
 from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book
 from orders.models import Order
 from orders.statuses import CashHolder
@@ -242,6 +243,11 @@ class LedgerError(Exception):
 def find_ledger_errors(*, report: Report = lambda done: None) -> Iterator[str]:
     """One sentence for each rule of the ledger that is violated, and for each difference from the payments."""
     yield from find_errors()
+    yield from find_differences(report=report)
+
+
+def find_differences(*, report: Report = lambda done: None) -> Iterator[str]:
+    """One sentence for each difference between the ledger and what should be in it."""
     for key in entries_without_fact().values_list("key", flat=True):
         yield _("%(entry)s was booked for something that does not exist.") % {"entry": key}
     for chunk in chunks(Payment.objects.all(), report):

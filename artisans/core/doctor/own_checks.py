@@ -21,6 +21,7 @@ from artisans.core.doctor.environment import (
     check_proxy,
 )
 from artisans.core.doctor.hosts import check_beats, check_hosts
+from artisans.core.doctor.invariants import check_invariants
 from artisans.core.doctor.media import check_media
 from artisans.core.doctor.processes import check_processes, check_queues, check_settings
 from artisans.core.doctor.registry import Check
@@ -60,5 +61,6 @@ CHECKS = {
     "beats": Check(check_beats),
     "hosts": Check(check_hosts),
     "retention": Check(check_retention),
+    "invariants": Check(check_invariants),
     "backups": Check(check_backups),
 }

@@ -9,8 +9,9 @@ from django.utils import timezone
 from artisans.core.errors import InvalidInput
 from artisans.ledger import services
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg, transfer
+from artisans.ledger.invariants import find_errors
 from artisans.ledger.models import EntryKind, LedgerAccount, LedgerEntry, LedgerPeriod, LedgerPosting
-from artisans.ledger.selectors import balance_minor, balances, find_errors
+from artisans.ledger.selectors import balance_minor, balances
 from artisans.ledger.services import Fact, fact_book, period_close
 
 pytestmark = pytest.mark.django_db

@@ -23,7 +23,9 @@ from artisans.core.backups.archive import (
 )
 from artisans.core.backups.databases import BackupError, database_restore, dump_name
 from artisans.core.heartbeats import restore_record
+from artisans.core.invariants import INVARIANTS, check_and_store
 
+MOST_VIOLATIONS = 20  # that are listed
 NEXT = """
 Restored as of {time:%Y-%m-%d %H:%M} UTC. Everybody has to sign in again. What happened since then is missing here, but
 not at the payment providers. Before you start the shop:
@@ -68,6 +70,11 @@ class Command(BaseCommand):
             help="Restore although ENCRYPTION_KEYS lacks a key of the backup. What it encrypted cannot be read.",
         )
         parser.add_argument(
+            "--no-check",
+            action="store_true",
+            help="Do not run `manage.py check_invariants` at the end, which reads all orders.",
+        )
+        parser.add_argument(
             "--verify", action="store_true", help="Only compare the backup with its checksums."
         )
 
@@ -81,6 +88,7 @@ class Command(BaseCommand):
         jobs: int,
         verify: bool,
         without_keys: bool,
+        no_check: bool,
         **options: Any,
     ) -> None:
         if (backup is None) == (record is None):
@@ -100,9 +108,24 @@ class Command(BaseCommand):
             time = manifest.time
         time = (time or timezone.now()).astimezone(UTC)
         problems = [*problems_after(time), *(media_problems(backup) if backup and not no_media else ())]
+        if not problems and not no_check:
+            problems = list(self.violations())
         self.stdout.write(NEXT.format(time=time, since=time - timedelta(days=1)))
         if problems:
             raise CommandError("\n".join(problems))
+
+    def violations(self) -> Iterator[str]:
+        """What is not true of the restored rows, although it always is."""
+        self.stderr.write("Checking orders, stock, payments and the ledger (manage.py check_invariants) …")
+        found = 0
+        for found, violation in enumerate(check_and_store(INVARIANTS.values()), start=1):
+            if found <= MOST_VIOLATIONS:
+                yield f"{violation} {violation.remedy}"
+        if found:
+            yield (
+                f"The database is restored, but {found} violations of what is always true were found in it. They were "
+                f"in the backup. Restore an earlier one, or see docs/runbook.md#invariantviolated."
+            )
 
 
 def problems_after(time: datetime) -> Iterator[str]:

@@ -1,0 +1,46 @@
+"""What is always true of the stock of products (docs/invariants.md)."""
+
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from artisans.catalog.models import Product, StockMove
+from artisans.core.invariants import Invariant, one_statement, register_invariants
+
+
+@one_statement
+def find_negative_stock() -> QuerySet[Product, tuple[str, int]]:
+    return Product.objects.filter(stock__lt=0).order_by("pk").values_list("name", "stock")
+
+
+@one_statement
+def find_wrong_stock() -> QuerySet[Product, tuple[str, int, int]]:
+    """What is available, and what orders hold or have taken, is what was ever counted."""
+    moves = StockMove.objects.filter(product=OuterRef("pk")).order_by().values("product")
+    moved = Coalesce(Subquery(moves.annotate(sum=Sum("quantity")).values("sum")), 0)
+    wrong = Product.objects.annotate(moved=moved).exclude(stock=F("moved")).order_by("pk")
+    return wrong.values_list("name", "stock", "moved")
+
+
+INVARIANTS = (
+    Invariant(
+        "stock_not_negative",
+        "P11",
+        _("No stock is negative."),
+        _("The stock of %(row)s is %(stored)s."),
+        find_negative_stock,
+        tables=(Product,),
+        remedy=_("Count the product in the admin, and cancel orders that cannot be delivered."),
+    ),
+    Invariant(
+        "stock_moves",
+        "P11",
+        _("The stock of a product is the sum of its moves: counts, orders, returns."),
+        _("The stock of %(row)s is %(stored)s, but its moves are %(expected)s."),
+        find_wrong_stock,
+        tables=(Product,),
+        remedy=_("Count the product in the admin. Something other than the shop changed its stock."),
+    ),
+)
+
+register_invariants(*INVARIANTS, reads=(Product, StockMove))
