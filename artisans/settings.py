@@ -177,6 +177,7 @@ INSTALLED_APPS = [
     "artisans.ledger",
     "orders",
     "payments",
+    "artisans.earnings",
     "carts",
 ]
 MIDDLEWARE = [
@@ -229,7 +230,10 @@ UPLOAD_PATHS = "/admin/catalog/"
 UPLOAD_MAX_SIZE = 10 * 1024 * 1024
 
 # Paths that return JSON only; everything else is a page.
-API_PREFIXES = ("/auth", "/carts", "/orders", "/payments", "/parcels", "/products", "/artisans", "/ledger")
+API_PREFIXES = (
+    *("/auth", "/carts", "/orders", "/payments", "/parcels", "/earnings", "/products", "/artisans"),
+    "/ledger",
+)
 
 # Pages about one person are never cached; URLs that contain a token are never sent as a referrer.
 PRIVATE_PATHS = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
@@ -396,6 +400,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "book what an earlier release received": periodic("payments.fill_ledger", seconds=30 * 60),
+    "release earnings": periodic("earnings.release", seconds=3600),
+    "hold back what is disputed": periodic("earnings.follow_disputes", seconds=5 * 60),
     "check the ledger": {
         "task": "payments.check_ledger",
         "schedule": crontab(hour=4, minute=15),
@@ -556,6 +562,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "orders", "description": "Orders with their parcels, totals and statuses."},
         {"name": "payments", "description": "Payments of orders, saved payment methods and refunds."},
         {"name": "parcels", "description": "Parcels to ship, for artisans."},
+        {"name": "earnings", "description": "What artisans have and earn."},
         {
             "name": "ledger",
             "description": "The shop’s books, for staff: balances, entries and the trial balance.",

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("shop/", include("carts.urls")),
     path("shop/", include("payments.web.urls")),
     path("shop/", include("orders.urls")),
+    path("shop/", include("artisans.earnings.urls")),
     path("shop/account/data/", include("artisans.privacy.urls")),
     path("shop/account/", include("artisans.accounts.urls")),
     path("admin/", admin.site.urls),
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("artisans.ledger.api_urls")),
     path("", include("carts.api_urls")),
     path("", include("payments.api.urls")),
+    path("", include("artisans.earnings.api_urls")),
     re_path(rf"^(?:{api_prefixes})(?:/.*)?$", api_not_found, name="api_not_found"),
 ]
 if settings.SERVE_MEDIA:

@@ -24,6 +24,8 @@ OCCASIONS = {
     "parcel_shipped": "The artisan has shipped a parcel.",
     "commission_raised": "Staff added a commission rate that takes more of this artisan's sales; to each artisan, when it is added.",
     "return_requested": "Staff ask the buyer to send a parcel back.",
+    # artisans' money
+    "balance_owed": "The artisan has owed the shop money for as many days as the store rules say; once.",
     # orders and payments
     "order_placed": "An order was placed, or its payment method changed, with payment by bank transfer or check: amount, account, reference.",
     "cod_confirmed": "An order was placed with cash on delivery.",

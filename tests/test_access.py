@@ -69,6 +69,9 @@ payments:parcel_returned             post /shop/artisan/parcels/{parcel}/returne
 orders:address                       get  /shop/account/address/                   login 200 200 200 200 200
 orders:parcel_list                   get  /shop/artisan/parcels/                   login 404 404 200 404 404
 orders:parcel                        get  /shop/artisan/parcels/{parcel}/          login 404 404 200 404 404
+earnings:earning_list                get  /shop/artisan/earnings/                  login 404 404 200 404 404
+earnings:line_list                   get  /shop/artisan/earnings/lines/            login 404 404 200 404 404
+earnings:line_download               get  /shop/artisan/earnings/lines.csv         login 404 404 200 404 404
 account_login                        get  /shop/account/login/                     200 302 302 302 302 302
 account_logout                       get  /shop/account/logout/                    302 200 200 200 200 200
 account_inactive                     get  /shop/account/inactive/                  200 200 200 200 200 200
@@ -150,6 +153,9 @@ api_parcel-cannot-deliver            post /parcels/{parcel}/cannot_deliver      
 api_ledger_balance-list              get  /ledger/balances                         401 403 403 403 403 403
 api_ledger_entry-list                get  /ledger/entries                          401 403 403 403 403 403
 api_ledger_trial_balance-list        get  /ledger/trial_balance                    401 403 403 403 403 403
+api_balance-list                     get  /earnings/balance                        401 200 200 200 200 200
+api_earning-list                     get  /earnings                                401 200 200 200 200 200
+api_earning_line-list                get  /earnings/lines                          401 200 200 200 200 200
 docs:index                           get  /docs                                    200 200 200 200 200 200
 docs:reference                       get  /docs/reference                          200 200 200 200 200 200
 docs:errors                          get  /docs/errors                             200 200 200 200 200 200

@@ -21,9 +21,13 @@ from artisans.approvals import kinds
 from artisans.approvals.kinds import ApprovalKind
 from artisans.approvals.services import approval_approve, approval_request
 from artisans.catalog.models import Artisan, Product
+from artisans.core.money import Money
+from artisans.earnings.mails import debt_mail
+from artisans.earnings.models import Debt
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
+from artisans.notifications.services import notifications_enqueue
 from artisans.privacy.services import user_erase
 from orders.models import Order
 from orders.services.parcels import parcel_ship
@@ -104,6 +108,8 @@ def causes_of_mails() -> Payment:
     account_mails(browser_client(User.objects.create_user("new@example.test", "correct-horse-1")))
     approval_mails(shopper, staff)
     setting_mails(bowl.artisan)
+    debt = Debt.objects.create(artisan=bowl.artisan, currency="USD")
+    notifications_enqueue(debt_mail(debt, Money(1234, "USD"), rows.store()))
     user_erase(rows.user("leaving@example.test"))
     return start(items={scarf: 1}, user=shopper)
 

@@ -12,10 +12,12 @@ from artisans.approvals.models import ApprovalRequest
 from artisans.catalog.models import CommissionRate
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
+from artisans.earnings.models import Debt, Hold
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
+from orders.models import Order
 from orders.statuses import CashHolder
 from payments.bookkeeping.movements import movements_record
 from payments.lifecycle.cash import IncomingMoney
@@ -109,6 +111,7 @@ def make_two_of_each() -> None:
             account=account, period=period, currency="USD", balance_minor=0, last_posting=0
         )
         CommissionRate.objects.create(currency="USD", valid_from=now + timedelta(days=month))
+    rows_about_artisans(payment.order)
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)
@@ -124,6 +127,21 @@ def rows_of_cash(cash: Payment, staff: User) -> None:
             money=IncomingMoney(parcel.total, timezone.localdate(), f"D-{parcel.number}"),
             actor=staff,
         )
+
+
+def rows_about_artisans(order: Order) -> None:
+    """Holds and debts of two artisans."""
+    for product in (rows.bowl(), rows.scarf()):
+        Hold.objects.create(
+            artisan=product.artisan,
+            currency="USD",
+            amount_minor=0,
+            stops_releases=True,
+            reason="reserve",
+            order=order,
+            until=timezone.now(),
+        )
+        Debt.objects.create(artisan=product.artisan, currency="USD")
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:

@@ -64,6 +64,7 @@ SETTINGS: dict[str, dict[str, Setting]] = {
             _("Days until earnings are released without a report of delivery"), affects_money=True
         ),
         "return_days": rule(_("Days for returns"), affects_money=True),
+        "debt_days": rule(_("Days until artisans are asked to pay what they owe")),
         "reserve_ppm": rule("Reserve", DisplayFormat.RATE, affects_money=True),
         "reserve_days": rule(_("Days of the reserve"), affects_money=True),
         "commission_on_refund": rule(_("Commission on refunded goods"), affects_money=True),

@@ -31,6 +31,8 @@ class Action(StrEnum):
     TOKEN_ISSUE = "token.issue"  # noqa: S105  # an action's name
     TOKEN_REVOKE = "token.revoke"  # noqa: S105  # an action's name
     STOCK_ADJUST = "stock.adjust"
+    HOLD_PLACE = "hold.place"
+    HOLD_END = "hold.end"
     ORDER_CANCEL = "order.cancel"
     ORDER_EXPIRE = "order.expire"
     ORDER_RELEASE = "order.release"

@@ -159,6 +159,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("Entries"), "list_alt", "ledger.ledgerentry"),
             link(request, gettext("Accounts"), "account_balance_wallet", "ledger.ledgeraccount"),
             link(request, gettext("Months"), "calendar_month", "ledger.ledgerperiod"),
+            link(request, gettext("Holds"), "pause_circle", "earnings.hold"),
+            link(request, gettext("Artisans in debt"), "money_off", "earnings.debt"),
         ],
         gettext("Orders"): [
             link(request, gettext("Orders"), "receipt_long", "orders.order"),

@@ -129,6 +129,13 @@ class StoreRules(models.Model):
         db_default=CashHolder.SHOP,
     )
 
+    debt_days = models.PositiveSmallIntegerField(
+        _("days until an artisan is asked to pay what they owe"),
+        default=30,
+        db_default=30,
+        help_text=_("After refunds and fees have taken more than they had earned."),
+    )
+
     class Meta:
         verbose_name = verbose_name_plural = _("store rules")
         default_permissions = ("view", "change")

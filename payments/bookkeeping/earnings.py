@@ -161,8 +161,9 @@ def money_of(books: OrderBooks, parcel: Parcel, refunds: Iterable[PaymentRefund]
     return ParcelMoney(parcel.pk, parcel.artisan_id, items, goodwill)
 
 
-def split_books(books: OrderBooks, *, with_pending: bool = False) -> OrderSplit:
-    """The split after completed refunds, or `with_pending` ones, as if those had completed."""
+def split_books(books: OrderBooks, *, with_pending: bool = False, disputed: int = 0) -> OrderSplit:
+    """The split after completed refunds, or `with_pending` ones, as if those had completed. `disputed`: as if lost
+    disputes had taken so many minor units more."""
     refunds = [row for row in books.refunds if with_pending or row.status == RefundStatus.COMPLETED]
     living, balance = {row.pk for row in books.living}, books.order.balance
     moneys = [money_of(books, parcel, refunds) for parcel in books.earned]
@@ -171,7 +172,7 @@ def split_books(books: OrderBooks, *, with_pending: bool = False) -> OrderSplit:
     return split_order(
         moneys,
         worth=balance.worth,
-        unassigned=min(balance.unassigned, short),
+        unassigned=min(balance.unassigned, short) + disputed,
         goodwill_of_shop=sum(refund.goodwill_minor for refund in refunds) - shared,
     )
 

@@ -292,6 +292,10 @@ def plan_check(payment: Payment, *, news: bool = False) -> None:
 # ---- disputes ----------------------------------------------------------------------------------------------------
 
 
+# Tasks without arguments that apps above start after a dispute has changed; they have a periodic run of their own too.
+DISPUTE_TASKS: list[str] = []
+
+
 def apply_remote_dispute(payment: Payment, remote: contract.RemoteDispute) -> bool:
     """Update a dispute's status and amount, in any order, and deduct it while it is lost. Returns whether
     anything changed."""
@@ -363,6 +367,8 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
         cause=f"reported by the provider{f': {amount}' if is_other_amount else ''}",
         actor_name="provider",
     )
+    for task in DISPUTE_TASKS:
+        enqueue_after_commit(task)
     if status == DisputeStatus.LOST:
         clear_ship_instructions(dispute.payment.order)
     if is_other_amount:

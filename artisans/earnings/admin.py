@@ -1,0 +1,245 @@
+"""Holds, and artisans who owe the shop."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from artisans.accounts.principals import require_user
+from artisans.approvals.models import ApprovalRequest
+from artisans.catalog.models import Artisan
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import (
+    BAD,
+    GOOD,
+    PLAIN,
+    WARN,
+    ReadOnlyAdmin,
+    admin_list_url,
+    admin_page_url,
+    age,
+    button_to,
+    column,
+    link_to,
+    posted,
+    when,
+)
+from artisans.core.errors import DomainError
+from artisans.core.models import is_uuid
+from artisans.core.money import Money
+from artisans.core.security.fresh_sign_in import require_fresh_sign_in
+from artisans.core.templatetags.money import show
+from artisans.earnings.approvals import hold_end_submit, hold_submit
+from artisans.earnings.disputes import exposures_of
+from artisans.earnings.forms import HoldForm
+from artisans.earnings.holds import PERMISSION, HoldRequest, check_staff
+from artisans.earnings.models import Debt, Hold, HoldReason
+from artisans.earnings.selectors import active_holds, available_minor, balances_of
+from orders.selectors import store_rules
+from payments.admin.approvals import awaiting_approval
+
+
+class EmptyForm(forms.Form):
+    """A button."""
+
+
+class ActiveFilter(admin.SimpleListFilter):
+    title = _("status")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("active", gettext("Active")), ("ended", gettext("Ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        ended = "released_at" if queryset.model is Hold else "ended_at"
+        match self.value():
+            case "active":
+                return queryset.filter(**{f"{ended}__isnull": True})
+            case "ended":
+                return queryset.filter(**{f"{ended}__isnull": False})
+        return queryset
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnlyAdmin):
+    """Money of artisans that is held back. Staff place holds on a page of their own, and end them."""
+
+    pages = {"end": PERMISSION}
+    views = {"": _("All"), "state=active": _("Active")}
+    list_before_template = "admin/earnings/hold/before_list.html"
+    list_display = (
+        "artisan_shown",
+        "amount_shown",
+        "reason_shown",
+        "state",
+        "until_shown",
+        "created",
+        "end_link",
+    )
+    list_select_related = ("artisan", "order")
+    list_filter = (ActiveFilter, "reason", ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    search_fields = ("artisan__name", "=order__order_number")
+    search_help_text = _("Artisan, or number of an order")
+    fields = (
+        "artisan_shown",
+        "amount_shown",
+        "reason_shown",
+        "note",
+        "stops_releases",
+        "order_link",
+        "dispute",
+        "created_at",
+        "made_by",
+        "until_shown",
+        "state",
+        "ended_by",
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [path("place/", self.admin_site.admin_view(self.place_page), name="earnings_hold_place")]
+        standard: list[URLPattern] = super().get_urls()
+        return own + standard
+
+    @column(_("Artisan"), ordering="artisan__name")
+    def artisan_shown(self, hold: Hold) -> SafeString:
+        return link_to(hold, hold.artisan.name)
+
+    @column(_("Amount"), ordering="amount_minor")
+    def amount_shown(self, hold: Hold) -> str:
+        return show(hold.amount) if hold.amount else gettext("Releases stopped")
+
+    @column(_("Reason"), ordering="reason")
+    def reason_shown(self, hold: Hold) -> str:
+        return str(hold.get_reason_display())
+
+    @column(_("Status"), label={"active": WARN, "ended": PLAIN})
+    def state(self, hold: Hold) -> tuple[str, str]:
+        if hold.released_at is None:
+            return "active", gettext("Active")
+        return "ended", gettext("Ended on %(time)s") % {"time": when(hold.released_at)}
+
+    @column(_("Until"), ordering="until")
+    def until_shown(self, hold: Hold) -> str:
+        if hold.until is None and hold.reason == HoldReason.DISPUTE:
+            return gettext("the dispute is decided")
+        return when(hold.until)
+
+    @column(_("Order"))
+    def order_link(self, hold: Hold) -> SafeString | str:
+        return link_to(hold.order) if hold.order else "–"
+
+    @column(_("Action"))
+    def end_link(self, hold: Hold) -> SafeString | str:
+        is_over = not hold.is_active or hold.reason == HoldReason.DISPUTE
+        return "" if is_over else button_to(admin_page_url(hold, "end"), gettext("End"))
+
+    def end_page(self, request: HttpRequest, hold: Hold) -> HttpResponse:
+        def end(data: dict[str, Any]) -> str:
+            done = hold_end_submit(hold=hold, actor=require_user(request))
+            if isinstance(done, ApprovalRequest):
+                return awaiting_approval(done)
+            message = gettext("The hold has ended; %(amount)s is available to %(artisan)s again.")
+            return message % {"amount": show(hold.amount), "artisan": hold.artisan.name}
+
+        refusal = ""
+        try:
+            check_staff(require_user(request), hold.artisan_id)
+        except DomainError as error:
+            refusal = error.detail
+        if not hold.is_active:
+            refusal = gettext("This hold has already ended.")
+        elif hold.reason == HoldReason.DISPUTE:
+            refusal = gettext("This hold ends when the dispute is decided.")
+        form = EmptyForm(posted(request))
+        return self.run_action(
+            request, "admin/earnings/hold/end.html", hold, form, end, hold=hold, refusal=refusal
+        )
+
+    def place_page(self, request: HttpRequest) -> HttpResponse:
+        """Hold back money of an artisan, whom the address may name (`?artisan=<id>`)."""
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        require_fresh_sign_in(request)
+        artisan = artisan_named(request)
+        initial = {"artisan": artisan, "currency": store_rules().currency}
+        form = HoldForm(posted(request), initial=initial)
+        if request.method == "POST" and form.is_valid():
+            try:
+                data = dict(form.cleaned_data)
+                done = hold_submit(
+                    artisan=data.pop("artisan"), request=HoldRequest(**data), actor=require_user(request)
+                )
+            except DomainError as error:
+                form.add_error(None, error.detail)
+            else:
+                if isinstance(done, ApprovalRequest):
+                    messages.success(request, awaiting_approval(done))
+                    return redirect(admin_list_url(Hold))
+                text = gettext("%(amount)s of %(artisan)s is held back.")
+                messages.success(request, text % {"amount": show(done.amount), "artisan": done.artisan.name})
+                return redirect(admin_page_url(done))
+        request.current_app = self.admin_site.name
+        context: dict[str, Any] = {
+            "opts": self.opts,
+            "title": gettext("Hold back an artisan’s money"),
+            "media": self.media,
+            "form": form,
+            "back": admin_list_url(Hold),
+            "artisan": artisan,
+        }
+        if artisan is not None:
+            context |= {
+                "balances": balances_of(artisan),
+                "holds": active_holds(artisan),
+                "exposures": exposures_of(artisan),
+            }
+        base = self.admin_site.each_context(request)
+        return TemplateResponse(request, "admin/earnings/hold/place.html", base | context)
+
+
+def artisan_named(request: HttpRequest) -> Artisan | None:
+    asked = request.POST.get("artisan") or request.GET.get("artisan", "")
+    return Artisan.objects.filter(pk=asked).first() if is_uuid(asked) else None
+
+
+@admin.register(Debt)
+class DebtAdmin(ReadOnlyAdmin):
+    """Artisans who owe the shop, the longest first."""
+
+    views = {"": _("All"), "state=active": _("Open")}
+    list_display = ("number", "artisan", "owed", "state", "since", "mailed")
+    list_select_related = ("artisan",)
+    list_filter = (ActiveFilter, "currency", ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    search_fields = ("artisan__name", "=number")
+    search_help_text = _("Artisan, or number of a debt")
+    ordering = ("created_at",)
+    fields = ("number", "artisan", "owed", "state", "created_at", "mailed", "ended_at")
+
+    @column(_("Owed now"))
+    def owed(self, debt: Debt) -> str:
+        if debt.ended_at is not None:
+            return "–"
+        return show(Money(max(0, -available_minor(debt.artisan_id, debt.currency)), debt.currency))
+
+    @column(_("Status"), label={"open": BAD, "ended": GOOD})
+    def state(self, debt: Debt) -> tuple[str, str]:
+        return ("open", gettext("Open")) if debt.ended_at is None else ("ended", gettext("Paid off"))
+
+    @column(_("Since"), ordering="created_at")
+    def since(self, debt: Debt) -> str:
+        return age(debt.created_at)
+
+    @column(_("Email"))
+    def mailed(self, debt: Debt) -> str:
+        return when(debt.mailed_at)

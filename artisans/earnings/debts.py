@@ -1,0 +1,54 @@
+"""Artisans who owe the shop: when that began, and the email that asks for it. Nothing is taken automatically."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.core.models import get_or_none
+from artisans.core.money import Money
+from artisans.earnings.holds import artisan_lock
+from artisans.earnings.mails import debt_mail
+from artisans.earnings.models import Debt
+from artisans.earnings.selectors import available_minor
+from artisans.ledger.accounts import AccountKind
+from artisans.ledger.selectors import balances
+from artisans.notifications.services import notifications_enqueue
+from orders.selectors import store_rules
+
+ArtisanCurrency = tuple[UUID, str]
+
+
+def debts_to_follow() -> Iterator[ArtisanCurrency]:
+    """Artisans whose available balance is below zero, and those with an open debt."""
+    below = {
+        (account.artisan_id, account.currency)
+        for account, amount in balances()
+        if account.kind == AccountKind.SELLER_AVAILABLE and account.artisan_id and amount.minor > 0
+    }
+    known = set(Debt.objects.filter(ended_at__isnull=True).order_by().values_list("artisan", "currency"))
+    yield from sorted(below | known)
+
+
+@transaction.atomic
+def debt_follow(key: ArtisanCurrency) -> Debt | None:
+    """Record that an artisan's debt in a currency began or ended, and email them about an old one, once."""
+    artisan_id, currency = key
+    artisan = artisan_lock(artisan_id)
+    owed = Money(max(0, -available_minor(artisan_id, currency)), currency)
+    debt = get_or_none(Debt.objects.filter(artisan=artisan, currency=currency, ended_at__isnull=True))
+    now, store = timezone.now(), store_rules()
+    if not owed:
+        if debt is not None:
+            debt.ended_at = now
+            debt.save(update_fields=["ended_at", "updated_at"])
+        return debt
+    if debt is None:
+        return Debt.objects.create(artisan=artisan, currency=currency)
+    if debt.mailed_at is None and debt.created_at <= now - timedelta(days=store.debt_days):
+        debt.mailed_at = now
+        debt.save(update_fields=["mailed_at", "updated_at"])
+        notifications_enqueue(debt_mail(debt, owed, store))
+    return debt

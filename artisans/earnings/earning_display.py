@@ -1,0 +1,59 @@
+"""Labels and tones of earnings; a tone is never the only cue."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from artisans.core.money import Money
+from artisans.earnings.releases import Block, release_at
+from orders.models import StoreRules
+from orders.parcel_display import Tone
+from payments.models import Earning, EarningStatus
+
+TONES: dict[str, Tone] = {
+    EarningStatus.PENDING: Tone.INFO,
+    EarningStatus.RELEASED: Tone.OK,
+    EarningStatus.CANCELLED: Tone.MUTED,
+}
+LABELS = {
+    EarningStatus.PENDING: lambda: _("Pending"),
+    EarningStatus.RELEASED: lambda: _("Available"),
+    EarningStatus.CANCELLED: lambda: _("Not earned"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EarningDisplay:
+    """An earning of `with_times` and `with_block`, with its parcel and order."""
+
+    earning: Earning
+    store: StoreRules
+
+    @property
+    def remaining(self) -> Money:
+        return Money(0, self.earning.currency) if self.is_cancelled else self.earning.remaining
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.earning.status == EarningStatus.CANCELLED
+
+    @property
+    def block(self) -> str:
+        """What stops the release, in words."""
+        is_pending = self.earning.status == EarningStatus.PENDING
+        return str(Block(self.earning.block).label) if is_pending and self.earning.block else ""  # type: ignore[attr-defined]
+
+    @property
+    def label(self) -> str:
+        return LABELS[EarningStatus(self.earning.status)]()
+
+    @property
+    def tone(self) -> Tone:
+        return Tone.WARN if self.block else TONES.get(self.earning.status, Tone.MUTED)
+
+    @property
+    def release_at(self) -> datetime | None:
+        if self.earning.status != EarningStatus.PENDING:
+            return None
+        return release_at(self.earning, self.store)

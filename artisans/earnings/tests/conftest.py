@@ -1,0 +1,108 @@
+"""Orders of which artisans earn something, and what happens to them later."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from artisans.catalog.models import Artisan
+from artisans.earnings.selectors import ArtisanBalance, balances_of
+from artisans.earnings.tasks import release_task
+from orders.services.parcels import parcel_deliver, parcel_ship
+from payments.methods import PaymentMethod
+from payments.models import Payment
+from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
+from payments.tests.factories import apply_card_captures, start, usd
+
+STATUS = {"open": RemoteDisputeStatus.OPEN, "won": RemoteDisputeStatus.WON, "lost": RemoteDisputeStatus.LOST}
+
+
+@pytest.fixture(autouse=True)
+def card_shop(settings) -> None:
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+
+
+@pytest.fixture
+def potter(bowl) -> Artisan:
+    """The bowl's artisan, of whose goods the shop takes 10 %."""
+    Artisan.objects.filter(pk=bowl.artisan_id).update(commission_ppm=100_000)
+    bowl.artisan.refresh_from_db()
+    return bowl.artisan
+
+
+@pytest.fixture
+def sell(potter, shopper, bowl) -> Callable[..., Payment]:
+    """`sell()`: a bowl is paid by card: 99.99, of which the artisan earns 91.44. `sell(scarf=1)` adds another's."""
+
+    def one(**more: int) -> Payment:
+        products = {bowl: 1} | {request_product(name): count for name, count in more.items()}
+        return apply_card_captures(start(PaymentMethod.CREDIT_CARD, products, user=shopper))
+
+    def request_product(name: str) -> Any:
+        from tests import rows  # noqa: PLC0415  # its rows need a database
+
+        return getattr(rows, name)()
+
+    return one
+
+
+@pytest.fixture
+def deliver(potter) -> Callable[[Payment], None]:
+    """All parcels of the order are shipped and delivered."""
+
+    def all_parcels(payment: Payment) -> None:
+        for parcel in payment.order.parcels.select_related("artisan__user"):
+            seller = parcel.artisan.user
+            parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="", actor=seller)
+            parcel_deliver(parcel_id=parcel.pk, actor=seller)
+
+    return all_parcels
+
+
+@pytest.fixture
+def later(time_machine) -> Callable[..., None]:
+    """`later(days=14)`: the time passes, and the periodic task runs."""
+
+    def wait(**duration: float) -> None:
+        time_machine.shift(timedelta(**duration))
+        release_task()
+
+    time_machine.move_to(timezone.now(), tick=False)
+    return wait
+
+
+@pytest.fixture
+def released(sell, deliver, later) -> Callable[..., Payment]:
+    """An order whose earnings have been released."""
+
+    def sold_long_ago(**more: int) -> Payment:
+        payment = sell(**more)
+        deliver(payment)
+        later(days=14, seconds=1)
+        return payment
+
+    return sold_long_ago
+
+
+@pytest.fixture
+def dispute() -> Callable[..., None]:
+    """`dispute(payment, "50.00", "open")`: what the provider reports."""
+
+    def report(payment: Payment, amount: str, status: str, *, key: str = "dp_1") -> None:
+        remote = RemoteDispute(key, usd(amount), STATUS[status], "fraudulent")
+        apply_card_captures(payment, disputes=(remote,))
+
+    return report
+
+
+def money(artisan: Artisan) -> ArtisanBalance:
+    [balance] = balances_of(artisan)
+    return balance
+
+
+def figures(artisan: Artisan) -> tuple[str, str, str]:
+    """Pending, available, held back."""
+    balance = money(artisan)
+    return balance.pending.amount, balance.available.amount, balance.held.amount

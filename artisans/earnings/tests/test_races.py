@@ -1,0 +1,121 @@
+"""Transactions of PostgreSQL that meet: a release and a refund, and two holds of the same money."""
+
+from collections.abc import Callable
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from artisans.core.errors import DomainError
+from artisans.earnings import holds, releases
+from artisans.earnings.holds import HoldRequest, hold_place
+from artisans.earnings.models import Hold, HoldReason
+from artisans.earnings.releases import order_release_earnings
+from artisans.earnings.tests.conftest import figures
+from artisans.ledger.models import EntryKind, LedgerEntry
+from payments.bookkeeping.ledger import find_ledger_errors
+from payments.bookkeeping.refunds import refund_finish
+from payments.models import Earning
+from payments.refunds.staff import refund_open
+from payments.tests.factories import remote_refund_of, usd
+
+pytestmark = [
+    pytest.mark.postgresql,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("store"),
+]
+
+
+def together(*operations: Callable[[], Any]) -> list[Any]:
+    """Run them at the same time, each on a connection of its own; a refused one yields its error."""
+    barrier = Barrier(len(operations))
+    found: list[Any] = [None] * len(operations)
+
+    def run(number: int, operation: Callable[[], Any]) -> None:
+        try:
+            barrier.wait()
+            found[number] = operation()
+        except DomainError as error:
+            found[number] = error
+        finally:
+            connection.close()
+
+    threads = [Thread(target=run, args=pair) for pair in enumerate(operations)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.fixture
+def due(sell, deliver, later, monkeypatch):
+    """Earnings that are due and have not been released yet."""
+    payment = sell()
+    deliver(payment)
+    monkeypatch.setattr("artisans.earnings.tests.conftest.release_task", lambda: None)
+    later(days=15)
+    return payment
+
+
+def test_a_release_and_a_refund_take_the_artisans_part_once(due, potter, staff):
+    """Whoever comes second waits for the order and reads what the first has written."""
+    refund = refund_open(payment_id=due.pk, reason="Chipped.", actor=staff, amount=usd("10.00"))
+    remote = remote_refund_of(refund)
+
+    together(
+        lambda: order_release_earnings(due.order_id),
+        lambda: refund_finish(refund_id=refund.pk, remote=remote),
+        lambda: order_release_earnings(due.order_id),
+    )
+
+    assert figures(potter) == ("0.00", "82.29", "0.00")
+    earning = Earning.objects.get()
+    assert (earning.returned_minor, earning.promised_minor) == (915, 0)
+    assert LedgerEntry.objects.filter(kind=EntryKind.RELEASE).count() == 1
+    assert list(find_ledger_errors()) == []
+
+
+def test_a_release_that_is_killed_before_its_reserve_leaves_nothing(due, potter, store, monkeypatch):
+    store.reserve_ppm, store.reserve_days = 100_000, 90
+    store.save()
+
+    class Killed(BaseException):
+        """The process ended."""
+
+    def die(*arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(releases, "hold_reserve", die)
+        order_release_earnings(due.order_id)
+    assert figures(potter) == ("91.44", "0.00", "0.00")
+
+    assert order_release_earnings(due.order_id) == 1
+
+    assert figures(potter) == ("0.00", "82.30", "9.14")
+
+
+def test_the_same_money_is_not_held_twice(due, potter, admin_user):
+    order_release_earnings(due.order_id)
+    request = HoldRequest(amount=usd("60.00"), reason=HoldReason.STAFF, note="We check the photos.")
+
+    def place() -> Hold:
+        return hold_place(artisan_id=potter.pk, request=request, actor=admin_user)
+
+    results = together(place, place, place)
+
+    assert sum(isinstance(result, Hold) for result in results) == 1
+    assert figures(potter) == ("0.00", "31.44", "60.00")
+
+
+def test_a_hold_ends_once(due, potter, admin_user):
+    order_release_earnings(due.order_id)
+    request = HoldRequest(amount=usd("60.00"), reason=HoldReason.STAFF, note="We check the photos.")
+    hold = hold_place(artisan_id=potter.pk, request=request, actor=admin_user)
+
+    together(*[lambda: holds.hold_end(hold_id=hold.pk, actor=admin_user)] * 3)
+
+    assert figures(potter) == ("0.00", "91.44", "0.00")
+    assert LedgerEntry.objects.filter(fact_id=hold.pk).count() == 2

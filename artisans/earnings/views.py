@@ -1,0 +1,149 @@
+"""Pages for artisans: what they have, what they earn with each parcel, and every line of their accounts."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from artisans.accounts.principals import require_user
+from artisans.catalog.models import Artisan
+from artisans.core.money import CURRENCIES
+from artisans.earnings.earning_display import EarningDisplay
+from artisans.earnings.releases import with_block, with_times
+from artisans.earnings.selectors import (
+    ACCOUNT_LABELS,
+    ACCOUNTS,
+    Line,
+    account_of,
+    active_holds,
+    all_lines,
+    artisan_of,
+    balances_of,
+    default_currency,
+    lines_page,
+    open_debts,
+)
+from artisans.ledger.models import LedgerAccount
+from orders.selectors import store_rules
+from payments.models import Earning, EarningStatus
+
+PER_PAGE = 20
+FILTERS = {
+    "all": tuple(EarningStatus),
+    "pending": (EarningStatus.PENDING,),
+    "released": (EarningStatus.RELEASED,),
+}
+MAX_DIGITS = 18  # of the key of a posting
+
+
+def require_artisan(request: HttpRequest) -> Artisan:
+    """Errors: Http404 for everybody else."""
+    user = require_user(request)
+    artisan = artisan_of(user) if user.is_artisan else None
+    if artisan is None:
+        raise Http404
+    return artisan
+
+
+@login_required
+@require_GET
+def earning_list(request: HttpRequest) -> HttpResponse:
+    artisan = require_artisan(request)
+    chosen = request.GET.get("filter", "all")
+    chosen = chosen if chosen in FILTERS else "all"
+    rows = with_block(with_times(Earning.objects.filter(artisan=artisan, status__in=FILTERS[chosen])))
+    rows = rows.select_related("parcel__order").order_by("-created_at", "-pk")
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    store = store_rules()
+    context = {
+        "balances": balances_of(artisan),
+        "debts": open_debts(artisan),
+        "holds": active_holds(artisan),
+        "page_obj": page,
+        "shown": [EarningDisplay(row, store) for row in page],
+        "filter": chosen,
+        "rules": store,
+    }
+    return render(request, "earnings/earning_list.html", context)
+
+
+@login_required
+@require_GET
+def line_list(request: HttpRequest) -> HttpResponse:
+    artisan = require_artisan(request)
+    name, currency, account = asked_account(request, artisan)
+    page = lines_page(
+        artisan, account, before=key_in(request, "before"), after=key_in(request, "after"), size=PER_PAGE
+    )
+    context: dict[str, Any] = {
+        "page": page,
+        "account": name,
+        "accounts": ACCOUNT_LABELS,
+        "currency": currency,
+        "currencies": [balance.currency for balance in balances_of(artisan)],
+    }
+    return render(request, "earnings/line_list.html", context)
+
+
+@login_required
+@require_GET
+def line_download(request: HttpRequest) -> StreamingHttpResponse:
+    """All lines of an account as CSV, oldest first."""
+    artisan = require_artisan(request)
+    name, currency, account = asked_account(request, artisan)
+    answer = StreamingHttpResponse(csv_rows(artisan, account), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="lines-{name}-{currency}.csv"'
+    return answer
+
+
+def asked_account(request: HttpRequest, artisan: Artisan) -> tuple[str, str, LedgerAccount | None]:
+    """The account's name and currency; what is unknown is replaced by the defaults."""
+    name = request.GET.get("account", "")
+    name = name if name in ACCOUNTS else "available"
+    currency = request.GET.get("currency", "")
+    if currency in CURRENCIES and (account := account_of(artisan, name, currency)):
+        return name, currency, account
+    currency = default_currency(artisan)
+    return name, currency, account_of(artisan, name, currency)
+
+
+def key_in(request: HttpRequest, parameter: str) -> int | None:
+    text = request.GET.get(parameter, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
+
+
+class Echo:
+    """A file whose `write` returns the text."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def csv_rows(artisan: Artisan, account: LedgerAccount | None) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield writer.writerow(
+        [_("Date"), _("Order"), _("Parcel"), _("What"), _("Amount"), _("Balance"), _("Currency")]
+    )
+    for line in all_lines(artisan, account):
+        yield writer.writerow(csv_row(line))
+
+
+def csv_row(line: Line) -> list[object]:
+    """Texts and numbers of our own only, so that no cell can be a formula."""
+    entry, parcel = line.posting.entry, line.parcel
+    return [
+        timezone.localtime(entry.happened_at).date().isoformat(),
+        parcel.order.order_number if parcel else "",
+        parcel.number if parcel else "",
+        line.text,
+        line.amount.amount,
+        line.balance.amount,
+        line.posting.currency,
+    ]
