@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-PERCENT = "In a password, write @ as %40, / as %2F, # as %23, ? as %3F and % as %25."
+PERCENT = "In a password, write @ as %40, / as %2F, # as %23, ? as %3F and % as %25."  # not for translation
 
 
 class SecretFiles(FileAwareMapping):
