@@ -12,6 +12,7 @@ The erasure of a person replaces `personal` columns of single rows. The triggers
 which is written and deleted in the transaction of the change (ADR 15).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from django.core.checks import CheckMessage
 from django.db import connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import UniqueConstraint
+from django.db.models.signals import post_migrate, pre_migrate
 
 from artisans.core.migration_history import is_newer
 
@@ -230,6 +232,26 @@ def create_triggers(connection: BaseDatabaseWrapper) -> None:
 def create_triggers_after_migrate(app_config: AppConfig, using: str, **kwargs: Any) -> None:
     if app_config.label == "core" and not is_newer(connections[using]):  # the signal is sent once per app
         create_triggers(connections[using])
+
+
+def drop_triggers_before_migrate(app_config: AppConfig, using: str, plan: Any, **kwargs: Any) -> None:
+    """On SQLite, those that refer to another table: renaming a table fails while such a trigger names it, and Django
+    rebuilds tables under another name. They are created again after the migrations."""
+    connection = connections[using]
+    if app_config.label != "core" or connection.vendor != "sqlite" or not plan or is_newer(connection):
+        return
+    ours, tables = append_only_tables(), set(connection.introspection.table_names())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
+        for name, table, sql in cursor.fetchall():
+            if table in ours and tables & {*re.findall(r"\w+", sql)} - {table}:
+                cursor.execute(f'DROP TRIGGER "{name}"')
+
+
+def keep_triggers() -> None:
+    """Let every `migrate` leave the triggers in place."""
+    pre_migrate.connect(drop_triggers_before_migrate, dispatch_uid="append_only")
+    post_migrate.connect(create_triggers_after_migrate, dispatch_uid="append_only")
 
 
 def check_triggers(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any) -> list[CheckMessage]:

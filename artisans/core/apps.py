@@ -4,7 +4,6 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import Tags, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,7 +14,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.core import checks, startup, task_log  # noqa: F401  # each registers itself
-        from artisans.core.append_only import check_triggers, create_triggers_after_migrate
+        from artisans.core.append_only import check_triggers, keep_triggers
         from artisans.core.doctor import own_checks
         from artisans.core.doctor.registry import CHECKS
         from artisans.core.doctor.stored import check_metrics
@@ -44,7 +43,7 @@ class CoreConfig(AppConfig):
         restrict_email_addresses()
         register(check_history, Tags.database)
         register(check_triggers, Tags.database)
-        post_migrate.connect(create_triggers_after_migrate, dispatch_uid="append_only")
+        keep_triggers()
 
 
 def start_reporting() -> None:

@@ -11,11 +11,13 @@ from artisans.core.append_only import (
     append_only_tables,
     check_triggers,
     create_triggers,
+    drop_triggers_before_migrate,
     missing_triggers,
     present_triggers,
     triggers_of,
 )
 from artisans.core.money import Money
+from artisans.ledger.models import LedgerEntry
 from orders.models import Transition
 from orders.services.parcels import parcel_ship
 from payments.methods import PaymentMethod
@@ -123,6 +125,23 @@ def test_triggers_are_restored_after_a_table_is_rebuilt():
     with connection.schema_editor() as editor:
         editor.alter_field(AuditEntry, new, old)
     create_triggers(connection)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_table_to_which_triggers_of_another_refer_can_be_rebuilt():
+    """SQLite refuses to rename a table while a trigger names one that is gone."""
+    drop_triggers_before_migrate(apps.get_app_config("core"), "default", plan=["ledger.0002"])
+    old = LedgerEntry._meta.get_field("kind")
+    new = old.clone()
+    new.set_attributes_from_name("kind")
+    new.max_length = 21
+    for before, after in ((old, new), (new, old)):
+        with connection.schema_editor() as editor:
+            editor.alter_field(LedgerEntry, before, after)
+
+    create_triggers(connection)
+
+    assert not missing_triggers(connection)
 
 
 @pytest.mark.django_db(transaction=True)
