@@ -3,6 +3,7 @@
 import os
 import socket
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -89,14 +90,19 @@ def test_migration_that_changes_a_column_fails_one_request_and_none_after_it():
 
 
 def test_slow_answer_is_awaited_while_the_server_answers_new_clients(monkeypatch):
-    asked = []
+    asked: list[bool] = []
+
+    def ask(pgconn: Any) -> bool:
+        asked.append(base_answers(pgconn))
+        return asked[-1]
+
     monkeypatch.setattr(base, "ASK_SECONDS", 0.1)
     monkeypatch.setitem(connection.settings_dict, "TIMEOUTS", {"statement_timeout": 60})
     connection.close()
     try:
         with connection.cursor() as cursor:
             with monkeypatch.context() as patch:
-                patch.setattr(base, "answers", lambda pgconn: asked.append(base_answers(pgconn)) or asked[-1])
+                patch.setattr(base, "answers", ask)
                 cursor.execute("SELECT pg_sleep(0.5), repeat('x', 1000000)")
                 assert len(cursor.fetchone()[1]) == 1_000_000
             monkeypatch.setattr(base, "answers", lambda pgconn: False)
