@@ -122,9 +122,11 @@ class Command(BaseCommand):
             if found <= MOST_VIOLATIONS:
                 yield f"{violation} {violation.remedy}"
         if found:
+            violations = "1 violation" if found == 1 else f"{found} violations"
             yield (
-                f"The database is restored, but {found} violations of what is always true were found in it. They were "
-                f"in the backup. Restore an earlier one, or see docs/runbook.md#invariantviolated."
+                f"The database is restored, but {violations} of what is always true {'was' if found == 1 else 'were'} "
+                "found in it. If that was so in the shop too, see docs/runbook.md#invariantviolated; otherwise restore "
+                "an earlier backup."
             )
 
 
