@@ -43,7 +43,7 @@ FRAME = (
         400,
         "Bad Request",
         "The request could not be understood.",
-        "Check the host name, the headers and the encoding of the URL.",
+        "Check the host name, the headers (a body needs `Content-Length`) and the encoding of the URL.",
     ),
     Code(
         "bad_signature",

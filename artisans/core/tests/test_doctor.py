@@ -25,6 +25,7 @@ from django.utils import timezone
 from artisans.core.admin import system
 from artisans.core.append_only import needed_triggers
 from artisans.core.doctor import database, environment, processes, stored
+from artisans.core.doctor.media import check_media
 from artisans.core.doctor.registry import CHECKS, Check, Result, State, duration, worst
 from artisans.core.doctor.run import run_checks
 from artisans.core.metrics import QUEUE_LABELS, QUEUES
@@ -317,6 +318,18 @@ def test_checks_of_services_that_each_host_reaches_by_itself_are_per_host():
     assert found == {
         *("database clock", "disk space", "cache", "storage of pictures", "message broker", "email server")
     }
+
+
+def test_folder_of_pictures_that_cannot_be_written_is_found(settings, monkeypatch, tmp_path):
+    settings.MEDIA_S3_BUCKET, settings.MEDIA_ROOT = "", str(tmp_path / "media")
+    assert not list(check_media()), "nothing was uploaded yet"
+    (tmp_path / "media").mkdir()
+    assert [result.state for result in check_media()] == [State.OK]
+
+    monkeypatch.setattr("artisans.core.doctor.media.os.access", lambda *args: False)
+
+    [result] = check_media()
+    assert (result.state, "not writable" in result.value) == (State.PROBLEM, True)
 
 
 def test_every_queue_has_words_for_people():

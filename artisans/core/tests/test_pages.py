@@ -63,6 +63,15 @@ def test_body_of_200_megabytes_is_refused_unread(client):
     )
 
 
+def test_body_without_a_length_is_refused_and_not_taken_for_empty(client):
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "", "CONTENT_TYPE": "application/json"}
+
+    answer = client.post("/carts/", **chunked)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert client.get("/", HTTP_TRANSFER_ENCODING="").status_code == 400
+
+
 def test_health_answers_by_ip_address_and_reports_an_unknown_proxy(client, settings, caplog, monkeypatch):
     monkeypatch.setattr(proxy.noticed, "until", 0)
     settings.ALLOWED_HOSTS = ["shop.test"]
@@ -176,6 +185,8 @@ def test_outage_is_a_503_page(client, monkeypatch):
     errors = {
         OperationalError("no route to secret-host"): 503,
         OSError(errno.ENOSPC, "No space left on secret-host"): 503,
+        OSError(errno.EROFS, "Read-only file system"): 503,
+        OSError(errno.EACCES, "Permission denied"): 500,
         OSError(errno.EDQUOT, "Quota exceeded of secret-host"): 503,
         CannotDecrypt(): 503,
         OSError(errno.EPERM, "Not permitted by secret-host"): 500,

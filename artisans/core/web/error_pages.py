@@ -21,7 +21,7 @@ from artisans.core.security.encryption import CannotDecrypt
 from artisans.core.security.rate_limits import RateLimited
 from artisans.core.web.middleware import Handler
 
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT}  # of a disk
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}  # a disk that fails becomes read-only
 DETAILS = {
     400: ("bad_request", _("The request could not be understood.")),
     403: ("forbidden", _("You are not allowed to do this.")),
@@ -116,7 +116,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def is_outage(error: BaseException | None) -> bool:
     """Whether the same request can succeed later."""
     if isinstance(error, OSError):
-        return error.errno in NO_SPACE
+        return error.errno in DISK_ERRORS
     return isinstance(error, OperationalError | InterfaceError | CannotDecrypt)
 
 

@@ -3,7 +3,7 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.signals import request_finished
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
@@ -41,7 +41,7 @@ def forget_request_id(**kwargs: object) -> None:
 
 
 class BodySizeMiddleware:
-    """Refuses a body by its Content-Length, before anything reads it. Without one, Django takes the body for empty."""
+    """Refuses a body by its Content-Length, before anything reads it; and one without, which Django takes for empty."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -49,7 +49,10 @@ class BodySizeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         is_upload = request.path.startswith(settings.UPLOAD_PATHS)
         limit = settings.UPLOAD_MAX_SIZE if is_upload else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+        length = request.META.get("CONTENT_LENGTH")
+        if not length and "Transfer-Encoding" in request.headers:
+            raise SuspiciousOperation("The body has no Content-Length.")  # not for translation
+        if int(length or 0) > limit:
             raise RequestDataTooBig(f"The body has more than {limit} bytes.")  # not for translation
         return self.get_response(request)
 
