@@ -28,13 +28,14 @@ from artisans.core.models import BEAT_LEASE, Heartbeat, get_or_none
 logger = logging.getLogger(__name__)
 
 TASK = "core.heartbeat"
-BACKUP, RESTORE = "backup", "restore"
+BACKUP, RESTORE, SECRET_KEY = "backup", "restore", "secret_key"
 PROCESSES = {
     "beat": _("Beat (starts periodic tasks)"),
     "worker": _("Worker (runs tasks)"),
 }
 LATE_AFTER = timedelta(minutes=3)
 NIGHTLY_LATE_AFTER = timedelta(hours=26)
+KEY_CHANGE_KNOWN_AFTER = timedelta(days=7)
 FORGET_AFTER = timedelta(days=1)  # hosts that are gone
 
 
@@ -42,6 +43,7 @@ FORGET_AFTER = timedelta(days=1)  # hosts that are gone
 def heartbeat_task() -> None:
     """Periodic: shows that beat, broker and worker work together."""
     heartbeat_record(f"worker@{socket.gethostname()}")
+    secret_key_record()
     Heartbeat.objects.filter(name__contains="@", at__lt=timezone.now() - FORGET_AFTER).delete()
 
 
@@ -97,6 +99,26 @@ def restored() -> tuple[datetime, datetime] | None:
 def keys_hash() -> str:
     """Of SECRET_KEY and ENCRYPTION_KEYS; too short to find a key with."""
     return salted_hmac("core.hosts", "\n".join(settings.ENCRYPTION_KEYS), algorithm="sha256").hexdigest()[:8]
+
+
+def secret_key_record() -> None:
+    """Note when the present SECRET_KEY was last used; only after some days if another one was in use before."""
+    changed_at = secret_key_changed_at()
+    if changed_at is None or changed_at < timezone.now() - KEY_CHANGE_KNOWN_AFTER:
+        hashed = secret_key_hash(settings.SECRET_KEY)
+        Heartbeat.objects.update_or_create(name=SECRET_KEY, defaults={"at": timezone.now(), "keys": hashed})
+
+
+def secret_key_changed_at() -> datetime | None:
+    """When a SECRET_KEY was last used that is neither the present one nor a fallback; None if there is none."""
+    row = get_or_none(Heartbeat.objects.filter(pk=SECRET_KEY))
+    known = {secret_key_hash(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)}
+    return row.at if row and row.keys not in known else None
+
+
+def secret_key_hash(key: str) -> str:
+    """Too short to find the key with."""
+    return salted_hmac("core.secret_key", "", secret=key, algorithm="sha256").hexdigest()[:8]
 
 
 def periodic_tasks() -> dict[str, timedelta]:

@@ -182,8 +182,9 @@ class InvariantResult(models.Model):
 class Heartbeat(models.Model):
     """When a process or a periodic task was last active (artisans/core/heartbeats.py).
 
-    `name`: "beat@<host>", "worker@<host>" or the task's name. `at`: its last sign of life, or the end of its last run.
-    `version`: the release that it ran. `keys`: a hash of its SECRET_KEY and ENCRYPTION_KEYS, to find hosts that differ.
+    `name`: "beat@<host>", "worker@<host>", the task's name, or another note, such as "backup". `at`: its last sign
+    of life, or the end of its last run. `version`: the release that it ran. `keys`: a hash of its SECRET_KEY and
+    ENCRYPTION_KEYS, to find hosts that differ.
     """
 
     name = models.CharField(max_length=200, primary_key=True)

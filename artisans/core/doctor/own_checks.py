@@ -23,7 +23,7 @@ from artisans.core.doctor.environment import (
 from artisans.core.doctor.hosts import check_beats, check_hosts
 from artisans.core.doctor.invariants import check_invariants
 from artisans.core.doctor.media import check_media
-from artisans.core.doctor.processes import check_processes, check_queues, check_settings
+from artisans.core.doctor.processes import check_processes, check_queues, check_secret_key, check_settings
 from artisans.core.doctor.registry import Check
 from artisans.core.doctor.retention import check_retention
 
@@ -35,6 +35,7 @@ CHECKS = {
     "indexes": Check(check_indexes),
     "database clock": Check(check_clock, is_per_host=True),
     "settings": Check(check_settings),
+    "secret key": Check(check_secret_key),
     "encryption keys": Check(check_encryption_keys),
     "disk space": Check(check_disk_space, is_per_host=True),
     "files of metrics": Check(check_metric_files),

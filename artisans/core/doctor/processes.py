@@ -11,7 +11,14 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.core.doctor.registry import Result, State, duration, state_if
-from artisans.core.heartbeats import LATE_AFTER, PROCESSES, overdue, periodic_tasks
+from artisans.core.heartbeats import (
+    KEY_CHANGE_KNOWN_AFTER,
+    LATE_AFTER,
+    PROCESSES,
+    overdue,
+    periodic_tasks,
+    secret_key_changed_at,
+)
 from artisans.core.metrics import QUEUE_LABELS, QUEUES, queue_limit
 from artisans.core.models import Heartbeat
 
@@ -40,6 +47,27 @@ def check_processes() -> Iterator[Result]:
         )
     yield check_versions(rows)
     yield check_tasks([name for name in late if name not in PROCESSES], rows)
+
+
+def check_secret_key() -> Iterator[Result]:
+    changed_at = secret_key_changed_at()
+    value = _("the same as before")
+    if changed_at:
+        value = _(
+            "another one than until %(time)s: everybody has to sign in again, and links to orders in emails do not open"
+        ) % {"time": date_format(timezone.localtime(changed_at), "DATETIME_FORMAT")}
+    yield Result(
+        _("Secret key"),
+        state_if(warning=changed_at),
+        value,
+        "",
+        _(
+            "If that was a mistake, set SECRET_KEY to the former one. Otherwise add the former one to "
+            "SECRET_KEY_FALLBACKS, so that links go on working, unless others know it; then this warning ends after "
+            "%(days)s days."
+        )
+        % {"days": KEY_CHANGE_KNOWN_AFTER.days},
+    )
 
 
 def check_versions(rows: Collection[Heartbeat]) -> Result:

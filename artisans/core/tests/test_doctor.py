@@ -28,6 +28,7 @@ from artisans.core.doctor import database, environment, processes, stored
 from artisans.core.doctor.media import check_media
 from artisans.core.doctor.registry import CHECKS, Check, Result, State, duration, worst
 from artisans.core.doctor.run import run_checks
+from artisans.core.heartbeats import heartbeat_task
 from artisans.core.metrics import QUEUE_LABELS, QUEUES
 from artisans.core.models import Heartbeat, SystemCheck
 from artisans.core.security import proxy
@@ -330,6 +331,34 @@ def test_folder_of_pictures_that_cannot_be_written_is_found(settings, monkeypatc
 
     [result] = check_media()
     assert (result.state, "not writable" in result.value) == (State.PROBLEM, True)
+
+
+@pytest.mark.django_db
+def test_another_secret_key_is_said_until_the_former_one_is_a_fallback_or_a_week_is_over(
+    settings, time_machine
+):
+    def state() -> State:
+        [result] = processes.check_secret_key()
+        return result.state
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "former", []
+    heartbeat_task()
+    assert state() == State.OK
+    settings.SECRET_KEY = "present"
+    heartbeat_task()
+    assert state() == State.WARNING
+    settings.SECRET_KEY_FALLBACKS = ["former"]
+    assert state() == State.OK
+    heartbeat_task()
+    settings.SECRET_KEY_FALLBACKS = []
+    assert state() == State.OK, "the fallback was there long enough to be noticed"
+    settings.SECRET_KEY = "third"
+    assert state() == State.WARNING
+
+    time_machine.move_to(timezone.now() + timedelta(days=8))
+    heartbeat_task()
+
+    assert state() == State.OK
 
 
 def test_every_queue_has_words_for_people():

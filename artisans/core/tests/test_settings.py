@@ -166,6 +166,15 @@ def test_typing_error_in_the_environment_stops_the_process(command):
     assert "Traceback" not in done.stderr
 
 
+def test_database_that_cannot_be_reached_is_one_sentence():
+    done = start(
+        "manage.py", "migrate", SECRET_KEY="x" * 50, DATABASE_URL="postgres://user:secret@127.0.0.1:1/name"
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr, "secret" in done.stderr) == (1, False, False)
+    assert "compare DATABASE_URL with it" in done.stderr
+
+
 def test_https_base_url_makes_cookies_secure():
     script = "from django.conf import settings as s; print(s.SESSION_COOKIE_NAME, s.CART_COOKIE, s.SECURE_HSTS_SECONDS)"
     env = {
