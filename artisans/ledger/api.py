@@ -128,9 +128,8 @@ class EntryViewSet(LedgerView, viewsets.GenericViewSet[LedgerPosting]):
 
     def get_queryset(self) -> QuerySet[LedgerPosting]:
         """One posting of each entry: the first, or that of the account, of which an entry has one."""
-        postings = LedgerPosting.objects.select_related("entry")
-        found = postings if "account" in self.request.query_params else postings.filter(position=0)
-        return found.prefetch_related("entry__postings__account__artisan")
+        postings = LedgerPosting.objects.prefetch_related("entry__postings__account__artisan")
+        return postings if "account" in self.request.query_params else postings.filter(position=0)
 
     @operation(
         "ledger_entry_list", "List entries", responses=LedgerEntryShape(many=True), problems=(CannotView,)

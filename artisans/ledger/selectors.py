@@ -121,21 +121,26 @@ def account_page(
 
     It costs the same on every page: the balance starts from a checkpoint.
     """
-    postings = LedgerPosting.objects.filter(account=account.pk).select_related("entry")
+    postings = LedgerPosting.objects.filter(account=account.pk)
     if after is not None:
         rows = list(postings.filter(id__gt=after).order_by("id")[: size + 1])
         has_newer, rows = len(rows) > size, rows[:size][::-1]
-        has_older = bool(rows) and postings.filter(id__lt=rows[-1].pk).exists()
+        has_older = bool(rows) and is_any(postings.filter(id__lt=rows[-1].pk).order_by("-id"))
     else:
         newest = postings if before is None else postings.filter(id__lt=before)
         rows = list(newest.order_by("-id")[: size + 1])
         has_older, rows = len(rows) > size, rows[:size]
-        has_newer = bool(rows) and postings.filter(id__gt=rows[0].pk).exists()
+        has_newer = before is not None and is_any(postings.filter(id__gte=before).order_by("id"))
     lines, balance = [], balance_minor(account.pk, up_to=rows[0].pk) if rows else 0
     for row in rows:
         lines.append(AccountLine(row, account.on_account(row.amount_minor), account.on_account(balance)))
         balance -= row.amount_minor
     return AccountPage(lines, rows[-1].pk if has_older else None, rows[0].pk if has_newer else None)
+
+
+def is_any(ordered: QuerySet[LedgerPosting]) -> bool:
+    """`exists` drops the order, and PostgreSQL may then read the whole table instead of the index."""
+    return bool(ordered.values_list("id")[:1])
 
 
 # ---- trial balance ---------------------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ def test_newer_pages_lead_back(order_account):
     back = account_page(order_account, after=second.newer, size=3)
     assert back == first
     assert account_page(order_account, after=first.lines[0].posting.pk).lines == []
+    assert account_page(order_account, before=10**17, size=3) == first
 
 
 def test_an_account_without_postings_has_no_lines(db):
@@ -116,12 +117,13 @@ def test_a_trial_balance_has_equal_sides_in_every_currency(books):
 def test_postgresql_reads_an_account_by_its_index(order_account):
     """Whatever the size of the table, a page and a balance read the postings of the account only, from a checkpoint."""
     with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
-        account_page(order_account, size=3)
+        newest = account_page(order_account, size=3)
+        account_page(order_account, before=newest.older, size=3)
         list(accounts_with_balances())
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
         plans = []
         for query in [row["sql"] for row in queries if 'FROM "ledger_ledgerposting"' in row["sql"]]:
             cursor.execute(f"EXPLAIN {query}")
             plans.append(" ".join(line for (line,) in cursor.fetchall()))
-    assert len(plans) == 4  # the page, its balance, whether there is a newer one, and the list
+    assert len(plans) == 6  # two pages, their balances, whether there is a newer one, and the list
     assert all("ledger_posting_of_account" in plan for plan in plans), plans
