@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from artisans.catalog.models import Artisan
@@ -38,7 +39,9 @@ def sell(potter, shopper, bowl) -> Callable[..., Payment]:
 
     def one(**more: int) -> Payment:
         products = {bowl: 1} | {request_product(name): count for name, count in more.items()}
-        return apply_card_captures(start(PaymentMethod.CREDIT_CARD, products, user=shopper))
+        with transaction.atomic():
+            payment = start(PaymentMethod.CREDIT_CARD, products, user=shopper)
+        return apply_card_captures(payment)
 
     def request_product(name: str) -> Any:
         from tests import rows  # noqa: PLC0415  # its rows need a database

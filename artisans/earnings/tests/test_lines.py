@@ -147,7 +147,8 @@ def test_a_page_and_a_balance_read_only_an_index(busy, potter):
     """Among 2,000,000 postings both depend on the postings since the last closed month and on the page alone."""
     found = account(potter)
     with connection.cursor() as cursor:  # tables of a test are small
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        for kind in ("seqscan", "bitmapscan"):
+            cursor.execute(f"SET LOCAL enable_{kind} = off")
     page = with_start(postings_of(found), found)[:21]
     total = LedgerPosting.objects.filter(account=found, id__gt=7).order_by().values("account")
     for rows in (page, total.annotate(sum=Sum("amount_minor"))):
