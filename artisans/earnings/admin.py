@@ -153,7 +153,7 @@ class HoldAdmin(ReadOnlyAdmin):
 
         refusal = ""
         try:
-            check_staff(require_user(request), hold.artisan_id)
+            check_staff(require_user(request), hold.artisan_id, hold.order)
         except DomainError as error:
             refusal = error.detail
         if not hold.is_active:

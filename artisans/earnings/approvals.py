@@ -73,7 +73,11 @@ def hold_end_submit(*, hold: Hold, actor: User) -> Hold | ApprovalRequest:
             (_("Reason"), str(hold.get_reason_display())),
             (_("Explanation"), hold.note),
         ],
-        payload={"artisan": str(hold.artisan_id), "hold": str(hold.pk)},
+        payload={
+            "artisan": str(hold.artisan_id),
+            "order": str(hold.order_id) if hold.order_id else None,
+            "hold": str(hold.pk),
+        },
         actor=actor,
     )
 
@@ -83,7 +87,7 @@ def place_execute(payload: Payload, requested_by: User, approved_by: User) -> Ho
         amount=Money(*payload["amount"]),
         reason=HoldReason(payload["reason"]),
         note=payload["note"],
-        order=Order.objects.get(pk=payload["order"]) if payload["order"] else None,
+        order=order_in(payload),
         until=datetime.fromisoformat(payload["until"]) if payload["until"] else None,
         stops_releases=payload["stops_releases"],
     )
@@ -97,8 +101,12 @@ def end_execute(payload: Payload, requested_by: User, approved_by: User) -> Hold
 
 
 def decidable(payload: Payload, actor: User) -> None:
-    """Nobody decides about their own money. Errors: NoPermission, OwnMoney."""
-    check_staff(actor, UUID(payload["artisan"]))
+    """Nobody decides about their own money, or their own order. Errors: NoPermission, OwnMoney, OwnOrder."""
+    check_staff(actor, UUID(payload["artisan"]), order_in(payload))
+
+
+def order_in(payload: Payload) -> Order | None:
+    return Order.objects.get(pk=payload["order"]) if payload["order"] else None
 
 
 def kinds_register() -> None:

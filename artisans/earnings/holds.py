@@ -28,7 +28,8 @@ from artisans.ledger.models import EntryKind, LedgerEntry
 from artisans.ledger.selectors import legs_by_entry, legs_of
 from artisans.ledger.services import Fact, difference, fact_book
 from orders.models import Order
-from orders.selectors import store_rules
+from orders.selectors import is_own_order, store_rules
+from payments.errors import OwnOrder
 
 PERMISSION = "earnings.change_holds"
 CHUNK = 500
@@ -93,9 +94,9 @@ def hold_place(
 ) -> Hold:
     """Hold back money of an artisan.
 
-    Errors: NoPermission, OwnMoney, NotFound, InvalidInput, HoldAboveBalance, SecondPersonRequired.
+    Errors: NoPermission, OwnMoney, OwnOrder, NotFound, InvalidInput, HoldAboveBalance, SecondPersonRequired.
     """
-    check_staff(actor, artisan_id)
+    check_staff(actor, artisan_id, request.order)
     check_request(request)
     artisan, amount, order = artisan_lock(artisan_id), request.amount, request.order
     if order is not None and not order.parcels.filter(artisan=artisan).exists():
@@ -144,10 +145,10 @@ def check_request(request: HoldRequest) -> None:
 def hold_end(*, hold_id: UUID, actor: User, approved_by: User | None = None) -> Hold:
     """Make the money of a hold available again.
 
-    Errors: NotFound, NoPermission, OwnMoney, HoldEnded, HoldNotByStaff, SecondPersonRequired.
+    Errors: NotFound, NoPermission, OwnMoney, OwnOrder, HoldEnded, HoldNotByStaff, SecondPersonRequired.
     """
     hold = hold_lock(hold_id)
-    check_staff(actor, hold.artisan_id)
+    check_staff(actor, hold.artisan_id, hold.order)
     if not hold.is_active:
         raise HoldEnded
     if hold.reason == HoldReason.DISPUTE:
@@ -164,15 +165,20 @@ def hold_lock(hold_id: UUID) -> Hold:
     if artisan_id is None:
         raise NotFound(_("There is no such hold."))
     artisan_lock(artisan_id)
-    return Hold.objects.select_related("artisan").get(pk=hold_id)
+    return Hold.objects.select_related("artisan", "order").get(pk=hold_id)
 
 
-def check_staff(actor: User, artisan_id: UUID) -> None:
-    """Errors: NoPermission, OwnMoney."""
+def check_staff(actor: User, artisan_id: UUID, order: Order | None) -> None:
+    """Whether they may decide about this artisan's money, and about the order that it is for.
+
+    Errors: NoPermission, OwnMoney, OwnOrder.
+    """
     if not (actor.is_staff and actor.has_perm(PERMISSION)):
         raise NoPermission
     if Artisan.objects.filter(pk=artisan_id, user=actor).exists():
         raise OwnMoney
+    if order is not None and is_own_order(order, actor):
+        raise OwnOrder
 
 
 def check_second_person(amount: Money, *, actor: User, approved_by: User | None) -> None:

@@ -97,6 +97,18 @@ def test_only_staff_with_the_permission_and_never_for_themselves(released, potte
         hold_end(hold_id=hold.pk, actor=admin_user)
 
 
+def test_nobody_decides_about_a_hold_for_their_own_order(released, potter, admin_user, second):
+    payment = released()
+    hold = hold_place(artisan_id=potter.pk, request=request(order=payment.order), actor=second)
+    type(payment.order).objects.filter(pk=payment.order_id).update(user=admin_user)
+    payment.order.refresh_from_db()
+
+    with pytest.raises(Forbidden, match="your own order"):
+        hold_end(hold_id=hold.pk, actor=admin_user)
+    with pytest.raises(Forbidden, match="your own order"):
+        hold_place(artisan_id=potter.pk, request=request(order=payment.order), actor=admin_user)
+
+
 def test_a_second_person_approves_what_is_above_the_limit(released, potter, admin_user, second, store):
     store.second_person_above_minor = 1999
     store.save()
