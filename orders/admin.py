@@ -152,7 +152,16 @@ class StoreRulesAdmin(AuditedAdmin):
         (_("Commission"), {"fields": ("commission_tax", "commission_on_refund")}),
         (
             _("Artisans’ earnings"),
-            {"fields": ("return_days", "hold_days", "longest_hold_days", "reserve", "reserve_days")},
+            {
+                "fields": (
+                    "return_days",
+                    "hold_days",
+                    "longest_hold_days",
+                    "reserve",
+                    "reserve_days",
+                    "debt_days",
+                )
+            },
         ),
         (
             _("Bank account for transfers"),

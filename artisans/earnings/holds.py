@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -106,7 +106,15 @@ def hold_place(
     available = Money(available_minor(artisan_id, amount.currency), amount.currency)
     if amount and amount > available:
         raise HoldAboveBalance(max(available, Money(0, amount.currency)))
-    check_second_person(amount, actor=actor, approved_by=approved_by)
+    before = Hold.objects.filter(
+        artisan=artisan, currency=amount.currency, reason__in=BY_STAFF, released_at__isnull=True
+    ).aggregate(sum=Sum("amount_minor", default=0))["sum"]
+    check_second_person(
+        amount + Money(before, amount.currency),
+        stops_releases=request.stops_releases,
+        actor=actor,
+        approved_by=approved_by,
+    )
     hold = hold_make(
         Hold(
             artisan=artisan,
@@ -153,7 +161,7 @@ def hold_end(*, hold_id: UUID, actor: User, approved_by: User | None = None) -> 
         raise HoldEnded
     if hold.reason == HoldReason.DISPUTE:
         raise HoldNotByStaff
-    check_second_person(hold.amount, actor=actor, approved_by=approved_by)
+    check_second_person(hold.amount, stops_releases=hold.stops_releases, actor=actor, approved_by=approved_by)
     hold_finish(hold, by=actor)
     audit_record(actor=actor, action=Action.HOLD_END, target=hold, data={"amount": str(hold.amount)})
     return hold
@@ -181,11 +189,15 @@ def check_staff(actor: User, artisan_id: UUID, order: Order | None) -> None:
         raise OwnOrder
 
 
-def check_second_person(amount: Money, *, actor: User, approved_by: User | None) -> None:
-    """A limit in another currency cannot be compared, so every amount counts as above it. Errors:
-    SecondPersonRequired."""
+def check_second_person(
+    amount: Money, *, stops_releases: bool, actor: User, approved_by: User | None
+) -> None:
+    """A limit in another currency cannot be compared, so every amount counts as above it, as does everything that is
+    not released. Errors: SecondPersonRequired."""
     limit = store_rules().second_person_above
-    is_above = limit is not None and (amount.currency != limit.currency or amount > limit)
+    if limit is None:
+        return
+    is_above = stops_releases or amount.currency != limit.currency or amount > limit
     if is_above and (approved_by is None or approved_by.pk == actor.pk):
         raise SecondPersonRequired
 

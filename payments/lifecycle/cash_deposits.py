@@ -70,6 +70,10 @@ def deposit_check(money: IncomingMoney, fee: Money) -> None:
         raise InvalidInput(
             _("Enter the amount that came to the bank account, and a fee in the same currency.")
         )
+    if fee > money.amount:
+        raise InvalidInput(
+            _("The fee cannot be more than the amount that came to the bank account. Check both.")
+        )
     if money.value_date > timezone.localdate():
         raise InvalidInput(_("The value date cannot be in the future."))
     if not reference_key(money.reference):
