@@ -1,9 +1,10 @@
-"""Many at once, against the servers of production: two web processes, a worker, PostgreSQL, Redis."""
+"""Many at once, against the servers of production: two web processes, PostgreSQL, Redis, and a worker for emails."""
 
 import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
@@ -45,8 +46,15 @@ pytestmark = [pytest.mark.pg, pytest.mark.usefixtures("postgres_only", "clean_da
 @pytest.fixture(scope="module")
 def shop(postgres_only, production):
     with production() as shop:
-        shop.start()
+        shop.start(worker=False)
         yield shop
+
+
+@pytest.fixture
+def worker(shop: Shop) -> Iterator[None]:
+    shop.worker.start()
+    yield
+    shop.worker.kill()
 
 
 def statuses(answers: list[Answer]) -> dict[int, int]:
@@ -363,7 +371,7 @@ def test_concurrent_expiry_and_receipt_never_lose_the_order(caller, buyers, shop
 # ---- mail ------------------------------------------------------------------------------------------------------
 
 
-def test_mail_enqueued_many_times_is_sent_once(caller, buyers, mail, shop: Shop):
+def test_mail_enqueued_many_times_is_sent_once(worker, caller, buyers, mail, shop: Shop):
     """Two worker processes, twenty enqueued tasks and the periodic task for one row, and a slow mail server."""
     mail.mood = "slow"
     bowl = ProductFactory.create()
