@@ -4,9 +4,11 @@ import gc
 import os
 import shutil
 import socket
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -38,14 +40,17 @@ hypothesis.settings.load_profile("shop")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--only-with-database", action="store_true", help="Leave out tests that use no database."
+        "--only-with-database",
+        action="store_true",
+        help="Leave out tests that use no database, and those marked `once`.",
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests without a database have the same result on each one, so `make test` runs them once."""
+    """Tests without a database have the same result on each one, so `make test` runs them once; also those marked
+    `once`, about permissions, forms and words: other tests open every page on PostgreSQL."""
     if config.getoption("only_with_database"):
-        keep_only(uses_database, config, items)
+        keep_only(lambda item: uses_database(item) and not item.get_closest_marker("once"), config, items)
     if connection.vendor != "postgresql":
         keep_only(lambda item: not item.get_closest_marker("postgresql"), config, items)
 
@@ -61,7 +66,6 @@ def keep_only(
 def pytest_runtestloop() -> None:
     """Freeze modules and tests, which live until the end, so that the garbage collector does not traverse them, and
     let it run less often: 8 % of the time of the tests."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     gc.enable()
@@ -186,7 +190,7 @@ ROWS: dict[str, Callable[[], Any]] = {
 @pytest.fixture(autouse=True, scope="module")
 def shared_rows(request: pytest.FixtureRequest) -> None:
     """Make the rows once that nearly all tests of a module ask for."""
-    tests = [item for item in request.session.items if item.path == request.path and uses_database(item)]
+    tests = database_tests(request.session)[request.path]
     if any(map(commits, tests)):
         return
     wanted = Counter(name for item in tests for name in ROWS if name in item.fixturenames)  # type: ignore[attr-defined]
@@ -194,6 +198,15 @@ def shared_rows(request: pytest.FixtureRequest) -> None:
         if count > 1 and count * 5 >= len(tests) * 4:
             request.getfixturevalue("module_db")
             ROWS[name]()
+
+
+@lru_cache(maxsize=1)
+def database_tests(session: pytest.Session) -> dict[Path, list[pytest.Item]]:
+    """The tests that use the database, by module."""
+    found: dict[Path, list[pytest.Item]] = defaultdict(list)
+    for item in filter(uses_database, session.items):
+        found[item.path].append(item)
+    return found
 
 
 def commits(item: pytest.Item) -> bool:

@@ -25,7 +25,7 @@ from payments.tests.factories import give_back, record, start
 from tests import rows
 from tests.dump import dump
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("things")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("things")]
 
 ROLES = ("anonymous", "owner", "stranger", "seller", "intern", "staff")
 

@@ -11,7 +11,7 @@ from artisans.core.admin.pages import ReadOnlyAdmin
 from tests.html import page
 from tests.two_of_each import make_two_of_each
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 READ_ONLY = sorted(
     model._meta.label

@@ -14,7 +14,7 @@ from artisans.site.docs.views import GUIDES
 from payments.models import Payment, Receipt
 from payments.tests.periodic import process_due
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 SECRET = "the-secret-of-the-feed"  # of docs/webhooks.md
 BY_CURL = {"api", "cards"}  # run by tests/test_docs.py and payments/tests/test_cards_document.py

@@ -18,7 +18,7 @@ from orders.tests.factories import ADDRESS
 from scripts import messages, unmarked
 from tests.checkout_client import DETAILS_FORM, CheckoutClient, order_at
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "en_xa")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store", "en_xa")]
 
 PACKAGES = ("contrib/admin", "contrib/auth", "contrib/humanize", "conf")
 # Texts of Unfold, which has no English catalogue to read them from.

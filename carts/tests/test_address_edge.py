@@ -11,7 +11,7 @@ from tests.dump import dump
 from tests.html import page
 from tests.problems import problem
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 SINGAPORE = {"country": "SG", "city": "", "region": "", "postal_code": "546080"}
 CASES = [

@@ -13,7 +13,7 @@ from orders import countries
 from tests.checkout_client import DETAILS_FORM, CheckoutClient
 from tests.html import Node, page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 AUTOCOMPLETE = {
     "email": "email",

@@ -13,7 +13,7 @@ from artisans.site.docs.views import GUIDES
 from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelStatus
 from payments.statuses import PaymentStatus, RefundStatus
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 PAGES = ["/docs", "/docs/", "/docs/reference", "/docs/errors", "/docs/statuses", "/docs/guides"]
 PAGES += [f"/docs/guides/{name}" for name in GUIDES]
