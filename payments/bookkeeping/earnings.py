@@ -90,7 +90,7 @@ def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
     refunds = defaultdict[UUID, list[PaymentRefund]](list)
     for refund in live_refunds().filter(payment__order__in=orders).select_related("payment"):
         refunds[refund.payment.order_id].append(refund)
-    cash = read_cash(orders)
+    cash = read_cash(parcel for group in parcels.values() for parcel in group)
     return [
         OrderBooks(
             order,
@@ -104,12 +104,12 @@ def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
     ]
 
 
-def read_cash(orders: Collection[Order]) -> dict[UUID, dict[str, int]]:
+def read_cash(parcels: Iterable[Parcel]) -> dict[UUID, dict[str, int]]:
     """Minor units of cash on delivery recorded for each parcel, by holder, without what was reversed."""
-    orders = [order for order in orders if order.pay_by is None]  # as only orders with cash on delivery are
-    if not orders:
+    paid = [parcel for parcel in parcels if parcel.cash_received_minor]
+    if not paid:
         return {}
-    named = Receipt.objects.filter(payment__order__in=orders, parcel__isnull=False, reversal=None).order_by()
+    named = Receipt.objects.filter(parcel__in=paid, reversal=None).order_by()
     found = defaultdict[UUID, dict[str, int]](dict)
     for parcel_id, holder, minor in named.values_list("parcel", "holder").annotate(sum=Sum("amount_minor")):
         found[parcel_id][holder] = minor
@@ -168,12 +168,16 @@ def split_books(books: OrderBooks, *, with_pending: bool = False, disputed: int 
     living, balance = {row.pk for row in books.living}, books.order.balance
     moneys = [money_of(books, parcel, refunds) for parcel in books.earned]
     shared = sum(s.goodwill_minor for refund in refunds for s in refund.shares.all() if s.parcel_id in living)
-    short = max(0, balance.worth - balance.goodwill - balance.net_received)
+    of_shop = sum(refund.goodwill_minor for refund in refunds) - shared
+    # What refunds that name nothing took: earned parcels cannot keep more than what was received and not refunded.
+    kept = sum(item.left for money in moneys for item in money.items)
+    kept -= sum(money.goodwill.total for money in moneys)
+    short = kept - balance.net_received - of_shop
     return split_order(
         moneys,
         worth=balance.worth,
-        unassigned=min(balance.unassigned, short) + disputed,
-        goodwill_of_shop=sum(refund.goodwill_minor for refund in refunds) - shared,
+        unassigned=min(balance.refunded, max(0, short)) + disputed,
+        goodwill_of_shop=of_shop,
     )
 
 
@@ -215,9 +219,10 @@ def order_earnings_book(
     """
     if order.released_at is None:
         return None
-    books = read_placed(placed) if placed else read_books([order])[0]
+    is_new = placed is not None and not order.refunded_minor
+    books = read_placed(placed) if placed and is_new else read_books([order])[0]
     at = (order.paid_at or order.updated_at) if is_late and not books.earnings else None
-    return books_apply(books, is_new=placed is not None, at=at, has_moved=has_moved)
+    return books_apply(books, is_new=is_new, at=at, has_moved=has_moved)
 
 
 def earnings_facts(orders: Iterable[Order]) -> list[Fact]:
@@ -342,19 +347,23 @@ def refund_shares_write(books: OrderBooks) -> None:
     Goodwill that artisans bear is shared as soon as something is earned.
     """
     for number, refund in enumerate(books.refunds):
-        if refund.shares.all() or not (refund.shipping_minor or refund.goodwill_minor):
+        known = refund.shares.all()
+        shipping = 0 if any(share.shipping_minor for share in known) else refund.shipping_minor
+        goodwill = 0 if any(share.goodwill_minor for share in known) else refund.goodwill_minor
+        if not (shipping or goodwill):
             continue
-        earlier = [*books.refunds[:number], *(row for row in books.refunds[number + 1 :] if row.shares.all())]
+        until = [
+            *books.refunds[: number + 1],
+            *(row for row in books.refunds[number + 1 :] if row.shares.all()),
+        ]
         by_parcel: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
-        living = [money_of(books, parcel, earlier) for parcel in books.living]
+        living = [money_of(books, parcel, until) for parcel in books.living]
         earned = {parcel.pk for parcel in books.earned} if refund.borne_by == Bearer.ARTISAN else set()
-        shipping = spread(refund.shipping_minor, [money.items[-1].left for money in living])
-        for money, minor in zip(living, shipping, strict=True):
+        parts = spread(shipping, [money.items[-1].left for money in living])
+        for money, minor in zip(living, parts, strict=True):
             by_parcel[money.parcel_id][0] += minor
         bearing = [money for money in living if money.parcel_id in earned]
-        for money, minor in zip(
-            bearing, spread(refund.goodwill_minor, [m.left for m in bearing]), strict=True
-        ):
+        for money, minor in zip(bearing, spread(goodwill, [m.left for m in bearing]), strict=True):
             by_parcel[money.parcel_id][1] += minor
         rows = [
             RefundShare(

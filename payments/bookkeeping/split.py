@@ -93,9 +93,9 @@ def split_order(
     """
     shared = spread(unassigned, [parcel.left for parcel in parcels])
     splits = [split_parcel(parcel, minor) for parcel, minor in zip(parcels, shared, strict=True)]
-    given = sum(parcel.goodwill.total for parcel in parcels)
-    beyond = given + sum(shared) - sum(goodwill_taken for _split, goodwill_taken in splits)
-    goodwill = min(goodwill_of_shop + beyond, max(0, worth - given))
+    given = sum(parcel.goodwill.total for parcel in parcels) + sum(shared)
+    taken = sum(minor for _split, minor in splits)
+    goodwill = min(goodwill_of_shop + given - taken, max(0, worth - taken))
     return OrderSplit(tuple(split for split, _taken in splits), goodwill)
 
 

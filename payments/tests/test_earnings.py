@@ -12,6 +12,7 @@ from artisans.ledger.models import LedgerPosting
 from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.statuses import PARCELS_ENDED, CashHolder
 from payments.bookkeeping.earnings import earnings_release
+from payments.bookkeeping.ledger import find_differences
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection
 from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
@@ -23,6 +24,7 @@ from payments.providers.contract import RemoteDispute, RemoteDisputeStatus, Remo
 from payments.refunds.staff import refund_open
 from payments.tests.factories import (
     apply_card_captures,
+    give_back,
     record,
     remote_refund_of,
     reread,
@@ -152,6 +154,7 @@ def test_the_shop_keeps_its_commission_if_the_rule_says_so(paid, bowl, staff, st
     )  # more than the artisan's part went back
     store.commission_on_refund = "returned"
     store.save()
+    done(paid, staff, items=unit_selection(shipping=True))
     assert booked(paid, AccountKind.COMMISSION) == 855 + 167 - (9400 - 8545)
 
 
@@ -209,6 +212,22 @@ def test_money_that_the_bank_takes_back_is_earned_again_when_it_is_paid_again(ra
 
     assert Earning.objects.get().status == "pending"
     assert booked(check, AccountKind.SELLER_PENDING, bowl) == 9999 - 855
+
+
+def test_goodwill_and_then_the_goods_leave_nothing_of_an_earning_and_no_debt_of_the_order(paid, bowl, staff):
+    done(paid, staff, amount=usd("33.00"))
+    done(paid, staff, items=unit_selection((paid.order.lines.get(product=bowl), 1)))
+    assert booked(paid, AccountKind.ORDER) == reread(paid).order.refund_due.minor == 0
+    assert booked(paid, AccountKind.SELLER_PENDING, bowl) == 0
+    assert booked(paid, AccountKind.GOODWILL) == -1943
+
+
+def test_cash_that_went_back_is_taken_from_the_parcel_that_it_was_for(rates, bowl, scarf, staff, shopper):
+    cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1, scarf: 1}, user=shopper)
+    record(cash, "98.31", actor=staff, parcel_id=parcel(cash, bowl).pk, holder=CashHolder.SHOP)
+    give_back(cash, "20.00", actor=staff)
+    assert booked(cash, AccountKind.ORDER) == 0
+    assert 8976 - 2000 < booked(cash, AccountKind.SELLER_PENDING, bowl) < 8976
 
 
 # ---- refunds and disputes at the provider --------------------------------------------------------------------------
@@ -284,6 +303,7 @@ def test_after_any_life_the_order_holds_what_is_owed(seed, rates, bowl, scarf, s
             pass
         order = reread(payment).order
         assert booked(payment, AccountKind.ORDER) == order.refund_due.minor
+        assert not list(find_differences())
         for product in items:
             earning = Earning.objects.get(artisan=product.artisan)
             left = 0 if earning.status == "cancelled" else earning.remaining.minor

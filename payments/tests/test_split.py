@@ -60,6 +60,16 @@ def test_goodwill_beyond_what_is_left_is_the_shops():
     assert split.goodwill == 37
 
 
+def test_goodwill_beyond_what_is_left_counts_although_it_is_more_than_what_the_buyer_keeps():
+    """An order of 136.65: 33.00 of goodwill, then the goods of the first parcel."""
+    goods, shipping = Item(Shares(net=9400), refunded=Back(9400)), Item(Shares(net=431))
+    first = ParcelMoney(uuid4(), uuid4(), (goods, shipping), goodwill=Back(2374))
+    second = ParcelMoney(uuid4(), uuid4(), (Item(Shares(net=3834)),), goodwill=Back(926))
+    split = split_order([first, second], worth=4265, unassigned=0, goodwill_of_shop=0)
+    assert [part.remaining.total for part in split.parcels] == [0, 2908]
+    assert split.goodwill == 1943
+
+
 def test_goodwill_of_the_shop_is_limited_to_what_the_buyer_keeps():
     assert split_order([parcel(100)], worth=100, unassigned=0, goodwill_of_shop=300).goodwill == 100
     assert split_order([], worth=0, unassigned=0, goodwill_of_shop=300).goodwill == 0
