@@ -60,15 +60,3 @@ def test_later_releases_pay_it_off(indebted, potter, sell, deliver, later):
     assert figures(potter)[1] == "31.44"
     assert Debt.objects.get().ended_at is not None
     assert not Receipt.objects.exists()
-
-
-def test_the_shops_account_is_left_out_if_there_is_none(indebted, potter, later, mails, store):
-    store.account_iban = ""
-    store.save()
-    release_task()
-    later(days=31)
-
-    [mail] = [found for found in mails(potter.email) if "owe" in found.subject]
-
-    assert "Account number" not in mail.body
-    assert Debt.objects.get().number in mail.body
