@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from artisans.core.api.openapi import AmountShape, example
@@ -45,6 +46,7 @@ class BalanceShape(serializers.Serializer[Any]):
 
 
 @example({"next": None, "previous": None, "results": [BALANCE]})
+@extend_schema_serializer(many=False)
 class BalancePageShape(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from artisans.core.api.openapi import AmountShape, example
@@ -94,6 +95,7 @@ class TrialBalanceTotalShape(serializers.Serializer[Any]):
         "totals": [{"currency": "USD", "debit": "64.00", "credit": "64.00"}],
     }
 )
+@extend_schema_serializer(many=False)
 class TrialBalanceShape(serializers.Serializer[Any]):
     on = serializers.DateField()
     rows = TrialBalanceRowShape(many=True)
