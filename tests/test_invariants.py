@@ -634,14 +634,8 @@ DAMAGE: dict[str, Damage] = {
 
 # What artisans earn follows from these figures, so that the ledger is not as it should be either.
 ALSO_NOT_AS_BOOKED = {
-    *("ledger_balanced", "order_released", "order_refunded", "order_goods_refunded", "order_goodwill"),
-    *(
-        "order_unassigned",
-        "payment_refunded",
-        "refund_amount",
-        "line_refunded_money",
-        "order_refunded_shipping",
-    ),
+    *("ledger_balanced", "order_released", "order_refunded", "order_goods_refunded"),
+    *("order_unassigned", "payment_refunded", "line_refunded_money"),
 }
 
 

@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shared_acts")]
 
 HARMLESS = {
     "order.as-buyer": "shows the buyer's page",
+    "order.ledger": "shows how the order was booked",
     "order.revoke-links": "takes rights away, gives none",
     "payment.sync": "applies what the provider says, decides nothing",
     "webhookevent.replay": "the same",

@@ -184,8 +184,9 @@ def test_every_group_that_could_approve_sees_the_requests(db):
 
 
 def test_money_limit_needs_no_second_person_for_other_settings(store, admin_user, staff, browser):
-    """Two who refund and record, and two who may change the rule back; nobody else edits users or artisans."""
-    staff.groups.add(Group.objects.get(name="Store rules"))
+    """Two who refund and record, two who hold money back, and two who may change the rule back; nobody else edits
+    users or artisans."""
+    staff.groups.add(*Group.objects.filter(name__in=["Store rules", "Artisans’ money"]))
 
     edit(browser(admin_user), store, second_person_above="20")
 

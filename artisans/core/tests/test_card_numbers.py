@@ -160,7 +160,7 @@ def test_our_own_numbers_are_no_cards():
 
 
 @pytest.mark.parametrize(
-    "field", ["tracking", "bank_reference", "account_iban", "password", "csrfmiddlewaretoken"]
+    "field", ["tracking", "bank_reference", "account_iban", "password", "csrfmiddlewaretoken", "_seen"]
 )
 def test_fields_for_other_numbers_are_left_out(field):
     assert not has_card_number("4242424242424242", field=field)
