@@ -66,6 +66,11 @@ class ParcelDisplay:
         return half_up(of_items * PPM, parcel.subtotal_minor)
 
     @property
+    def takes_of_shipping(self) -> bool:
+        """Whether a part of the shop's commission is of the delivery."""
+        return self.parcel.shipping_commission_minor > 0
+
+    @property
     def fee_tax_percent(self) -> str:
         return percent(self.parcel.commission_tax_ppm)
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -47,6 +48,7 @@ NOW, PLANNED, FORMER = "now", "planned", "former"
 STATES = {NOW: _("Applies"), PLANNED: _("Planned"), FORMER: _("Former")}
 TONES = {NOW: GOOD, PLANNED: WAIT, FORMER: PLAIN}
 SALT = "orders.rate_preview"
+CENT = Decimal("0.01")
 
 
 class RateForm(forms.Form):
@@ -116,7 +118,7 @@ class RateForm(forms.Form):
 
     def clean_rate(self) -> Any:
         rate = self.cleaned_data["rate"]
-        if rate is not None and rate != round(rate, 2):
+        if rate is not None and rate != rate.quantize(CENT):
             raise forms.ValidationError(gettext("Enter at most two decimals."))
         return rate
 

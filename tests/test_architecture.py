@@ -110,6 +110,7 @@ def test_statuses_are_set_only_in_their_transition_functions():
         "payment_move",
         "refund_move",
         "dispute_move",
+        "deposit_move",
         "approval_move",
         "cart_checkout",
         "cart_merge",

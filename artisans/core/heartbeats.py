@@ -106,7 +106,10 @@ def secret_key_record() -> None:
     changed_at = secret_key_changed_at()
     if changed_at is None or changed_at < timezone.now() - KEY_CHANGE_KNOWN_AFTER:
         hashed = secret_key_hash(settings.SECRET_KEY)
-        Heartbeat.objects.update_or_create(name=SECRET_KEY, defaults={"at": timezone.now(), "keys": hashed})
+        changes: dict[str, Any] = {"at": timezone.now(), "keys": hashed}
+        if not Heartbeat.objects.filter(pk=SECRET_KEY).update(**changes):
+            first = Heartbeat(name=SECRET_KEY, **changes)
+            Heartbeat.objects.bulk_create([first], ignore_conflicts=True)  # another host may be first
 
 
 def secret_key_changed_at() -> datetime | None:

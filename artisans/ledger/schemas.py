@@ -9,7 +9,7 @@ from artisans.core.api.openapi import AmountShape, example
 from artisans.ledger.accounts import AccountKind
 
 ACCOUNT = {"account": 2, "kind": "order", "artisan_id": None, "scope": "", "currency": "USD"}
-PROVIDER = {"account": 1, "kind": "provider", "artisan_id": None, "scope": "stripe", "currency": "USD"}
+PROVIDER = {"account": 1, "kind": "provider", "artisan_id": None, "scope": "cards", "currency": "USD"}
 
 
 class AccountShape(serializers.Serializer[Any]):
@@ -38,7 +38,7 @@ class LedgerPostingShape(AccountShape):
         "booked_on": "2026-11-26",
         "order_id": "2f6f1d3e-5a4b-4c7d-8e9f-0a1b2c3d4e5f",
         "reverses": None,
-        "explanation": "Stripe captured $64.00; held for the order.",
+        "explanation": "Card provider captured $64.00; held for the order.",
         "postings": [PROVIDER | {"amount": "64.00"}, ACCOUNT | {"amount": "-64.00"}],
     }
 )
@@ -77,7 +77,7 @@ class TrialBalanceTotalShape(serializers.Serializer[Any]):
         "rows": [
             {
                 "kind": "provider",
-                "scope": "stripe",
+                "scope": "cards",
                 "currency": "USD",
                 "accounts": 1,
                 "debit": "64.00",

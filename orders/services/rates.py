@@ -83,13 +83,14 @@ class RateChange:
     @property
     def is_rise(self) -> bool:
         """Whether the shop can take more of some parcel than before."""
-        caps = [float("inf") if terms.cap is None else terms.cap for terms in (self.before, self.after)]
+        old, new = self.before.cap, self.after.cap
+        is_cap_raised = old is not None and (new is None or new > old)
         return (
             self.after.rate_ppm > self.before.rate_ppm
             or self.after.minimum > self.before.minimum
             or self.after.fixed > self.before.fixed
             or self.after.on_shipping > self.before.on_shipping
-            or (caps[1] > caps[0] and bool(self.after.rate_ppm or self.after.fixed))
+            or (is_cap_raised and bool(self.after.rate_ppm or self.after.fixed))
         )
 
 

@@ -158,15 +158,21 @@ def cash_deposit_reverse(*, deposit_id: UUID, reason: str, actor: User) -> CashD
                 "time": date_format(timezone.localtime(deposit.reversed_at), "DATETIME_FORMAT"),
             }
         )
+    deposit_move(deposit, reason=reason.strip()[:200], actor=actor)
+    fact_book(deposit_fact(deposit))
+    return deposit
+
+
+def deposit_move(deposit: CashDeposit, *, reason: str, actor: User) -> None:
+    """Move a recorded deposit and its lines to reversed, with who did it, when and why, and the audit record: its
+    one transition."""
     deposit.status, deposit.reversed_at, deposit.reversed_by = DepositStatus.REVERSED, timezone.now(), actor
-    deposit.reversal_reason = reason.strip()[:200]
+    deposit.reversal_reason = reason
     deposit.save(update_fields=["status", "reversed_at", "reversed_by", "reversal_reason", "updated_at"])
     deposit.lines.update(status=DepositStatus.REVERSED)
-    fact_book(deposit_fact(deposit))
     audit_record(
         actor=actor,
         action=Action.CASH_DEPOSIT_REVERSE,
         target=deposit,
         data={"amount": str(deposit.amount), "reason": deposit.reversal_reason},
     )
-    return deposit
