@@ -136,7 +136,7 @@ EVERYDAY = {
     "payments.payment": {"sync"},
     "payments.webhookevent": {"replay"},
     "payments.paymentflag": {"resolve"},
-    "orders.order": {"as-buyer"},
+    "orders.order": {"as-buyer", "ledger"},
     "catalog.product": {"count"},
     "notifications.notification": {"again"},
 }
