@@ -131,7 +131,9 @@ def account_page(
         rows = list(newest.order_by("-id")[: size + 1])
         has_older, rows = len(rows) > size, rows[:size]
         has_newer = before is not None and is_any(postings.filter(id__gte=before).order_by("id"))
-    lines, balance = [], balance_minor(account.pk, up_to=rows[0].pk) if rows else 0
+    if not rows:  # a page before the first posting or after the last leads nowhere
+        return AccountPage([], None, None)
+    lines, balance = [], balance_minor(account.pk, up_to=rows[0].pk)
     for row in rows:
         lines.append(AccountLine(row, account.on_account(row.amount_minor), account.on_account(balance)))
         balance -= row.amount_minor

@@ -80,6 +80,12 @@ def test_newer_pages_lead_back(order_account):
     assert account_page(order_account, before=10**17, size=3) == first
 
 
+def test_a_page_past_the_first_or_last_posting_is_empty(order_account):
+    [first, *_, last] = LedgerPosting.objects.filter(account=order_account).order_by("id")
+    for page in (account_page(order_account, before=first.pk), account_page(order_account, after=last.pk)):
+        assert (page.lines, page.older, page.newer) == ([], None, None)
+
+
 def test_an_account_without_postings_has_no_lines(db):
     account = LedgerAccount.objects.create(kind="cash", currency="USD")
     page = account_page(account)
