@@ -23,6 +23,7 @@ from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBo
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import WAITS
 from artisans.catalog.models import Artisan, Category, CommissionRate
+from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import AmountField, percent_text
 from artisans.core.admin.pages import GOOD, PLAIN, WAIT, ReadOnlyAdmin, admin_list_url, column, when
 from artisans.core.errors import DomainError
@@ -184,7 +185,12 @@ def rate_states() -> dict[int, str]:
 class CommissionRateAdmin(ReadOnlyAdmin):
     list_before_template = "admin/catalog/commissionrate/_views.html"
     list_display = ("scope", "takes", "state", "starts", "made_by")
-    list_filter = (StateFilter, ("artisan", RelatedDropdownFilter), ("category", RelatedDropdownFilter))
+    list_filter = (
+        StateFilter,
+        ("artisan", RelatedDropdownFilter),
+        ("category", RelatedDropdownFilter),
+        ("valid_from", DayRangeFilter),
+    )
     list_filter_submit = True
     list_select_related = ("artisan", "category", "made_by")
     views = {"state=now": _("In force"), "state=planned": _("Planned"), "": _("All")}

@@ -37,7 +37,7 @@ def test_providers_are_read_once_with_their_clocks(stripe, paypal, monkeypatch):
         "PayPal": State.OK,
         "Clock compared with PayPal": State.OK,
     }
-    assert found["Stripe"][1].startswith("test; 8 parts")
+    assert found["Stripe"][1].startswith("test; 9 parts")
 
     stripe.fault("forbidden", path="/v1/disputes", count=None)
     monkeypatch.setattr(doctor, "provider_time", lambda name: timezone.now() - timedelta(minutes=10))

@@ -61,9 +61,11 @@ FACTS = {  # of all kinds together
         "rows": [["Reference", "7KQ2M9XBG"]],
         "text": ["Please give the reference."],
     },
-    **dict.fromkeys(("amount", "received", "outstanding", "surplus", "due"), AMOUNT),
-    **dict.fromkeys(("date", "pay_by"), date(2026, 12, 5)),
-    **dict.fromkeys(("confirm_until", "keep_until", "at"), datetime(2026, 12, 5, 9, 30, tzinfo=UTC)),
+    **dict.fromkeys(("amount", "received", "outstanding", "surplus", "due", "owed"), AMOUNT),
+    **dict.fromkeys(("date", "pay_by", "since"), date(2026, 12, 5)),
+    **dict.fromkeys(
+        ("confirm_until", "keep_until", "at", "starts"), datetime(2026, 12, 5, 9, 30, tzinfo=UTC)
+    ),
     **dict.fromkeys(("is_own", "ends_access", "is_held", "is_withheld", "revived"), True),
     "to_send": 2,
     "money_note": "You have not been charged.",
@@ -86,7 +88,8 @@ FACTS = {  # of all kinds together
     "address_id": 7,
     "email": "ada@example.test",
     "days": 3,
-    "changes": [{"label": "Commission", "old": "10 %", "new": "12 %"}],
+    "currency": "USD",
+    "changes": [{"label": "Commission", "categories": "Bowls & plates", "old": "10 %", "new": "12 %"}],
 }
 
 
@@ -128,11 +131,12 @@ def test_links_are_built_only_from_the_stored_facts():
     fixed = {"reset_url", "signup_url", "methods_url"}
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url"}
     signed |= {"new_password_url", "confirm_address_url"}
+    of_a_fact = {"earning_lines_url"}
 
-    assert set(LINK_BUILDERS) == fixed | signed
+    assert set(LINK_BUILDERS) == fixed | signed | of_a_fact
     assert all(build(FACTS).startswith(f"{settings.SITE_URL}/") for build in LINK_BUILDERS.values())
     assert all(LINK_BUILDERS[name]({}) for name in fixed)
-    for name in signed:
+    for name in signed | of_a_fact:
         with pytest.raises(KeyError):
             LINK_BUILDERS[name]({})
 
