@@ -81,7 +81,7 @@ def test_marked_tests_are_in_the_folders_of_their_runs():
 
 
 LIVE_TESTS = "\n".join(file.read_text() for file in (ROOT / "tests/live").glob("test_*.py"))
-CRASHES = set(re.findall(r"\"([a-z_]+\.[a-z_.]+):([A-Za-z_.]+) \d (?:before|after)\"", LIVE_TESTS))
+CRASHES = set(re.findall(r"\"([a-z_]+\.[a-z_.]+):([A-Za-z_.]+) (?:before|after)\"", LIVE_TESTS))
 
 
 @pytest.mark.parametrize(("module", "name"), sorted(CRASHES))
