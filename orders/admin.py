@@ -99,7 +99,7 @@ class StoreRulesForm(FiguresForm):
             if not getattr(self.instance, is_set):
                 self.initial[name] = ""  # not set yet: the 0 in the column is only its default
         if self.instance._state.adding:
-            self.initial |= {"commission_tax": "0", "reserve": "0"}
+            self.initial.update(commission_tax="0", reserve="0")
         if self.instance.support_email == NO_CONTACT:
             self.initial["support_email"] = ""
 

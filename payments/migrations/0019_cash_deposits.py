@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='cashdeposit',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reversed_at__isnull', True), ('reversed_by__isnull', True), ('status', 'recorded')), models.Q(('reversed_at__isnull', False), ('reversed_by__isnull', False), ('status', 'reversed')), _connector='OR'), name='cash_deposit_reversed_by_somebody'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reversed_at__isnull', False), ('reversed_by__isnull', False), ('status', 'reversed')), models.Q(models.Q(('status', 'reversed'), _negated=True), ('reversed_at__isnull', True), ('reversed_by__isnull', True)), _connector='OR'), name='cash_deposit_reversed_by_somebody'),
         ),
         migrations.AddConstraint(
             model_name='cashdeposit',

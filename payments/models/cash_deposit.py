@@ -50,8 +50,8 @@ class CashDeposit(BaseModel, AppendOnlyModel):
                 condition=Q(amount_minor__gt=0, fee_minor__gte=0), name="cash_deposit_amounts_positive"
             ),
             models.CheckConstraint(
-                condition=Q(status="recorded", reversed_at__isnull=True, reversed_by__isnull=True)
-                | Q(status="reversed", reversed_at__isnull=False, reversed_by__isnull=False),
+                condition=Q(status="reversed", reversed_at__isnull=False, reversed_by__isnull=False)
+                | (~Q(status="reversed") & Q(reversed_at__isnull=True, reversed_by__isnull=True)),
                 name="cash_deposit_reversed_by_somebody",
             ),
             models.UniqueConstraint(
