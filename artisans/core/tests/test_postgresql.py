@@ -92,7 +92,7 @@ def test_migration_that_changes_a_column_fails_one_request_and_none_after_it():
 def test_slow_answer_is_awaited_while_the_server_answers_new_clients(monkeypatch):
     asked: list[bool] = []
 
-    def ask(pgconn: Any) -> bool:
+    def answers(pgconn: Any) -> bool:
         asked.append(base_answers(pgconn))
         return asked[-1]
 
@@ -102,7 +102,7 @@ def test_slow_answer_is_awaited_while_the_server_answers_new_clients(monkeypatch
     try:
         with connection.cursor() as cursor:
             with monkeypatch.context() as patch:
-                patch.setattr(base, "answers", ask)
+                patch.setattr(base, "answers", answers)
                 cursor.execute("SELECT pg_sleep(0.5), repeat('x', 1000000)")
                 assert len(cursor.fetchone()[1]) == 1_000_000
             monkeypatch.setattr(base, "answers", lambda pgconn: False)

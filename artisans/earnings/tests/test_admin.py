@@ -17,7 +17,7 @@ PLACE = "/admin/earnings/hold/place/"
 
 
 @pytest.fixture
-def desk(staff):
+def treasurer(staff):
     staff.groups.add(Group.objects.get(name="Artisans’ money"))
     return staff
 
@@ -38,9 +38,9 @@ def test_the_role_has_its_permissions():
     assert {"view_hold", "change_holds", "view_debt"} <= codes
 
 
-def test_staff_hold_money_back_and_end_it(released, potter, browser, desk, form):
+def test_staff_hold_money_back_and_end_it(released, potter, browser, treasurer, form):
     released()
-    client = browser(desk)
+    client = browser(treasurer)
     shown = page(client.get(f"{PLACE}?artisan={potter.pk}")).text
     assert "Available $91.44" in shown
 
@@ -57,7 +57,7 @@ def test_staff_hold_money_back_and_end_it(released, potter, browser, desk, form)
     client.get(admin_list_url(Hold))  # shows the message
     assert "0 holds" in page(client.get(admin_list_url(Hold, "state=active"))).text
     actions = AuditEntry.objects.filter(target_type="earnings.Hold").values_list("action", "actor__email")
-    assert set(actions) == {("hold.place", desk.email), ("hold.end", desk.email)}
+    assert set(actions) == {("hold.place", treasurer.email), ("hold.end", treasurer.email)}
 
 
 @pytest.mark.parametrize(
@@ -77,34 +77,34 @@ def test_staff_hold_money_back_and_end_it(released, potter, browser, desk, form)
     ],
     ids=str,
 )
-def test_bad_input_is_explained_and_kept(released, browser, desk, form, changes, error):
+def test_bad_input_is_explained_and_kept(released, browser, treasurer, form, changes, error):
     released()
-    answer = browser(desk).post(PLACE, form | changes)
+    answer = browser(treasurer).post(PLACE, form | changes)
     assert answer.status_code == 200
     assert error in page(answer).text
     assert not Hold.objects.exists()
 
 
-def test_releases_are_stopped_without_an_amount(sell, deliver, later, potter, browser, desk, form):
+def test_releases_are_stopped_without_an_amount(sell, deliver, later, potter, browser, treasurer, form):
     payment = sell()
     deliver(payment)
     order = payment.order.order_number
-    browser(desk).post(PLACE, form | {"amount": "", "stops_releases": "on", "order_number": order})
+    browser(treasurer).post(PLACE, form | {"amount": "", "stops_releases": "on", "order_number": order})
     later(days=20)
     assert figures(potter) == ("91.44", "0.00", "0.00")
-    assert "Releases stopped" in page(browser(desk).get(admin_list_url(Hold))).text
+    assert "Releases stopped" in page(browser(treasurer).get(admin_list_url(Hold))).text
 
 
-def test_above_the_limit_a_colleague_decides(released, browser, desk, admin_user, form, store):
+def test_above_the_limit_a_colleague_decides(released, browser, treasurer, admin_user, form, store):
     store.second_person_above_minor = 1000
     store.save()
     released()
 
-    answer = browser(desk).post(PLACE, form, follow=True)
+    answer = browser(treasurer).post(PLACE, form, follow=True)
 
     assert "needs a second person’s approval" in page(answer).text
     assert not Hold.objects.exists()
-    assert ApprovalRequest.objects.get().requested_by == desk
+    assert ApprovalRequest.objects.get().requested_by == treasurer
 
 
 def test_without_the_permission_nothing_can_be_held(released, browser, staff, admin_user, potter, form):
@@ -117,12 +117,12 @@ def test_without_the_permission_nothing_can_be_held(released, browser, staff, ad
     assert Hold.objects.get().is_active
 
 
-def test_a_hold_of_a_dispute_cannot_be_ended(released, dispute, browser, desk):
+def test_a_hold_of_a_dispute_cannot_be_ended(released, dispute, browser, treasurer):
     payment = released()
     dispute(payment, "50.00", "open")
     follow_disputes_task()
     hold = Hold.objects.get()
-    client = browser(desk)
+    client = browser(treasurer)
 
     client.post(admin_page_url(hold, "end"))
 
@@ -131,22 +131,23 @@ def test_a_hold_of_a_dispute_cannot_be_ended(released, dispute, browser, desk):
     assert "ends when the dispute is decided" in page(client.get(admin_page_url(hold, "end"))).text
 
 
-def test_exposure_is_shown(released, dispute, potter, browser, desk, form):
+def test_exposure_is_shown(released, dispute, potter, browser, treasurer, form):
     payment = released()
-    browser(desk).post(PLACE, form | {"amount": "80.00"})
+    browser(treasurer).post(PLACE, form | {"amount": "80.00"})
     dispute(payment, "99.99", "open")
     follow_disputes_task()
     assert (
-        "not covered by a hold $80.00: dp_1" in page(browser(desk).get(f"{PLACE}?artisan={potter.pk}")).text
+        "not covered by a hold $80.00: dp_1"
+        in page(browser(treasurer).get(f"{PLACE}?artisan={potter.pk}")).text
     )
 
 
-def test_artisans_in_debt_are_listed(released, dispute, potter, browser, desk, form):
+def test_artisans_in_debt_are_listed(released, dispute, potter, browser, treasurer, form):
     payment = released()
-    browser(desk).post(PLACE, form | {"amount": "80.00"})
+    browser(treasurer).post(PLACE, form | {"amount": "80.00"})
     dispute(payment, "99.99", "lost")
     release_task()
-    shown = page(browser(desk).get(admin_list_url(Debt, "state=active"))).text
+    shown = page(browser(treasurer).get(admin_list_url(Debt, "state=active"))).text
     assert Debt.objects.get().number in shown
     assert "$80.00" in shown
-    assert page(browser(desk).get(admin_page_url(Debt.objects.get()))).text.count(potter.name)
+    assert page(browser(treasurer).get(admin_page_url(Debt.objects.get()))).text.count(potter.name)
