@@ -178,6 +178,7 @@ INSTALLED_APPS = [
     "orders",
     "payments",
     "artisans.earnings",
+    "artisans.workshop",
     "carts",
 ]
 MIDDLEWARE = [

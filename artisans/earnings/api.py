@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.principals import require_user
+from artisans.catalog.access import artisan_of
 from artisans.core.api.fields import utc
 from artisans.core.api.filters import CreatedFilters
 from artisans.core.api.openapi import described, operation
@@ -19,7 +20,6 @@ from artisans.earnings.selectors import (
     ArtisanBalance,
     Line,
     account_of,
-    artisan_of,
     balances_after,
     balances_of,
     default_currency,

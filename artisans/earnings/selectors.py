@@ -11,7 +11,6 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from artisans.accounts.models import User
 from artisans.catalog.models import Artisan
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
@@ -47,11 +46,6 @@ LINE_LABELS: dict[str, "_StrPromise"] = {
     EntryKind.RECEIPT: gettext_lazy("Cash that you collected"),
     EntryKind.RECEIPT_REVERSED: gettext_lazy("Cash that you collected: corrected"),
 }
-
-
-def artisan_of(user: User) -> Artisan | None:
-    """The artisan for whom this user acts."""
-    return get_or_none(Artisan.objects.filter(user=user))
 
 
 # ---- balances --------------------------------------------------------------------------------------------------

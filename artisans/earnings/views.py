@@ -6,13 +6,13 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from artisans.accounts.principals import require_user
+from artisans.catalog.access import require_artisan
 from artisans.catalog.models import Artisan
 from artisans.core.money import CURRENCIES
 from artisans.earnings.earning_display import EarningDisplay
@@ -24,7 +24,6 @@ from artisans.earnings.selectors import (
     account_of,
     active_holds,
     all_lines,
-    artisan_of,
     balances_of,
     default_currency,
     lines_page,
@@ -41,15 +40,6 @@ FILTERS = {
     "released": (EarningStatus.RELEASED,),
 }
 MAX_DIGITS = 18  # of the key of a posting
-
-
-def require_artisan(request: HttpRequest) -> Artisan:
-    """Errors: Http404 for everybody else."""
-    user = require_user(request)
-    artisan = artisan_of(user) if user.is_artisan else None
-    if artisan is None:
-        raise Http404
-    return artisan
 
 
 @login_required
