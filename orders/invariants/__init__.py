@@ -1,0 +1,13 @@
+"""What is always true of orders, their lines, parcels and stock (docs/invariants.md)."""
+
+from artisans.catalog.models import StockMove
+from artisans.core.invariants import register_invariants
+from orders.invariants import amounts, statuses, stock
+from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
+
+register_invariants(
+    *amounts.INVARIANTS,
+    *statuses.INVARIANTS,
+    *stock.INVARIANTS,
+    reads=(Order, OrderLine, Parcel, OrderTransition, ParcelTransition, StockMove),
+)
