@@ -323,3 +323,14 @@ def test_shop_has_to_be_stopped_and_a_restore_that_fails_changes_nothing(
     monkeypatch.setattr("artisans.core.backups.databases.INSTALLED", Path("/nowhere"))
     with pytest.raises(CommandError, match="pg_dump is missing"):
         call_command("backup")
+
+
+def test_steps_are_reported(folder, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(databases, "PROGRESS_SECONDS", 0.001)
+    call_command("backup")
+    steps = capsys.readouterr().err
+    assert "Dumping the database …" in steps
+    assert "Packing the uploaded files …" in steps
+    assert ("bytes" in steps) is (connection.vendor == "postgresql")
+    call_command("restore", str(backups_in(folder)[-1]), replace=True, no_check=True)
+    assert "Restoring the database …" in capsys.readouterr().err

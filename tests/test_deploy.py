@@ -181,3 +181,16 @@ def test_web_server_takes_no_more_connections_than_it_has_files_for():
             env={},
         )
         assert done.stdout.strip() == connections, files
+
+
+@pytest.mark.parametrize("processes", ["two", "0", "-1", "100000", "²", "1.5"])
+def test_wrong_number_of_web_processes_is_named(processes):
+    done = subprocess.run(
+        [DEPLOY / "shop", "web"],
+        env={"PATH": os.environ["PATH"], "WEB_CONCURRENCY": processes},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"WEB_CONCURRENCY={processes}: use a whole number of processes" in done.stderr

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -61,8 +61,8 @@ class Manifest:
         return datetime.fromisoformat(self.at)
 
 
-def backup_make(folder: Path, *, keep: int) -> Path:
-    """Make a backup in this folder, then delete all but the newest ones. Returns its path.
+def backup_make(folder: Path, *, keep: int, report: Callable[[str], object] = lambda line: None) -> Path:
+    """Make a backup in this folder, then delete all but the newest ones. Returns its path. `report` gets each step.
 
     Errors: BackupError, OSError such as a full disk; then no backup was added and none deleted.
     """
@@ -73,8 +73,11 @@ def backup_make(folder: Path, *, keep: int) -> Path:
         partial = folder / f".{target.name}.partial"
         partial.mkdir(mode=0o700)
         try:
-            database_dump(partial / dump_name())
+            report("Dumping the database …")
+            database_dump(partial / dump_name(), report=report)
+            report("Packing the uploaded files …")
             media_pack(partial / MEDIA)
+            report("Writing the checksums …")
             write_manifest(partial, at)
             partial.rename(target)
         finally:

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -20,6 +21,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
 """
 # Of a server that was copied with everything in it, the time of its start differs.
 IDENTITY = "SELECT current_database() || ' ' || extract(epoch FROM pg_postmaster_start_time())::text"
+PROGRESS_SECONDS = 5
 PG_RESTORE = ("--no-owner", "--no-privileges", "--no-comments", "--exit-on-error")
 
 
@@ -31,10 +33,19 @@ def dump_name() -> str:
     return "database.dump" if connection.vendor == "postgresql" else "database.sqlite3"
 
 
-def database_dump(target: Path) -> None:
-    """Write the database, as it is at one moment, to a new file. Errors: BackupError."""
+def database_dump(target: Path, *, report: Callable[[str], object] = lambda line: None) -> None:
+    """Write the database, as it is at one moment, to a new file. `report` gets its size from time to time.
+
+    Errors: BackupError.
+    """
+
+    def report_size() -> None:
+        size = target.stat().st_size if target.exists() else 0
+        report(f"… {size:,} bytes")
+
     if connection.vendor == "postgresql":
-        run_program("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}")
+        options = ("--format=custom", "--no-owner", "--no-privileges", f"--file={target}")
+        run_program("pg_dump", *options, while_running=report_size)
         return
     with connection.cursor() as cursor:
         cursor.execute("VACUUM INTO %s", [str(target)])
@@ -99,18 +110,27 @@ def connection_settings() -> dict[str, Any]:
     return settings.BACKUP_DATABASE or connection.settings_dict
 
 
-def run_program(name: str, *arguments: str) -> str:
-    """Returns its output. Errors: BackupError with what the program says."""
-    done = subprocess.run(  # noqa: S603  # PostgreSQL's own program
+def run_program(name: str, *arguments: str, while_running: Callable[[], object] = lambda: None) -> str:
+    """Returns its output. `while_running` is called every few seconds. Errors: BackupError with what it says."""
+    with subprocess.Popen(  # noqa: S603  # PostgreSQL's own program
         [find_program(name), *arguments],
         env=program_environment(),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise BackupError(f"{name}: {done.stderr.strip()[-1000:]}")
-    return done.stdout
+    ) as program:
+        while True:
+            try:
+                output, errors = program.communicate(timeout=PROGRESS_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                while_running()
+            except BaseException:
+                program.kill()
+                raise
+    if program.returncode:
+        raise BackupError(f"{name}: {errors.strip()[-1000:]}")
+    return output
 
 
 def restore_in_one_transaction(source: Path, *, after: str) -> None:

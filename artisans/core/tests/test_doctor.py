@@ -110,7 +110,9 @@ def test_command_prints_a_report_and_exits_with_the_worst_state(monkeypatch, cap
 
     with pytest.raises(CommandError, match="1 in order, 1 warnings, 1 problems"):
         call_command("doctor")
-    lines = capsys.readouterr().out.splitlines()
+    output = capsys.readouterr()
+    assert output.err.startswith("Running 3 checks, for at most 15 seconds")
+    lines = output.out.splitlines()
     assert lines[1:3] == ["PROBLEM  Three: gone", "         → Start it."]
 
 
@@ -490,3 +492,15 @@ def test_page_is_for_people_with_its_permission(browser, staff):
 
     staff.groups.add(Group.objects.get(name="Operators"))
     assert browser(staff).get(SYSTEM_PAGE).status_code == 200
+
+
+def test_log_does_not_interrupt_the_report(monkeypatch, caplog):
+    def broken():
+        raise ConnectionError("refused")
+
+    monkeypatch.setattr("artisans.core.management.commands.doctor.CHECKS", {"it": Check(broken)})
+    for verbosity, is_logged in ((1, False), (2, True)):
+        caplog.clear()
+        with pytest.raises(CommandError):
+            call_command("doctor", verbosity=verbosity)
+        assert ("check_failed" in caplog.text) is is_logged

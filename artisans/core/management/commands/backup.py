@@ -40,7 +40,11 @@ class Command(BaseCommand):
             if folder is None:
                 raise CommandError("Set BACKUP_DIR, or name a folder with --to.")
             try:
-                made = backup_make(folder, keep=settings.BACKUP_KEEP if keep is None else keep)
+                made = backup_make(
+                    folder,
+                    keep=settings.BACKUP_KEEP if keep is None else keep,
+                    report=lambda line: self.stderr.write(line, str),  # an error would be red
+                )
             except (BackupError, OSError) as error:
                 raise CommandError(str(error)) from None
             size = sum(path.stat().st_size for path in made.iterdir())

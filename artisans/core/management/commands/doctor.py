@@ -1,6 +1,7 @@
 """Check everything that the running shop needs, and say what to do about what is wrong."""
 
 import json
+import logging
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from artisans.core.doctor.registry import CHECKS, Result, State, worst
-from artisans.core.doctor.run import Found, run_checks
+from artisans.core.doctor.run import SECONDS, Found, run_checks
 
 EXIT_CODES = {State.OK: 0, State.WARNING: 1, State.PROBLEM: 2}
 
@@ -25,7 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print the report as a JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = run_checks(CHECKS)
+        self.stderr.write(f"Running {len(CHECKS)} checks, for at most {SECONDS} seconds …", str)
+        found = self.found(is_verbose=options["verbosity"] > 1)
         results = [result for group in found.values() for result in group]
         state = worst(results)
         self.stdout.write(as_json(found, state) if options["json"] else as_text(results))
@@ -33,6 +35,17 @@ class Command(BaseCommand):
             counts = [sum(result.state == level for result in results) for level in State]
             summary = "{} in order, {} warnings, {} problems"
             raise CommandError(summary.format(*counts), returncode=EXIT_CODES[state])
+
+    def found(self, *, is_verbose: bool) -> Found:
+        """Without the log, which would interrupt the report, unless `is_verbose`."""
+        if is_verbose:
+            return run_checks(CHECKS)
+        before = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
+        try:
+            return run_checks(CHECKS)
+        finally:
+            logging.disable(before)
 
 
 def as_json(found: Found, state: State) -> str:

@@ -96,18 +96,24 @@ class Command(BaseCommand):
         time = record
         if backup is not None:
             try:
+                self.stderr.write("Comparing the backup with its checksums …", str)
                 manifest = backup_verify(backup)
                 if verify:
                     self.stdout.write(f"{backup} is complete: {manifest.version}, {manifest.database}.")
                     return
                 check_restorable(manifest, may_lack_keys=without_keys)
                 check_database(is_replacing=replace, jobs=jobs)
+                self.stderr.write("Restoring the database …", str)
                 database_restore(backup / dump_name(), jobs=jobs)
             except (BackupError, OSError) as error:
                 raise CommandError(str(error)) from None
             time = manifest.time
         time = (time or timezone.now()).astimezone(UTC)
-        problems = [*problems_after(time), *(media_problems(backup) if backup and not no_media else ())]
+        self.stderr.write("Bringing the tables up to date …", str)
+        problems = list(problems_after(time))
+        if backup and not no_media:
+            self.stderr.write("Restoring the uploaded files …", str)
+            problems += media_problems(backup)
         if not problems and not no_check:
             problems = list(self.violations())
         self.stdout.write(NEXT.format(time=time, since=time - timedelta(days=1)))
@@ -116,7 +122,9 @@ class Command(BaseCommand):
 
     def violations(self) -> Iterator[str]:
         """What is not true of the restored rows, although it always is."""
-        self.stderr.write("Checking orders, stock, payments and the ledger (manage.py check_invariants) …")
+        self.stderr.write(
+            "Checking orders, stock, payments and the ledger (manage.py check_invariants) …", str
+        )
         found = 0
         for found, violation in enumerate(check_and_store(INVARIANTS.values()), start=1):
             if found <= MOST_VIOLATIONS:
