@@ -89,6 +89,13 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "product_stock_not_negative": ("catalog.Product", {"stock": F("stock") - 1000}),
     "product_price_positive": ("catalog.Product", {"price_minor": 0}),
     "product_currency_iso": ("catalog.Product", {"currency": "U$D"}),
+    "product_archived_is_not_published": ("catalog.Product", {"archived_at": timezone.now()}),
+    "product_lead_days_in_range": ("catalog.Product", {"lead_days": 366}),
+    "product_not_variant_of_itself": ("catalog.Product", {"parent": F("id"), "option_1": "x"}),
+    "product_variant_has_option": ("catalog.Product", {"option_1": ""}),
+    "product_options_without_gaps": ("catalog.Product", {"option_3": "x"}),
+    "product_options_unique_in_parent": ("catalog.Product", {"option_1": "x"}),
+    "product_sku_unique_in_artisan": ("catalog.Product", {"sku": "x"}),
     "stock_move_kind_known": ("catalog.StockMove", {"kind": "lost"}),
     "stock_move_once_per_line_and_kind": ("catalog.StockMove", {"order_line": "first"}),
     "stock_move_once_per_refund_line": (

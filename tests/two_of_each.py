@@ -10,6 +10,7 @@ from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
 from artisans.catalog.models import CommissionRate
+from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
 from artisans.earnings.models import Debt, Hold
@@ -130,7 +131,12 @@ def rows_of_cash(cash: Payment, staff: User) -> None:
 
 
 def rows_about_artisans(order: Order) -> None:
-    """Holds and debts of two artisans."""
+    """Holds and debts of two artisans; variants of a product."""
+    vase = ProductFactory.create(artisan=rows.bowl().artisan, option_1="Size", stock=0)
+    for size in ("Small", "Large"):
+        ProductFactory.create(
+            parent=vase, artisan=vase.artisan, category=vase.category, option_1=size, stock=0
+        )
     for product in (rows.bowl(), rows.scarf()):
         Hold.objects.create(
             artisan=product.artisan,

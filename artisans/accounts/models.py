@@ -28,6 +28,7 @@ class Scope(models.TextChoices):
 
     READ = "read", _("Read")
     WRITE = "write", _("Order, pay and ship")
+    PRODUCTS = "products", _("Manage products, stock and profile")
     REFUNDS = "refunds", _("Refund payments")
     STAFF = "staff", _("Staff actions")
 
@@ -97,7 +98,10 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
     @property
     def scopes(self) -> tuple[Scope, ...]:
         """All scopes that a token of this user may have."""
-        return tuple(Scope) if self.is_staff else (Scope.READ, Scope.WRITE)
+        if self.is_staff:
+            return tuple(Scope)
+        own = (Scope.READ, Scope.WRITE)
+        return (*own, Scope.PRODUCTS) if self.is_artisan else own
 
 
 class AuthToken(AbstractAuthToken):

@@ -93,6 +93,7 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "artisan": access("Sold by"),
         "price_minor": Setting("Price", DisplayFormat.AMOUNT),
         "currency": Setting("Currency"),
+        "lead_days": Setting(_("Made to order in (days)")),
         "is_active": Setting("On sale"),
     },
     "accounts.User": {
@@ -115,7 +116,9 @@ UNAUDITED: dict[str, set[str]] = {
     },
     "catalog.Product": {
         "id", "created_at", "updated_at", "category", "slug", "name", "description", "materials", "dimensions",
-        "picture", "picture_alt", "picture_sizes", "stock",  # every change of stock has a StockMove
+        "picture", "picture_alt", "picture_sizes", "sku", "care",
+        "parent", "option_1", "option_2", "option_3", "archived_at",  # products.py audits them
+        "stock",  # every change of stock has a StockMove
     },
     "accounts.User": {
         "id", "created_at", "updated_at", "password", "last_login", "name", "session_epoch", "addresses_forgotten_at",

@@ -54,7 +54,7 @@ IMPERSONAL = {
     "catalog.CommissionRate": {"currency"},
     "catalog.Product": {
         *("slug", "name", "description", "materials", "dimensions", "picture", "picture_sizes"),
-        *("picture_alt", "currency"),
+        *("picture_alt", "currency", "sku", "care", "option_1", "option_2", "option_3"),
     },
     "catalog.SearchDocument": {"title", "labels", "description"},  # written anew
     "catalog.SearchTerm": {"term", "word"},  # single words of all products

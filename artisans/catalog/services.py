@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Product, StockMove, StockMoveKind
+from artisans.catalog.models.product import BUYABLE
 from artisans.core.compiled import compiled, insert
 from artisans.core.errors import Conflict, InvalidInput
 
@@ -56,7 +57,7 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
     lines = list(lines)
     wanted = sum_by_product(lines)
     amount = quantity_by_product(wanted)
-    enough = Product.objects.filter(pk__in=wanted, is_active=True, stock__gte=amount)
+    enough = Product.objects.filter(BUYABLE, pk__in=wanted, is_active=True, stock__gte=amount)
     if enough.update(stock=F("stock") - amount) != len(wanted):
         raise OutOfStock
     record_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)

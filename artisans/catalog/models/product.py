@@ -1,7 +1,7 @@
 from typing import NamedTuple
 
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import F, Q, Value
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -9,6 +9,10 @@ from artisans.catalog.models.artisan import Artisan
 from artisans.core.models import BaseModel, currency_constraint
 from artisans.core.money import Money
 from artisans.core.validators import validate_currency
+
+MAX_LEAD_DAYS = 365
+# Rows that can be bought themselves: not products that are bought as one of their variants.
+BUYABLE = Q(parent__isnull=False) | Q(option_1="")
 
 
 class Category(models.Model):
@@ -24,6 +28,14 @@ class Category(models.Model):
         return self.name
 
 
+class ProductState(models.TextChoices):
+    """Follows from `is_active` and `archived_at`; not stored."""
+
+    DRAFT = "draft", _("Draft")
+    PUBLISHED = "published", _("Published")
+    ARCHIVED = "archived", _("Archived")
+
+
 class ShownPicture(NamedTuple):
     """The attributes of an `img`."""
 
@@ -36,6 +48,10 @@ class ShownPicture(NamedTuple):
 class Product(BaseModel):
     """A product. `stock` is what can be bought now; every change of it has a StockMove.
 
+    A product with options (`option_1` to `option_3`: "Size", "Colour") is bought as one of its `variants`: products
+    with this `parent` and a value for each option ("Large", "Blue"). Category, currency, lead time, picture and
+    whether it is published are the product's and copied to its variants, whose names are composed (products.py).
+    `is_active`: published. `lead_days`: made to order in so many days; null: ready to ship.
     `picture_sizes`: width and height of the picture and of smaller copies by file name (pictures.py); those of another
     picture, which was replaced, count for nothing.
     """
@@ -56,6 +72,19 @@ class Product(BaseModel):
     currency = models.CharField(max_length=3, default="USD", validators=[validate_currency])
     stock = models.IntegerField(default=0)
     is_active = models.BooleanField("on sale", default=True)
+    archived_at = models.DateTimeField(null=True, editable=False)
+    sku = models.CharField("SKU", max_length=60, blank=True, default="", db_default="")
+    care = models.CharField(max_length=300, blank=True, default="", db_default="")
+    lead_days = models.PositiveSmallIntegerField(
+        _("made to order in (days)"), null=True, blank=True, help_text=_("Empty: ready to ship.")
+    )
+    # its index is that of product_options_unique_in_parent
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, editable=False, db_index=False, related_name="variants"
+    )
+    option_1 = models.CharField(max_length=40, default="", db_default="", editable=False)
+    option_2 = models.CharField(max_length=40, default="", db_default="", editable=False)
+    option_3 = models.CharField(max_length=40, default="", db_default="", editable=False)
 
     class Meta:
         ordering = ("-created_at", "slug")
@@ -63,6 +92,30 @@ class Product(BaseModel):
             models.CheckConstraint(condition=Q(stock__gte=0), name="product_stock_not_negative"),
             models.CheckConstraint(condition=Q(price_minor__gt=0), name="product_price_positive"),
             currency_constraint("product_currency_iso"),
+            models.CheckConstraint(
+                condition=Q(archived_at__isnull=True) | Q(is_active=False),
+                name="product_archived_is_not_published",
+            ),
+            models.CheckConstraint(
+                condition=Q(lead_days__isnull=True) | Q(lead_days__gte=1, lead_days__lte=MAX_LEAD_DAYS),
+                name="product_lead_days_in_range",
+            ),
+            models.CheckConstraint(condition=~Q(parent=F("id")), name="product_not_variant_of_itself"),
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True) | ~Q(option_1=""), name="product_variant_has_option"
+            ),
+            models.CheckConstraint(
+                condition=Q(option_2="", option_3="") | (~Q(option_1="") & ~Q(option_2="")),
+                name="product_options_without_gaps",
+            ),
+            models.UniqueConstraint(
+                fields=["parent", "option_1", "option_2", "option_3"],
+                condition=Q(parent__isnull=False),
+                name="product_options_unique_in_parent",
+            ),
+            models.UniqueConstraint(
+                fields=["artisan", "sku"], condition=~Q(sku=""), name="product_sku_unique_in_artisan"
+            ),
         ]
         indexes = [models.Index(fields=["is_active", "price_minor"], name="product_by_price")]
 
@@ -72,6 +125,22 @@ class Product(BaseModel):
     @property
     def price(self) -> Money:
         return Money.stored(self.price_minor, self.currency)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of its options; of a variant, their values."""
+        return tuple(option for option in (self.option_1, self.option_2, self.option_3) if option)
+
+    @property
+    def needs_choice(self) -> bool:
+        """Whether not this row but one of its variants is bought."""
+        return self.parent_id is None and bool(self.option_1)
+
+    @property
+    def state(self) -> "ProductState":
+        if self.archived_at:
+            return ProductState.ARCHIVED
+        return ProductState.PUBLISHED if self.is_active else ProductState.DRAFT
 
     @cached_property
     def shown_picture(self) -> "ShownPicture | None":
