@@ -85,8 +85,11 @@ def parcel_mail(
     reason: str = "",
     key: str = "",
 ) -> MailMessage:
-    """An email to the artisan, with their own lines only. `key` distinguishes emails of one kind about a parcel."""
-    earnings = parcel.earnings(lines)
+    """An email to the artisan, with their own lines only. `key` distinguishes emails of one kind about a parcel.
+
+    Only the first email about a parcel shows the share: before it, nothing is earned.
+    """
+    earnings = parcel.expected_earnings(lines)
     context = {
         "store": store_context(store),
         "order_number": order.order_number,

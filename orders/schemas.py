@@ -164,13 +164,14 @@ class ArtisanParcelShape(ParcelShape):
     ship_to = AddressShape()
     note = serializers.CharField(allow_blank=True)
     commission = AmountShape(
-        help_text="What the shop takes of the items that were not refunded, and of shipping."
+        help_text="What the shop takes of the items and of shipping, less what refunds gave back of it."
     )
     commission_tax = AmountShape(help_text="The tax on the commission.")
     remitted_tax = AmountShape(help_text="Tax on the items that the shop pays to the tax office.")
     share = AmountShape(
-        help_text="The artisan's earnings: the total less refunded items, commission, its tax, and remitted tax; 0 if "
-        "cancelled or returned."
+        help_text="The artisan's earnings: the total less refunds, commission, its tax, and remitted tax; 0 if "
+        "cancelled or returned, and while the order is no longer paid. Once earned, it is `net` "
+        "less `returned` of `/earnings/`."
     )
     collect_cash = AmountShape(
         allow_null=True,

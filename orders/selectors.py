@@ -213,7 +213,7 @@ def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
     """Parcels of this user's workshop that were released for shipping."""
     return (
         Parcel.objects.filter(artisan__user=user, order__released_at__isnull=False)
-        .select_related("order", "artisan")
+        .select_related("order", "artisan", "earning")
         .prefetch_related("lines")
         .order_by("-order__released_at", "number")
     )

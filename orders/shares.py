@@ -1,6 +1,6 @@
 """Who gets which part of a parcel's amounts, as frozen when the order was placed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from artisans.core.money import allocate
@@ -21,6 +21,10 @@ class Shares(NamedTuple):
     @property
     def total(self) -> int:
         return sum(self)
+
+    @classmethod
+    def sum(cls, parts: "Iterable[Shares]") -> Self:
+        return cls(*map(sum, zip(*parts, strict=True)))
 
     def plus(self, other: "Shares") -> Self:
         return type(self)(*(mine + its for mine, its in zip(self, other, strict=True)))

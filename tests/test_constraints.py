@@ -214,6 +214,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "earning_status_known": ("payments.Earning", {"status": "maybe"}),
     "earning_currency_iso": ("payments.Earning", {"currency": "12"}),
     "earning_returned_at_most_net": ("payments.Earning", {"promised_minor": F("net_minor") + 1}),
+    "earning_returned_not_negative": ("payments.Earning", {"returned_commission_minor": -1}),
     "earning_released_has_a_time": ("payments.Earning", {"status": "released", "released_at": None}),
     "refund_share_currency_iso": ("payments.RefundShare", {"currency": "12"}),
     "refund_share_is_an_amount": ("payments.RefundShare", {"shipping_minor": 0, "goodwill_minor": 0}),

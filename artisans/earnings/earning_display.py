@@ -5,7 +5,6 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from artisans.core.money import Money
 from artisans.earnings.releases import Block, release_at
 from orders.models import StoreRules
 from orders.parcel_display import Tone
@@ -29,14 +28,6 @@ class EarningDisplay:
 
     earning: Earning
     store: StoreRules
-
-    @property
-    def remaining(self) -> Money:
-        return Money(0, self.earning.currency) if self.is_cancelled else self.earning.remaining
-
-    @property
-    def is_cancelled(self) -> bool:
-        return self.earning.status == EarningStatus.CANCELLED
 
     @property
     def block(self) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Earnings:
-    """An artisan's share of a parcel: its total less refunded items with tax, less what the shop takes of the rest.
+    """An artisan's share of a parcel: its total less what refunds took back, less what the shop takes of the rest.
 
     The shop takes `commission`, `commission_tax` on it, and `remitted_tax`, which it pays to the tax office.
     """
@@ -182,20 +182,38 @@ class Parcel(BaseModel):
         return self.status in PARCELS_ENDED
 
     def earnings(self, lines: "Iterable[OrderLine]") -> Earnings:
-        """What the artisan earns with the parcel's `lines`: nothing if it was cancelled or returned."""
+        """What the artisan earns with the parcel's `lines`, as its earning says; before it is earned, what is expected.
+
+        Reads the earning unless it was joined (`select_related("earning")`).
+        """
+        lines, earning = list(lines), getattr(self, "earning", None)
+        if earning is None or self.is_gone:
+            return self.expected_earnings(lines)
+        return self.show_shares(earning.left_of(Shares.sum(frozen_shares(self, lines))))
+
+    def expected_earnings(self, lines: "Iterable[OrderLine]") -> Earnings:
+        """What the artisan earns once the parcel is paid: its shares without refunded items; nothing if it ended."""
         lines, left = list(lines), Shares()
         if not self.is_gone:
             *of_lines, left = frozen_shares(self, lines)
             for line, shares in zip(lines, of_lines, strict=True):
                 returned = Shares(*allocate(line.refunded.minor, shares))
                 left = left.plus(shares.minus(returned))
-        refunded = 0 if self.is_gone else self.total_minor - left.total
-        amounts = (refunded, left.commission, left.commission_tax, left.remitted_tax, left.net)
+        return self.show_shares(left)
+
+    def show_shares(self, left: Shares) -> Earnings:
+        amounts = (
+            self.total_minor - left.total,
+            left.commission,
+            left.commission_tax,
+            left.remitted_tax,
+            left.net,
+        )
         return Earnings(*(Money.stored(minor, self.currency) for minor in amounts))
 
     @property
     def share(self) -> Money:
-        """The artisan's earnings; reads the parcel's lines unless they are prefetched."""
+        """The artisan's earnings; reads the parcel's lines and its earning unless they were read with it."""
         return self.earnings(self.lines.all()).share
 
     @property

@@ -227,7 +227,7 @@ class OrderAdmin(MoneyPages):
         for payment in payments:
             payment.order = obj
         lines = lines_by_parcel(obj)
-        parcels = list(obj.parcels.select_related("artisan"))
+        parcels = list(obj.parcels.select_related("artisan", "earning"))
         refunds = refund_rows(payments, require_user(request))
         return {
             "order": obj,

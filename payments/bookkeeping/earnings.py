@@ -301,6 +301,9 @@ def earnings_save(books: OrderBooks) -> OrderSplit:
             **released_at_once(books, part.parcel_id, earning),
             "net_minor": part.shares.net,
             "returned_minor": part.returned.net,
+            "returned_commission_minor": part.returned.commission,
+            "returned_commission_tax_minor": part.returned.commission_tax,
+            "returned_remitted_tax_minor": part.returned.remitted_tax,
             "promised_minor": max(0, later.returned.net - part.returned.net),
         }
         if part.parcel_id in books.earnings:

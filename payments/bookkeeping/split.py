@@ -108,9 +108,7 @@ def split_parcel(parcel: ParcelMoney, unassigned: int) -> tuple[ParcelSplit, int
     returned = Shares()
     for item, more, more_kept in zip(parcel.items, usual, kept, strict=True):
         returned = returned.plus(give_back(item.shares, item.refunded.plus(Back(more, more_kept))))
-    shares = Shares()
-    for item in parcel.items:
-        shares = shares.plus(item.shares)
+    shares = Shares.sum(item.shares for item in parcel.items)
     by_shop = sum(item.by_shop for item in parcel.items)
     return ParcelSplit(parcel.parcel_id, parcel.artisan_id, shares, returned, by_shop), sum(usual) + sum(kept)
 

@@ -7,6 +7,7 @@ from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from orders.models import Parcel
+from orders.shares import Shares
 from payments.models.refund import PaymentRefund
 
 
@@ -19,7 +20,8 @@ class EarningStatus(models.TextChoices):
 class Earning(BaseModel):
     """What an artisan earns with a parcel, from the moment its money is here.
 
-    `net_minor`: as agreed. `returned_minor`: what completed refunds and lost disputes took back of it.
+    `net_minor`: as agreed. `returned_minor`: what completed refunds and lost disputes took back of it; they also took
+    `returned_commission_minor`, its tax and remitted tax of the shop's shares of the parcel.
     `promised_minor`: what refunds in progress will take. CANCELLED: the parcel was cancelled or returned, or the
     order is unpaid again; it can be earned anew.
     """
@@ -30,6 +32,9 @@ class Earning(BaseModel):
     status = models.CharField(max_length=9, choices=EarningStatus, default=EarningStatus.PENDING)
     net_minor = models.BigIntegerField()
     returned_minor = models.BigIntegerField(default=0)
+    returned_commission_minor = models.BigIntegerField(default=0, db_default=0)
+    returned_commission_tax_minor = models.BigIntegerField(default=0, db_default=0)
+    returned_remitted_tax_minor = models.BigIntegerField(default=0, db_default=0)
     promised_minor = models.BigIntegerField(default=0)
     released_at = models.DateTimeField(null=True, blank=True)
 
@@ -46,6 +51,14 @@ class Earning(BaseModel):
                     net_minor__gte=F("returned_minor") + F("promised_minor"),
                 ),
                 name="earning_returned_at_most_net",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    returned_commission_minor__gte=0,
+                    returned_commission_tax_minor__gte=0,
+                    returned_remitted_tax_minor__gte=0,
+                ),
+                name="earning_returned_not_negative",
             ),
             models.CheckConstraint(
                 condition=Q(status=EarningStatus.RELEASED, released_at__isnull=False)
@@ -78,7 +91,23 @@ class Earning(BaseModel):
 
     @property
     def remaining(self) -> Money:
-        return self.net - self.returned
+        """What is left for the artisan."""
+        left = 0 if self.is_cancelled else self.net_minor - self.returned_minor
+        return Money.stored(left, self.currency)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == EarningStatus.CANCELLED
+
+    def left_of(self, agreed: Shares) -> Shares:
+        """What is left of the parcel's shares as agreed."""
+        returned = (
+            self.returned_minor,
+            self.returned_commission_minor,
+            self.returned_commission_tax_minor,
+            self.returned_remitted_tax_minor,
+        )
+        return Shares() if self.is_cancelled else agreed.minus(Shares(*returned))
 
 
 class RefundShare(AppendOnlyModel):

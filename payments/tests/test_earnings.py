@@ -9,6 +9,7 @@ from artisans.catalog.models import Artisan
 from artisans.core.errors import DomainError
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.models import LedgerPosting
+from orders.models import StoreRules
 from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.statuses import PARCELS_ENDED, CashHolder
 from payments.bookkeeping.earnings import earnings_release
@@ -297,6 +298,7 @@ def test_after_any_life_the_order_holds_what_is_owed(seed, rates, bowl, scarf, s
     items = {bowl: random.randint(1, 3), scarf: random.randint(1, 4)}
     payment = apply_card_captures(start(PaymentMethod.CREDIT_CARD, items, user=shopper))
     for _ in range(10):
+        StoreRules.objects.update(commission_on_refund=random.choice(["returned", "kept"]))
         try:
             live(payment, staff, random, refunds)
         except DomainError:
@@ -306,10 +308,12 @@ def test_after_any_life_the_order_holds_what_is_owed(seed, rates, bowl, scarf, s
         assert not list(find_differences())
         for product in items:
             earning = Earning.objects.get(artisan=product.artisan)
-            left = 0 if earning.status == "cancelled" else earning.remaining.minor
+            left = earning.remaining.minor
             pending = booked(payment, AccountKind.SELLER_PENDING, product)
             available = booked(payment, AccountKind.SELLER_AVAILABLE, product)
             assert (pending, available) == ((0, left) if earning.status == "released" else (left, 0))
+        shown = [row.earnings(row.lines.all()) for row in order.parcels.all()]
+        assert booked(payment, AccountKind.COMMISSION) == sum(row.commission.minor for row in shown)
     for row in payment.order.parcels.all():
         if row.status not in PARCELS_ENDED:
             parcel_cannot_deliver(parcel_id=row.pk, reason="broken", actor=row.artisan.user)

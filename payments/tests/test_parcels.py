@@ -654,7 +654,7 @@ def test_artisans_share_follows_refunded_items(browser, api, with_fee, staff, se
 
     detail = page(browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/")).one("aside").text
 
-    assert f"Refunded items −{refunded}" in detail
+    assert f"Refunded −{refunded}" in detail
     assert f"Shop’s fee (12.50% of your items) −{fee}" in detail
     assert f"Your share {share}" in detail
     assert share in page(browser(seller).get("/shop/artisan/parcels/?filter=all")).text
