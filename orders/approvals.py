@@ -125,7 +125,13 @@ def kind_name(label: str) -> str:
 
 def kinds_register() -> None:
     register(
-        ApprovalKind(rates.KIND, gettext_lazy("Add a commission rate"), rates.PERMISSION, rates.rate_execute)
+        ApprovalKind(
+            rates.KIND,
+            gettext_lazy("Add a commission rate"),
+            rates.PERMISSION,
+            rates.rate_execute,
+            rates.rate_decidable,
+        )
     )
     APPROVAL_HOOKS.append(setting_hold)
     SECOND_PERSON_RULES.append(lambda: store_rules().second_person_for_settings)

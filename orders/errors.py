@@ -2,7 +2,7 @@ from dataclasses import fields
 
 from django.utils.translation import gettext as _
 
-from artisans.core.errors import N_, TEXT, Conflict, InvalidInput, ServiceUnavailable
+from artisans.core.errors import N_, TEXT, Conflict, Forbidden, InvalidInput, ServiceUnavailable
 from orders.problems import Problem
 
 PROBLEM = {field.name: TEXT for field in fields(Problem)}
@@ -113,3 +113,10 @@ class ShopNotOpen(ServiceUnavailable):
 
     def __init__(self) -> None:
         super().__init__(_("The shop is not taking orders yet. Nothing was ordered or charged."))
+
+
+class OwnMoney(Forbidden):
+    """Staff cannot decide about their own money as an artisan."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This is your own money as an artisan, so a colleague has to decide."))

@@ -1,6 +1,5 @@
 """Commission rates in the admin. A new one is added after a preview of what it changes."""
 
-from collections import defaultdict
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -18,17 +17,24 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    BASE_INPUT_CLASSES,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
+from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import WAITS
 from artisans.catalog.models import Artisan, Category, CommissionRate
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.forms import AmountField, percent_text
+from artisans.core.admin.forms import amount_read, percent_text
 from artisans.core.admin.pages import GOOD, PLAIN, WAIT, ReadOnlyAdmin, admin_list_url, column, when
 from artisans.core.errors import DomainError
 from artisans.core.money import PPM, Money
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
+from artisans.core.validators import validate_currency
 from orders.commission import terms_of
 from orders.mails import terms_text
 from orders.selectors import store_rules
@@ -36,6 +42,8 @@ from orders.services.rates import (
     PERMISSION,
     NewRate,
     RateChange,
+    changes_by_terms,
+    names_text,
     rate_add,
     rate_changes,
     rate_check,
@@ -48,6 +56,11 @@ from orders.services.rates import (
 NOW, PLANNED, FORMER = "now", "planned", "former"
 STATES = {NOW: _("Applies"), PLANNED: _("Planned"), FORMER: _("Former")}
 TONES = {NOW: GOOD, PLANNED: WAIT, FORMER: PLAIN}
+AMOUNTS = {
+    "fixed": (_("Fixed part"), _("Per parcel, in addition.")),
+    "minimum": (_("At least"), _("Per parcel.")),
+    "cap": (_("At most"), _("Per parcel; empty for no limit.")),
+}
 SALT = "orders.rate_preview"
 CENT = Decimal("0.01")
 
@@ -77,6 +90,13 @@ class RateForm(forms.Form):
             "Instead of the amounts below: the more general rate applies again, such as the store’s."
         ),
     )
+    currency = forms.CharField(
+        label=_("Currency"),
+        max_length=3,
+        validators=[validate_currency],
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+        help_text=_("The rate is for sales in it. Rates can be added before the shop sells in a currency."),
+    )
     rate = percent_text(
         _("Commission"), required=False, help_text=_("Of the goods without tax, in percent, such as 10.")
     )
@@ -100,22 +120,16 @@ class RateForm(forms.Form):
     )
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.currency = currency
-        amounts = {
-            "fixed": (_("Fixed part"), _("Per parcel, in addition.")),
-            "minimum": (_("At least"), _("Per parcel.")),
-            "cap": (_("At most"), _("Per parcel; empty for no limit.")),
-        }
-        for name, (label, help_text) in amounts.items():
-            self.fields[name] = AmountField(
-                currency=currency, label=label, help_text=help_text, required=False
+        for name, (label, help_text) in AMOUNTS.items():
+            widget = UnfoldAdminTextInputWidget({"inputmode": "decimal", "autocomplete": "off"})
+            self.fields[name] = forms.CharField(
+                label=label, help_text=help_text, required=False, max_length=30, widget=widget
             )
         self.fields["rate"].required = not self.data.get("is_end")
-        self.order_fields(
-            ["artisan", "category", "is_end", "rate", "fixed", "minimum", "cap", "on_shipping", "valid_from"]
-        )
+        order = ("artisan", "category", "is_end", "currency", "rate", *AMOUNTS, "on_shipping", "valid_from")
+        self.order_fields(order)
 
     def clean_rate(self) -> Any:
         rate = self.cleaned_data["rate"]
@@ -125,6 +139,11 @@ class RateForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in AMOUNTS if "currency" in data else ():
+            try:
+                data[name] = amount_read(data[name], data["currency"]) if data.get(name) else None
+            except forms.ValidationError as error:
+                self.add_error(name, error)
         terms = [name for name in ("rate", "fixed", "minimum", "cap") if data.get(name)]
         if data.get("is_end") and (terms or data.get("on_shipping")):
             self.add_error("is_end", gettext("Leave the amounts empty, or turn this off."))
@@ -141,7 +160,7 @@ class RateForm(forms.Form):
             return amount.minor if amount else 0
 
         return NewRate(
-            currency=self.currency,
+            currency=data["currency"],
             artisan_id=str(data["artisan"].pk) if data["artisan"] else "",
             category_id=data["category"].pk if data["category"] else None,
             is_end=data["is_end"],
@@ -151,6 +170,7 @@ class RateForm(forms.Form):
             fixed_minor=minor("fixed"),
             on_shipping=data["on_shipping"],
             valid_from=data["valid_from"].isoformat() if data["valid_from"] else "",
+            is_agreed=data["is_agreed"],
         )
 
 
@@ -184,7 +204,7 @@ def rate_states() -> dict[int, str]:
 @admin.register(CommissionRate)
 class CommissionRateAdmin(ReadOnlyAdmin):
     list_before_template = "admin/catalog/commissionrate/_views.html"
-    list_display = ("scope", "takes", "state", "starts", "made_by")
+    list_display = ("scope", "takes", "currency", "state", "starts", "made_by")
     list_filter = (
         StateFilter,
         ("artisan", RelatedDropdownFilter),
@@ -194,7 +214,7 @@ class CommissionRateAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     list_select_related = ("artisan", "category", "made_by")
     views = {"state=now": _("In force"), "state=planned": _("Planned"), "": _("All")}
-    fields = ("scope", "takes", "starts", "made_by", "created_at")
+    fields = ("scope", "takes", "currency", "starts", "made_by", "created_at")
 
     def get_urls(self) -> list[URLPattern]:
         address = path("new/", self.admin_site.admin_view(self.new_page), name="catalog_commissionrate_new")
@@ -238,21 +258,19 @@ class CommissionRateAdmin(ReadOnlyAdmin):
         """First a preview of what the rate means; the same rate sent again is added."""
         if not request.user.has_perm(PERMISSION):
             raise PermissionDenied
-        store = store_rules()
-        initial = {"artisan": request.GET.get("artisan"), "category": request.GET.get("category")}
-        form = RateForm(
-            request.POST if request.method == "POST" else None, currency=store.currency, initial=initial
-        )
+        initial = {name: request.GET.get(name) for name in ("artisan", "category")}
+        initial["currency"] = store_rules().currency
+        form = RateForm(request.POST if request.method == "POST" else None, initial=initial)
         preview: dict[str, Any] = {}
         if request.method == "POST":
             require_fresh_sign_in(request)
             if form.is_valid():
-                new, is_agreed = form.new_rate(), form.cleaned_data["is_agreed"]
+                new, actor = form.new_rate(), require_user(request)
                 try:
                     if self.was_previewed(form, new):
-                        return self.add(request, new, is_agreed=is_agreed)
+                        return self.add(request, new, actor)
                     changes = rate_changes(new)
-                    rate_check(new, changes=changes, is_agreed=is_agreed)
+                    rate_check(new, changes=changes, actor=actor)
                 except DomainError as refusal:
                     form.add_error(None, refusal.detail)
                 else:
@@ -278,8 +296,8 @@ class CommissionRateAdmin(ReadOnlyAdmin):
             return False
         return bool(seen == asdict(new))
 
-    def add(self, request: HttpRequest, new: NewRate, *, is_agreed: bool) -> HttpResponse:
-        if rate_add(new, actor=require_user(request), is_agreed=is_agreed) is None:
+    def add(self, request: HttpRequest, new: NewRate, actor: User) -> HttpResponse:
+        if rate_add(new, actor=actor) is None:
             messages.warning(request, WAITS)
         else:
             messages.success(request, gettext("The rate was added."))
@@ -290,28 +308,21 @@ class CommissionRateAdmin(ReadOnlyAdmin):
         artisans = len({change.artisan.pk for change in changes})
         return {
             "scope": scope_text(new),
+            "currency": new.currency,
             "takes": terms_of_new(new),
             "starts": start_text(new),
-            "changes": self.grouped(changes, new.currency),
+            "changes": [
+                {
+                    "artisans": names_text(names),
+                    "categories": ", ".join(change.categories),
+                    "before": terms_text(list(change.before), new.currency),
+                    "after": terms_text(list(change.after), new.currency),
+                    "is_rise": change.is_rise,
+                }
+                for change, names in changes_by_terms(changes).items()
+            ],
             "touched": ngettext("%(count)d artisan", "%(count)d artisans", artisans) % {"count": artisans},
             "mailed": len({change.artisan.pk for change in changes if change.is_rise}),
             "examples": examples,
             "takes_all": [example for example in examples if example.takes_all],
         }
-
-    def grouped(self, changes: list[RateChange], currency: str) -> list[dict[str, Any]]:
-        """The changes that are the same for several artisans, with their names."""
-        names = defaultdict[tuple[Any, ...], list[str]](list)
-        for change in changes:
-            key = (change.before, change.after, change.categories, change.is_rise)
-            names[key].append(change.artisan.name)
-        return [
-            {
-                "artisans": ", ".join(found),
-                "categories": ", ".join(categories),
-                "before": terms_text(list(before), currency),
-                "after": terms_text(list(after), currency),
-                "is_rise": is_rise,
-            }
-            for (before, after, categories, is_rise), found in names.items()
-        ]

@@ -183,7 +183,7 @@ def setting_mails(artisan: Artisan) -> None:
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
     change = SettingChange.of(artisan, new={"email": "new@pottery.test"})
     assert setting_change(change, actor=owner)
-    assert rate_add(NewRate("USD", str(artisan.pk), rate_ppm=100_000), actor=owner, is_agreed=True)
+    assert rate_add(NewRate("USD", str(artisan.pk), rate_ppm=100_000, is_agreed=True), actor=owner)
 
 
 def text_of(html: str) -> str:

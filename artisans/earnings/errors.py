@@ -12,13 +12,6 @@ class NoPermission(Forbidden):
         super().__init__(_("You need the permission to hold back artisans’ money."))
 
 
-class OwnMoney(Forbidden):
-    """Staff cannot decide about their own money as an artisan."""
-
-    def __init__(self) -> None:
-        super().__init__(_("This is your own money as an artisan, so a colleague has to decide."))
-
-
 class HoldAboveBalance(Conflict):
     """More is to be held back than the artisan has available."""
 

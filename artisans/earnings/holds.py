@@ -20,13 +20,14 @@ from artisans.catalog.models import Artisan
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
-from artisans.earnings.errors import HoldAboveBalance, HoldEnded, HoldNotByStaff, NoPermission, OwnMoney
+from artisans.earnings.errors import HoldAboveBalance, HoldEnded, HoldNotByStaff, NoPermission
 from artisans.earnings.models import BY_STAFF, Hold, HoldReason
 from artisans.earnings.selectors import available_minor
 from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry
 from artisans.ledger.selectors import legs_by_entry, legs_of
 from artisans.ledger.services import Fact, difference, fact_book
+from orders.errors import OwnMoney
 from orders.models import Order
 from orders.selectors import is_own_order, store_rules
 from payments.errors import OwnOrder

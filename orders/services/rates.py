@@ -1,7 +1,7 @@
 """Adding commission rates: checked, previewed, approved by a second person where the store asks, mailed to artisans."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Self
@@ -13,17 +13,19 @@ from django.db.models import Model
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from artisans.accounts.models import User
 from artisans.accounts.setting_changes import FieldChange, record_changes
 from artisans.accounts.setting_fields import Setting
-from artisans.approvals.services import approval_request
+from artisans.approvals.services import EXPIRES_AFTER, approval_request
 from artisans.catalog.models import Artisan, Category, CommissionRate, Product
 from artisans.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.notifications.services import notifications_enqueue
 from orders.commission import Terms, applying_rate, most_commission, parcel_fees, terms_of
+from orders.errors import OwnMoney
 from orders.mails import commission_raised_mail, terms_text
 from orders.models import StoreRules
 from orders.selectors import rates_of, store_rules
@@ -32,13 +34,14 @@ from orders.services.placing import commission_tax_of
 KIND = "commission_rate"  # of approvals
 PERMISSION = "catalog.change_commission"
 A_MOMENT = timedelta(minutes=1)  # between typing a start and confirming it
+MOST_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class NewRate:
     """A rate to be added; see CommissionRate. Plain JSON, so that it can be stored until a second person approves it.
 
-    `valid_from`: ISO 8601, or "" for at once.
+    `valid_from`: ISO 8601, or "" for at once. `is_agreed`: the artisans concerned accept a rise without notice.
     """
 
     currency: str
@@ -51,6 +54,7 @@ class NewRate:
     fixed_minor: int = 0
     on_shipping: bool = False
     valid_from: str = ""
+    is_agreed: bool = False
 
     @classmethod
     def parse(cls, payload: dict[str, Any]) -> Self:
@@ -64,6 +68,7 @@ class NewRate:
 
     def row(self, **columns: Any) -> CommissionRate:
         values = asdict(self) | {"valid_from": self.starts, "artisan_id": self.artisan_uuid}
+        del values["is_agreed"]
         return CommissionRate(**values | columns)
 
     @property
@@ -109,7 +114,10 @@ class Example:
 
 
 def rate_changes(new: NewRate) -> list[RateChange]:
-    """For each active artisan whose commission the new rate changes when it starts, by name."""
+    """For each active artisan whose commission the new rate changes when it starts, by name.
+
+    A category's rate concerns those who sell in it.
+    """
     artisans = Artisan.objects.filter(is_active=True).order_by("name")
     products = Product.objects.filter(is_active=True)
     if new.artisan_id:
@@ -126,6 +134,8 @@ def rate_changes(new: NewRate) -> list[RateChange]:
     for artisan in artisans:
         general = rates[None] + rates[artisan.pk]
         by_terms = defaultdict[tuple[Terms, Terms], list[int | None]](list)
+        if not sold[artisan.pk] and new.category_id and not new.artisan_id:
+            continue
         categories: set[int | None] = sold[artisan.pk] or {new.category_id}
         for category_id in categories:
             pair = terms_of_both(general, row, artisan.pk, category_id)
@@ -192,29 +202,50 @@ def example_of(product: Product, new: NewRate, store: StoreRules) -> Example:
 # ---- adding one ----------------------------------------------------------------------------------------------
 
 
-def earliest_rise() -> datetime:
-    """When a rise may start at the earliest unless the artisans have agreed to less notice."""
-    return timezone.now() + timedelta(days=settings.COMMISSION_NOTICE_DAYS)
+def needs_approval() -> bool:
+    return store_rules().second_person_for_settings
 
 
-def rate_check(new: NewRate, *, changes: Iterable[RateChange], is_agreed: bool) -> None:
-    """Errors: InvalidInput, Conflict."""
-    if new.currency != store_rules().currency:
-        raise Conflict(_("The store’s currency has changed. Enter the amounts again."))
+def earliest_rise(*, is_approved: bool = False) -> datetime:
+    """When a rise may start at the earliest, unless the artisans have agreed to less notice.
+
+    Notice counts from the email to them, which waits for the approval if one is needed.
+    """
+    wait = EXPIRES_AFTER if needs_approval() and not is_approved else timedelta(0)
+    return timezone.now() + timedelta(days=settings.COMMISSION_NOTICE_DAYS) + wait
+
+
+def check_actor(new: NewRate, *, changes: Iterable[RateChange], actor: User) -> None:
+    """Nobody decides about a rate that concerns their own workshop alone. Errors: Forbidden, OwnMoney, NotFound."""
+    if not actor.has_perm(PERMISSION):
+        raise Forbidden(_("You do not have permission to change commission rates."))
+    about = target_of(new)
+    artisans = {about} if isinstance(about, Artisan) else {change.artisan for change in changes}
+    if artisans and all(artisan.user_id == actor.pk for artisan in artisans):
+        raise OwnMoney
+
+
+def rate_check(
+    new: NewRate, *, changes: Collection[RateChange], actor: User, is_approved: bool = False
+) -> None:
+    """Errors: InvalidInput, Conflict, and those of `check_actor`."""
+    check_actor(new, changes=changes, actor=actor)
     if new.is_end and not (new.artisan_id or new.category_id):
         raise InvalidInput(_("The store’s own rate cannot end. Enter 0 % to take nothing."))
-    if new.valid_from and datetime.fromisoformat(new.valid_from) < timezone.now() - A_MOMENT:
+    now = timezone.now()
+    if not is_approved and new.valid_from and datetime.fromisoformat(new.valid_from) < now - A_MOMENT:
         raise InvalidInput(_("A rate cannot start in the past. Leave the start empty for at once."))
-    rises = [change for change in changes if change.is_rise]
-    if rises and new.starts < earliest_rise() - A_MOMENT and not is_agreed:
+    rises = {change.artisan for change in changes if change.is_rise}
+    earliest = earliest_rise(is_approved=is_approved)
+    if rises and new.starts < earliest - A_MOMENT and not new.is_agreed:
         raise InvalidInput(
             _(
                 "This is a rise for %(artisan)s, so it cannot start before %(day)s. If all artisans concerned have "
                 "agreed to an earlier start, say so below."
             )
             % {
-                "artisan": rises[0].artisan.name if len(rises) == 1 else _("several artisans"),
-                "day": date_format(timezone.localtime(earliest_rise()), "DATETIME_FORMAT"),
+                "artisan": rises.pop().name if len(rises) == 1 else _("several artisans"),
+                "day": date_format(timezone.localtime(earliest), "DATETIME_FORMAT"),
             }
         )
     same = CommissionRate.objects.filter(
@@ -234,24 +265,19 @@ def raise_taken() -> NoReturn:
 
 
 @transaction.atomic
-def rate_add(
-    new: NewRate, *, actor: User, is_agreed: bool = False, is_approved: bool = False
-) -> CommissionRate | None:
+def rate_add(new: NewRate, *, actor: User, is_approved: bool = False) -> CommissionRate | None:
     """Add a rate, or request a second person's approval if the store rules ask for it; then None.
 
-    `is_agreed`: the artisans concerned accept a rise without notice. Artisans whose commission rises get an email.
-    Errors: Forbidden, InvalidInput, Conflict, and those of approval_request.
+    Artisans whose commission rises get an email. Errors: those of `rate_check` and approval_request.
     """
-    if not actor.has_perm(PERMISSION):
-        raise Forbidden(_("You do not have permission to change commission rates."))
     changes = rate_changes(new)
-    rate_check(new, changes=changes, is_agreed=is_agreed or is_approved)
-    if not is_approved and store_rules().second_person_for_settings:
+    rate_check(new, changes=changes, actor=actor, is_approved=is_approved)
+    if needs_approval() and not is_approved:
         approval_request(
             KIND,
             target=target_of(new),
             title=_("Commission rate: %(scope)s") % {"scope": scope_text(new)},
-            details=[(_("Commission"), terms_of_new(new)), (_("Starts"), start_text(new))],
+            details=details_of(new, changes),
             payload=asdict(new),
             actor=actor,
         )
@@ -304,6 +330,12 @@ def rate_execute(payload: dict[str, Any], requested_by: User, approved_by: User)
     rate_add(NewRate.parse(payload), actor=requested_by, is_approved=True)
 
 
+def rate_decidable(payload: dict[str, Any], actor: User) -> None:
+    """Errors: Forbidden, OwnMoney, NotFound."""
+    new = NewRate.parse(payload)
+    check_actor(new, changes=rate_changes(new), actor=actor)
+
+
 # ---- in words ------------------------------------------------------------------------------------------------
 
 
@@ -317,6 +349,43 @@ def scope_text(new: NewRate | CommissionRate) -> str:
 def terms_of_new(new: NewRate) -> str:
     row = new.row()
     return _("no rate of its own") if row.is_end else terms_text(list(terms_of(row)), new.currency)
+
+
+def changes_by_terms(changes: Iterable[RateChange]) -> dict[RateChange, list[str]]:
+    """The changes that are the same for several artisans, one of each with the artisans' names."""
+    firsts: dict[tuple[Any, ...], RateChange] = {}
+    names = defaultdict[RateChange, list[str]](list)
+    for change in changes:
+        first = firsts.setdefault((change.before, change.after, change.categories), change)
+        names[first].append(change.artisan.name)
+    return names
+
+
+def names_text(names: Sequence[str]) -> str:
+    """The first of them, so that the text stays readable in a large shop."""
+    more = len(names) - MOST_NAMES
+    if more <= 0:
+        return ", ".join(names)
+    text = ngettext("%(names)s and %(count)d more", "%(names)s and %(count)d more", more)
+    return text % {"names": ", ".join(names[:MOST_NAMES]), "count": more}
+
+
+def details_of(new: NewRate, changes: Collection[RateChange]) -> list[tuple[str, str]]:
+    """What the approver reads: the rate, and the terms before and after of everybody concerned."""
+    details = [
+        (_("Commission"), terms_of_new(new)),
+        (_("Currency"), new.currency),
+        (_("Starts"), start_text(new)),
+        (_("Artisans whose commission changes"), str(len({change.artisan for change in changes}))),
+    ]
+    for change, names in changes_by_terms(changes).items():
+        before, after = (terms_text(list(one), new.currency) for one in (change.before, change.after))
+        text = _("%(before)s → %(after)s (a rise)") if change.is_rise else _("%(before)s → %(after)s")
+        label = ": ".join(part for part in (names_text(names), ", ".join(change.categories)) if part)
+        details.append((label, text % {"before": before, "after": after}))
+    if new.is_agreed:
+        details.append((_("Notice"), _("The artisans concerned have agreed to this start")))
+    return details
 
 
 def start_text(new: NewRate) -> str:
