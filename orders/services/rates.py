@@ -118,15 +118,11 @@ def rate_changes(new: NewRate) -> list[RateChange]:
 
     A category's rate concerns those who sell in it.
     """
-    artisans = Artisan.objects.filter(is_active=True).order_by("name")
-    products = Product.objects.filter(is_active=True)
+    artisans, sold = Artisan.objects.filter(is_active=True).order_by("name"), categories_sold(new)
     if new.artisan_id:
-        artisans, products = artisans.filter(pk=new.artisan_id), products.filter(artisan=new.artisan_uuid)
-    if new.category_id:
-        products = products.filter(category=new.category_id)
-    sold = defaultdict[UUID, set[int | None]](set)
-    for artisan_id, category in products.order_by().values_list("artisan_id", "category_id").distinct():
-        sold[artisan_id].add(category)
+        artisans = artisans.filter(pk=new.artisan_id)
+    elif new.category_id:
+        artisans = artisans.filter(pk__in=list(sold))
     names: dict[int | None, str] = dict(Category.objects.values_list("pk", "name"))
     rates = rates_by_artisan(artisans, currency=new.currency)
     row = new.row()
@@ -134,8 +130,6 @@ def rate_changes(new: NewRate) -> list[RateChange]:
     for artisan in artisans:
         general = rates[None] + rates[artisan.pk]
         by_terms = defaultdict[tuple[Terms, Terms], list[int | None]](list)
-        if not sold[artisan.pk] and new.category_id and not new.artisan_id:
-            continue
         categories: set[int | None] = sold[artisan.pk] or {new.category_id}
         for category_id in categories:
             pair = terms_of_both(general, row, artisan.pk, category_id)
@@ -146,6 +140,19 @@ def rate_changes(new: NewRate) -> list[RateChange]:
                 shown = () if is_everything else tuple(sorted(names.get(pk, "") for pk in ids))
                 found.append(RateChange(artisan, shown, before, after))
     return found
+
+
+def categories_sold(new: NewRate) -> defaultdict[UUID, set[int | None]]:
+    """The categories that the rate is about and in which artisans sell something, by artisan."""
+    products = Product.objects.filter(is_active=True)
+    if new.artisan_id:
+        products = products.filter(artisan=new.artisan_uuid)
+    if new.category_id:
+        products = products.filter(category=new.category_id)
+    sold = defaultdict[UUID, set[int | None]](set)
+    for artisan_id, category in products.order_by().values_list("artisan_id", "category_id").distinct():
+        sold[artisan_id].add(category)
+    return sold
 
 
 def rates_by_artisan(
