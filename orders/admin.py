@@ -19,7 +19,7 @@ from artisans.core.admin.search import containing
 from artisans.core.numbers import split_number
 from artisans.core.templatetags.money import show
 from orders.approvals import kinds_of_rule
-from orders.models import NO_CONTACT, Parcel, StoreRules
+from orders.models import NO_CONTACT, Parcel, Shipment, StoreRules
 from orders.rate_admin import CommissionRateAdmin  # registers itself
 from orders.selectors import orders_containing_newest
 from orders.statuses import ParcelStatus
@@ -36,7 +36,7 @@ PARCEL_TONES = {
 
 
 TWO_PEOPLE = 2
-__all__ = ["CommissionRateAdmin", "ParcelAdmin", "StoreRulesAdmin"]
+__all__ = ["CommissionRateAdmin", "ParcelAdmin", "ShipmentAdmin", "StoreRulesAdmin"]
 
 
 class StoreRulesForm(FiguresForm):
@@ -221,6 +221,41 @@ class StoreRulesAdmin(AuditedAdmin):
     @column(_("Cash on delivery limit"))
     def cash_limit_shown(self, rules: StoreRules) -> str:
         return show(rules.cash_limit)
+
+
+@admin.register(Shipment)
+class ShipmentAdmin(ReadOnlyAdmin):
+    list_display = ("parcel", "number", "carrier", "tracking", "when_shipped", "shipped_by")
+    list_filter = (("shipped_at", DayRangeFilter),)
+    list_filter_submit = True
+    list_select_related = ("parcel__order", "shipped_by")
+    search_fields = ("tracking",)  # shows the box; `get_search_results` searches
+    search_help_text = _("Order or tracking number")
+    ordering = ("-shipped_at", "-created_at")
+    fields = ("parcel", "number", "carrier", "tracking", "shipped_at", "shipped_by", "units")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Shipment], search_term: str
+    ) -> tuple[QuerySet[Shipment], bool]:
+        """Without an OR over two tables, which no index can find."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        rows = Shipment.objects.order_by().values("pk")
+        found = rows.filter(tracking__iexact=term).exclude(tracking="")
+        order_number, _number = split_number(term.removeprefix("#"))
+        if order_number:
+            found = found.union(rows.filter(parcel__order__order_number__startswith=order_number))
+        return queryset.filter(pk__in=found), False
+
+    @column(_("Shipped"), ordering="shipped_at")
+    def when_shipped(self, shipment: Shipment) -> str:
+        return when(shipment.shipped_at)
+
+    @column(_("Units"))
+    def units(self, shipment: Shipment) -> str:
+        rows = shipment.lines.values_list("quantity", "line__product_name")
+        return ", ".join(f"{quantity} × {name}" for quantity, name in rows)
 
 
 @admin.register(Parcel)

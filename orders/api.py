@@ -44,4 +44,6 @@ class OrderViewSet(ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, vi
     guest_schemes = (ORDER_TOKEN,)
 
     def get_queryset(self) -> QuerySet[Order]:
-        return orders_visible_to(Principal.from_api(self.request)).prefetch_related("lines", "parcels")
+        return orders_visible_to(Principal.from_api(self.request)).prefetch_related(
+            "lines", "parcels__shipments__lines"
+        )

@@ -95,6 +95,18 @@ class ParcelChanged(Conflict):
         )
 
 
+class AlreadyShipped(Conflict):
+    """Another shipment of the parcel was entered since the client last saw it."""
+
+    code = "already_shipped"
+    remedy = "Fetch the parcel again and enter what is left to ship."
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Another shipment of this parcel was entered meanwhile. Nothing was saved; check what is left.")
+        )
+
+
 class NotReleased(Conflict):
     """The order is not paid yet, so none of its parcels can ship."""
 

@@ -1,7 +1,13 @@
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.forms import LineField
+from orders.models import OrderLine
+from orders.shipments import Progress
 
 
 class ShipForm(forms.Form):
@@ -17,3 +23,38 @@ class ShipForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, lines: Sequence[OrderLine], progress: Progress, **kwargs: Any) -> None:
+        """`progress`: what of the parcel's lines is left; each gets a field for its units if there are several."""
+        super().__init__(*args, **kwargs)
+        self.lines = [line for line in lines if progress.left.get(line.pk)]
+        if progress.left_units > 1:
+            for line in self.lines:
+                self.fields[name_units(line)] = self.units_field(line, progress.left[line.pk])
+
+    def units_field(self, line: OrderLine, left: int) -> forms.IntegerField:
+        return forms.IntegerField(
+            label=_("Units of %(name)s in this shipment") % {"name": line.product_name},
+            min_value=0,
+            initial=left,
+            required=False,
+            help_text=_("%(left)s left to ship") % {"left": left},
+            widget=forms.NumberInput(attrs={"max": left, "inputmode": "numeric"}),
+        )
+
+    @property
+    def units_fields(self) -> list[forms.BoundField]:
+        return [self[name_units(line)] for line in self.lines if name_units(line) in self.fields]
+
+    @property
+    def units(self) -> dict[UUID, int] | None:
+        """The units that were entered, by order line; None if the form did not ask."""
+        names = {line.pk: name_units(line) for line in self.lines}
+        if not any(name in self.data for name in names.values()):
+            return None
+        return {key: self.cleaned_data.get(name) or 0 for key, name in names.items()}
+
+
+def name_units(line: OrderLine) -> str:
+    return f"units-{line.pk}"

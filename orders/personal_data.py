@@ -85,6 +85,13 @@ HOLDINGS = (
         clear={"tracking": ""},
     ),
     Holding(
+        "orders.Shipment",
+        "shipments",
+        lambda person: Q(parcel__in=person.of("parcels")),
+        export=("parcel_id", "number", "carrier", "tracking", "shipped_at"),
+        clear={"tracking": ""},
+    ),
+    Holding(
         "orders.OrderTransition",
         "order_history",
         lambda person: Q(order__in=person.of("orders")),
@@ -115,6 +122,7 @@ IMPERSONAL = {
     "orders.Order": {"order_number", "status", "payment_status", "currency"},
     "orders.OrderLine": {"product_name", "artisan_name", "currency"},
     "orders.Parcel": {"status", "currency", "carrier", "instruction", "fee_tax_treatment", "tax_remitter"},
+    "orders.Shipment": {"carrier"},
     "orders.OrderTransition": {"old", "new"},
     "orders.ParcelTransition": {"old", "new"},
     "orders.StoreRules": {

@@ -1,7 +1,6 @@
 """Effects of a refund on an order's lines and parcels. Callers hold the order's lock."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db.models import F
@@ -9,18 +8,12 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.catalog.services import StockLine, stock_restock, units_restocked
+from artisans.catalog.services import StockLine, stock_restock
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import OrderMail, list_units, order_mail, parcel_mail, parcel_reduced_mail
 from orders.models import Order, OrderLine, Parcel
 from orders.selectors import lines_by_parcel, order_products_lock, store_rules
 from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction
-
-
-def units_to_ship(lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
-    """Names and quantities of what ships, without refunded units that were restocked."""
-    back = units_restocked([line.pk for line in lines])
-    return list_units((line, line.quantity - back.get(line.pk, 0)) for line in lines)
 
 
 def count_refunded_units(quantities: Mapping[UUID, int]) -> None:

@@ -35,6 +35,7 @@ PARCEL = {
     "carrier": "",
     "tracking": "",
     "instruction": "",
+    "shipments": [],
 }
 ORDER = {
     "id": ORDER_ID,
@@ -86,6 +87,19 @@ class OrderLineShape(serializers.Serializer[Any]):
     line_total = AmountShape()
 
 
+class ShipmentLineShape(serializers.Serializer[Any]):
+    line = serializers.UUIDField(help_text="Id of an item of the order.")
+    quantity = serializers.IntegerField(min_value=1)
+
+
+class ShipmentShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField(allow_null=True, help_text="Null if it was entered by an earlier release.")
+    carrier = serializers.CharField(allow_blank=True)
+    tracking = serializers.CharField(allow_blank=True)
+    shipped_at = serializers.DateTimeField(allow_null=True)
+    items = ShipmentLineShape(many=True)
+
+
 class ParcelShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     number = serializers.IntegerField()
@@ -95,13 +109,16 @@ class ParcelShape(serializers.Serializer[Any]):
     tax = AmountShape()
     shipping = AmountShape()
     total = AmountShape()
-    carrier = serializers.CharField(allow_blank=True)
-    tracking = serializers.CharField(allow_blank=True)
+    carrier = serializers.CharField(allow_blank=True, help_text="Of the last shipment.")
+    tracking = serializers.CharField(allow_blank=True, help_text="Of the last shipment.")
     instruction = serializers.ChoiceField(
         ParcelInstruction.choices,
         allow_blank=True,
         help_text="After a refund. `hold`: do not ship it until the shop has decided. `send`: ship it although it was "
         "refunded. `return`: the buyer returns it.",
+    )
+    shipments = ShipmentShape(
+        many=True, help_text="What was handed to carriers. A parcel is `SHIPPED` with the last unit."
     )
 
 

@@ -214,7 +214,7 @@ def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
     return (
         Parcel.objects.filter(artisan__user=user, order__released_at__isnull=False)
         .select_related("order", "artisan", "earning")
-        .prefetch_related("lines")
+        .prefetch_related("lines", "shipments__lines")
         .order_by("-order__released_at", "number")
     )
 

@@ -11,8 +11,9 @@ from artisans.accounts.principals import Principal
 from artisans.core.api.fields import StrictCharField, StrictSerializer, utc, validated
 from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors, address_normalize
 from orders.addresses import address_out, address_read
-from orders.models import Order, OrderLine, Parcel, StoreRules
+from orders.models import Order, OrderLine, Parcel, Shipment, StoreRules
 from orders.selectors import is_masked
+from orders.shipments import shipments_of
 
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Z]{2}$"})
@@ -100,6 +101,20 @@ def line_out(line: OrderLine) -> dict[str, Any]:
     }
 
 
+def shipment_out(shipment: Shipment) -> dict[str, Any]:
+    is_stored = shipment.created_at is not None  # else release 0.1.0 entered it
+    return {
+        "id": str(shipment.pk) if is_stored else None,
+        "carrier": shipment.carrier,
+        "tracking": shipment.tracking,
+        "shipped_at": utc(shipment.shipped_at) if is_stored else None,
+        "items": [
+            {"line": str(row.line_id), "quantity": row.quantity}
+            for row in (shipment.lines.all() if is_stored else ())
+        ],
+    }
+
+
 def parcel_out(parcel: Parcel) -> dict[str, Any]:
     return {
         "id": str(parcel.pk),
@@ -113,6 +128,7 @@ def parcel_out(parcel: Parcel) -> dict[str, Any]:
         "carrier": parcel.carrier,
         "tracking": parcel.tracking,
         "instruction": parcel.instruction,
+        "shipments": [shipment_out(shipment) for shipment in shipments_of(parcel)],
     }
 
 

@@ -106,6 +106,7 @@ PARCEL_TRANSITIONS: Transitions[ParcelStatus] = {
 }
 PARCELS_UNSHIPPED = (P.NEW, P.STARTED, P.PACKED)
 PARCELS_SHIPPED = (P.SHIPPED, P.DELIVERED)
+PARCELS_WITH_SHIPMENTS = (P.PACKED, P.SHIPPED, P.DELIVERED, P.RETURNED)  # packed: a part of it was shipped
 PARCELS_ENDED = (P.CANCELLED, P.RETURNED)  # no longer charged; what was paid for them is owed to the buyer
 D = ParcelDecision
 DECISIONS: dict[str, tuple[ParcelDecision, ...]] = {

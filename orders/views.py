@@ -13,13 +13,14 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from artisans.accounts.principals import require_user
 from artisans.catalog.services import units_restocked
-from artisans.core.errors import DomainError
+from artisans.core.errors import DomainError, IllegalTransition, InvalidInput
 from artisans.core.models import save_columns
 from orders.forms import ShipForm
 from orders.models import Parcel
 from orders.parcel_display import ParcelDisplay
 from orders.selectors import last_addressed_order, parcels_of_artisan
 from orders.services.parcels import parcel_deliver, parcel_report_cash, parcel_ship, parcel_start
+from orders.shipments import progress_of
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 
 FILTERS = {"to_ship": PARCELS_UNSHIPPED, "sent": PARCELS_SHIPPED, "all": tuple(ParcelStatus)}
@@ -41,13 +42,20 @@ def parcel_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
     parcel = get_object_or_404(parcels_of_artisan(require_user(request)), pk=parcel_id)
-    form = ShipForm(request.POST if "ship" in request.POST else None)
+    lines = list(parcel.lines.all())
+    progress = progress_of(lines)
+    display = ParcelDisplay(parcel, lines, units_restocked([line.pk for line in lines]), progress)
+    form = ShipForm(
+        request.POST if "ship" in request.POST else None,
+        initial={"seen": len(display.shipments)},
+        lines=lines,
+        progress=progress,
+    )
     if request.method == "POST" and handle_action(request, parcel, form):
         return redirect("orders:parcel", parcel_id=parcel.pk)
-    lines = list(parcel.lines.all())
     context = {
         "parcel": parcel,
-        "display": ParcelDisplay(parcel, lines, units_restocked([line.pk for line in lines])),
+        "display": display,
         "address_lines": parcel.order.shipping_address_lines,
         "form": form,
     }
@@ -72,18 +80,35 @@ def handle_action(request: HttpRequest, parcel: Parcel, form: ShipForm) -> bool:
     if "ship" in request.POST and not form.is_valid():
         return False
     try:
-        if "ship" in request.POST:
-            parcel_ship(parcel_id=parcel.pk, actor=require_user(request), **form.cleaned_data)
-            messages.success(request, _("Marked as shipped. We will email the buyer."))
-        elif "start" in request.POST:
-            parcel_start(parcel_id=parcel.pk, actor=require_user(request))
-            messages.success(request, _("Marked as started. The buyer can no longer cancel it."))
-        elif "deliver" in request.POST:
-            parcel_deliver(parcel_id=parcel.pk, actor=require_user(request))
-            messages.success(request, _("Marked as delivered."))
-        elif "report_cash" in request.POST:
-            parcel_report_cash(parcel_id=parcel.pk, actor=require_user(request))
-            messages.success(request, _("Thank you. Our staff will now record the payment."))
+        if done := perform(request, parcel, form):
+            messages.success(request, done)
+    except IllegalTransition:
+        parcel.refresh_from_db(fields=["status"])
+        status = parcel.get_status_display().lower()
+        messages.error(request, _("This parcel is %(status)s. Nothing was changed.") % {"status": status})
+    except InvalidInput as error:
+        form.add_error(None, error.detail)
+        return False
     except DomainError as error:
         messages.error(request, error.detail)
     return True
+
+
+def perform(request: HttpRequest, parcel: Parcel, form: ShipForm) -> str:
+    """Returns what was done; empty for an unknown button. Errors: those of the services."""
+    actor = require_user(request)
+    if "ship" in request.POST:
+        names = ("carrier", "tracking", "seen")
+        shipment = {name: form.cleaned_data[name] for name in names}
+        parcel_ship(parcel_id=parcel.pk, units=form.units, actor=actor, **shipment)
+        return _("Marked as shipped. We will email the buyer.")
+    if "start" in request.POST:
+        parcel_start(parcel_id=parcel.pk, actor=actor)
+        return _("Marked as started. The buyer can no longer cancel it.")
+    if "deliver" in request.POST:
+        parcel_deliver(parcel_id=parcel.pk, actor=actor)
+        return _("Marked as delivered.")
+    if "report_cash" in request.POST:
+        parcel_report_cash(parcel_id=parcel.pk, actor=actor)
+        return _("Thank you. Our staff will now record the payment.")
+    return ""

@@ -5,7 +5,13 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
-VIEW = ("orders.view_order", "orders.view_parcel", "orders.view_orderline", "payments.view_payment")
+VIEW = (
+    "orders.view_order",
+    "orders.view_parcel",
+    "orders.view_shipment",
+    "orders.view_orderline",
+    "payments.view_payment",
+)
 VIEW_LEDGER = (
     "ledger.view_ledgeraccount",
     "ledger.view_ledgerentry",

@@ -15,7 +15,7 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.ledger.models import LedgerPeriod
 from carts.models import Cart
-from orders.models import Order
+from orders.models import Order, Shipment, ShipmentLine
 from orders.models.line import FROZEN
 from payments.models import (
     Capture,
@@ -164,6 +164,9 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "parcel_fee_tax_treatment_known": ("orders.Parcel", {"fee_tax_treatment": "x"}),
     "parcel_tax_remitter_known": ("orders.Parcel", {"tax_remitter": "nobody"}),
     "parcel_cash_within_total": ("orders.Parcel", {"cash_received_minor": F("total_minor") + 1}),
+    "shipment_number_unique_in_parcel": ("orders.Shipment", {"parcel": "first"}),
+    "shipment_line_once": ("orders.ShipmentLine", {"shipment": "first", "line": "first"}),
+    "shipment_line_quantity_positive": ("orders.ShipmentLine", {"quantity": 0}),
     "order_line_position_unique": ("orders.OrderLine", {"position": 0}),
     "order_line_quantity_positive": ("orders.OrderLine", {"quantity": 0, "line_total_minor": 0}),
     "order_line_total_is_product": ("orders.OrderLine", {"quantity": F("quantity") + 1}),
@@ -316,6 +319,9 @@ FIRST = {
     "artisan": lambda: Product.objects.first().artisan,
     "category": lambda: Product.objects.first().category,
     "order_line": lambda: Order.objects.first().lines.first().pk,
+    "parcel": lambda: Shipment.objects.first().parcel,
+    "shipment": lambda: Shipment.objects.first().pk,
+    "line": lambda: ShipmentLine.objects.first().line_id,
     "refund_line": lambda: RefundLine.objects.first().pk,
     "refund": PaymentRefund.objects.first,
     "retry_of": PaymentRefund.objects.first,

@@ -216,6 +216,16 @@ def last_change(model: type[Model], column: str, key: str) -> str:
     return f'DELETE FROM "{table}" WHERE id = (SELECT MAX(id) FROM "{table}" WHERE {column} = {key})'
 
 
+def shipment(line_id: str, quantity: int) -> list[str]:
+    """SQL that ships units of a line in the first parcel of the paid order."""
+    key, now = f"'{uuid4().hex}'", "CURRENT_TIMESTAMP"
+    return [
+        "INSERT INTO orders_shipment (id, created_at, updated_at, number, carrier, tracking, shipped_at, parcel_id) "
+        f"VALUES ({key}, {now}, {now}, 1, 'USPS', '', {now}, {parcel('paid', 1)})",
+        f"INSERT INTO orders_shipmentline (quantity, line_id, shipment_id) VALUES ({quantity}, {line_id}, {key})",
+    ]
+
+
 def set_refund(changes: str) -> str:
     return f"UPDATE payments_paymentrefund SET {changes} WHERE id = {REFUND}"
 
@@ -237,6 +247,12 @@ AMOUNTS_OF_PARCEL = (
 ENTRY = "(SELECT id FROM ledger_ledgerentry WHERE key = '{entry}')"
 TAKEN = f"order_line = {line('bare', 1)} AND kind = 'take'"
 EMPTY = "subtotal_minor = 0, tax_minor = 0, shipping_minor = 0, total_minor = 0"
+PACKED = (
+    set_parcel("paid", 1, "status = 'PACKED'"),
+    change(ParcelTransition, f"parcel_id={parcel('paid', 1)}", "NEW", "PACKED"),
+    set_order("paid", "status = 'PROCESSING'"),
+    change(OrderTransition, f"order_id={order('paid')}", "CONFIRMED", "PROCESSING"),
+)
 
 # By invariant: the tables that lose their constraints, SQL, and the sentences that are found.
 Damage = tuple[list[type[Model]], list[str], list[str]]
@@ -350,6 +366,21 @@ DAMAGE: dict[str, Damage] = {
         [OrderTransition],
         [last_change(OrderTransition, "order_id", order("paid"))],
         ["Order {paid}: its status or a change of it is CONFIRMED, but by its history it is PENDING."],
+    ),
+    "shipment_units": (
+        [],
+        [*PACKED, *shipment(line("paid", 1), 3)],
+        ["Line {paid}/1: 3 units were shipped, but its quantity is 2."],
+    ),
+    "shipment_lines": (
+        [],
+        [*PACKED, *shipment(line("paid", 2), 1)],
+        ["Shipment {paid}-1-1 has units of another parcel."],
+    ),
+    "shipment_parcel": (
+        [],
+        shipment(line("paid", 1), 1),
+        ["Shipment {paid}-1-1 was sent, but its parcel is NEW."],
     ),
     "parcel_history": (
         [],

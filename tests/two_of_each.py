@@ -19,6 +19,7 @@ from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from orders.models import Order
+from orders.services.parcels import parcel_ship
 from orders.statuses import CashHolder
 from payments.bookkeeping.movements import movements_record
 from payments.lifecycle.cash import IncomingMoney
@@ -119,8 +120,9 @@ def make_two_of_each() -> None:
 
 
 def rows_of_cash(cash: Payment, staff: User) -> None:
-    """A deposit for each parcel."""
+    """A shipment and a deposit for each parcel."""
     for parcel in cash.order.parcels.all():
+        parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking=f"T-{parcel.number}", actor=staff)
         receipt = record(cash, parcel.total, actor=staff, parcel_id=parcel.pk, holder=CashHolder.COURIER)
         cash_deposit_record(
             receipt_ids=[receipt.pk],

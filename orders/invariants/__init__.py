@@ -2,12 +2,21 @@
 
 from artisans.catalog.models import StockMove
 from artisans.core.invariants import register_invariants
-from orders.invariants import amounts, statuses, stock
-from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
+from orders.invariants import amounts, shipments, statuses, stock
+from orders.models import (
+    Order,
+    OrderLine,
+    OrderTransition,
+    Parcel,
+    ParcelTransition,
+    Shipment,
+    ShipmentLine,
+)
 
 register_invariants(
     *amounts.INVARIANTS,
     *statuses.INVARIANTS,
+    *shipments.INVARIANTS,
     *stock.INVARIANTS,
-    reads=(Order, OrderLine, Parcel, OrderTransition, ParcelTransition, StockMove),
+    reads=(Order, OrderLine, Parcel, OrderTransition, ParcelTransition, Shipment, ShipmentLine, StockMove),
 )

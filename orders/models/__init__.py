@@ -1,6 +1,7 @@
 from orders.models.line import HeldLine, OrderLine
 from orders.models.order import MAY_AWAIT_MONEY, Order
 from orders.models.parcel import Earnings, Parcel
+from orders.models.shipment import Shipment, ShipmentLine
 from orders.models.store_rules import NO_CONTACT, StoreRules, validate_country
 from orders.models.transition import OrderTransition, ParcelTransition, Transition
 
@@ -14,6 +15,8 @@ __all__ = [
     "OrderTransition",
     "Parcel",
     "ParcelTransition",
+    "Shipment",
+    "ShipmentLine",
     "StoreRules",
     "Transition",
     "validate_country",

@@ -16,6 +16,7 @@ from orders.selectors import lines_by_parcel, order_lock, store_rules
 from orders.services.moves import order_move, order_recompute_status
 from orders.services.parcels import parcel_cancel
 from orders.services.placing import load_placed_order, stock_lines
+from orders.shipments import is_partly_shipped
 from orders.statuses import PARCELS_ENDED, PARCELS_SHIPPED, OrderStatus
 
 
@@ -43,7 +44,7 @@ def order_cancel_parcels(order: Order, *, cause: str, actor: User | None) -> Non
     Errors: NotCancellable once a parcel has shipped.
     """
     parcels = [parcel for parcel in load_placed_order(order).parcels if parcel.status not in PARCELS_ENDED]
-    if any(parcel.status in PARCELS_SHIPPED for parcel in parcels):
+    if any(parcel.status in PARCELS_SHIPPED or is_partly_shipped(parcel) for parcel in parcels):
         raise NotCancellable(_("A parcel of this order has already shipped."))
     of_parcel, store, kind = lines_by_parcel(order), store_rules(), OrderMail.PARCEL_CANCELLED
     for parcel in parcels:

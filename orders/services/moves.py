@@ -52,7 +52,7 @@ def parcel_move(parcel: Parcel, to: ParcelStatus, *, cause: str, actor: User | N
         actor_name=actor.email if actor else "system",
     )
     parcel.status = to
-    if to in PARCELS_ENDED or (to in PARCELS_SHIPPED and parcel.instruction == ParcelInstruction.SEND):
+    if to in PARCELS_ENDED or (to in PARCELS_SHIPPED and parcel.instruction != ParcelInstruction.RETURN):
         parcel.instruction = ParcelInstruction.NONE
     parcel.save(update_fields=["status", "instruction", "carrier", "tracking", "updated_at"])
 

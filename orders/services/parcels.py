@@ -11,16 +11,16 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import stock_return
-from artisans.core.errors import Conflict
+from artisans.core.errors import Conflict, IllegalTransition, InvalidInput
 from artisans.notifications.services import notifications_enqueue
-from orders.errors import NotReleased, ParcelOnHold
-from orders.mails import OrderMail, order_mail
-from orders.models import Order, OrderLine, Parcel
-from orders.refunds import units_to_ship
+from orders.errors import AlreadyShipped, NotCancellable, NotReleased, ParcelOnHold
+from orders.mails import OrderMail, list_units, order_mail
+from orders.models import Order, OrderLine, Parcel, Shipment, ShipmentLine
 from orders.selectors import lines_by_parcel, order_lock, order_products_lock, store_rules
 from orders.services.moves import order_recompute_status, parcel_move
 from orders.services.placing import stock_lines
-from orders.statuses import PARCELS_SHIPPED, ParcelStatus
+from orders.shipments import Progress, is_partly_shipped, progress_of
+from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 
 
 def parcel_lock(parcel_id: UUID) -> tuple[Parcel, Order]:
@@ -53,36 +53,102 @@ def parcel_start(*, parcel_id: UUID, actor: User) -> Parcel:
 
 
 @transaction.atomic
-def parcel_ship(*, parcel_id: UUID, carrier: str, tracking: str, actor: User) -> Parcel:
-    """The artisan hands the parcel to the carrier. Errors: NotReleased, ParcelOnHold, IllegalTransition."""
+def parcel_ship(
+    *,
+    parcel_id: UUID,
+    carrier: str,
+    tracking: str,
+    actor: User,
+    units: Mapping[UUID, int] | None = None,
+    seen: int | None = None,
+) -> Parcel:
+    """The artisan hands a parcel, or a part of it, to the carrier; the buyer gets an email for each shipment.
+
+    `units`: how many of each order line; all that are left if not given. The parcel is shipped with its last unit.
+    `seen`: the number of its shipments when the actor loaded the page.
+
+    Errors: NotReleased, ParcelOnHold, IllegalTransition, AlreadyShipped, InvalidInput.
+    """
     parcel, order = parcel_lock(parcel_id)
     check_can_be_shipped(parcel, order)
+    if parcel.status not in PARCELS_UNSHIPPED:
+        raise IllegalTransition(old=parcel.status, new=ParcelStatus.SHIPPED)
+    number = parcel.shipments.count() + 1
+    if seen is not None and seen != number - 1:
+        raise AlreadyShipped
+    lines = lines_by_parcel(order)
+    own = lines[parcel.pk]
+    progress = progress_of(own)
+    shipped = check_units(own, progress, units)
+    shipment = Shipment.objects.create(
+        parcel=parcel, number=number, carrier=carrier, tracking=tracking, shipped_by=actor
+    )
+    ShipmentLine.objects.bulk_create(
+        ShipmentLine(shipment=shipment, line=line, quantity=quantity) for line, quantity in shipped
+    )
+    parcel.carrier, parcel.tracking = carrier, tracking
     if parcel.status in {ParcelStatus.NEW, ParcelStatus.STARTED}:
         parcel_move(parcel, ParcelStatus.PACKED, cause="packed", actor=actor)
-    parcel.carrier, parcel.tracking = carrier, tracking
-    parcel_move(parcel, ParcelStatus.SHIPPED, cause="handed to the carrier", actor=actor)
+    progress = progress_of(own)
+    if progress.left_units:
+        parcel.save(update_fields=["carrier", "tracking", "updated_at"])
+    else:
+        parcel_move(parcel, ParcelStatus.SHIPPED, cause="handed to the carrier", actor=actor)
     order_recompute_status(order, actor=actor)
-    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
-    lines = lines_by_parcel(order)
+    data = {"to": parcel.status, "shipment": number, "units": sum(quantity for _line, quantity in shipped)}
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=data)
     about = {
         "number": parcel.number,
         "artisan_name": parcel.artisan.name,
-        "lines": units_to_ship(lines[parcel.pk]),
+        "lines": list_units(shipped),
         "carrier": carrier,
         "tracking": tracking,
+        "to_follow": progress.left_units,
     }
-    all_lines = [line for part in lines.values() for line in part]
     notifications_enqueue(
         order_mail(
             OrderMail.PARCEL_SHIPPED,
             order,
-            lines=all_lines,
+            lines=[line for part in lines.values() for line in part],
             store=store_rules(),
-            key=str(parcel.pk),
+            key=str(shipment.pk),
             parcel=about,
         )
     )
     return parcel
+
+
+def check_units(
+    lines: list[OrderLine], progress: Progress, units: Mapping[UUID, int] | None
+) -> list[tuple[OrderLine, int]]:
+    """Which units of the lines are shipped now. Errors: InvalidInput."""
+    if units is None:
+        return [(line, progress.left[line.pk]) for line in lines if progress.left[line.pk]]
+    if units.keys() - progress.left.keys():
+        raise InvalidInput(_("This line does not belong to the parcel."))
+    for line in lines:
+        if (quantity := units.get(line.pk, 0)) > (left := progress.left[line.pk]):
+            raise InvalidInput(
+                _("%(quantity)s × %(name)s cannot be shipped: %(left)s are left. Nothing was saved.")
+                % {"quantity": quantity, "name": line.product_name, "left": left}
+            )
+    if not any(units.values()):
+        raise InvalidInput(_("Enter the quantity of at least one item."))
+    return [(line, units[line.pk]) for line in lines if units.get(line.pk)]
+
+
+def parcels_recompute_shipped(order: Order, *, actor: User | None) -> None:
+    """Mark partly shipped parcels as shipped once nothing of them is left, because the rest was refunded and restocked.
+
+    The caller holds the order's lock.
+    """
+    partly = order.parcels.filter(status=ParcelStatus.PACKED, shipments__isnull=False).distinct()
+    lines = lines_by_parcel(order) if (parcels := list(partly)) else {}
+    for parcel in parcels:
+        if not progress_of(lines[parcel.pk]).left_units:
+            parcel_move(parcel, ParcelStatus.SHIPPED, cause="nothing is left to ship", actor=actor)
+    if parcels:
+        order_recompute_status(order, actor=actor)
 
 
 @transaction.atomic
@@ -125,7 +191,16 @@ def parcel_report_cash(*, parcel_id: UUID, actor: User) -> Parcel:
 def parcel_cancel(
     parcel: Parcel, *, order: Order, lines: list[OrderLine], cause: str, actor: User | None
 ) -> None:
-    """Cancel a parcel and return its stock; the caller settles the order."""
+    """Cancel a parcel and return its stock; the caller settles the order.
+
+    Errors: NotCancellable once a part of it was shipped.
+    """
+    if is_partly_shipped(parcel):
+        shipped = progress_of(lines).text
+        raise NotCancellable(
+            _("Parcel %(number)s cannot be cancelled: %(shipped)s.")
+            % {"number": parcel.number, "shipped": shipped}
+        )
     order_products_lock(order)
     parcel_end(parcel, ParcelStatus.CANCELLED, order=order, cause=cause, actor=actor)
     stock_return(

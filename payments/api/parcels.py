@@ -1,8 +1,9 @@
 """Parcels for their artisans: what to ship and where, and reporting that it was shipped, delivered or
 cancelled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, QuerySet
 from django_filters import rest_framework as filters
@@ -26,7 +27,7 @@ from artisans.core.api.openapi import described, example, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
 from artisans.core.errors import IllegalTransition, InvalidInput
-from orders.errors import NotReleased, ParcelOnHold
+from orders.errors import AlreadyShipped, NotReleased, ParcelOnHold
 from orders.models import Parcel
 from orders.schemas import ArtisanParcelShape
 from orders.selectors import parcels_of_artisan
@@ -37,20 +38,28 @@ from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
 from payments.lifecycle.parcels import parcel_return
 
 
+class UnitsIn(StrictSerializer):
+    line = IdField(help_text="Id of an item of the parcel.")
+    quantity = StrictIntegerField(min_value=0)
+
+
 @example({"carrier": "USPS", "tracking": "9400 1000 0000 0000 0000 00"})
 class ShipIn(StrictSerializer):
     carrier = StrictLineField(max_length=60, help_text="The carrier.")
     tracking = StrictLineField(max_length=80, required=False, allow_blank=True, default="")
+    units = UnitsIn(
+        many=True, required=False, help_text="What is shipped now; everything that is left if not given."
+    )
+    seen = StrictIntegerField(
+        min_value=0,
+        required=False,
+        help_text="The number of the parcel's shipments that you know: another number now is `already_shipped`.",
+    )
 
 
 @example({})
 class EmptyIn(StrictSerializer):
     """An empty object, or no body."""
-
-
-class UnitsIn(StrictSerializer):
-    line = IdField(help_text="Id of an item of the parcel.")
-    quantity = StrictIntegerField(min_value=0)
 
 
 @example({"restock": True, "reason": "Refused by the recipient."})
@@ -65,6 +74,11 @@ class ReturnedIn(StrictSerializer):
 @example({"reason": "The bowl broke in the kiln."})
 class CannotDeliverIn(StrictSerializer):
     reason = StrictCharField(max_length=250, help_text="Shown to the buyer.")
+
+
+def units_requested(data: Mapping[str, Any]) -> dict[UUID, int] | None:
+    """Units by order line; None if none were sent."""
+    return {unit["line"]: unit["quantity"] for unit in data.get("units", ())} or None
 
 
 class ParcelFilters(filters.FilterSet):
@@ -125,12 +139,16 @@ class ParcelViewSet(
         "Ship a parcel",
         request=ShipIn,
         responses=ArtisanParcelShape,
-        problems=(NotReleased, ParcelOnHold, IllegalTransition),
+        problems=(NotReleased, ParcelOnHold, IllegalTransition, AlreadyShipped, InvalidInput),
     )
     @action(detail=True, methods=["post"])
     def ship(self, request: Request, pk: str) -> Response:
-        """Mark the parcel as handed to the carrier; the buyer is emailed the tracking number."""
-        return self.done(request, parcel_ship, **validated(ShipIn, request.data))
+        """Mark the parcel, or some of its units, as handed to the carrier; the buyer is emailed the tracking number.
+
+        The parcel is `SHIPPED` with its last unit. Shipped units can no longer be cancelled.
+        """
+        data = validated(ShipIn, request.data)
+        return self.done(request, parcel_ship, **data | {"units": units_requested(data)})
 
     @operation(
         "parcel_deliver",
@@ -159,8 +177,7 @@ class ParcelViewSet(
         The amount paid for it is due to the buyer; an unpaid amount is no longer due.
         """
         data = validated(ReturnedIn, request.data)
-        units = {unit["line"]: unit["quantity"] for unit in data.pop("units", ())} or None
-        return self.done(request, parcel_return, **data, units=units)
+        return self.done(request, parcel_return, **data | {"units": units_requested(data)})
 
     @operation(
         "parcel_cannot_deliver",

@@ -20,6 +20,7 @@ from orders.mails import order_mail
 from orders.models import Order
 from orders.refunds import clear_ship_instructions, count_refunded_units, lines_restock
 from orders.selectors import store_rules
+from orders.services.parcels import parcels_recompute_shipped
 from orders.statuses import CommissionOnRefund
 from payments.bookkeeping.ledger import disputes_fact, refund_fact
 from payments.bookkeeping.payments import next_refund_check, order_settle, payment_recompute_status
@@ -178,6 +179,7 @@ def refund_restock(refund: PaymentRefund, order: Order) -> None:
         {line.pk: (line.order_line, min(line.quantity, missing[line.order_line_id])) for line in lines},
         reason=f"refund {refund.refund_number}",
     )
+    parcels_recompute_shipped(order, actor=refund.actor)
 
 
 def apply_remote_refunds(payment: Payment, order: Order, remotes: Iterable[contract.RemoteRefund]) -> bool:

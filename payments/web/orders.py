@@ -27,7 +27,7 @@ from artisans.notifications.services import notifications_enqueue
 from orders.addresses import address_read, masked
 from orders.mails import order_mail
 from orders.models import Order, OrderTransition
-from orders.parcel_display import ParcelDisplay
+from orders.parcel_display import load_displays
 from orders.selectors import (
     is_known_buyer,
     is_masked,
@@ -120,10 +120,7 @@ def order_detail(request: HttpRequest, token: str) -> HttpResponse:
         "payment": payment,
         **offers(order, payment, load_pending_money([order])[order.pk]),
         "instructions": payment_instructions(payment, order, store_rules()) if payment else None,
-        "parcels": [
-            ParcelDisplay(parcel, lines.get(parcel.pk, []))
-            for parcel in order.parcels.select_related("artisan", "order")
-        ],
+        "parcels": load_displays(list(order.parcels.select_related("artisan", "order")), lines),
         "address_lines": masked(order.shipping_address) if hides else order.shipping_address_lines,
         "billing_lines": masked(order.billing_address) if hides else order.billing_address_lines,
         "timeline": events(order),

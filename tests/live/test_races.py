@@ -277,7 +277,8 @@ def test_concurrent_receipt_and_cancelling_leave_a_refund_due(caller, buyers, sh
 
 
 def test_concurrent_shipping_and_cancelling_have_one_winner(caller, buyers, shop: Shop):
-    """The artisan sends a parcel while staff cancel it. One is refused, and goods and money agree."""
+    """The artisan sends a parcel, or one of its two units, while staff cancel it. One is refused, and goods and money
+    agree."""
     maker = UserFactory.create()
     bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
     seller, staff = caller(maker), money_staff()
@@ -285,10 +286,11 @@ def test_concurrent_shipping_and_cancelling_have_one_winner(caller, buyers, shop
     won: Counter[str] = Counter()
     start = HeadStart(0.004)
     for round_ in start.rounds(40):
-        order = order_in(caller(people[round_]).post("/orders/", order_body((bowl, 1))))
+        order = order_in(caller(people[round_]).post("/orders/", order_body((bowl, 2))))
         Visitor(shop.url, staff).post(receipt_path(order), receipt_form(order))
         parcel = order.parcels.get()
-        send = partial(seller.post, f"/parcels/{parcel.pk}/ship", {"carrier": "USPS"})
+        units = [{"line": str(parcel.lines.get().pk), "quantity": 1}] if round_ // 2 % 2 else []
+        send = partial(seller.post, f"/parcels/{parcel.pk}/ship", {"carrier": "USPS", "units": units})
 
         def cancel(order: Order = order) -> bool:
             try:
@@ -299,11 +301,16 @@ def test_concurrent_shipping_and_cancelling_have_one_winner(caller, buyers, shop
 
         sent, cancelled = together([after(start.first, send), after(start.second, cancel)])
         parcel.refresh_from_db()
-        assert (sent.status, cancelled, parcel.status) in {(200, False, "SHIPPED"), (409, True, "CANCELLED")}
-        start.won(by_first=parcel.status == "SHIPPED")
-        won[parcel.status] += 1
-    assert stock(bowl) == 200 - won["SHIPPED"]
-    assert min(won["SHIPPED"], won["CANCELLED"]) > 0, won
+        sent_status = "PACKED" if units else "SHIPPED"
+        assert (sent.status, cancelled, parcel.status) in {
+            (200, False, sent_status),
+            (409, True, "CANCELLED"),
+        }
+        assert parcel.shipments.count() == (0 if cancelled else 1)
+        start.won(by_first=not cancelled)
+        won["cancelled" if cancelled else "shipped"] += 1
+    assert stock(bowl) == 200 - 2 * won["shipped"]
+    assert min(won.values()) > 0, won
 
 
 def test_receipt_recorded_by_two_staff_is_booked_once(caller, buyers, shop: Shop):
