@@ -31,7 +31,7 @@ from artisans.core.invariants import (
 )
 from artisans.core.models import InvariantResult
 from artisans.core.money import Money
-from artisans.ledger.models import LedgerCheckpoint, LedgerEntry, LedgerPeriod, LedgerPosting
+from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPeriod, LedgerPosting
 from carts.models import Cart
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
 from orders.tests.factories import place
@@ -71,7 +71,9 @@ def names(module_db) -> Names:
     shopper, staff = rows.shopper(), rows.staff()
     goods = {}
     for name, price, quantity in (("cup", 1000, 2), ("scarf", 2000, 1)):
-        product = ProductFactory.create(name=name, price_minor=price, stock=50)
+        product = ProductFactory.create(
+            name=name, price_minor=price, stock=50, artisan__name=f"Maker of the {name}"
+        )
         StockMove.objects.create(product=product, kind="adjust", quantity=50, reason="opening stock")
         goods[product] = quantity
     ArtisanFactory.create(name="Third")
@@ -244,6 +246,12 @@ AMOUNTS_OF_PARCEL = (
     *("subtotal_minor", "tax_minor", "shipping_minor", "total_minor", "commission_minor"),
     *("commission_tax_minor", "shipping_commission_minor", "shipping_commission_tax_minor"),
 )
+
+
+def account(kind: str) -> str:
+    return f"(SELECT MIN(id) FROM ledger_ledgeraccount WHERE kind = '{kind}')"
+
+
 ENTRY = "(SELECT id FROM ledger_ledgerentry WHERE key = '{entry}')"
 TAKEN = f"order_line = {line('bare', 1)} AND kind = 'take'"
 EMPTY = "subtotal_minor = 0, tax_minor = 0, shipping_minor = 0, total_minor = 0"
@@ -660,6 +668,37 @@ DAMAGE: dict[str, Damage] = {
         ],
         ["Received offline {receipt} of order {paid} differs between the payment and the ledger."],
     ),
+    "ledger_order_money": (
+        [LedgerPosting],
+        [
+            f"UPDATE ledger_ledgerposting SET account_id = {account('provider')} "
+            f"WHERE entry_id = {ENTRY} AND amount_minor < 0"
+        ],
+        ["Order {paid}: the ledger holds -20.00 USD for it."],
+    ),
+    "ledger_artisan_money": (
+        [LedgerPosting],
+        [f"UPDATE ledger_ledgerposting SET account_id = {{potter}} WHERE account_id = {account('bank')}"],
+        ["Earned by the artisan, not released yet · Maker of the cup · USD: the balance is -12.79 USD."],
+    ),
+    "ledger_transit": (
+        [LedgerPosting, LedgerEntry],
+        [
+            copy(LedgerAccount, "kind = 'bank'", kind="'courier_cash'"),
+            copy(LedgerAccount, "kind = 'bank'", kind="'disputed'"),
+            f"UPDATE ledger_ledgerposting SET account_id = {account('disputed')} "
+            f"WHERE account_id = {account('provider')}",
+            f"UPDATE ledger_ledgerposting SET account_id = {account('courier_cash')} "
+            f"WHERE account_id = {account('bank')} AND entry_id IN "
+            f"(SELECT id FROM ledger_ledgerentry WHERE order_id = {order('paid')})",
+            "UPDATE ledger_ledgerentry SET happened_at = '2020-01-01 00:00:00+00:00' "
+            f"WHERE id = {ENTRY} OR order_id = {order('card')}",
+        ],
+        [
+            "Cash held by a carrier · USD: 20.00 USD has been there for more than 14 days.",
+            "Disputed, not decided yet · USD · {card}: 33.99 USD has been there for more than 120 days.",
+        ],
+    ),
 }
 
 
@@ -667,6 +706,7 @@ DAMAGE: dict[str, Damage] = {
 ALSO_NOT_AS_BOOKED = {
     *("ledger_balanced", "order_released", "order_refunded", "order_goods_refunded"),
     *("order_unassigned", "payment_refunded", "line_refunded_money"),
+    *("ledger_order_money", "ledger_artisan_money", "ledger_transit"),
 }
 
 
@@ -676,6 +716,7 @@ def known(names) -> Names:
     return names | {
         "receipt": str(receipt.pk),
         "entry": LedgerEntry.objects.get(fact_id=receipt.pk).key,
+        "potter": str(LedgerAccount.objects.get(kind="seller_pending", artisan__name="Maker of the cup").pk),
         "move": str(StockMove.objects.latest("pk").pk + 1),
     }
 

@@ -1,7 +1,7 @@
 """What is always true of payments, refunds, disputes and the ledger (docs/invariants.md)."""
 
 from artisans.core.invariants import register_invariants
-from artisans.ledger.models import LedgerEntry
+from artisans.ledger.models import LedgerEntry, LedgerPosting
 from payments.invariants import ledger, orders, payments, refunds
 from payments.models import (
     Capture,
@@ -24,6 +24,6 @@ register_invariants(
     reads=(
         *(Payment, PaymentTransition, Capture, Receipt, ReceiptReversal),
         *(PaymentRefund, RefundLine, RefundTransition, Dispute, DisputeTransition),
-        LedgerEntry,
+        *(LedgerEntry, LedgerPosting),
     ),
 )
