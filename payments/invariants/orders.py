@@ -34,9 +34,12 @@ def find_open_twice(chunk: Orders) -> Found:
 
 
 def find_payable_without_need(chunk: Orders) -> Found:
+    """At a provider, the next check withdraws it."""
     for order, payments in open_payments(chunk):
-        if payments and (order.status in ORDERS_CLOSED or not order.balance_due):
-            yield Mismatch(order, payments[0], order.balance_due)
+        is_closed = order.status in ORDERS_CLOSED
+        payable = [row for row in payments if is_closed or not row.next_check_at]
+        if payable and (is_closed or not order.balance_due):
+            yield Mismatch(order, payable[0], order.balance_due)
 
 
 def open_payments(chunk: Orders) -> Iterator[tuple[Order, list[Payment]]]:
