@@ -1,9 +1,10 @@
 """Random histories of orders: money that arrives late, twice or in parts; undelivered or returned products; refunds,
-disputes and decisions, in any order. Operations that the shop refuses are part of the history.
+disputes and decisions; cash that is collected and deposited; movements at the provider; earnings that are released and
+held back, in any order. Operations that the shop refuses are part of the history.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -14,12 +15,26 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Product
 from artisans.core.errors import DomainError
 from artisans.core.money import Money
+from artisans.earnings.disputes import order_follow_disputes
+from artisans.earnings.holds import HoldRequest, hold_end, hold_expire, hold_place
+from artisans.earnings.models import Hold, HoldReason
+from artisans.earnings.releases import order_release_earnings
+from artisans.earnings.selectors import available_minor
+from artisans.ledger.selectors import balances_of_order
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.owed import IS_OWED, OWED_MINOR
 from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.services.placing import load_placed_order
-from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
+from orders.statuses import (
+    PARCELS_SHIPPED,
+    PARCELS_UNSHIPPED,
+    CashHolder,
+    CommissionOnRefund,
+    ParcelStatus,
+    TaxRemitter,
+)
 from orders.tests.factories import place
+from payments.bookkeeping.movements import movements_explain, movements_record
 from payments.bookkeeping.payments import payment_move
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection
 from payments.bookkeeping.refunds import refund_finish
@@ -28,20 +43,23 @@ from payments.lifecycle.cancel_and_expire import (
     order_expire_locked,
     parcel_cannot_deliver,
 )
+from payments.lifecycle.cash import IncomingMoney
+from payments.lifecycle.cash_deposits import cash_deposit_record, cash_deposit_reverse
 from payments.lifecycle.parcels import parcel_return
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
-from payments.models import Payment, PaymentRefund, RefundDecision, ReversalReason
+from payments.models import Bearer, CashDeposit, Payment, PaymentRefund, RefundDecision, ReversalReason
 from payments.providers import contract
-from payments.providers.contract import RemoteDispute, RemoteRefund
+from payments.providers.contract import MovementKind, RemoteDispute, RemoteMovement, RemoteRefund
 from payments.refunds.staff import refund_decide_locked, refund_open
-from payments.selectors import balance_after_refunds, refund_due
-from payments.statuses import OPEN, PaymentStatus, RefundStatus
+from payments.selectors import balance_after_refunds, cash_on_hand, refund_due
+from payments.statuses import OPEN, DisputeStatus, PaymentStatus, RefundStatus
 from payments.tests.factories import apply_card_captures, give_back, record, remote_refund_of
+from tests.invariants import find_broken
 from tests.order_replay import recount
 
-ACTIONS = 14
+ACTIONS = 16
 
 
 @dataclass
@@ -69,7 +87,8 @@ class OrderSimulation:
     def actions(self) -> list[Callable[[], object]]:
         goods = [self.not_coming, self.ship, self.ship, self.come_back, self.restock]
         ends = [self.cancel, self.expire] if self.dice.random() < 0.3 else []
-        return [*goods, *ends, *self.of_money, *self.of_money]
+        earnings = [*[self.release] * 3, self.hold, self.end_hold, self.outlast_hold]
+        return [*goods, *ends, *earnings, *self.of_money, *self.of_money]
 
     def live(self) -> None:
         for _ in range(ACTIONS):
@@ -83,6 +102,7 @@ class OrderSimulation:
                 self.story.append(f"({action.__name__}: {refused.code})")
                 continue
             check_owed_of(self.order.pk, self.story)
+            check_books_of(self.order.pk, self.story)
         self.withdraw()  # as the worker does with an unneeded provider payment
 
     # ---- parcels ---------------------------------------------------------------------------------------------------
@@ -171,7 +191,96 @@ class OrderSimulation:
         give_back(payment, amount.amount, actor=self.people.staff, reference=f"OUT-{self.dice.random()}")
         return str(amount)
 
+    # ---- cash on delivery ------------------------------------------------------------------------------------------
+
+    def collect(self) -> str:
+        parcel = self.parcel(PARCELS_SHIPPED)
+        part = self.dice.choice((1, 1, 2))
+        amount, holder = self.order.money(parcel.cash_due.minor // part), self.dice.choice(list(CashHolder))
+        reference = f"CASH-{self.dice.random()}"
+        record(
+            self.payment(),
+            amount,
+            actor=self.people.staff,
+            reference=reference,
+            parcel_id=parcel.pk,
+            holder=holder,
+        )
+        return f"{amount} by {holder}"
+
+    def deposit(self) -> str:
+        holder = self.dice.choice((CashHolder.SHOP, CashHolder.COURIER))
+        receipts = list(cash_on_hand(holder))
+        receipts = self.dice.sample(receipts, self.dice.randint(min(1, len(receipts)), len(receipts)))
+        total = sum(receipt.amount_minor for receipt in receipts)
+        fee = self.dice.choice((0, total // 20))
+        money = IncomingMoney(
+            self.order.money(total - fee), timezone.localdate(), f"DEP-{self.dice.random()}"
+        )
+        cash_deposit_record(
+            receipt_ids=[receipt.pk for receipt in receipts],
+            holder=holder,
+            money=money,
+            fee=self.order.money(fee),
+            actor=self.people.staff,
+        )
+        return f"{money.amount} of {holder}"
+
+    def undo_deposit(self) -> str:
+        deposit = CashDeposit.objects.order_by("created_at").last()
+        if deposit is None:
+            return "nothing"
+        cash_deposit_reverse(deposit_id=deposit.pk, reason="another shop’s", actor=self.people.staff)
+        return str(deposit.total)
+
+    # ---- what artisans earn ----------------------------------------------------------------------------------------
+
+    def release(self) -> str:
+        """As the periodic task does; nothing has to be waited for after shipping."""
+        unshipped = self.order.parcels.filter(status__in=PARCELS_UNSHIPPED)
+        if self.order.released_at and unshipped and self.dice.random() < 0.7:
+            self.ship()
+        return f"{order_release_earnings(self.order.pk)} earnings"
+
+    def hold(self) -> str:
+        artisan = self.parcel(()).artisan
+        available = max(0, available_minor(artisan.pk, self.order.currency))
+        request = HoldRequest(
+            amount=self.order.money(self.dice.choice((available, available // 2))),
+            reason=HoldReason.STAFF,
+            note="under review",
+            order=self.dice.choice((None, self.order)),
+            stops_releases=not available or self.dice.random() < 0.2,
+        )
+        hold_place(artisan_id=artisan.pk, request=request, actor=self.people.admin)
+        return f"{request.amount}"
+
+    def end_hold(self) -> str:
+        hold = Hold.objects.filter(released_at=None).order_by("created_at").last()
+        if hold is None:
+            return "nothing"
+        hold_end(hold_id=hold.pk, actor=self.people.admin)
+        return str(hold.amount)
+
+    def outlast_hold(self) -> str:
+        """The time of the reserves is over."""
+        reserves = Hold.objects.filter(until__isnull=False)
+        reserves.update(until=timezone.now())
+        return f"{sum(hold_expire(hold.pk) for hold in reserves)} holds"
+
+    def follow_disputes(self) -> str:
+        return f"{order_follow_disputes(self.order.pk)} holds"
+
     # ---- money at the provider -------------------------------------------------------------------------------------
+
+    def read_movements(self) -> str:
+        """Some of what the provider lists by now, perhaps before the shop knows of it."""
+        payment = self.payment()
+        found = list(movements_of(payment))
+        chosen = self.dice.sample(found, self.dice.randint(min(1, len(found)), len(found)))
+        movements_record(payment.payment_provider, chosen)
+        movements_explain(payment.payment_provider)
+        return ", ".join(f"{row.kind} {row.gross}" for row in chosen)
 
     def pay(self) -> str:
         payment = self.payment()
@@ -190,7 +299,10 @@ class OrderSimulation:
     def refund(self, **request: object) -> str:
         payment = self.payment()
         if not request:
-            request = {"amount": self.amount(payment.refundable.minor)}
+            request = {
+                "amount": self.amount(payment.refundable.minor),
+                "borne_by": self.dice.choice(list(Bearer)),
+            }
         refund = refund_open(payment_id=payment.pk, reason="chipped", actor=self.people.staff, **request)  # type: ignore[arg-type]
         return f"{refund.amount}, {refund.goodwill} of it goodwill"
 
@@ -279,6 +391,15 @@ def simulate_once(seed: int, people: People) -> OrderSimulation:
         product: dice.randint(1, 3) for product in dice.sample(people.products, dice.choice((1, 2, 2, 3, 3)))
     }
     Product.objects.filter(pk__in=[p.pk for p in people.products]).update(stock=50)
+    StoreRules.objects.update(
+        hold_days=0,
+        longest_hold_days=0,
+        return_days=0,
+        reserve_days=30,
+        reserve_ppm=dice.choice((0, 100_000)),
+        commission_on_refund=dice.choice(list(CommissionOnRefund)),
+        tax_remitter=dice.choice(list(TaxRemitter)),
+    )
     method = dice.choice(
         (PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER, PaymentMethod.CASH_ON_DELIVERY)
     )
@@ -288,12 +409,15 @@ def simulate_once(seed: int, people: People) -> OrderSimulation:
     )
     payment_start(placed, method=method, store=people.store)
     life.of_money = [life.arrive, life.arrive, life.bounce, life.return_by_hand, life.return_by_hand]
+    is_cash = method == PaymentMethod.CASH_ON_DELIVERY
+    if is_cash:
+        life.of_money += [*[life.collect] * 4, life.deposit, life.deposit, life.undo_deposit]
     if method == PaymentMethod.CREDIT_CARD:
-        news = [life.dashboard, life.decide, life.dispute]
+        news = [life.dashboard, life.decide, life.dispute, life.follow_disputes, life.read_movements]
         life.of_money = [life.pay, life.pay_again, life.refund, life.refund_units, *news, *[life.answer] * 3]
         if dice.random() < 0.8:
             life.pay()
-    elif dice.random() < 0.6:
+    elif dice.random() < (0.2 if is_cash else 0.6):
         record(life.payment(), placed.order.total, actor=people.staff, reference="IN-0")
     life.live()
     return life
@@ -318,3 +442,56 @@ def check_owed_of(order_id: object, story: list[str]) -> None:
         assert order.balance_due.minor == walk.outstanding, (
             f"{order.balance_due} to pay, second count {walk.outstanding}\n{result}"
         )
+
+
+def check_books_of(order_id: object, story: list[str]) -> None:
+    """The invariants hold. Once all parcels that come are earned, the ledger holds for the order what is owed to its
+    buyer, and nothing else."""
+    broken = find_broken()
+    assert not broken, "\n".join([broken, *story])
+    order = Order.objects.get(pk=order_id)
+    held = sum(row.on_account.minor for row in balances_of_order(order.pk) if row.account.kind == "order")
+    is_earned = order.released_at and order.is_alive and not order.balance.outstanding
+    is_settled = not order.unassigned_minor and not any(p.refund_reserved_minor for p in order.payments.all())
+    if is_earned and is_settled:
+        assert held == order.refund_due.minor, (
+            f"{order.refund_due} owed, the ledger holds {held}\n" + "\n".join(story)
+        )
+
+
+def movements_of(payment: Payment) -> Iterator[RemoteMovement]:
+    """What the provider lists of a payment."""
+    captures = [row.provider_capture_id for row in payment.captures.order_by("provider_capture_id")]
+    for row in payment.captures.all():
+        yield movement(row.provider_capture_id, MovementKind.PAYMENT, row.amount, fee=row.amount_minor // 30)
+    for refund in payment.refunds.exclude(provider_refund_id=None):
+        number = str(refund.provider_refund_id)
+        yield movement(number, MovementKind.REFUND, back(refund.amount))
+        if refund.status == RefundStatus.FAILED:
+            yield movement(number, MovementKind.REFUND_FAILED, refund.amount)
+    for dispute in payment.disputes.all():
+        of = {"capture_id": captures[0] if captures else ""}
+        yield movement(
+            dispute.provider_dispute_id, MovementKind.DISPUTE, back(dispute.amount), fee=1500, **of
+        )
+        if dispute.status == DisputeStatus.WON:
+            yield movement(dispute.provider_dispute_id, MovementKind.REVERSAL, dispute.amount, **of)
+
+
+def back(amount: Money) -> Money:
+    return Money(-amount.minor, amount.currency)
+
+
+def movement(
+    source: str, kind: MovementKind, gross: Money, *, fee: int = 0, capture_id: str = ""
+) -> RemoteMovement:
+    return RemoteMovement(
+        movement_id=f"txn_{source}_{kind}",
+        kind=kind,
+        code=kind.value,
+        gross=gross,
+        fee=Money(fee, gross.currency),
+        occurred_at=timezone.now(),
+        source_id=source,
+        capture_id=capture_id,
+    )
