@@ -58,7 +58,7 @@ IMPERSONAL = {
     },
     "catalog.SearchDocument": {"title", "labels", "description"},  # written anew
     "catalog.SearchTerm": {"term", "word"},  # single words of all products
-    "catalog.StockMove": {"kind", "reason"},
+    "catalog.StockMove": {"kind", "reason", "cause"},
 }
 
 register(*HOLDINGS, impersonal=IMPERSONAL)

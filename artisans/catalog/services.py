@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import Case, F, Sum, Value, When
+from django.db.models import Case, F, Max, Sum, Value, When
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
-from artisans.catalog.models import Product, StockMove, StockMoveKind
+from artisans.catalog.count_problems import CountProblem
+from artisans.catalog.models import CountOutcome, Product, StockMove, StockMoveKind
 from artisans.catalog.models.product import BUYABLE
 from artisans.core.compiled import compiled, insert
 from artisans.core.errors import Conflict, InvalidInput
@@ -142,57 +143,123 @@ class StockSnapshot:
     last_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many units of a product somebody counted, and what they had seen."""
+
+    product_id: UUID
+    counted: int
+    seen: StockSnapshot
+
+    @property
+    def difference(self) -> int:
+        return self.counted - self.seen.stock
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What came of a count. `product` has the stock afterwards; `problem` says why nothing was changed."""
+
+    product: Product
+    outcome: CountOutcome
+    problem: CountProblem | None = None
+
+
+def last_counts(ids: Iterable[UUID]) -> dict[UUID, int]:
+    ids = list(ids)
+    counts = StockMove.objects.filter(product__in=ids, kind=StockMoveKind.ADJUST).order_by()
+    found = dict(counts.values_list("product").annotate(Max("id")))
+    return {pk: found.get(pk, 0) for pk in ids}
+
+
+def stock_snapshots(ids: Iterable[UUID]) -> dict[UUID, StockSnapshot]:
+    """The last counts are read first, so that one made in between counts as not seen. Missing ids are left out."""
+    last = last_counts(ids)
+    stock = Product.objects.filter(pk__in=last).order_by().values_list("pk", "stock")
+    return {pk: StockSnapshot(units, last[pk]) for pk, units in stock}
+
+
 def stock_snapshot(product_id: UUID) -> StockSnapshot:
-    """The last count is read first, so that one made in between counts as not seen."""
-    counts = StockMove.objects.filter(product=product_id, kind=StockMoveKind.ADJUST).order_by("-id")
-    last_count = counts.values_list("id", flat=True).first() or 0
-    return StockSnapshot(Product.objects.values_list("stock", flat=True).get(pk=product_id), last_count)
+    return stock_snapshots([product_id])[product_id]
+
+
+@transaction.atomic
+def stock_count(*, counts: Sequence[Count], actor: User, cause: str = "", reason: str = "") -> list[Counted]:
+    """Change the stock of each product by the difference between the counted number and the number seen.
+
+    Sales and returns in between are kept. A product that somebody else counted in the meantime is left as it is, and
+    so is one of which less is left than would be subtracted. A snapshot counts once, so that repeating is safe.
+    One count per product. Locks: products by key. Errors: InvalidInput for a negative count, or without a reason.
+    """
+    if any(count.counted < 0 for count in counts) or not (cause or reason.strip()):
+        raise InvalidInput(_("Enter the quantity counted (zero or more) and a reason."))
+    products = products_lock(count.product_id for count in counts)
+    last = last_counts(products)
+    why = {"cause": cause, "reason": reason.strip()[:200]}
+    return [
+        count_one(products[count.product_id], count, last_count=last[count.product_id], actor=actor, why=why)
+        for count in counts
+    ]
+
+
+def count_one(
+    product: Product, count: Count, *, last_count: int, actor: User, why: dict[str, str]
+) -> Counted:
+    """The caller has locked the product."""
+    if count.seen.last_count != last_count:
+        if is_repeated(count, actor):
+            return Counted(product, CountOutcome.REPEATED)
+        return Counted(product, CountOutcome.CONFLICT, CountProblem("counted_since", {"left": product.stock}))
+    if product.stock + count.difference < 0:
+        facts = {
+            "stock": count.seen.stock,
+            "sold": count.seen.stock - product.stock,
+            "left": product.stock,
+            "difference": -count.difference,
+        }
+        return Counted(product, CountOutcome.CONFLICT, CountProblem("sold_since", facts))
+    if not count.difference:
+        return Counted(product, CountOutcome.UNCHANGED)
+    product.stock += count.difference
+    product.save(update_fields=["stock", "updated_at"])
+    StockMove.objects.create(
+        product=product,
+        kind=StockMoveKind.ADJUST,
+        quantity=count.difference,
+        actor=actor,
+        **why,
+    )
+    data = {"counted": count.counted, "seen": count.seen.stock, "difference": count.difference}
+    audit_record(actor=actor, action=Action.STOCK_ADJUST, target=product, data=data | why)
+    return Counted(product, CountOutcome.COUNTED)
+
+
+def is_repeated(count: Count, actor: User) -> bool:
+    """Whether the same person has already counted the same, when they saw the same."""
+    later = StockMove.objects.filter(
+        product=count.product_id, kind=StockMoveKind.ADJUST, id__gt=count.seen.last_count
+    )
+    first = later.order_by("id").first()
+    return first is not None and (first.quantity, first.actor_id) == (count.difference, actor.pk)
 
 
 @transaction.atomic
 def stock_adjust(
     *, product_id: UUID, counted: int, reason: str, actor: User, seen: StockSnapshot | None = None
 ) -> Product:
-    """Change the stock by the difference between the counted number and the number shown.
+    """Count one product (stock_count). `seen` may be omitted by a caller that holds the product's lock or runs alone.
 
-    Sales and returns in between are kept. `seen` may be omitted by a caller that holds the product's lock or runs
-    alone. Errors: InvalidInput for a negative count or a missing reason; Conflict if somebody else counted in the
-    meantime (so a form sent twice counts once) or less stock is left than would be subtracted.
+    Errors: InvalidInput; Conflict if somebody counted in the meantime (so a form sent twice counts once) or less stock
+    is left than would be subtracted.
     """
-    if counted < 0 or not reason.strip():
-        raise InvalidInput(_("Enter the quantity counted (zero or more) and a reason."))
-    product = products_lock([product_id])[product_id]
-    now = stock_snapshot(product_id)
-    seen = seen or now
-    difference = counted - seen.stock
-    if seen.last_count != now.last_count:
-        raise Conflict(_("The stock has been counted since you opened this page. Nothing was changed."))
-    if product.stock + difference < 0:
-        raise Conflict(
-            _(
-                "The page showed %(stock)s, but %(sold)s have been sold since: the remaining %(left)s cannot be "
-                "reduced by %(difference)s. Nothing was changed."
-            )
-            % {
-                "stock": seen.stock,
-                "sold": seen.stock - product.stock,
-                "left": product.stock,
-                "difference": -difference,
-            }
-        )
-    if difference:
-        product.stock += difference
-        product.save(update_fields=["stock", "updated_at"])
-        StockMove.objects.create(
-            product=product, kind=StockMoveKind.ADJUST, quantity=difference, reason=reason[:200]
-        )
-        audit_record(
-            actor=actor,
-            action=Action.STOCK_ADJUST,
-            target=product,
-            data={"counted": counted, "seen": seen.stock, "difference": difference, "reason": reason},
-        )
-    return product
+    products_lock([product_id])
+    count = Count(product_id, counted, seen or stock_snapshot(product_id))
+    [done] = stock_count(counts=[count], reason=reason, actor=actor)
+    if done.outcome == CountOutcome.REPEATED:
+        raise Conflict(CountProblem("counted_since", {"left": done.product.stock}).text)
+    if done.problem:
+        raise Conflict(done.problem.text)
+    return done.product
 
 
 def sum_by_product(lines: Iterable[StockLine]) -> dict[UUID, int]:

@@ -2,12 +2,14 @@ from artisans.catalog.models.artisan import Artisan, FeeTaxTreatment
 from artisans.catalog.models.commission_rate import CommissionRate
 from artisans.catalog.models.product import Category, Product, ProductState, ShownPicture
 from artisans.catalog.models.search import SearchDocument, SearchTerm
-from artisans.catalog.models.stock import StockMove, StockMoveKind
+from artisans.catalog.models.stock import CountCause, CountOutcome, StockMove, StockMoveKind
 
 __all__ = [
     "Artisan",
     "Category",
     "CommissionRate",
+    "CountCause",
+    "CountOutcome",
     "FeeTaxTreatment",
     "Product",
     "ProductState",

@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -14,8 +15,32 @@ class StockMoveKind(models.TextChoices):
     ADJUST = "adjust", _("Stock count")
 
 
+class CountCause(models.TextChoices):
+    """Why a count changed the stock."""
+
+    COUNTED = "counted", _("Counted")
+    MADE = "made", _("Made more")
+    SOLD = "sold", _("Sold elsewhere")
+    DAMAGED = "damaged", _("Damaged")
+    LOST = "lost", _("Lost")
+    RETURNED = "returned", _("Came back")
+
+
+class CountOutcome(models.TextChoices):
+    """What came of the count of one product among several."""
+
+    COUNTED = "counted", _("Counted")
+    UNCHANGED = "unchanged", _("Unchanged")
+    REPEATED = "repeated", _("Counted before")
+    CONFLICT = "conflict", _("Not changed")
+    REFUSED = "refused", _("Refused")
+
+
 class StockMove(AppendOnlyModel):
-    """One change of a product's stock. An order line takes once and returns once; a refund line restocks once."""
+    """One change of a product's stock. An order line takes once and returns once; a refund line restocks once.
+
+    `cause` and `actor`: why somebody counted, and who; staff write a reason only.
+    """
 
     id = models.BigAutoField(primary_key=True)
     product = models.ForeignKey(Product, models.PROTECT, related_name="stock_moves")
@@ -27,6 +52,16 @@ class StockMove(AppendOnlyModel):
         default=0, help_text=_("How often a late payment reopened the order.")
     )
     reason = models.CharField(max_length=200, blank=True)
+    cause = models.CharField(max_length=8, choices=CountCause, blank=True, default="", db_default="")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,  # it would read the whole table
+    )
     at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
@@ -50,11 +85,13 @@ class StockMove(AppendOnlyModel):
                 name="stock_move_restock_names_its_refund",
             ),
             models.CheckConstraint(condition=~Q(quantity=0), name="stock_move_moves_something"),
+            choices_constraint("cause", ["", *CountCause.values], name="stock_move_cause_known"),
         ]
         indexes = [
             models.Index(
                 fields=["order_line"], condition=Q(kind=StockMoveKind.RESTOCK), name="stock_move_restocks"
-            )
+            ),
+            models.Index(fields=["product", "-id"], name="stock_move_of_product"),
         ]
 
     def __str__(self) -> str:

@@ -138,7 +138,7 @@ def test_count_is_refused_with_an_explanation_when_stock_would_become_negative(c
 
     answer = page(catalog_client.post(admin_page_url(bowl, "count"), form))
 
-    assert "The page showed 10, but 7 have been sold since" in answer.text
+    assert "10 were shown to you, but 7 have been sold since" in answer.text
     bowl.refresh_from_db()
     assert bowl.stock == 3
     again = answer.one("main").one("form").fields()
@@ -154,7 +154,7 @@ def test_count_is_applied_once_when_sent_twice_or_a_colleague_counted_first(cata
 
     again = page(catalog_client.post(admin_page_url(bowl, "count"), form))
 
-    assert "The stock has been counted since you opened this page" in again.text
+    assert "The stock has been counted since it was shown to you: it is now 7" in again.text
     bowl.refresh_from_db()
     assert bowl.stock == 7
     assert StockMove.objects.filter(product=bowl).count() == 1
