@@ -233,7 +233,7 @@ UPLOAD_MAX_SIZE = 10 * 1024 * 1024
 # Paths that return JSON only; everything else is a page.
 API_PREFIXES = (
     *("/auth", "/carts", "/orders", "/payments", "/parcels", "/earnings", "/products", "/artisans"),
-    "/ledger",
+    *("/ledger", "/artisan"),
 )
 
 # Pages about one person are never cached; URLs that contain a token are never sent as a referrer.
@@ -563,6 +563,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "orders", "description": "Orders with their parcels, totals and statuses."},
         {"name": "payments", "description": "Payments of orders, saved payment methods and refunds."},
         {"name": "parcels", "description": "Parcels to ship, for artisans."},
+        {"name": "artisan", "description": "An artisan’s own workshop."},
         {"name": "earnings", "description": "What artisans have and earn."},
         {
             "name": "ledger",

@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("carts.api_urls")),
     path("", include("payments.api.urls")),
     path("", include("artisans.earnings.api_urls")),
+    path("", include("artisans.workshop.api_urls")),
     re_path(rf"^(?:{api_prefixes})(?:/.*)?$", api_not_found, name="api_not_found"),
 ]
 if settings.SERVE_MEDIA:

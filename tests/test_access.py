@@ -69,6 +69,9 @@ payments:parcel_returned             post /shop/artisan/parcels/{parcel}/returne
 orders:address                       get  /shop/account/address/                   login 200 200 200 200 200
 orders:parcel_list                   get  /shop/artisan/parcels/                   login 404 404 200 404 404
 orders:parcel                        get  /shop/artisan/parcels/{parcel}/          login 404 404 200 404 404
+workshop:stock_list                  get  /shop/artisan/stock/                     login 404 404 200 404 404
+workshop:stock_history               get  /shop/artisan/stock/{product}/           login 404 404 200 404 404
+workshop:stock_history_download      get  /shop/artisan/stock/{product}/history.csv login 404 404 200 404 404
 earnings:earning_list                get  /shop/artisan/earnings/                  login 404 404 200 404 404
 earnings:line_list                   get  /shop/artisan/earnings/lines/            login 404 404 200 404 404
 earnings:line_download               get  /shop/artisan/earnings/lines.csv         login 404 404 200 404 404
@@ -156,6 +159,11 @@ api_ledger_trial_balance-list        get  /ledger/trial_balance                 
 api_balance-list                     get  /earnings/balance                        401 200 200 200 200 200
 api_earning-list                     get  /earnings                                401 200 200 200 200 200
 api_earning_line-list                get  /earnings/lines                          401 200 200 200 200 200
+api_stock-list                       get  /artisan/stock                           401 200 200 200 200 200
+api_stock-detail                     get  /artisan/stock/{product}                 401 404 404 200 404 404
+api_stock-count                      post /artisan/stock/{product}/count           401 403 403 400 404 404
+api_stock-counts                     post /artisan/stock/counts                    401 403 403 400 400 400
+api_stock_history-list               get  /artisan/stock/{product}/history         401 404 404 200 404 404
 docs:index                           get  /docs                                    200 200 200 200 200 200
 docs:reference                       get  /docs/reference                          200 200 200 200 200 200
 docs:errors                          get  /docs/errors                             200 200 200 200 200 200

@@ -104,6 +104,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "stock_move_restock_names_its_refund": ("catalog.StockMove", {"refund_line": "first"}),
     "stock_move_moves_something": ("catalog.StockMove", {"quantity": 0}),
+    "stock_move_cause_known": ("catalog.StockMove", {"cause": "x"}),
     "idempotency_key_once_per_principal_and_route": ("core.IdempotencyKey", {"key": "key-1"}),
     "idempotency_state_known": ("core.IdempotencyKey", {"state": "x"}),
     "idempotency_done_has_answer": ("core.IdempotencyKey", {"state": "done"}),

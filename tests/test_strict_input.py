@@ -106,6 +106,7 @@ def sender(stripe: Any) -> Send:
         "orders": str(order.pk),
         "payments": str(payment.pk),
         "parcels": str(parcel.pk),
+        "artisan": str(own.pk),
         "methods": saved["id"],
         "item_id": cart["items"][0]["id"],
     }

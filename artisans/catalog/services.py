@@ -38,6 +38,15 @@ class OutOfStock(Conflict):
         super().__init__(_("Some items are no longer in stock. Nothing was reserved."))
 
 
+class StockChanged(Conflict):
+    """The stock was counted, or too much of it sold, after it was shown; nothing was changed."""
+
+    code = "stock_changed"
+    remedy = (
+        "Fetch the stock again, compare it with what is there, and send the count with the stock seen now."
+    )
+
+
 @compiled
 def products_locked(ids: list[UUID]) -> models.QuerySet[Product]:
     products = Product.objects.filter(pk__any=ids).select_related("artisan")
@@ -249,16 +258,16 @@ def stock_adjust(
 ) -> Product:
     """Count one product (stock_count). `seen` may be omitted by a caller that holds the product's lock or runs alone.
 
-    Errors: InvalidInput; Conflict if somebody counted in the meantime (so a form sent twice counts once) or less stock
-    is left than would be subtracted.
+    Errors: InvalidInput; StockChanged if somebody counted in the meantime (so a form sent twice counts once) or less
+    stock is left than would be subtracted.
     """
     products_lock([product_id])
     count = Count(product_id, counted, seen or stock_snapshot(product_id))
     [done] = stock_count(counts=[count], reason=reason, actor=actor)
     if done.outcome == CountOutcome.REPEATED:
-        raise Conflict(CountProblem("counted_since", {"left": done.product.stock}).text)
+        raise StockChanged(CountProblem("counted_since", {"left": done.product.stock}).text)
     if done.problem:
-        raise Conflict(done.problem.text)
+        raise StockChanged(done.problem.text)
     return done.product
 
 

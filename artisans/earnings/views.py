@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from artisans.catalog.access import require_artisan
 from artisans.catalog.models import Artisan
+from artisans.core.csv_files import Echo
 from artisans.core.money import CURRENCIES
 from artisans.earnings.earning_display import EarningDisplay
 from artisans.earnings.releases import with_block, with_times
@@ -107,13 +108,6 @@ def asked_account(request: HttpRequest, artisan: Artisan) -> tuple[str, str, Led
 def key_in(request: HttpRequest, parameter: str) -> int | None:
     text = request.GET.get(parameter, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
-
-
-class Echo:
-    """A file whose `write` returns the text."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 def csv_rows(artisan: Artisan, account: LedgerAccount | None) -> Iterator[str]:

@@ -25,6 +25,7 @@ from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import DayField
 from artisans.core.admin.pages import ReadOnlyAdmin, column, link_to, two_lines
+from artisans.core.csv_files import plain_cell
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.ledger.accounts import SCOPE_NAMES, AccountKind
@@ -43,7 +44,6 @@ from artisans.ledger.selectors import (
 LAST_LINES = 10  # of each account, on an artisan's page
 MONTHS = 24  # that an account's page links
 DIGITS = 18  # of a posting's number
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class AccountKindFilter(admin.SimpleListFilter):
@@ -307,11 +307,6 @@ def trial_balance_csv(day: date, found: Iterable[Balance]) -> HttpResponse:
             ]
         )
     return response
-
-
-def plain_cell(text: str) -> str:
-    """Text that no spreadsheet reads as a formula."""
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
 def entries_explained(keys: Iterable[UUID]) -> dict[UUID, Any]:

@@ -1,0 +1,12 @@
+from artisans.core.api.fields import UUID_PATTERN
+from artisans.core.api.routers import Router
+from artisans.workshop.api_stock import StockHistoryViewSet, StockViewSet
+
+router = Router()
+router.register(
+    rf"artisan/stock/(?P<product_id>{UUID_PATTERN})/history",
+    StockHistoryViewSet,
+    basename="api_stock_history",
+)
+router.register("artisan/stock", StockViewSet, basename="api_stock")
+urlpatterns = router.urls

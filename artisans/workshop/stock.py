@@ -1,0 +1,106 @@
+"""Pages of an artisan's stock: counting several products, and the history of each."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from artisans.accounts.models import User
+from artisans.accounts.principals import require_user
+from artisans.catalog.access import require_artisan
+from artisans.catalog.models import Product
+from artisans.catalog.stock_history import (
+    HistoryLine,
+    history_lines,
+    history_page,
+    products_named,
+    stock_products,
+)
+from artisans.core.csv_files import csv_response
+from artisans.core.texts import search_text
+from artisans.workshop.stock_table import posted_table, result_message, table_of, who
+
+PER_PAGE = 25
+MAX_DIGITS = 18  # of the key of a move
+MAX_SEARCH = 60
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def stock_list(request: HttpRequest) -> HttpResponse:
+    """All products with a field to count each; POST counts those that were filled in."""
+    artisan = require_artisan(request)
+    shown = request.GET.get("show", "all")
+    q = search_text(request.GET.get("q", ""))[:MAX_SEARCH]
+    products = products_named(stock_products(artisan), q)
+    if shown == "sold_out":
+        products = products.filter(stock=0)
+    page = Paginator(products.order_by("name", "pk"), PER_PAGE).get_page(request.GET.get("page"))
+    if request.method == "POST":
+        table = posted_table(request.POST, artisan=artisan, actor=require_user(request))
+        if not table.has_errors:
+            return counted(request, table.outcomes)
+    else:
+        table = table_of(page)
+    context = {"page_obj": page, "table": table, "show": shown, "q": q}
+    return render(request, "workshop/stock_list.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def stock_history(request: HttpRequest, product_id: UUID) -> HttpResponse:
+    """What changed the stock of a product, and a field to count it."""
+    artisan = require_artisan(request)
+    product = get_object_or_404(stock_products(artisan), pk=product_id)
+    if request.method == "POST":
+        table = posted_table(request.POST, artisan=artisan, actor=require_user(request))
+        if not table.has_errors:
+            return counted(request, table.outcomes)
+        product.refresh_from_db()
+    else:
+        table = table_of([product])
+    before, after = key_in(request, "before"), key_in(request, "after")
+    page = history_page(product, before=before, after=after, size=PER_PAGE)
+    lines = [(line, who(line.move, require_user(request))) for line in page.lines]
+    context = {"product": product, "table": table, "page": page, "lines": lines}
+    return render(request, "workshop/stock_history.html", context)
+
+
+@login_required
+@require_GET
+def history_download(request: HttpRequest, product_id: UUID) -> StreamingHttpResponse:
+    """All of a product's history as CSV, oldest first."""
+    product = get_object_or_404(stock_products(require_artisan(request)), pk=product_id)
+    return csv_response(history_rows(product, require_user(request)), name=f"stock-{product.slug}.csv")
+
+
+def counted(request: HttpRequest, outcomes: list[str]) -> HttpResponse:
+    if outcomes:
+        messages.success(request, result_message(outcomes))
+    else:
+        messages.info(request, _("No number was entered, so nothing was changed."))
+    return redirect(request.get_full_path())
+
+
+def history_rows(product: Product, reader: User) -> Iterator[list[object]]:
+    yield [_("Date"), _("What"), _("Note"), _("Who"), _("Quantity"), _("Stock")]
+    for line in history_lines(product):
+        move = line.move
+        at = timezone.localtime(move.at).isoformat(sep=" ", timespec="minutes")
+        yield [at, what(line), move.reason, who(line.move, reader), move.quantity, line.stock]
+
+
+def what(line: HistoryLine) -> str:
+    return str(line.move.get_cause_display() or line.move.get_kind_display())
+
+
+def key_in(request: HttpRequest, parameter: str) -> int | None:
+    text = request.GET.get(parameter, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
