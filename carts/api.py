@@ -29,7 +29,14 @@ from artisans.core.models import get_or_none
 from artisans.core.requests import api_request
 from artisans.core.security.client_ip import network_hash
 from carts.checkout import Checkout, cart_checkout, checkout_of, order_create
-from carts.errors import CartClosed, NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
+from carts.errors import (
+    CartClosed,
+    ChoiceNeeded,
+    NotEnoughStock,
+    QuantityTooLarge,
+    TooManyItems,
+    UnknownProduct,
+)
 from carts.models import Cart, CartItem
 from carts.schemas import CartShape, CheckoutShape, OrderInOneCallShape, SummaryShape, ValidationShape
 from carts.selectors import CartSummary, carts_visible_to, items_of, summarize
@@ -143,7 +150,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         "Open a cart",
         request=CartIn,
         responses={200: CartShape, 201: CartShape},
-        problems=(UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock),
+        problems=(UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems, NotEnoughStock),
     )
     @limited("carts")
     @idempotent(replay=cart_replay)
@@ -186,7 +193,15 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         "Add items to a cart",
         request=(ItemIn, ItemIn(many=True)),
         responses={201: CartShape},
-        problems=(UnknownProduct, QuantityTooLarge, TooManyItems, InvalidInput, NotEnoughStock, CartClosed),
+        problems=(
+            UnknownProduct,
+            ChoiceNeeded,
+            QuantityTooLarge,
+            TooManyItems,
+            InvalidInput,
+            NotEnoughStock,
+            CartClosed,
+        ),
     )
     @idempotent(replay=cart_replay)
     @action(detail=True, methods=["post"])

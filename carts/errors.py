@@ -1,5 +1,6 @@
 from django.utils.translation import gettext as _
 
+from artisans.catalog.models import Product
 from artisans.core.errors import TEXT, Conflict, InvalidInput
 from orders.errors import CART_PROBLEMS
 from orders.problems import MAX_QUANTITY, Problem
@@ -15,6 +16,21 @@ class UnknownProduct(InvalidInput):
     def __init__(self, product_id: object) -> None:
         super().__init__(
             _("This product does not exist or is not for sale."), extra={"product_id": str(product_id)}
+        )
+
+
+class ChoiceNeeded(InvalidInput):
+    """The product has options and is ordered as one of its variants; `product_id` names it."""
+
+    code = "choice_needed"
+    remedy = "Use the id of one of its `variants` in `GET /products/{id}`."
+    members = {"product_id": TEXT}
+
+    def __init__(self, product: Product) -> None:
+        super().__init__(
+            _("Choose a variant of %(product)s first: %(options)s.")
+            % {"product": product.name, "options": ", ".join(product.options)},
+            extra={"product_id": str(product.pk)},
         )
 
 

@@ -13,7 +13,7 @@ from artisans.catalog.selectors import products_by_id
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.security.tokens import hash_secret, new_secret
-from carts.errors import NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
+from carts.errors import ChoiceNeeded, NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
 from carts.models import Cart, CartItem, CartStatus
 from carts.selectors import cart_lock, items_in, items_of, line_requests_of, open_cart, sort_items
 from orders.problems import MAX_QUANTITY, LineRequest, find_problems
@@ -60,7 +60,8 @@ class FilledCart(NamedTuple):
 def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, int]) -> FilledCart:
     """Add items. `adds`: quantities by product.
 
-    Errors: NotFound, CartClosed, UnknownProduct, QuantityTooLarge, TooManyItems, NotEnoughStock; then nothing changes.
+    Errors: NotFound, CartClosed, UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems, NotEnoughStock;
+    then nothing changes.
     """
     cart = cart_lock(principal, cart_id)
     have = {item.product_id: item for item in sort_items(cart, items_in(cart.pk))}
@@ -69,6 +70,8 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
         item.product = products[item.product_id]
     if missing := [pk for pk in adds if pk not in products or not products[pk].is_on_sale]:
         raise UnknownProduct(missing[0])
+    if needs_choice := [pk for pk in adds if products[pk].needs_choice]:
+        raise ChoiceNeeded(products[needs_choice[0]])
     wanted = {pk: quantity + (have[pk].quantity if pk in have else 0) for pk, quantity in adds.items()}
     if any(quantity > MAX_QUANTITY for quantity in wanted.values()):
         raise QuantityTooLarge

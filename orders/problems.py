@@ -29,7 +29,10 @@ class LineRequest:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`code`: price_changed, out_of_stock, not_available, currency_mismatch. `fix`: what accepting does."""
+    """`code`: price_changed, out_of_stock, not_available, choice_needed, currency_mismatch.
+
+    `fix`: what accepting does.
+    """
 
     code: str
     item_id: str
@@ -55,6 +58,13 @@ def find_problems(
             if product:
                 text = _("%(product)s is no longer sold.") % {"product": product.name}
             found.append(Problem("not_available", str(line_request.item_id), "", "", "remove", text))
+            continue
+        if product.needs_choice:
+            text = _("%(product)s is now sold in variants. Choose again on its page: %(options)s.") % {
+                "product": product.name,
+                "options": ", ".join(product.options),
+            }
+            found.append(Problem("choice_needed", str(line_request.item_id), "", "", "remove", text))
             continue
         if product.currency != currency:
             text = _("%(product)s is priced in %(currency)s, but the cart is in %(cart_currency)s.") % {

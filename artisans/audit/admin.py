@@ -50,6 +50,10 @@ ACTION_LABELS = {
     "payment.reject": _("Payment rejected"),
     "person.erase": _("Personal data erased"),
     "person.export": _("Personal data exported"),
+    "product.archive": _("Product archived"),
+    "product.change": _("Product changed"),
+    "product.create": _("Product created"),
+    "product.publish": _("Product published"),
     "record.view": _("Locked record viewed"),
     "receipt.record": _("Payment recorded"),
     "recovery_codes.make": _("Recovery codes generated"),
@@ -63,6 +67,7 @@ ACTION_LABELS = {
     "stock.adjust": _("Stock counted"),
     "token.issue": _("API token issued"),
     "token.revoke": _("API token revoked"),
+    "variants.change": _("Variants changed"),
     "webhook.close": _("Bank event resolved"),
     "webhook.replay": _("Webhook event reprocessed"),
 }

@@ -30,6 +30,11 @@ class Action(StrEnum):
     SESSIONS_END = "sessions.end"
     TOKEN_ISSUE = "token.issue"  # noqa: S105  # an action's name
     TOKEN_REVOKE = "token.revoke"  # noqa: S105  # an action's name
+    PRODUCT_CREATE = "product.create"
+    PRODUCT_CHANGE = "product.change"
+    PRODUCT_PUBLISH = "product.publish"
+    PRODUCT_ARCHIVE = "product.archive"
+    VARIANTS_CHANGE = "variants.change"
     STOCK_ADJUST = "stock.adjust"
     HOLD_PLACE = "hold.place"
     HOLD_END = "hold.end"

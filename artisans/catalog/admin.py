@@ -20,6 +20,7 @@ from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.catalog.models import Artisan, Category, CommissionRate, Product, StockMove
+from artisans.catalog.products import variants_follow
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
 from artisans.core.admin.filters import DayRangeFilter
@@ -233,7 +234,7 @@ class ProductAdmin(PicturesAdmin):
     )
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("artisan",)
-    readonly_fields = ("picture_shown", "stock_shown")
+    readonly_fields = ("picture_shown", "stock_shown", "variants_shown")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
@@ -255,13 +256,33 @@ class ProductAdmin(PicturesAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         return (
             (None, {"fields": ("name", "slug", "artisan", "category", "is_active")}),
-            (_("Price and stock"), {"fields": ("price", "currency", "stock_shown" if obj else "in_stock")}),
-            (_("Description"), {"fields": ("description", "materials", "dimensions")}),
+            (
+                _("Price and stock"),
+                {"fields": ("price", "currency", "sku", "lead_days", "stock_shown" if obj else "in_stock")},
+            ),
+            *([(_("Variants"), {"fields": ("variants_shown",)})] if obj and obj.option_1 else ()),
+            (_("Description"), {"fields": ("description", "materials", "dimensions", "care")}),
             (_("Picture"), {"fields": ("picture", "picture_alt", "picture_shown")}),
         )
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        """A variant has most from its product. Only its artisan puts an archived product on sale again."""
+        fixed: tuple[str, ...] = ()
+        if obj and obj.parent_id:
+            fixed = ("name", "artisan", "category", "currency", "lead_days", "is_active")
+        elif obj and obj.option_1:
+            fixed = ("artisan",)
+        if obj and obj.archived_at and "is_active" not in fixed:
+            fixed = (*fixed, "is_active")
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        return {} if obj and obj.parent_id else super().get_prepopulated_fields(request, obj)
+
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         super().save_model(request, obj, form, change)
+        if obj.needs_choice:
+            variants_follow(obj, obj.variants.all())
         if not change and form.cleaned_data["in_stock"]:
             counted = form.cleaned_data["in_stock"]
             stock_adjust(
@@ -269,8 +290,8 @@ class ProductAdmin(PicturesAdmin):
             )
 
     def lock(self, obj: Product) -> None:
-        """Take the same lock as orders do."""
-        products_lock([obj.pk])
+        """Take the same lock as orders do, of its variants too."""
+        products_lock([obj.pk, *obj.variants.values_list("pk", flat=True)])
         obj.refresh_from_db()
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
@@ -283,6 +304,12 @@ class ProductAdmin(PicturesAdmin):
     @column(_("Current picture"))
     def picture_shown(self, product: Product) -> SafeString | str:
         return thumbnail(product.picture, "aa-picture")
+
+    @column(_("Pages"))
+    def variants_shown(self, product: Product) -> SafeString:
+        rows = [product.parent] if product.parent else product.variants.all()
+        links = ((admin_page_url(row), row.name) for row in rows)
+        return format_html_join(", ", '<a class="aa-link" href="{}">{}</a>', links)
 
     @column(_("Price"), ordering="price_minor")
     def price_shown(self, product: Product) -> str:

@@ -9,7 +9,12 @@ from rest_framework.permissions import AllowAny
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.schemas import ArtisanShape, ProductShape
 from artisans.catalog.search import MAX_LENGTH, search
-from artisans.catalog.selectors import artisans_open, products_on_sale
+from artisans.catalog.selectors import (
+    artisans_open,
+    in_stock,
+    products_listed,
+    products_on_sale,
+)
 from artisans.core.api.filters import (
     CreatedFilters,
     IdFilter,
@@ -24,6 +29,17 @@ def absolute(url: str) -> str:
     return url if url.startswith("http") else settings.SITE_URL + url
 
 
+def variant_out(variant: Product) -> dict[str, Any]:
+    return {
+        "id": str(variant.pk),
+        "name": variant.name,
+        "slug": variant.slug,
+        "options": list(variant.options),
+        "price": variant.price.amount,
+        "stock": variant.stock,
+    }
+
+
 class ProductOut(serializers.BaseSerializer[Product]):
     def to_representation(self, product: Product) -> dict[str, Any]:
         return {
@@ -33,7 +49,11 @@ class ProductOut(serializers.BaseSerializer[Product]):
             "description": product.description,
             "price": product.price.amount,
             "currency": product.currency,
-            "stock": product.stock,
+            "stock": product.available,
+            "lead_days": product.lead_days,
+            "parent_id": str(product.parent_id) if product.parent_id else None,
+            "options": list(product.options),
+            "variants": [variant_out(variant) for variant in product.choices],
             "category": product.category.slug,
             "artisan": {"id": str(product.artisan_id), "name": product.artisan.name},
             "picture": absolute(product.picture.url) if product.picture else None,
@@ -66,7 +86,7 @@ class ProductFilters(CreatedFilters):
     )
 
     def having_stock(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
-        return products.filter(stock__gt=0) if value else products.filter(stock=0)
+        return products.filter(in_stock()) if value else products.exclude(in_stock())
 
     def matching(self, products: QuerySet[Product], name: str, value: str) -> QuerySet[Product]:
         text = search_text(value)
@@ -83,13 +103,15 @@ class ArtisanFilters(CreatedFilters):
         "product_list",
         "List products",
         responses=ProductShape(many=True),
-        description="All products on sale.",
+        description="All products on sale, each once, with its variants. A product with options is ordered as one of "
+        "its `variants`, by the id of the variant.",
     ),
     retrieve=operation(
         "product_get",
         "Show a product",
         responses=ProductShape,
-        description="Current price and stock; a product that is no longer on sale returns 404.",
+        description="Current price and stock; a product that is no longer on sale returns 404. The id of a variant "
+        "returns the variant, with its `parent_id`.",
     ),
 )
 class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
@@ -98,7 +120,7 @@ class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
     filterset_class = ProductFilters
 
     def get_queryset(self) -> QuerySet[Product]:
-        return products_on_sale()
+        return products_listed() if self.action == "list" else products_on_sale()
 
 
 @described(

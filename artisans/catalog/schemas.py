@@ -7,7 +7,17 @@ from rest_framework import serializers
 from artisans.core.api.openapi import AmountShape, example
 
 ARTISAN_ID = "7d9f2c34-0b7e-4c63-9b6f-2f2d0c6a1e55"
+VARIANT_ID = "0b9d41c2-5a57-4d0e-9a53-1f0f3a1b9e77"
 PRODUCT_ID = "c2a8e7f0-6f5d-4b1c-8c39-4f1b7a9d2e10"
+
+
+class VariantShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField(help_text="The `product_id` in carts and orders.")
+    name = serializers.CharField()
+    slug = serializers.CharField()
+    options = serializers.ListField(child=serializers.CharField(), help_text="A value for each option.")
+    price = AmountShape()
+    stock = serializers.IntegerField(help_text="What can be bought now.")
 
 
 class ArtisanOfProductShape(serializers.Serializer[Any]):
@@ -24,6 +34,19 @@ class ArtisanOfProductShape(serializers.Serializer[Any]):
         "price": "85.45",
         "currency": "USD",
         "stock": 4,
+        "lead_days": None,
+        "parent_id": None,
+        "options": ["Size"],
+        "variants": [
+            {
+                "id": VARIANT_ID,
+                "name": "Moss bowl (Large)",
+                "slug": "moss-bowl-0b9d41c2",
+                "options": ["Large"],
+                "price": "85.45",
+                "stock": 4,
+            }
+        ],
         "category": "ceramics",
         "artisan": {"id": ARTISAN_ID, "name": "Harbour Pottery"},
         "picture": "https://your.shop/media/products/moss-bowl.webp",
@@ -36,7 +59,15 @@ class ProductShape(serializers.Serializer[Any]):
     description = serializers.CharField(allow_blank=True)
     price = AmountShape()
     currency = serializers.CharField()
-    stock = serializers.IntegerField(help_text="What can be bought now.")
+    stock = serializers.IntegerField(help_text="What can be bought now, of all variants together.")
+    lead_days = serializers.IntegerField(
+        allow_null=True, help_text="Made to order, ships in so many days; null: ready to ship."
+    )
+    parent_id = serializers.UUIDField(allow_null=True, help_text="Of a variant, the id of its product.")
+    options = serializers.ListField(
+        child=serializers.CharField(), help_text="Names of the options; of a variant, their values."
+    )
+    variants = VariantShape(many=True)
     category = serializers.CharField(help_text="The category's slug.")
     artisan = ArtisanOfProductShape()
     picture = serializers.URLField(allow_null=True)

@@ -3,15 +3,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from artisans.catalog.models import Artisan, CommissionRate, Product
+from artisans.catalog.models import Artisan, CommissionRate, Product, ProductState
+from artisans.catalog.models.product import BUYABLE
 from artisans.catalog.search import (
     NEAR,
     FoundProducts,
     Words,
     best_first,
+    search,
     search_words,
     sorted_by,
 )
@@ -25,12 +27,44 @@ SORTS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "-price": (_("Price: high to low"), ("-price_minor", "slug")),
     "name": (_("Name"), ("name", "slug")),
 }
+STATES = {
+    ProductState.DRAFT.value: Q(is_active=False, archived_at=None),
+    ProductState.PUBLISHED.value: Q(is_active=True),
+    ProductState.ARCHIVED.value: Q(archived_at__isnull=False),
+}
 
 
 def products_on_sale() -> QuerySet[Product]:
+    """Also products that are bought as one of their variants, and these variants."""
     return Product.objects.filter(is_active=True, artisan__is_active=True).select_related(
         "artisan", "category"
     )
+
+
+def with_choices(products: QuerySet[Product]) -> QuerySet[Product]:
+    return products.prefetch_related("variants")
+
+
+def products_listed() -> QuerySet[Product]:
+    """What lists of the shop show: products on sale, each once, with its variants."""
+    return with_choices(products_on_sale().filter(parent=None))
+
+
+def own_products(artisan: Artisan, *, q: str = "", state: str = "") -> QuerySet[Product]:
+    """The artisan's products in any state, or in one, each with its variants; those that `q` or a SKU finds."""
+    rows = Product.objects.filter(artisan=artisan)
+    products = rows.filter(STATES.get(state, Q()), parent=None)
+    if q:
+        with_sku = rows.filter(sku__istartswith=q)
+        found = Q(pk__in=search(products, q).products.order_by().values("pk")) | Q(sku__istartswith=q)
+        products = products.filter(found | Q(pk__in=with_sku.filter(parent__isnull=False).values("parent")))
+    return with_choices(products.select_related("artisan", "category"))
+
+
+def in_stock() -> Q:
+    """Products that can be bought now, or one of their variants."""
+    variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True, stock__gt=0)
+    return Q(BUYABLE, stock__gt=0) | Q(~BUYABLE, Exists(variants))
 
 
 @compiled
@@ -66,7 +100,7 @@ class ProductList:
 
 def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: str = "") -> ProductList:
     """The products of the shop's list; every filter is optional, and an unknown sort order is the default."""
-    listed = products_on_sale()
+    listed = products_listed()
     if category:
         listed = listed.filter(category__slug=category)
     if artisan:
@@ -75,7 +109,7 @@ def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: 
     order = SORTS[sort if sort in offered else offered[0]][1]
     if not q:
         return ProductList(listed.order_by(*order))
-    words, corrected = search_words(products_on_sale(), q)
+    words, corrected = search_words(products_listed(), q)
     if order:
         return ProductList(sorted_by(listed, words, order), words, corrected)
     return ProductList(best_first(listed, words), words, corrected)
@@ -83,7 +117,7 @@ def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: 
 
 def products_new() -> QuerySet[Product]:
     """The newest that can be bought now."""
-    return products_on_sale().filter(stock__gt=0)[:NEAR]
+    return products_listed().filter(in_stock())[:NEAR]
 
 
 def artisans_open() -> QuerySet[Artisan]:

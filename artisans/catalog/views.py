@@ -1,17 +1,19 @@
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from artisans.catalog.availability import FEW, availability, options_of
 from artisans.catalog.models import Artisan, Category, Product
 from artisans.catalog.search import MAX_LENGTH, MOST_RESULTS, NearProducts, search_near
 from artisans.catalog.selectors import (
     SORTS,
     artisans_open,
     products_found,
+    products_listed,
     products_new,
     products_on_sale,
     sorts_offered,
@@ -19,7 +21,6 @@ from artisans.catalog.selectors import (
 from artisans.core.texts import search_text
 
 PER_PAGE = 24
-FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def product_list(request: HttpRequest) -> HttpResponse:
     q, sorts = filters["q"], sorts_offered(filters["q"])
     result = products_found(**filters)
     paginator = Paginator(result.products, PER_PAGE)
-    near = NearProducts() if paginator.count else search_near(products_on_sale(), result.words)
+    near = NearProducts() if paginator.count else search_near(products_listed(), result.words)
     is_filtered = any(filters[name] for name in ("q", "category", "artisan"))
     query = request.GET.copy()
     query.pop("page", None)
@@ -84,26 +85,36 @@ def describe_unknown(filters: dict[str, str], category: Category | None, artisan
 
 
 def product_detail(request: HttpRequest, slug: str) -> HttpResponse:
-    product = get_object_or_404(products_on_sale(), slug=slug)
-    context = {
+    """The page of a product. That of a variant is the same with the variant chosen, unless it is archived."""
+    found = products_on_sale().filter(slug=slug).first()
+    if found is None or found.parent_id:
+        product = get_object_or_404(products_on_sale(), variants__slug=slug)
+        return render(request, "catalog/product_detail.html", product_context(product, found))
+    return render(request, "catalog/product_detail.html", product_context(found))
+
+
+def product_context(product: Product, chosen: Product | None = None) -> dict[str, Any]:
+    """What the page of a product shows. An only variant is chosen."""
+    if not product.needs_choice:
+        chosen = product
+    elif chosen is None and len(product.choices) == 1:
+        chosen = product.choices[0]
+    shown = chosen or product
+    return {
         "product": product,
-        "stock_word": stock_word(product),
-        "can_buy": product.stock > 0,
-        "max_quantity": min(product.stock, 99),
-        "others": list(products_on_sale().filter(artisan=product.artisan).exclude(pk=product.pk)[:4]),
+        "chosen": chosen,
+        "shown": shown,
+        "options": options_of(product, chosen if product.needs_choice else None),
+        "availability": availability(shown),
+        "is_available": shown.available > 0,
+        "is_scarce": not shown.lead_days and shown.available <= FEW,
+        "can_buy": chosen is not None and chosen.stock > 0,
+        "max_quantity": min(shown.available, 99),
+        "others": list(products_listed().filter(artisan=product.artisan).exclude(pk=product.pk)[:4]),
     }
-    return render(request, "catalog/product_detail.html", context)
 
 
 def artisan_detail(request: HttpRequest, slug: str) -> HttpResponse:
     artisan = get_object_or_404(artisans_open(), slug=slug)
-    products = products_on_sale().filter(artisan=artisan)
+    products = products_listed().filter(artisan=artisan)
     return render(request, "catalog/artisan_detail.html", {"artisan": artisan, "products": products})
-
-
-def stock_word(product: Product) -> str:
-    if product.stock == 0:
-        return _("Sold out")
-    if product.stock > FEW:
-        return _("In stock")
-    return ngettext("Only %(count)s left", "Only %(count)s left", product.stock) % {"count": product.stock}

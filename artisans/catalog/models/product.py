@@ -136,6 +136,23 @@ class Product(BaseModel):
         """Whether not this row but one of its variants is bought."""
         return self.parent_id is None and bool(self.option_1)
 
+    @cached_property
+    def choices(self) -> list["Product"]:
+        """Its variants that are not archived, oldest first. Lists read them for all products at once (with_choices)."""
+        if not self.needs_choice:
+            return []
+        current = [variant for variant in self.variants.all() if variant.archived_at is None]
+        return sorted(current, key=lambda variant: (variant.created_at, variant.slug))
+
+    @property
+    def available(self) -> int:
+        """Units that can be bought now, of all variants together."""
+        return sum(variant.stock for variant in self.choices) if self.needs_choice else self.stock
+
+    @property
+    def has_price_range(self) -> bool:
+        return self.needs_choice and len({variant.price_minor for variant in self.choices}) > 1
+
     @property
     def state(self) -> "ProductState":
         if self.archived_at:

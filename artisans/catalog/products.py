@@ -1,0 +1,532 @@
+"""What an artisan does with the own products: create, change, duplicate, publish and archive them and their variants.
+
+Every service locks the artisan, so that two people of one workshop work one after the other, then the rows that it
+changes. A `version` names the values that a person saw (`version_of`): others' changes of other fields are kept, and
+one of the same field is refused with its present value (ProductChanged).
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.text import Truncator, slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.catalog.models import Artisan, Product
+from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust
+from artisans.core.errors import TEXT, WHOLE_NUMBER, Conflict, InvalidInput, NotFound
+from artisans.core.models import save_columns
+from artisans.core.templatetags.money import show
+
+MAX_OPTIONS = 3
+MAX_VARIANTS = 50
+MAX_OPTION = 30  # characters: three values and the product's name make the variant's name
+MAX_NAME = 120
+FIELDS = {
+    "name": gettext_lazy("name"),
+    "category": gettext_lazy("category"),
+    "price_minor": gettext_lazy("price"),
+    "description": gettext_lazy("story"),
+    "materials": gettext_lazy("materials"),
+    "dimensions": gettext_lazy("size"),
+    "care": gettext_lazy("care"),
+    "lead_days": gettext_lazy("lead time"),
+    "sku": gettext_lazy("SKU"),
+}
+TEXTS = ("description", "materials", "dimensions", "care")  # only named in the audit log
+VARIANT_FIELDS = ("options", "price_minor", "sku", "is_archived")
+COPIED = (
+    "category_id",
+    "currency",
+    "lead_days",
+    "picture",
+    "picture_sizes",
+    "picture_alt",
+)  # to its variants
+DUPLICATED = (
+    "category_id",
+    "currency",
+    "price_minor",
+    "description",
+    "materials",
+    "dimensions",
+    "care",
+    "lead_days",
+)
+
+
+class ProductChanged(Conflict):
+    """Somebody else changed what you change; `changes` has the present values, and nothing was saved."""
+
+    code = "product_changed"
+    remedy = "Compare `changes` with yours, and send the request again with the present `version`."
+    members: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "changes": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"field": TEXT, "now": TEXT}},
+        },
+    }
+
+    def __init__(self, name: str, changes: Mapping[str, str]) -> None:
+        sentences = " ".join(
+            _("The %(field)s of %(product)s is now “%(value)s”.")
+            % {"field": FIELDS.get(field, field), "product": name, "value": Truncator(value).chars(80)}
+            for field, value in changes.items()
+        )
+        super().__init__(
+            _("Somebody else changed this after you opened it. %(changes)s Nothing was saved.")
+            % {"changes": sentences},
+            extra={"changes": [{"field": field, "now": value} for field, value in changes.items()]},
+        )
+
+
+class SkuTaken(Conflict):
+    """Another product of the workshop has this SKU."""
+
+    code = "sku_taken"
+    remedy = "Use another SKU, or change that of the other product."
+
+    def __init__(self, sku: str, name: str) -> None:
+        super().__init__(
+            _("The SKU %(sku)s belongs to %(product)s. Use another one.") % {"sku": sku, "product": name}
+        )
+
+
+class NoVariants(Conflict):
+    """A product with options has no variant that could be bought."""
+
+    code = "no_variants"
+    remedy = "Add a variant, then publish the product."
+
+    def __init__(self) -> None:
+        super().__init__(_("Add at least one variant before you publish this product."))
+
+
+class InvalidVariant(InvalidInput):
+    """A variant of the list cannot be saved; `row` is its place, from 0, and nothing was saved."""
+
+    code = "invalid_variant"
+    members: ClassVar[Mapping[str, Mapping[str, Any]]] = {"row": WHOLE_NUMBER}
+
+    def __init__(self, detail: str, row: int | None = None) -> None:
+        super().__init__(detail, extra={} if row is None else {"row": row})
+
+
+@dataclass(frozen=True, slots=True)
+class VariantInput:
+    """What a person entered for a variant. `variant_id`: None adds one, or restores an archived one of these options.
+
+    `version` and `seen` are what they were shown; `counted`: None leaves the stock as it is.
+    """
+
+    options: tuple[str, ...]
+    price_minor: int
+    sku: str = ""
+    variant_id: UUID | None = None
+    version: str = ""
+    counted: int | None = None
+    seen: StockSnapshot | None = None
+    is_archived: bool = False
+
+
+# ---- versions --------------------------------------------------------------------------------------------------
+
+
+def version_of(product: Product) -> str:
+    """The values of a product, or of a variant, as they are now. Opaque to clients."""
+    fields = VARIANT_FIELDS if product.parent_id else FIELDS
+    return ".".join(f"{field}:{digest(stored_value(product, field))}" for field in fields)
+
+
+def stored_value(product: Product, field: str) -> Any:
+    if field == "is_archived":
+        return product.archived_at is not None
+    return getattr(product, "category_id" if field == "category" else field)
+
+
+def digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:8]
+
+
+def changed_values(product: Product, values: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """Those of the values that the person changed. Errors: ProductChanged if somebody else changed one of them too."""
+    seen = dict(part.partition(":")[::2] for part in version.split("."))
+    stored = {field: stored_value(product, field) for field in values}
+    plain = {field: value.pk if field == "category" else value for field, value in values.items()}
+    changed = {
+        field: values[field]
+        for field, value in plain.items()
+        if value != stored[field] and digest(value) != seen.get(field)
+    }
+    if conflicts := [field for field in changed if digest(stored[field]) != seen.get(field)]:
+        raise ProductChanged(product.name, {field: shown_value(product, field) for field in conflicts})
+    return changed
+
+
+def shown_value(product: Product, field: str) -> str:
+    if field == "price_minor":
+        return show(product.price)
+    value = getattr(product, field) if field != "is_archived" else stored_value(product, field)
+    return ", ".join(value) if field == "options" else "" if value is None else str(value)
+
+
+# ---- services --------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def product_create(
+    *,
+    artisan: Artisan,
+    actor: User,
+    currency: str,
+    values: Mapping[str, Any],
+    stock: int = 0,
+    product_id: UUID | None = None,
+) -> Product:
+    """A draft with these `values` (FIELDS). With the `product_id` of a product that exists already, that one.
+
+    Errors: NotFound if that belongs to another workshop, SkuTaken. Locks: artisan.
+    """
+    artisan_lock(artisan)
+    if product_id and (made := Product.objects.filter(pk=product_id).first()):
+        return own(artisan, made)
+    check_skus(artisan, [values.get("sku", "")], except_for=[])
+    product = new_product(artisan, product_id or uuid4(), currency=currency, **values)
+    product.save(force_insert=True)
+    audit_record(actor=actor, action=Action.PRODUCT_CREATE, target=product, data={"name": product.name})
+    if stock:
+        product = stock_adjust(product_id=product.pk, counted=stock, reason="first stock", actor=actor)
+    return product
+
+
+@transaction.atomic
+def product_change(
+    *, artisan: Artisan, product_id: UUID, actor: User, values: Mapping[str, Any], version: str
+) -> Product:
+    """Change the fields whose `values` (FIELDS) differ from those of the `version` that the person saw.
+
+    Errors: NotFound, ProductChanged, SkuTaken; InvalidInput for the price of a product with options.
+    Locks: artisan, product and variants.
+    """
+    product, variants = product_lock(artisan, product_id)
+    changed = changed_values(product, values, version)
+    if product.needs_choice and "price_minor" in changed:
+        raise InvalidInput(_("This product has options: change the prices of its variants."))
+    if "sku" in changed:
+        check_skus(artisan, [changed["sku"]], except_for=[product.pk])
+    record_change(product, changed, actor)
+    for field, value in changed.items():
+        setattr(product, field, value)
+    save_columns(product, changed)
+    variants_follow(product, variants)
+    return product
+
+
+@transaction.atomic
+def product_publish(*, artisan: Artisan, product_id: UUID, actor: User) -> Product:
+    """Put a draft or an archived product on sale, with its variants. Repeating it changes nothing.
+
+    Errors: NotFound, NoVariants. Locks: artisan, product and variants.
+    """
+    product, variants = product_lock(artisan, product_id)
+    if product.needs_choice and all(variant.archived_at for variant in variants):
+        raise NoVariants
+    if not product.is_active:
+        product.is_active, product.archived_at = True, None
+        save_columns(product, ["is_active", "archived_at"])
+        audit_record(actor=actor, action=Action.PRODUCT_PUBLISH, target=product)
+    variants_follow(product, variants)
+    return product
+
+
+@transaction.atomic
+def product_archive(*, artisan: Artisan, product_id: UUID, actor: User) -> Product:
+    """Take a product with its variants off sale for good. In carts it then cannot be ordered; orders stay.
+
+    Repeating it changes nothing. Errors: NotFound. Locks: artisan, product and variants, as placing an order does.
+    """
+    product, variants = product_lock(artisan, product_id)
+    if not product.archived_at:
+        product.is_active, product.archived_at = False, timezone.now()
+        save_columns(product, ["is_active", "archived_at"])
+        audit_record(actor=actor, action=Action.PRODUCT_ARCHIVE, target=product)
+    variants_follow(product, variants)
+    return product
+
+
+@transaction.atomic
+def product_duplicate(
+    *, artisan: Artisan, product_id: UUID, actor: User, copy_id: UUID | None = None
+) -> Product:
+    """A draft with the same texts, options and prices; without SKUs, pictures and stock.
+
+    If there is a product with the `copy_id`, that one. Errors: NotFound. Locks: artisan, product and variants.
+    """
+    product, variants = product_lock(artisan, product_id)
+    if copy_id and (made := Product.objects.filter(pk=copy_id).first()):
+        return own(artisan, made)
+    start = Truncator(product.name).chars(MAX_NAME - len(_("%(name)s (copy)")))
+    copy = copy_of(product, copy_id or uuid4(), name=_("%(name)s (copy)") % {"name": start})
+    copy.save(force_insert=True)
+    copies = [
+        copy_of(variant, uuid4(), parent=copy, name=variant.name)
+        for variant in variants
+        if not variant.archived_at
+    ]
+    for variant in copies:
+        variant.save(force_insert=True)
+    variants_follow(copy, copies)
+    audit_record(
+        actor=actor,
+        action=Action.PRODUCT_CREATE,
+        target=copy,
+        data={"copy_of": str(product.pk), "name": copy.name},
+    )
+    return copy
+
+
+@transaction.atomic
+def variants_change(
+    *,
+    artisan: Artisan,
+    product_id: UUID,
+    actor: User,
+    option_names: Sequence[str],
+    variants: Sequence[VariantInput],
+) -> Product:
+    """Add, change and archive variants, count their stock, and name the options. All or nothing.
+
+    Variants that are not in the list stay as they are. The product's own stock is counted down to zero.
+    Errors: NotFound, InvalidVariant, ProductChanged, SkuTaken, and those of stock_adjust.
+    Locks: artisan, product and variants.
+    """
+    product, stored = product_lock(artisan, product_id)
+    names = clean_options(option_names)
+    known = {variant.pk: variant for variant in stored}
+    entries = [entry_for(product, known, entered, row) for row, entered in enumerate(variants)]
+    everything = known | {entry.variant.pk: entry.variant for entry in entries}
+    for entry in entries:
+        set_values(entry.variant, entry.values)
+    check_variants(names, entries, everything.values())
+    check_skus(artisan, [variant.sku for variant in everything.values()], except_for=list(everything))
+    product.option_1, product.option_2, product.option_3 = padded(names)
+    product.price_minor = min(
+        (variant.price_minor for variant in everything.values() if not variant.archived_at),
+        default=product.price_minor,
+    )
+    save_columns(product, ["option_1", "option_2", "option_3", "price_minor"])
+    variants_save(product, [entry.variant for entry in entries if entry.values])
+    variants_follow(product, everything.values())
+    changes = [
+        {"variant": str(entry.variant.pk)} | plain_values(entry.values) for entry in entries if entry.values
+    ]
+    data = {"options": names, "variants": changes}
+    audit_record(actor=actor, action=Action.VARIANTS_CHANGE, target=product, data=data)
+    count_stock(product, entries, actor)
+    return product
+
+
+# ---- rows ------------------------------------------------------------------------------------------------------
+
+
+def artisan_lock(artisan: Artisan) -> None:
+    Artisan.objects.select_for_update(no_key=True).get(pk=artisan.pk)
+
+
+def own(artisan: Artisan, product: Product) -> Product:
+    if product.artisan_id != artisan.pk or product.parent_id:
+        raise NotFound(_("Product not found."))
+    return product
+
+
+def product_lock(artisan: Artisan, product_id: UUID) -> tuple[Product, list[Product]]:
+    """An artisan's product and its variants, archived ones too, oldest first. Errors: NotFound."""
+    artisan_lock(artisan)
+    rows = Product.objects.filter(Q(pk=product_id) | Q(parent=product_id), artisan=artisan)
+    locked = products_lock(rows.values_list("pk", flat=True))
+    product = locked.pop(product_id, None)
+    if product is None:
+        raise NotFound(_("Product not found."))
+    return own(artisan, product), sorted(
+        locked.values(), key=lambda variant: (variant.created_at, variant.slug)
+    )
+
+
+def new_product(artisan: Artisan, pk: UUID, *, name: str, **values: Any) -> Product:
+    slug = f"{slugify(name)[:40].strip('-') or 'item'}-{pk.hex[:8]}"
+    return Product(id=pk, artisan=artisan, slug=slug, name=name, is_active=False, **values)
+
+
+def copy_of(product: Product, pk: UUID, *, name: str, parent: Product | None = None) -> Product:
+    values = {field: getattr(product, field) for field in DUPLICATED}
+    copy = new_product(product.artisan, pk, name=name, parent=parent, **values)
+    set_values(copy, {"options": product.options})
+    return copy
+
+
+def set_values(product: Product, values: Mapping[str, Any]) -> None:
+    for field, value in values.items():
+        if field == "options":
+            product.option_1, product.option_2, product.option_3 = padded(value)
+        elif field == "is_archived":
+            product.archived_at = timezone.now() if value else None
+            product.is_active = product.is_active and not value
+        else:
+            setattr(product, field, value)
+
+
+def padded(options: Sequence[str]) -> list[str]:
+    return [*options, *[""] * (MAX_OPTIONS - len(options))]
+
+
+def variants_follow(product: Product, variants: Iterable[Product]) -> None:
+    """Copy to the variants what they have from their product."""
+    for variant in variants:
+        values = {field: getattr(product, field) for field in COPIED} | {
+            "picture": product.picture.name or "",
+            "name": variant_name(product.name, variant.options),
+            "is_active": product.is_active and variant.archived_at is None,
+        }
+        changed = [field for field, value in values.items() if getattr(variant, field) != value]
+        set_values(variant, {field: values[field] for field in changed})
+        save_columns(variant, changed)
+
+
+def variant_name(name: str, options: Sequence[str]) -> str:
+    """The name in carts and orders, such as "Moss bowl (Large, Green)"."""
+    values = f" ({', '.join(options)})"
+    return Truncator(name).chars(MAX_NAME - len(values)) + values
+
+
+def variants_save(product: Product, variants: Iterable[Product]) -> None:
+    """New and changed variants. Stored ones first give up options and SKU, which two of them may have exchanged."""
+    variants = list(variants)
+    for variant in variants:
+        if not variant._state.adding:
+            freed = {"option_1": variant.pk.hex, "option_2": "", "option_3": "", "sku": ""}
+            Product.objects.filter(pk=variant.pk).update(**freed)
+    for variant in variants:
+        if variant._state.adding:
+            variant.name = variant_name(product.name, variant.options)
+            variant.save(force_insert=True)
+        else:
+            options = ["option_1", "option_2", "option_3"]
+            save_columns(variant, [*options, "price_minor", "sku", "archived_at", "is_active"])
+
+
+# ---- checks ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of a person's list with its variant; `values`: what changes."""
+
+    entered: VariantInput
+    variant: Product
+    values: dict[str, Any]
+
+
+def entry_for(product: Product, known: Mapping[UUID, Product], entered: VariantInput, row: int) -> Entry:
+    values = {
+        "options": tuple(entered.options),
+        "price_minor": entered.price_minor,
+        "sku": entered.sku,
+        "is_archived": entered.is_archived,
+    }
+    if entered.variant_id is None:
+        archived = (v for v in known.values() if v.archived_at and same_options(v.options, entered.options))
+        variant = next(archived, None)
+        if variant is None:
+            currency, category = product.currency, product.category_id
+            variant = new_product(
+                product.artisan,
+                uuid4(),
+                name=product.name,
+                parent=product,
+                currency=currency,
+                category_id=category,
+            )
+        return Entry(entered, variant, values)
+    variant = known.get(entered.variant_id)
+    if variant is None:
+        raise InvalidVariant(_("This variant is not one of this product."), row)
+    return Entry(entered, variant, changed_values(variant, values, entered.version))
+
+
+def same_options(one: Sequence[str], other: Sequence[str]) -> bool:
+    return [text.casefold() for text in one] == [text.casefold() for text in other]
+
+
+def clean_options(names: Sequence[str]) -> list[str]:
+    if not 1 <= len(names) <= MAX_OPTIONS or len({name.casefold() for name in names}) < len(names):
+        raise InvalidVariant(_("Name one to three different options, such as size and color."))
+    return list(names)
+
+
+def check_variants(names: Sequence[str], entries: Sequence[Entry], variants: Collection[Product]) -> None:
+    """Errors: InvalidVariant."""
+    rows = {entry.variant.pk: row for row, entry in enumerate(entries)}
+    current = [variant for variant in variants if not variant.archived_at]
+    if len(current) > MAX_VARIANTS:
+        raise InvalidVariant(_("A product can have at most %(count)d variants.") % {"count": MAX_VARIANTS})
+    for place, variant in enumerate(variants):
+        text, row = ", ".join(variant.options), rows.get(variant.pk)
+        if not variant.archived_at and len(variant.options) != len(names):
+            raise InvalidVariant(
+                _("Each variant needs a value for each option: %(options)s.") % {"options": ", ".join(names)},
+                row,
+            )
+        if any(same_options(variant.options, other.options) for other in list(variants)[:place]):
+            raise InvalidVariant(_("There is already a variant “%(options)s”.") % {"options": text}, row)
+
+
+def check_skus(artisan: Artisan, skus: Iterable[str], *, except_for: Collection[UUID]) -> None:
+    """Errors: SkuTaken by another product of the artisan, or if one is there twice."""
+    wanted = [sku for sku in skus if sku]
+    others = Product.objects.filter(artisan=artisan, sku__in=wanted).exclude(pk__in=except_for)
+    if other := others.first():
+        raise SkuTaken(other.sku, other.name)
+    if twice := next((sku for sku in wanted if wanted.count(sku) > 1), ""):
+        raise SkuTaken(twice, _("another variant"))
+
+
+# ---- audit and stock -------------------------------------------------------------------------------------------
+
+
+def record_change(product: Product, changed: Mapping[str, Any], actor: User) -> None:
+    """Old and new values; of texts, only their names. The caller has not set them yet."""
+    if not changed:
+        return
+    old = {f"old_{field}": stored_value(product, field) for field in changed if field not in TEXTS}
+    data = plain_values(changed) | {field: str(value) for field, value in old.items()}
+    audit_record(actor=actor, action=Action.PRODUCT_CHANGE, target=product, data=data)
+
+
+def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        field: "changed" if field in TEXTS else ", ".join(value) if field == "options" else str(value)
+        for field, value in values.items()
+    }
+
+
+def count_stock(product: Product, entries: Iterable[Entry], actor: User) -> None:
+    if product.stock:
+        stock_adjust(product_id=product.pk, counted=0, reason="sold as variants", actor=actor)
+    for entry in entries:
+        if (counted := entry.entered.counted) is not None:
+            stock_adjust(
+                product_id=entry.variant.pk,
+                counted=counted,
+                reason="stock of variants",
+                actor=actor,
+                seen=entry.entered.seen,
+            )
