@@ -9,7 +9,8 @@ from artisans.catalog.search_index import documents_lagging
 from artisans.core.invariants import INVARIANTS, find_violations
 
 BOOKS = re.compile(
-    r'(INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\b[^"]*"?(carts|catalog|ledger|orders|payments)_', re.IGNORECASE
+    r'(INSERT|REPLACE|UPDATE|DELETE|TRUNCATE)\b[^"]*"?(carts|catalog|earnings|ledger|orders|payments)_',
+    re.IGNORECASE,
 )
 # All but stock, which orders change too.
 SEARCHED = re.compile(

@@ -111,6 +111,7 @@ def test_statuses_are_set_only_in_their_transition_functions():
         "refund_move",
         "dispute_move",
         "deposit_move",
+        "settlement_move",
         "approval_move",
         "cart_checkout",
         "cart_merge",

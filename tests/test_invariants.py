@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from artisans.catalog.models import Product, StockMove
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
@@ -31,6 +32,8 @@ from artisans.core.invariants import (
 )
 from artisans.core.models import InvariantResult
 from artisans.core.money import Money
+from artisans.earnings.models import Debt, Settlement, SettlementMeans
+from artisans.earnings.settlements import SettlementRequest, settlement_record
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPeriod, LedgerPosting
 from carts.models import Cart
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
@@ -93,13 +96,27 @@ def names(module_db) -> Names:
     )
     lost = RemoteDispute("du_1", Money(500, "USD"), RemoteDisputeStatus.LOST)
     apply_card_captures(card, refunds=(remote_refund_of(refund),), disputes=(lost,))
+    debt = Debt.objects.create(artisan=cup.product.artisan, currency="USD")
+    request = SettlementRequest(
+        means=SettlementMeans.BANK,
+        amount=Money(100, "USD"),
+        value_date=timezone.localdate(),
+        reference="S-1",
+        beyond_owed=True,
+    )
+    settlement_record(debt_id=debt.pk, request=request, actor=rows.superuser())
     carts = [
         Cart.objects.create(user=shopper, currency="USD", status="ORDERED", order=payments[name].order)
         for name in ("paid", "card")
     ]
     found = {name: payment.order.order_number for name, payment in payments.items()}
     found |= {f"{name}_payment": payment.payment_number for name, payment in payments.items()}
-    return found | {"bare": bare.order_number, "refund": refund.refund_number, "cart": str(carts[0].pk)}
+    return found | {
+        "debt": debt.number,
+        "bare": bare.order_number,
+        "refund": refund.refund_number,
+        "cart": str(carts[0].pk),
+    }
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------
@@ -658,6 +675,11 @@ DAMAGE: dict[str, Damage] = {
         [LedgerPosting],
         [f"UPDATE ledger_ledgerposting SET currency = 'EUR' WHERE entry_id = {ENTRY}"],
         ["{entry} has a posting in EUR to an account in USD."] * 2,
+    ),
+    "settlement_currency": (
+        [Settlement],
+        ["UPDATE earnings_settlement SET currency = 'EUR'"],
+        ["A payment or write-off of the debt {debt} is in EUR, not in USD."],
     ),
     "ledger_complete": (
         [LedgerPosting],

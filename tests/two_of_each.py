@@ -13,7 +13,8 @@ from artisans.catalog.models import CommissionRate
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
-from artisans.earnings.models import Debt, Hold
+from artisans.earnings.models import Debt, Hold, Settlement
+from artisans.earnings.settlements import settlement_book
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
@@ -113,7 +114,7 @@ def make_two_of_each() -> None:
             account=account, period=period, currency="USD", balance_minor=0, last_posting=0
         )
         CommissionRate.objects.create(currency="USD", valid_from=now + timedelta(days=month))
-    rows_about_artisans(payment.order)
+    rows_about_artisans(payment.order, staff)
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)
@@ -132,8 +133,8 @@ def rows_of_cash(cash: Payment, staff: User) -> None:
         )
 
 
-def rows_about_artisans(order: Order) -> None:
-    """Holds and debts of two artisans; variants of a product."""
+def rows_about_artisans(order: Order, staff: User) -> None:
+    """Holds and debts of two artisans, and what they paid of them; variants of a product."""
     vase = ProductFactory.create(artisan=rows.bowl().artisan, option_1="Size", stock=0)
     for size in ("Small", "Large"):
         ProductFactory.create(
@@ -149,7 +150,18 @@ def rows_about_artisans(order: Order) -> None:
             order=order,
             until=timezone.now(),
         )
-        Debt.objects.create(artisan=product.artisan, currency="USD")
+        debt = Debt.objects.create(artisan=product.artisan, currency="USD")
+        settlement = Settlement.objects.create(
+            debt=debt,
+            means="bank",
+            currency="USD",
+            amount_minor=100,
+            value_date=timezone.localdate(),
+            reference=f"S-{product.pk}",
+            reference_key=f"s{product.pk.hex}",
+            actor=staff,
+        )
+        settlement_book(settlement.pk)
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:

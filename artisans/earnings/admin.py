@@ -1,4 +1,4 @@
-"""Holds, and artisans who owe the shop."""
+"""Holds, artisans who owe the shop, and what they pay of it or is written off."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -35,15 +36,26 @@ from artisans.core.admin.pages import (
 )
 from artisans.core.errors import DomainError
 from artisans.core.models import is_uuid
-from artisans.core.money import Money
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 from artisans.core.templatetags.money import show
-from artisans.earnings.approvals import hold_end_submit, hold_submit
+from artisans.earnings.approvals import (
+    hold_end_submit,
+    hold_submit,
+    settlement_reverse_submit,
+    settlement_submit,
+)
 from artisans.earnings.disputes import exposures_of
-from artisans.earnings.forms import HoldForm
+from artisans.earnings.forms import DebtForm, HoldForm, PaymentOfDebtForm, ReasonForm, WriteOffForm
 from artisans.earnings.holds import PERMISSION, HoldRequest, check_staff
-from artisans.earnings.models import Debt, Hold, HoldReason
-from artisans.earnings.selectors import active_holds, available_minor, balances_of
+from artisans.earnings.models import Debt, Hold, HoldReason, Settlement, SettlementMeans, SettlementStatus
+from artisans.earnings.selectors import active_holds, balances_of
+from artisans.earnings.settlements import (
+    SETTLE,
+    WRITE_OFF,
+    SettlementRequest,
+    check_may_settle,
+    owed_now,
+)
 from orders.selectors import store_rules
 from payments.admin.approvals import awaiting_approval
 
@@ -216,7 +228,9 @@ def artisan_named(request: HttpRequest) -> Artisan | None:
 class DebtAdmin(ReadOnlyAdmin):
     """Artisans who owe the shop, the longest first."""
 
+    pages = {"settle": SETTLE, "write_off": WRITE_OFF}
     views = {"": _("All"), "state=active": _("Open")}
+    detail_template = "admin/earnings/debt/detail.html"
     list_display = ("number", "artisan", "owed", "state", "since", "mailed")
     list_select_related = ("artisan",)
     list_filter = (ActiveFilter, "currency", ("created_at", DayRangeFilter))
@@ -224,13 +238,10 @@ class DebtAdmin(ReadOnlyAdmin):
     search_fields = ("artisan__name", "=number")
     search_help_text = _("Artisan, or number of a debt")
     ordering = ("created_at",)
-    fields = ("number", "artisan", "owed", "state", "created_at", "mailed", "ended_at")
 
     @column(_("Owed now"))
     def owed(self, debt: Debt) -> str:
-        if debt.ended_at is not None:
-            return "–"
-        return show(Money(max(0, -available_minor(debt.artisan_id, debt.currency)), debt.currency))
+        return "–" if debt.ended_at else show(owed_now(debt))
 
     @column(_("Status"), label={"open": BAD, "ended": GOOD})
     def state(self, debt: Debt) -> tuple[str, str]:
@@ -243,3 +254,123 @@ class DebtAdmin(ReadOnlyAdmin):
     @column(_("Email"))
     def mailed(self, debt: Debt) -> str:
         return when(debt.mailed_at)
+
+    def detail(self, request: HttpRequest, obj: Debt) -> dict[str, Any]:
+        return {
+            "debt": obj,
+            "owed": owed_now(obj),
+            "tone": GOOD if obj.ended_at else BAD,
+            "settlements": obj.settlements.all(),
+        }
+
+    def settle_page(self, request: HttpRequest, debt: Debt) -> HttpResponse:
+        form = PaymentOfDebtForm(posted(request), owed=owed_now(debt))
+        return self.settlement_page(request, debt, form, "admin/earnings/debt/settle.html")
+
+    def write_off_page(self, request: HttpRequest, debt: Debt) -> HttpResponse:
+        form = WriteOffForm(posted(request), owed=owed_now(debt))
+        return self.settlement_page(
+            request,
+            debt,
+            form,
+            "admin/earnings/debt/write_off.html",
+            means=SettlementMeans.WRITE_OFF,
+            value_date=timezone.localdate(),
+        )
+
+    def settlement_page(
+        self, request: HttpRequest, debt: Debt, form: DebtForm, template: str, **fixed: Any
+    ) -> HttpResponse:
+        def record(data: dict[str, Any]) -> str:
+            wanted = SettlementRequest(**data, **fixed)
+            done = settlement_submit(debt=debt, request=wanted, actor=require_user(request))
+            if isinstance(done, ApprovalRequest):
+                return awaiting_approval(done)
+            text = (
+                gettext("%(amount)s written off.") if done.is_write_off else gettext("%(amount)s recorded.")
+            )
+            return text % {"amount": show(done.amount)}
+
+        refusal = self.refusal(request, debt, is_write_off="means" in fixed)
+        answer = self.run_action(
+            request, template, debt, form, record, debt=debt, owed=form.owed, refusal=refusal
+        )
+        if form.is_bound:
+            form.show_again()
+        return answer
+
+    def refusal(self, request: HttpRequest, debt: Debt, *, is_write_off: bool) -> str:
+        try:
+            check_may_settle(require_user(request), debt.artisan_id, is_write_off=is_write_off)
+        except DomainError as error:
+            return error.detail
+        return gettext("Nothing is owed.") if is_write_off and not owed_now(debt) else ""
+
+
+@admin.register(Settlement)
+class SettlementAdmin(ReadOnlyAdmin):
+    """What artisans paid of their debts, and what was written off."""
+
+    pages = {"reverse": SETTLE}  # a write-off needs WRITE_OFF too
+    list_display = ("debt", "artisan", "amount_shown", "means", "state", "value_date", "actor", "created")
+    list_select_related = ("debt__artisan", "actor")
+    list_filter = ("means", "status", ("value_date", DayRangeFilter))
+    list_filter_submit = True
+    search_fields = ("debt__artisan__name", "=debt__number", "=reference")
+    search_help_text = _("Artisan, number of a debt, or reference")
+    fields = (
+        *("debt_link", "artisan", "amount_shown", "means", "value_date", "reference", "note"),
+        *("actor", "created_at", "state", "reversed_by", "reversal_reason", "reverse_link"),
+    )
+
+    @column(_("Debt"))
+    def debt_link(self, settlement: Settlement) -> SafeString:
+        return link_to(settlement.debt)
+
+    @column(_("Artisan"), ordering="debt__artisan__name")
+    def artisan(self, settlement: Settlement) -> str:
+        return settlement.debt.artisan.name
+
+    @column(_("Amount"), ordering="amount_minor")
+    def amount_shown(self, settlement: Settlement) -> str:
+        return show(settlement.amount)
+
+    @column(
+        _("Status"),
+        ordering="status",
+        label={SettlementStatus.RECORDED: GOOD, SettlementStatus.REVERSED: BAD},
+    )
+    def state(self, settlement: Settlement) -> tuple[str, str]:
+        return settlement.status, settlement.get_status_display()
+
+    @column(_("Action"))
+    def reverse_link(self, settlement: Settlement) -> SafeString | str:
+        if settlement.is_reversed:
+            return "–"
+        return button_to(admin_page_url(settlement, "reverse"), gettext("Reverse"))
+
+    def reverse_page(self, request: HttpRequest, settlement: Settlement) -> HttpResponse:
+        def reverse(data: dict[str, Any]) -> str:
+            done = settlement_reverse_submit(
+                settlement=settlement, reason=data["reason"], actor=require_user(request)
+            )
+            if isinstance(done, ApprovalRequest):
+                return awaiting_approval(done)
+            return gettext("%(amount)s reversed.") % {"amount": show(done.amount)}
+
+        refusal = gettext("This was already reversed.") if settlement.is_reversed else ""
+        try:
+            check_may_settle(
+                require_user(request), settlement.debt.artisan_id, is_write_off=settlement.is_write_off
+            )
+        except DomainError as error:
+            refusal = error.detail
+        return self.run_action(
+            request,
+            "admin/earnings/settlement/reverse.html",
+            settlement,
+            ReasonForm(posted(request)),
+            reverse,
+            settlement=settlement,
+            refusal=refusal,
+        )

@@ -1,7 +1,7 @@
-"""Holds that a second person has to approve, if the store rules ask for it."""
+"""Holds, payments of debts and write-offs that a second person has to approve, if the store rules ask for it."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -17,10 +17,25 @@ from artisans.catalog.models import Artisan
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.earnings.holds import PERMISSION, HoldRequest, check_staff, hold_end, hold_place
-from artisans.earnings.models import Hold, HoldReason
+from artisans.earnings.models import Debt, Hold, HoldReason, Settlement, SettlementMeans
+from artisans.earnings.settlements import (
+    SETTLE,
+    WRITE_OFF,
+    SettlementRequest,
+    check_may_settle,
+    debt_lock,
+    owed_now,
+    settlement_lock,
+    settlement_record,
+    settlement_reverse,
+)
 from orders.models import Order
 
 PLACE, END = "hold_place", "hold_end"
+PAY, GIVE_UP, REVERSE_PAY, REVERSE_GIVE_UP = (
+    *("debt_settle", "debt_write_off"),
+    *("debt_settle_reverse", "debt_write_off_reverse"),
+)
 
 
 @transaction.atomic
@@ -82,6 +97,77 @@ def hold_end_submit(*, hold: Hold, actor: User) -> Hold | ApprovalRequest:
     )
 
 
+@transaction.atomic
+def settlement_submit(*, debt: Debt, request: SettlementRequest, actor: User) -> Settlement | ApprovalRequest:
+    """Record a payment or a write-off, or request its approval. Errors: those of settlement_record and
+    approval_request. The artisan stays locked, so that the request names what is owed."""
+    debt = debt_lock(debt.pk)
+    with suppress(SecondPersonRequired):
+        return settlement_record(debt_id=debt.pk, request=request, actor=actor)
+    title = (
+        _("Write off %(amount)s of the debt %(debt)s")
+        if request.is_write_off
+        else _("Record %(amount)s paid of the debt %(debt)s")
+    )
+    return approval_request(
+        GIVE_UP if request.is_write_off else PAY,
+        target=debt,
+        title=title % {"amount": show(request.amount), "debt": debt},
+        details=[
+            (_("Artisan"), debt.artisan.name),
+            (_("Owed now"), show(owed_now(debt))),
+            (_("Amount"), show(request.amount)),
+            *([] if request.is_write_off else [(_("Received"), str(request.means.label))]),
+            (_("Value date"), request.value_date.isoformat()),
+            *([(_("Reference"), request.reference)] if request.reference else []),
+            *([(_("Note"), request.note)] if request.note else []),
+        ],
+        payload={
+            "artisan": str(debt.artisan_id),
+            "debt": str(debt.pk),
+            "means": str(request.means),
+            "amount": [request.amount.minor, request.amount.currency],
+            "value_date": request.value_date.isoformat(),
+            "reference": request.reference,
+            "note": request.note,
+            "beyond_owed": request.beyond_owed,
+        },
+        actor=actor,
+    )
+
+
+@transaction.atomic
+def settlement_reverse_submit(
+    *, settlement: Settlement, reason: str, actor: User
+) -> Settlement | ApprovalRequest:
+    """Reverse a settlement, or request its approval. Errors: those of settlement_reverse and approval_request."""
+    settlement = settlement_lock(settlement.pk)
+    with suppress(SecondPersonRequired):
+        return settlement_reverse(settlement_id=settlement.pk, reason=reason, actor=actor)
+    return approval_request(
+        REVERSE_GIVE_UP if settlement.is_write_off else REVERSE_PAY,
+        target=settlement,
+        title=_("Reverse %(amount)s of the debt %(debt)s: %(means)s")
+        % {
+            "amount": show(settlement.amount),
+            "debt": settlement.debt,
+            "means": settlement.get_means_display(),
+        },
+        details=[
+            (_("Artisan"), settlement.debt.artisan.name),
+            (_("Amount"), show(settlement.amount)),
+            *([(_("Reference"), settlement.reference)] if settlement.reference else []),
+            (_("Reason"), reason),
+        ],
+        payload={
+            "artisan": str(settlement.debt.artisan_id),
+            "settlement": str(settlement.pk),
+            "reason": reason,
+        },
+        actor=actor,
+    )
+
+
 def place_execute(payload: Payload, requested_by: User, approved_by: User) -> Hold:
     request = HoldRequest(
         amount=Money(*payload["amount"]),
@@ -100,9 +186,42 @@ def end_execute(payload: Payload, requested_by: User, approved_by: User) -> Hold
     return hold_end(hold_id=UUID(payload["hold"]), actor=requested_by, approved_by=approved_by)
 
 
+def settlement_execute(payload: Payload, requested_by: User, approved_by: User) -> Settlement:
+    request = SettlementRequest(
+        means=SettlementMeans(payload["means"]),
+        amount=Money(*payload["amount"]),
+        value_date=date.fromisoformat(payload["value_date"]),
+        reference=payload["reference"],
+        note=payload["note"],
+        beyond_owed=payload["beyond_owed"],
+    )
+    return settlement_record(
+        debt_id=UUID(payload["debt"]), request=request, actor=requested_by, approved_by=approved_by
+    )
+
+
+def settlement_reverse_execute(payload: Payload, requested_by: User, approved_by: User) -> Settlement:
+    return settlement_reverse(
+        settlement_id=UUID(payload["settlement"]),
+        reason=payload["reason"],
+        actor=requested_by,
+        approved_by=approved_by,
+    )
+
+
 def decidable(payload: Payload, actor: User) -> None:
     """Nobody decides about their own money, or their own order. Errors: NoPermission, OwnMoney, OwnOrder."""
     check_staff(actor, UUID(payload["artisan"]), order_in(payload))
+
+
+def settleable(payload: Payload, actor: User) -> None:
+    """Errors: MayNotSettle, OwnMoney."""
+    check_may_settle(actor, UUID(payload["artisan"]), is_write_off=False)
+
+
+def can_be_written_off(payload: Payload, actor: User) -> None:
+    """Errors: MayNotSettle, OwnMoney."""
+    check_may_settle(actor, UUID(payload["artisan"]), is_write_off=True)
 
 
 def order_in(payload: Payload) -> Order | None:
@@ -120,3 +239,28 @@ def kinds_register() -> None:
             END, gettext_lazy("End a hold on an artisan’s money"), PERMISSION, end_execute, decidable
         )
     )
+    for name, label, permission, execute, check in (
+        (PAY, gettext_lazy("Record a payment of an artisan’s debt"), SETTLE, settlement_execute, settleable),
+        (
+            REVERSE_PAY,
+            gettext_lazy("Reverse a payment of an artisan’s debt"),
+            SETTLE,
+            settlement_reverse_execute,
+            settleable,
+        ),
+        (
+            GIVE_UP,
+            gettext_lazy("Write off an artisan’s debt"),
+            WRITE_OFF,
+            settlement_execute,
+            can_be_written_off,
+        ),
+        (
+            REVERSE_GIVE_UP,
+            gettext_lazy("Reverse the write-off of an artisan’s debt"),
+            WRITE_OFF,
+            settlement_reverse_execute,
+            can_be_written_off,
+        ),
+    ):
+        register(ApprovalKind(name, label, permission, execute, check))

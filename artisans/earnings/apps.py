@@ -10,13 +10,15 @@ class EarningsConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.core.doctor.registry import CHECKS, Check
-        from artisans.earnings import personal_data, tasks  # noqa: F401  # each registers itself
+        from artisans.earnings import invariants, personal_data, tasks  # noqa: F401  # each registers itself
         from artisans.earnings.approvals import kinds_register
         from artisans.earnings.doctor import check_releases
         from artisans.earnings.holds import hold_book, unbooked_holds
         from artisans.earnings.mails import LINKS, EarningsMail
-        from artisans.earnings.models import Hold
+        from artisans.earnings.models import Hold, Settlement
+        from artisans.earnings.references import references_register
         from artisans.earnings.roles import roles_extend
+        from artisans.earnings.settlements import settlement_book, unbooked_settlements
         from artisans.ledger.services import FACT_SOURCES, FactSource
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
@@ -28,6 +30,10 @@ class EarningsConfig(AppConfig):
         kinds_register()
         CHECKS["releases of earnings"] = Check(check_releases)
         FACT_SOURCES.append(FactSource(rows=Hold.objects.all, unbooked=unbooked_holds, book=hold_book))
+        FACT_SOURCES.append(
+            FactSource(rows=Settlement.objects.all, unbooked=unbooked_settlements, book=settlement_book)
+        )
+        references_register()
         DISPUTE_TASKS.append("earnings.follow_disputes")
         roles_extend()
         post_migrate.connect(roles_sync, sender=self)

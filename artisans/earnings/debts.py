@@ -52,3 +52,16 @@ def debt_follow(key: ArtisanCurrency) -> Debt | None:
         debt.save(update_fields=["mailed_at", "updated_at"])
         notifications_enqueue(debt_mail(debt, owed, store))
     return debt
+
+
+def debt_reopen(debt: Debt) -> None:
+    """What ended a debt was reversed: it goes on, unless they owe under another number by now. The caller holds the
+    artisan's lock."""
+    same = Debt.objects.filter(artisan=debt.artisan_id, currency=debt.currency, ended_at__isnull=True)
+    if (
+        debt.ended_at is not None
+        and available_minor(debt.artisan_id, debt.currency) < 0
+        and not same.exists()
+    ):
+        debt.ended_at = None
+        debt.save(update_fields=["ended_at", "updated_at"])

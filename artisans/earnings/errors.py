@@ -12,6 +12,15 @@ class NoPermission(Forbidden):
         super().__init__(_("You need the permission to hold back artisans’ money."))
 
 
+class MayNotSettle(Forbidden):
+    """The user may not record what artisans pay of their debts, or write debts off."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("You need the permission to record payments of artisans’ debts, or to write them off.")
+        )
+
+
 class HoldAboveBalance(Conflict):
     """More is to be held back than the artisan has available."""
 
@@ -37,3 +46,35 @@ class HoldNotByStaff(Conflict):
 
     def __init__(self) -> None:
         super().__init__(_("This hold ends when the dispute is decided; nobody can end it before."))
+
+
+class OwedChanged(Conflict):
+    """The artisan owes another amount than the page showed."""
+
+    def __init__(self, owed: Money) -> None:
+        super().__init__(
+            _("The artisan owes %(owed)s by now. Nothing was recorded. Check the amount and send it again.")
+            % {"owed": show(owed)}
+        )
+
+
+class SettlementAboveDebt(Conflict):
+    """More was entered than the artisan owes."""
+
+    def __init__(self, owed: Money, *, is_write_off: bool) -> None:
+        text = (
+            _("The artisan owes %(owed)s. Write off that amount at most.")
+            if is_write_off
+            else _(
+                "The artisan owes %(owed)s. If more was received, confirm it; the rest becomes available to the "
+                "artisan."
+            )
+        )
+        super().__init__(text % {"owed": show(owed)})
+
+
+class SettlementReversed(Conflict):
+    """The payment or write-off was reversed already."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This was already reversed."))

@@ -6,19 +6,22 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
 
 from artisans.catalog.models import Artisan
-from artisans.core.admin.forms import DayField, amount_read
+from artisans.core.admin.forms import AmountField, DayField, amount_read
 from artisans.core.forms import LineField
 from artisans.core.money import Money
 from artisans.core.numbers import compact
 from artisans.core.validators import validate_currency
-from artisans.earnings.models import BY_STAFF, HoldReason
+from artisans.earnings.models import BY_STAFF, HoldReason, SettlementMeans
 from orders.models import Order
+
+MAX_DIGITS = 18  # of an amount in minor units
 
 
 class HoldForm(forms.Form):
@@ -96,3 +99,62 @@ class HoldForm(forms.Form):
         data["order"] = data.pop("order_number", None)
         del data["currency"]
         return data
+
+
+class DebtForm(forms.Form):
+    """An amount of a debt. `seen`: what the page showed as owed, in minor units."""
+
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, owed: Money, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.owed = owed
+        self.fields["amount"] = AmountField(
+            label=gettext("Amount"), currency=owed.currency, initial=owed or None
+        )
+        self.order_fields(["means", "amount"])
+        self.fields["seen"].initial = owed.minor
+
+    def clean_seen(self) -> Money | None:
+        text = self.cleaned_data["seen"]
+        is_number = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+        return Money(int(text), self.owed.currency) if is_number else None
+
+    def show_again(self) -> None:
+        """The page shown again has what is owed now."""
+        self.data = {**self.data.dict(), "seen": str(self.owed.minor)}  # type: ignore[attr-defined]  # a QueryDict
+
+
+class PaymentOfDebtForm(DebtForm):
+    means = forms.ChoiceField(
+        label=_("Received"),
+        choices=[(means.value, means.label) for means in (SettlementMeans.BANK, SettlementMeans.CASH)],
+        initial=SettlementMeans.BANK,
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    value_date = DayField(label=_("Received on"), initial=timezone.localdate)
+    reference = LineField(
+        label=_("Reference"),
+        max_length=80,
+        help_text=_("Transaction number from the statement, or number of the cash receipt. Must be unique."),
+        widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
+        error_messages={"required": _("Enter the reference; it prevents recording the same payment twice.")},
+    )
+    note = LineField(label=_("Note"), max_length=300, required=False, widget=UnfoldAdminTextInputWidget)
+    beyond_owed = forms.BooleanField(
+        label=_("More was received than is owed"),
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=_("The rest becomes available to the artisan."),
+    )
+
+    def clean_means(self) -> SettlementMeans:
+        return SettlementMeans(self.cleaned_data["means"])
+
+
+class WriteOffForm(DebtForm):
+    note = LineField(label=_("Reason"), max_length=300, widget=UnfoldAdminTextInputWidget)
+
+
+class ReasonForm(forms.Form):
+    reason = LineField(label=_("Reason"), max_length=200, widget=UnfoldAdminTextInputWidget)

@@ -184,14 +184,19 @@ def check_staff(actor: User, artisan_id: UUID, order: Order | None) -> None:
     """
     if not (actor.is_staff and actor.has_perm(PERMISSION)):
         raise NoPermission
-    if Artisan.objects.filter(pk=artisan_id, user=actor).exists():
-        raise OwnMoney
+    check_not_own(actor, artisan_id)
     if order is not None and is_own_order(order, actor):
         raise OwnOrder
 
 
+def check_not_own(actor: User, artisan_id: UUID) -> None:
+    """Errors: OwnMoney."""
+    if Artisan.objects.filter(pk=artisan_id, user=actor).exists():
+        raise OwnMoney
+
+
 def check_second_person(
-    amount: Money, *, stops_releases: bool, actor: User, approved_by: User | None
+    amount: Money, *, stops_releases: bool = False, actor: User, approved_by: User | None
 ) -> None:
     """A limit in another currency cannot be compared, so every amount counts as above it, as does everything that is
     not released. Errors: SecondPersonRequired."""

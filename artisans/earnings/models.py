@@ -4,6 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan
+from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
@@ -133,3 +134,88 @@ class Debt(BaseModel):
 
     def __str__(self) -> str:
         return self.number
+
+
+class SettlementMeans(models.TextChoices):
+    BANK = "bank", _("Bank transfer")
+    CASH = "cash", _("Cash")
+    WRITE_OFF = "write_off", _("Written off")
+
+
+class SettlementStatus(models.TextChoices):
+    RECORDED = "recorded", _("Recorded")
+    REVERSED = "reversed", _("Reversed")
+
+
+class Settlement(BaseModel, AppendOnlyModel):
+    """What an artisan paid of a debt, or what the shop gave up of it.
+
+    `reference`: of the transfer or cash receipt, so that nothing is recorded twice; a write-off has none, but a reason
+    in `note`. Changed once, when it is reversed.
+    """
+
+    undecided = ("status", SettlementStatus.RECORDED.value)
+    personal = ("note", "reversal_reason")
+
+    debt = models.ForeignKey(Debt, models.PROTECT, related_name="settlements")
+    means = models.CharField(max_length=9, choices=SettlementMeans)
+    status = models.CharField(max_length=8, choices=SettlementStatus, default=SettlementStatus.RECORDED)
+    currency = models.CharField(max_length=3, help_text=_("That of the debt."))
+    amount_minor = models.BigIntegerField()
+    value_date = models.DateField()
+    reference = models.CharField(max_length=80, blank=True)
+    reference_key = models.CharField(max_length=120, blank=True)
+    note = models.CharField(max_length=300, blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    reversed_at = models.DateTimeField(null=True, blank=True)
+    reversed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reversal_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = [
+            ("settle_debts", _("Can record what artisans pay of their debts")),
+            ("write_off_debts", _("Can write off artisans’ debts")),
+        ]
+        ordering = ("-created_at",)
+        constraints = [
+            choices_constraint("means", SettlementMeans.values, name="settlement_means_known"),
+            choices_constraint("status", SettlementStatus.values, name="settlement_status_known"),
+            currency_constraint("settlement_currency_iso"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="settlement_amount_positive"),
+            models.CheckConstraint(
+                condition=(Q(means=SettlementMeans.WRITE_OFF, reference_key="") & ~Q(note=""))
+                | (~Q(means=SettlementMeans.WRITE_OFF) & ~Q(reference_key="")),
+                name="settlement_has_reference_or_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status=SettlementStatus.REVERSED, reversed_at__isnull=False, reversed_by__isnull=False
+                )
+                | (
+                    ~Q(status=SettlementStatus.REVERSED)
+                    & Q(reversed_at__isnull=True, reversed_by__isnull=True)
+                ),
+                name="settlement_reversed_by_somebody",
+            ),
+            models.UniqueConstraint(
+                fields=["reference_key"],
+                condition=Q(status=SettlementStatus.RECORDED) & ~Q(reference_key=""),
+                name="settlement_once_per_reference",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_means_display()}, {self.debt}"
+
+    @property
+    def amount(self) -> Money:
+        return Money.stored(self.amount_minor, self.currency)
+
+    @property
+    def is_write_off(self) -> bool:
+        return self.means == SettlementMeans.WRITE_OFF
+
+    @property
+    def is_reversed(self) -> bool:
+        return self.status == SettlementStatus.REVERSED

@@ -23,8 +23,20 @@ register(
         of_artisan,
         export=("number", "created_at", "currency", "ended_at", "mailed_at"),
     ),
+    Holding(
+        "earnings.Settlement",
+        "payments_of_debts",
+        lambda person: Q(debt__artisan__in=person.of("artisans")),
+        export=(
+            *("created_at", "means", "status", "currency", "amount_minor", "value_date", "reference", "note"),
+            *("reversed_at", "reversal_reason"),
+        ),
+        scrub=("note", "reversal_reason"),
+    ),
     impersonal={
         "earnings.Hold": {"currency", "reason"},
         "earnings.Debt": {"number", "currency"},
+        # a bank's reference identifies the transfer in the books, which the law requires to be kept
+        "earnings.Settlement": {"means", "status", "currency", "reference", "reference_key"},
     },
 )

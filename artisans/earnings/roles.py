@@ -7,10 +7,13 @@ ADDED = {
         "earnings.view_hold",
         "earnings.change_holds",
         "earnings.view_debt",
+        "earnings.view_settlement",
+        "earnings.settle_debts",
+        "earnings.write_off_debts",
         "approvals.view_approvalrequest",
     ),
-    "Bookkeeping": ("earnings.view_hold", "earnings.view_debt"),
-    "Auditors": ("earnings.view_hold", "earnings.view_debt"),
+    "Bookkeeping": ("earnings.view_hold", "earnings.view_debt", "earnings.view_settlement"),
+    "Auditors": ("earnings.view_hold", "earnings.view_debt", "earnings.view_settlement"),
 }
 
 

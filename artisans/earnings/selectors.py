@@ -1,12 +1,12 @@
 """What artisans have: balances and the lines of their accounts, each with the balance after it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from django.db.models import BigIntegerField, QuerySet, Subquery, Sum, Value
+from django.db.models import BigIntegerField, Prefetch, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from artisans.catalog.models import Artisan
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
-from artisans.earnings.models import Debt, Hold, HoldReason
+from artisans.earnings.models import Debt, Hold, HoldReason, Settlement, SettlementStatus
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.models import EntryKind, LedgerAccount, LedgerCheckpoint, LedgerPosting
 from artisans.ledger.selectors import balance_minor
@@ -43,6 +43,10 @@ LINE_LABELS: dict[str, "_StrPromise"] = {
     EntryKind.RELEASE: gettext_lazy("Released"),
     EntryKind.HOLD: gettext_lazy("Held back"),
     EntryKind.HOLD_RELEASED: gettext_lazy("No longer held back"),
+    EntryKind.SETTLEMENT: gettext_lazy("You paid the shop"),
+    EntryKind.SETTLEMENT_REVERSED: gettext_lazy("Your payment was reversed"),
+    EntryKind.WRITE_OFF: gettext_lazy("Debt written off"),
+    EntryKind.WRITE_OFF_REVERSED: gettext_lazy("Write-off reversed"),
     EntryKind.RECEIPT: gettext_lazy("Cash that you collected"),
     EntryKind.RECEIPT_REVERSED: gettext_lazy("Cash that you collected: corrected"),
 }
@@ -169,29 +173,42 @@ def lines_of(artisan: Artisan, rows: Sequence[LedgerPosting], balances: Iterable
     orders = {row.entry.order_id for row in rows}
     parcels = Parcel.objects.filter(artisan=artisan, order__in=orders - {None}).select_related("order")
     by_order = {parcel.order_id: parcel for parcel in parcels}
-    holds = holds_behind(rows)
+    details = details_of(rows)
     return [
         Line(
             row,
             Money(-row.amount_minor, row.currency),
             Money(-balance, row.currency),
             by_order.get(row.entry.order_id) if row.entry.order_id else None,
-            line_text(row, holds),
+            line_text(row, details),
         )
         for row, balance in zip(rows, balances, strict=True)
     ]
 
 
-def holds_behind(rows: Iterable[LedgerPosting]) -> Mapping[UUID, Hold]:
-    kinds = {EntryKind.HOLD, EntryKind.HOLD_RELEASED}
-    facts = {row.entry.fact_id for row in rows if row.entry.kind in kinds}
-    return Hold.objects.in_bulk(facts) if facts else {}
+HELD = {EntryKind.HOLD, EntryKind.HOLD_RELEASED}
+SETTLED = {
+    *(EntryKind.SETTLEMENT, EntryKind.SETTLEMENT_REVERSED),
+    *(EntryKind.WRITE_OFF, EntryKind.WRITE_OFF_REVERSED),
+}
 
 
-def line_text(row: LedgerPosting, holds: Mapping[UUID, Hold]) -> str:
+def details_of(rows: Collection[LedgerPosting]) -> Mapping[UUID, str]:
+    """The reason of a hold, and the number of a debt, by what was booked."""
+    held = {row.entry.fact_id for row in rows if row.entry.kind in HELD}
+    settled = {row.entry.fact_id for row in rows if row.entry.kind in SETTLED}
+    found: dict[UUID, str] = {}
+    if held:
+        found |= {hold.pk: str(hold.get_reason_display()) for hold in Hold.objects.filter(pk__in=held)}
+    if settled:
+        found |= dict(Settlement.objects.filter(pk__in=settled).order_by().values_list("pk", "debt__number"))
+    return found
+
+
+def line_text(row: LedgerPosting, details: Mapping[UUID, str]) -> str:
     label = str(LINE_LABELS.get(row.entry.kind, row.entry.get_kind_display()))
-    if hold := holds.get(row.entry.fact_id):
-        return _("%(kind)s: %(reason)s") % {"kind": label, "reason": hold.get_reason_display()}
+    if detail := details.get(row.entry.fact_id):
+        return _("%(kind)s: %(reason)s") % {"kind": label, "reason": detail}
     return label
 
 
@@ -248,7 +265,10 @@ def lines_page(
 
 
 def open_debts(artisan: Artisan) -> QuerySet[Debt]:
-    return Debt.objects.filter(artisan=artisan, ended_at__isnull=True).order_by("currency")
+    """Each with what was paid of it or written off, as `recorded`."""
+    recorded = Settlement.objects.filter(status=SettlementStatus.RECORDED)
+    debts = Debt.objects.filter(artisan=artisan, ended_at__isnull=True).order_by("currency")
+    return debts.prefetch_related(Prefetch("settlements", recorded, to_attr="recorded"))
 
 
 def active_holds(artisan: Artisan) -> QuerySet[Hold]:

@@ -253,6 +253,20 @@ def deposited(text: "_StrPromise", *, sign: int = 1) -> Sentence:
     return sentence
 
 
+def settled(text: "_StrPromise", *kinds: AccountKind, sign: int = 1) -> Sentence:
+    """An artisan owes less (`sign` 1) or more again, against one of these accounts: `text` with the amount and how."""
+
+    def sentence(moved: Movements) -> str:
+        source = next((kind for kind in kinds if moved.minor[kind] * sign > 0), None)
+        if source is None or len(moved.sellers) != 1:
+            return by_account(moved)
+        [(artisan, minor)] = moved.sellers.items()
+        how = RECEIVED.get(source, "")
+        return text % {"artisan": artisan.name, "amount": moved.show(minor), "how": how}
+
+    return sentence
+
+
 def by_account(moved: Movements) -> str:
     """Any entry: its kind, and what each account has more or less."""
     amounts = [(row.account, row.account.on_account(row.amount_minor)) for row in moved.postings]
@@ -312,6 +326,24 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "hold_released": between(
         gettext_lazy("%(amount)s is no longer held back from %(artisan)s"), A.SELLER_HELD, A.SELLER_AVAILABLE
+    ),
+    "settlement": settled(
+        gettext_lazy("%(artisan)s paid the shop %(amount)s, which was received %(how)s."), A.BANK, A.CASH
+    ),
+    "settlement_reversed": settled(
+        gettext_lazy(
+            "The payment of %(amount)s by %(artisan)s was reversed: it was not received %(how)s after all."
+        ),
+        *(A.BANK, A.CASH),
+        sign=-1,
+    ),
+    "write_off": settled(
+        gettext_lazy("The shop wrote off %(amount)s that %(artisan)s owed; it is a loss."), A.BAD_DEBT
+    ),
+    "write_off_reversed": settled(
+        gettext_lazy("The write-off of %(amount)s was reversed: %(artisan)s owes it again."),
+        A.BAD_DEBT,
+        sign=-1,
     ),
 }
 

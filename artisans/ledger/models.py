@@ -32,6 +32,10 @@ class EntryKind(models.TextChoices):
     RELEASE = "release", _("Earnings released")
     HOLD = "hold", _("Held back from the artisan")
     HOLD_RELEASED = "hold_released", _("No longer held back")
+    SETTLEMENT = "settlement", _("Debt paid by the artisan")
+    SETTLEMENT_REVERSED = "settlement_reversed", _("Payment of a debt reversed")
+    WRITE_OFF = "write_off", _("Debt written off")
+    WRITE_OFF_REVERSED = "write_off_reversed", _("Write-off of a debt reversed")
 
 
 class LedgerAccount(AppendOnlyModel):

@@ -161,6 +161,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("Months"), "calendar_month", "ledger.ledgerperiod"),
             link(request, gettext("Holds"), "pause_circle", "earnings.hold"),
             link(request, gettext("Artisans in debt"), "money_off", "earnings.debt"),
+            link(request, gettext("Payments of debts"), "payments", "earnings.settlement"),
         ],
         gettext("Orders"): [
             link(request, gettext("Orders"), "receipt_long", "orders.order"),

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from artisans.catalog.models import Artisan
+from artisans.earnings.holds import HoldRequest, hold_place
+from artisans.earnings.models import Debt, HoldReason
 from artisans.earnings.selectors import ArtisanBalance, balances_of
 from artisans.earnings.tasks import release_task
 from orders.services.parcels import parcel_deliver, parcel_ship
@@ -98,6 +100,23 @@ def dispute() -> Callable[..., None]:
         apply_card_captures(payment, disputes=(remote,))
 
     return report
+
+
+@pytest.fixture
+def indebted(released, potter, dispute, admin_user) -> Payment:
+    """The earnings of one order were released, some of them are held back, and then its dispute was lost: 60.00 is
+    owed."""
+    payment = released()
+    request = HoldRequest(amount=usd("60.00"), reason=HoldReason.STAFF, note="We check the photos.")
+    hold_place(artisan_id=potter.pk, request=request, actor=admin_user)
+    dispute(payment, "99.99", "lost")
+    return payment
+
+
+@pytest.fixture
+def debt(indebted) -> Debt:
+    release_task()
+    return Debt.objects.get()
 
 
 def money(artisan: Artisan) -> ArtisanBalance:

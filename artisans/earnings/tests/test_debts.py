@@ -2,8 +2,7 @@
 
 import pytest
 
-from artisans.earnings.holds import HoldRequest, hold_place
-from artisans.earnings.models import Debt, HoldReason
+from artisans.earnings.models import Debt
 from artisans.earnings.selectors import account_of, lines_page
 from artisans.earnings.tasks import release_task
 from artisans.earnings.tests.conftest import figures, money
@@ -12,16 +11,6 @@ from payments.models import Receipt
 from payments.tests.factories import usd
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
-
-
-@pytest.fixture
-def indebted(released, potter, dispute, admin_user):
-    """The earnings of one order were released, its reserve is held back, and then its dispute was lost."""
-    payment = released()
-    request = HoldRequest(amount=usd("60.00"), reason=HoldReason.STAFF, note="We check the photos.")
-    hold_place(artisan_id=potter.pk, request=request, actor=admin_user)
-    dispute(payment, "99.99", "lost")
-    return payment
 
 
 def test_a_negative_balance_is_recorded_and_asked_for_once(indebted, potter, later, mails):

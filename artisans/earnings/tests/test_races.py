@@ -1,4 +1,4 @@
-"""Transactions of PostgreSQL that meet: a release and a refund, and two holds of the same money."""
+"""Transactions of PostgreSQL that meet: a release and a refund, two holds or payments of the same money."""
 
 from collections.abc import Callable
 from threading import Barrier, Thread
@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from artisans.core.errors import DomainError
 from artisans.earnings import holds, releases
 from artisans.earnings.holds import HoldRequest, hold_place
-from artisans.earnings.models import Hold, HoldReason
+from artisans.earnings.models import Hold, HoldReason, Settlement, SettlementMeans
 from artisans.earnings.releases import order_release_earnings
+from artisans.earnings.settlements import SettlementRequest, settlement_record, settlement_reverse
 from artisans.earnings.tests.conftest import figures
 from artisans.ledger.models import EntryKind, LedgerEntry
 from payments.bookkeeping.ledger import find_ledger_errors
@@ -119,3 +121,40 @@ def test_a_hold_ends_once(due, potter, admin_user):
 
     assert figures(potter) == ("0.00", "91.44", "0.00")
     assert LedgerEntry.objects.filter(fact_id=hold.pk).count() == 2
+
+
+def test_a_payment_of_a_debt_is_recorded_once_and_reversed_once(debt, potter, admin_user):
+    request = SettlementRequest(
+        means=SettlementMeans.BANK, amount=usd("25.00"), value_date=timezone.localdate(), reference="STMT-77"
+    )
+
+    def pay() -> Settlement:
+        return settlement_record(debt_id=debt.pk, request=request, actor=admin_user)
+
+    results = together(pay, pay, pay)
+    assert sum(isinstance(result, Settlement) for result in results) == 1
+    assert figures(potter)[1] == "-35.00"
+
+    paid = Settlement.objects.get()
+    together(*[lambda: settlement_reverse(settlement_id=paid.pk, reason="Recalled.", actor=admin_user)] * 3)
+    assert figures(potter)[1] == "-60.00"
+    assert LedgerEntry.objects.filter(fact_id=paid.pk).count() == 2
+
+
+def test_a_debt_is_not_written_off_twice(debt, potter, admin_user):
+    """All pages showed the same."""
+    gone = SettlementRequest(
+        means=SettlementMeans.WRITE_OFF,
+        amount=usd("30.00"),
+        value_date=timezone.localdate(),
+        note="Closed the workshop.",
+        seen=usd("60.00"),
+    )
+
+    def give_up() -> Settlement:
+        return settlement_record(debt_id=debt.pk, request=gone, actor=admin_user)
+
+    together(give_up, give_up, give_up)
+
+    assert figures(potter)[1] == "-30.00"
+    assert Settlement.objects.count() == 1

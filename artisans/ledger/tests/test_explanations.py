@@ -127,6 +127,22 @@ EXAMPLES = {
         [(A.SELLER_HELD, 2000, CLAY), (A.SELLER_AVAILABLE, -2000, CLAY)],
         "$20.00 is no longer held back from Clay Studio.",
     ),
+    "settlement": (
+        [(A.BANK, 2000), (A.SELLER_AVAILABLE, -2000, CLAY)],
+        "Clay Studio paid the shop $20.00, which was received in the bank account.",
+    ),
+    "settlement_reversed": (
+        [(A.SELLER_AVAILABLE, 2000, CLAY), (A.CASH, -2000)],
+        "The payment of $20.00 by Clay Studio was reversed: it was not received in cash after all.",
+    ),
+    "write_off": (
+        [(A.BAD_DEBT, 2000), (A.SELLER_AVAILABLE, -2000, CLAY)],
+        "The shop wrote off $20.00 that Clay Studio owed; it is a loss.",
+    ),
+    "write_off_reversed": (
+        [(A.SELLER_AVAILABLE, 2000, CLAY), (A.BAD_DEBT, -2000)],
+        "The write-off of $20.00 was reversed: Clay Studio owes it again.",
+    ),
 }
 
 
