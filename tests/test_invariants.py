@@ -98,7 +98,7 @@ def names(module_db) -> Names:
     apply_card_captures(card, refunds=(remote_refund_of(refund),), disputes=(lost,))
     debt = Debt.objects.create(artisan=cup.product.artisan, currency="USD")
     request = SettlementRequest(
-        means=SettlementMeans.BANK,
+        means=SettlementMeans.CASH,
         amount=Money(100, "USD"),
         value_date=timezone.localdate(),
         reference="S-1",
