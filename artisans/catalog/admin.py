@@ -45,7 +45,7 @@ RARE = 1000  # movements
 
 
 class ArtisanPage(NamedTuple):
-    """A page about an artisan. Theirs links it for staff with the permission for any of these pages."""
+    """A page about an artisan, which theirs links for staff with its permission."""
 
     label: StrOrPromise
     permission: str
@@ -188,6 +188,13 @@ class ArtisanAdmin(PicturesAdmin):
             return self.fieldsets
         return (*self.fieldsets, (_("More about this artisan"), {"fields": ("pages_shown",)}))
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """With the `pages` about this artisan that the user may open."""
+        artisan: Any = super().get_object(request, object_id, from_field)
+        if artisan is not None:
+            artisan.pages = pages_for(require_user(request))
+        return artisan
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A new artisan's email address receives orders."""
         may_grant = request.user.has_perm("catalog.change_artisan_access")
@@ -205,7 +212,7 @@ class ArtisanAdmin(PicturesAdmin):
 
     @column(_("Pages"))
     def pages_shown(self, artisan: Artisan) -> SafeString:
-        buttons = ((button_to(page.address(artisan), str(page.label)),) for page in ARTISAN_PAGES)
+        buttons = ((button_to(page.address(artisan), str(page.label)),) for page in artisan.pages)  # type: ignore[attr-defined]  # of get_object
         return format_html_join(" ", "{}", buttons)
 
     @column(_("Current picture"))

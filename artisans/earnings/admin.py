@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -90,7 +90,7 @@ class HoldAdmin(ReadOnlyAdmin):
     list_before_template = "admin/earnings/hold/before_list.html"
     list_display = (
         "artisan_shown",
-        "amount_shown",
+        "effect_shown",
         "reason_shown",
         "state",
         "until_shown",
@@ -104,10 +104,9 @@ class HoldAdmin(ReadOnlyAdmin):
     search_help_text = _("Artisan, or number of an order")
     fields = (
         "artisan_shown",
-        "amount_shown",
+        "effect_shown",
         "reason_shown",
         "note",
-        "stops_releases",
         "order_link",
         "dispute",
         "created_at",
@@ -126,9 +125,9 @@ class HoldAdmin(ReadOnlyAdmin):
     def artisan_shown(self, hold: Hold) -> SafeString:
         return link_to(hold, hold.artisan.name)
 
-    @column(_("Amount"), ordering="amount_minor")
-    def amount_shown(self, hold: Hold) -> str:
-        return show(hold.amount) if hold.amount else gettext("Releases stopped")
+    @column(_("Effect"), ordering="amount_minor")
+    def effect_shown(self, hold: Hold) -> str:
+        return hold.effect
 
     @column(_("Reason"), ordering="reason")
     def reason_shown(self, hold: Hold) -> str:
@@ -160,8 +159,8 @@ class HoldAdmin(ReadOnlyAdmin):
             done = hold_end_submit(hold=hold, actor=require_user(request))
             if isinstance(done, ApprovalRequest):
                 return awaiting_approval(done)
-            message = gettext("The hold has ended; %(amount)s is available to %(artisan)s again.")
-            return message % {"amount": show(hold.amount), "artisan": hold.artisan.name}
+            message = gettext("The hold on the money of %(artisan)s has ended.")
+            return message % {"artisan": hold.artisan.name}
 
         refusal = ""
         try:
@@ -197,8 +196,8 @@ class HoldAdmin(ReadOnlyAdmin):
                 if isinstance(done, ApprovalRequest):
                     messages.success(request, awaiting_approval(done))
                     return redirect(admin_list_url(Hold))
-                text = gettext("%(amount)s of %(artisan)s is held back.")
-                messages.success(request, text % {"amount": show(done.amount), "artisan": done.artisan.name})
+                text = gettext("Money of %(artisan)s: %(effect)s.")
+                messages.success(request, text % {"effect": done.effect, "artisan": done.artisan.name})
                 return redirect(admin_page_url(done))
         request.current_app = self.admin_site.name
         context: dict[str, Any] = {
@@ -217,6 +216,11 @@ class HoldAdmin(ReadOnlyAdmin):
             }
         base = self.admin_site.each_context(request)
         return TemplateResponse(request, "admin/earnings/hold/place.html", base | context)
+
+
+def hold_address(artisan: Artisan) -> str:
+    """The page on which the artisan's money is held back."""
+    return f"{reverse('admin:earnings_hold_place')}?artisan={artisan.pk}"
 
 
 def artisan_named(request: HttpRequest) -> Artisan | None:

@@ -17,7 +17,7 @@ from artisans.catalog.models import Artisan
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.earnings.holds import PERMISSION, HoldRequest, check_staff, hold_end, hold_place
-from artisans.earnings.models import Debt, Hold, HoldReason, Settlement, SettlementMeans
+from artisans.earnings.models import Debt, Hold, HoldReason, Settlement, SettlementMeans, effect_text
 from artisans.earnings.settlements import (
     SETTLE,
     WRITE_OFF,
@@ -46,20 +46,22 @@ def hold_submit(*, artisan: Artisan, request: HoldRequest, actor: User) -> Hold 
     order, until = request.order, request.until
     details = [
         (_("Artisan"), artisan.name),
-        (_("Amount"), show(request.amount)),
+        (_("Effect"), effect_text(request.amount, stops_releases=request.stops_releases)),
         (_("Reason"), str(request.reason.label)),
         (_("Explanation"), request.note),
         *([(_("Order"), order.order_number)] if order else []),
         *([(_("Until"), until.date().isoformat())] if until else []),
-        *([(_("Releases"), _("stopped"))] if request.stops_releases else []),
     ]
     return approval_request(
         PLACE,
         target=artisan,
         title=_("Hold back %(amount)s of %(artisan)s")
-        % {"amount": show(request.amount), "artisan": artisan.name},
+        % {"amount": show(request.amount), "artisan": artisan.name}
+        if request.amount
+        else _("Stop releases to %(artisan)s") % {"artisan": artisan.name},
         details=details,
         payload={
+            "id": str(request.id),
             "artisan": str(artisan.pk),
             "amount": [request.amount.minor, request.amount.currency],
             "reason": str(request.reason),
@@ -80,11 +82,11 @@ def hold_end_submit(*, hold: Hold, actor: User) -> Hold | ApprovalRequest:
     return approval_request(
         END,
         target=hold,
-        title=_("End the hold on %(amount)s of %(artisan)s")
-        % {"amount": show(hold.amount), "artisan": hold.artisan.name},
+        title=_("End a hold of %(artisan)s: %(effect)s")
+        % {"artisan": hold.artisan.name, "effect": hold.effect},
         details=[
             (_("Artisan"), hold.artisan.name),
-            (_("Amount"), show(hold.amount)),
+            (_("Effect"), hold.effect),
             (_("Reason"), str(hold.get_reason_display())),
             (_("Explanation"), hold.note),
         ],
@@ -170,6 +172,7 @@ def settlement_reverse_submit(
 
 def place_execute(payload: Payload, requested_by: User, approved_by: User) -> Hold:
     request = HoldRequest(
+        id=UUID(payload["id"]),
         amount=Money(*payload["amount"]),
         reason=HoldReason(payload["reason"]),
         note=payload["note"],

@@ -9,11 +9,13 @@ class EarningsConfig(AppConfig):
     verbose_name = _("Artisans’ money")
 
     def ready(self) -> None:
+        from artisans.catalog.admin import ARTISAN_PAGES, ArtisanPage
         from artisans.core.doctor.registry import CHECKS, Check
         from artisans.earnings import invariants, personal_data, tasks  # noqa: F401  # each registers itself
+        from artisans.earnings.admin import hold_address
         from artisans.earnings.approvals import kinds_register
         from artisans.earnings.doctor import check_releases
-        from artisans.earnings.holds import hold_book, unbooked_holds
+        from artisans.earnings.holds import PERMISSION, hold_book, unbooked_holds
         from artisans.earnings.mails import LINKS, EarningsMail
         from artisans.earnings.models import Hold, Settlement
         from artisans.earnings.references import references_register
@@ -28,6 +30,7 @@ class EarningsConfig(AppConfig):
         kinds.register(EarningsMail)
         LINK_BUILDERS.update(LINKS)
         kinds_register()
+        ARTISAN_PAGES.append(ArtisanPage(_("Hold back money"), PERMISSION, hold_address))
         CHECKS["releases of earnings"] = Check(check_releases)
         FACT_SOURCES.append(FactSource(rows=Hold.objects.all, unbooked=unbooked_holds, book=hold_book))
         FACT_SOURCES.append(

@@ -34,6 +34,17 @@ class HoldAboveBalance(Conflict):
         )
 
 
+class HoldRepeated(Conflict):
+    """The form was used for another hold already, for example before going back in the browser."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "This form was already used for another hold. Nothing was changed; open it again for one more hold."
+            )
+        )
+
+
 class HoldEnded(Conflict):
     """The hold has ended already."""
 

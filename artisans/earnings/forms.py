@@ -1,5 +1,6 @@
 from datetime import datetime, time
 from typing import Any
+from uuid import UUID, uuid4
 
 from django import forms
 from django.utils import timezone
@@ -25,7 +26,8 @@ MAX_DIGITS = 18  # of an amount in minor units
 
 
 class HoldForm(forms.Form):
-    """What to hold back of whom. Clean data: the arguments of `hold_submit`, without the actor."""
+    """What to hold back of whom. Clean data: the arguments of `hold_submit`, without the actor. `id`: of the hold, so
+    that a form that is sent twice makes one."""
 
     artisan = forms.ModelChoiceField(
         Artisan.objects.order_by("name"), label=_("Artisan"), widget=UnfoldAdminSelectWidget
@@ -67,9 +69,13 @@ class HoldForm(forms.Form):
         help_text=_("The artisan reads it. Do not name buyers."),
         widget=UnfoldAdminTextInputWidget,
     )
+    id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
     until = DayField(
         label=_("Ends by itself on"), required=False, help_text=_("Leave it empty to end it yourself.")
     )
+
+    def clean_id(self) -> UUID:
+        return self.cleaned_data["id"] or uuid4()
 
     def clean_order_number(self) -> Order | None:
         number = compact(self.cleaned_data["order_number"])

@@ -4,9 +4,9 @@ A hold is a fact of the ledger: while it lasts, its amount is on the artisan's h
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
@@ -14,13 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
-from artisans.approvals.errors import SecondPersonRequired
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Artisan
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
-from artisans.earnings.errors import HoldAboveBalance, HoldEnded, HoldNotByStaff, NoPermission
+from artisans.earnings.errors import HoldAboveBalance, HoldEnded, HoldNotByStaff, HoldRepeated, NoPermission
 from artisans.earnings.models import BY_STAFF, Hold, HoldReason
 from artisans.earnings.selectors import available_minor
 from artisans.ledger.accounts import AccountKey, AccountKind, transfer
@@ -29,7 +28,8 @@ from artisans.ledger.selectors import legs_by_entry, legs_of
 from artisans.ledger.services import Fact, difference, fact_book
 from orders.errors import OwnMoney
 from orders.models import Order
-from orders.selectors import is_own_order, store_rules
+from orders.selectors import is_own_order
+from payments.bookkeeping.second_person import check_second_person
 from payments.errors import OwnOrder
 
 PERMISSION = "earnings.change_holds"
@@ -60,17 +60,20 @@ def hold_fact(hold: Hold) -> Fact:
 
 
 def hold_make(hold: Hold) -> Hold:
-    """Insert a hold and book it. The caller holds the artisan's lock and has checked the amount."""
+    """Insert a hold, book and audit it. The caller holds the artisan's lock and has checked the amount."""
     hold.save(force_insert=True)
     fact_book(hold_fact(hold), is_new=True)
+    data = {"amount": str(hold.amount), "reason": str(hold.reason), "stops_releases": hold.stops_releases}
+    audit_record(actor=hold.made_by, action=Action.HOLD_PLACE, target=hold, data=data)
     return hold
 
 
 def hold_finish(hold: Hold, *, by: User | None = None) -> None:
-    """End a hold and book it. The caller holds the artisan's lock."""
+    """End a hold, book and audit it. The caller holds the artisan's lock."""
     hold.released_at, hold.ended_by = timezone.now(), by
     hold.save(update_fields=["released_at", "ended_by", "updated_at"])
     fact_book(hold_fact(hold))
+    audit_record(actor=by, action=Action.HOLD_END, target=hold, data={"amount": str(hold.amount)})
 
 
 # ---- by staff --------------------------------------------------------------------------------------------------
@@ -79,7 +82,8 @@ def hold_finish(hold: Hold, *, by: User | None = None) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldRequest:
     """What staff want to hold back of an artisan: an amount of what is available (0 for none), pending earnings
-    (`stops_releases`), or both. `order`: if it is about one order. `note`: why, for the artisan."""
+    (`stops_releases`), or both. `order`: if it is about one order. `note`: why, for the artisan. `id`: that of the
+    hold, so that the same request sent twice makes one."""
 
     amount: Money
     reason: HoldReason
@@ -87,6 +91,21 @@ class HoldRequest:
     order: Order | None = None
     until: datetime | None = None
     stops_releases: bool = False
+    id: UUID = field(default_factory=uuid4)
+
+    def row(self, artisan: Artisan, actor: User) -> Hold:
+        return Hold(
+            id=self.id,
+            artisan=artisan,
+            currency=self.amount.currency,
+            amount_minor=self.amount.minor,
+            reason=self.reason,
+            note=self.note.strip()[:300],
+            order=self.order,
+            until=self.until,
+            stops_releases=self.stops_releases,
+            made_by=actor,
+        )
 
 
 @transaction.atomic
@@ -95,11 +114,14 @@ def hold_place(
 ) -> Hold:
     """Hold back money of an artisan.
 
-    Errors: NoPermission, OwnMoney, OwnOrder, NotFound, InvalidInput, HoldAboveBalance, SecondPersonRequired.
+    Errors: NoPermission, OwnMoney, OwnOrder, NotFound, InvalidInput, HoldRepeated, HoldAboveBalance,
+    SecondPersonRequired.
     """
     check_staff(actor, artisan_id, request.order)
     check_request(request)
     artisan, amount, order = artisan_lock(artisan_id), request.amount, request.order
+    if (known := get_or_none(Hold.objects.filter(pk=request.id))) is not None:
+        return check_same(known, request.row(artisan, actor))
     if order is not None and not order.parcels.filter(artisan=artisan).exists():
         raise InvalidInput(
             _("This artisan has no parcel in order %(number)s.") % {"number": order.order_number}
@@ -110,32 +132,26 @@ def hold_place(
     before = Hold.objects.filter(
         artisan=artisan, currency=amount.currency, reason__in=BY_STAFF, released_at__isnull=True
     ).aggregate(sum=Sum("amount_minor", default=0))["sum"]
-    check_second_person(
-        amount + Money(before, amount.currency),
-        stops_releases=request.stops_releases,
-        actor=actor,
-        approved_by=approved_by,
+    held = None if request.stops_releases else amount + Money(before, amount.currency)
+    check_second_person(held, actor=actor, approved_by=approved_by)
+    return hold_make(request.row(artisan, actor))
+
+
+def check_same(known: Hold, wanted: Hold) -> Hold:
+    """The hold that the same request made before. Errors: HoldRepeated if it is another one."""
+    columns = (
+        "artisan_id",
+        "currency",
+        "amount_minor",
+        "reason",
+        "note",
+        "order_id",
+        "until",
+        "stops_releases",
     )
-    hold = hold_make(
-        Hold(
-            artisan=artisan,
-            currency=amount.currency,
-            amount_minor=amount.minor,
-            reason=request.reason,
-            note=request.note.strip()[:300],
-            order=order,
-            until=request.until,
-            stops_releases=request.stops_releases,
-            made_by=actor,
-        )
-    )
-    facts = {
-        "amount": str(amount),
-        "reason": str(request.reason),
-        "stops_releases": request.stops_releases,
-    }
-    audit_record(actor=actor, action=Action.HOLD_PLACE, target=hold, data=facts)
-    return hold
+    if any(getattr(known, name) != getattr(wanted, name) for name in columns):
+        raise HoldRepeated
+    return known
 
 
 def check_request(request: HoldRequest) -> None:
@@ -162,9 +178,8 @@ def hold_end(*, hold_id: UUID, actor: User, approved_by: User | None = None) -> 
         raise HoldEnded
     if hold.reason == HoldReason.DISPUTE:
         raise HoldNotByStaff
-    check_second_person(hold.amount, stops_releases=hold.stops_releases, actor=actor, approved_by=approved_by)
+    check_second_person(None if hold.stops_releases else hold.amount, actor=actor, approved_by=approved_by)
     hold_finish(hold, by=actor)
-    audit_record(actor=actor, action=Action.HOLD_END, target=hold, data={"amount": str(hold.amount)})
     return hold
 
 
@@ -195,19 +210,6 @@ def check_not_own(actor: User, artisan_id: UUID) -> None:
         raise OwnMoney
 
 
-def check_second_person(
-    amount: Money, *, stops_releases: bool = False, actor: User, approved_by: User | None
-) -> None:
-    """A limit in another currency cannot be compared, so every amount counts as above it, as does everything that is
-    not released. Errors: SecondPersonRequired."""
-    limit = store_rules().second_person_above
-    if limit is None:
-        return
-    is_above = stops_releases or amount.currency != limit.currency or amount > limit
-    if is_above and (approved_by is None or approved_by.pk == actor.pk):
-        raise SecondPersonRequired
-
-
 # ---- by time ---------------------------------------------------------------------------------------------------
 
 
@@ -223,7 +225,6 @@ def hold_expire(hold_id: UUID) -> bool:
     if not hold.is_active or hold.until is None or hold.until > timezone.now():
         return False
     hold_finish(hold)
-    audit_record(actor=None, action=Action.HOLD_END, target=hold, data={"amount": str(hold.amount)})
     return True
 
 

@@ -1,23 +1,25 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from artisans.catalog.models import Artisan
 from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
+from artisans.core.templatetags.money import show
 from orders.models import Order
 from payments.models import Dispute
 
 
 class HoldReason(models.TextChoices):
-    DISPUTE = "dispute", _("Disputed payment")
-    RESERVE = "reserve", _("Reserve")
-    STAFF = "staff", _("Under review")
-    TAX_DATA = "tax_data", _("Tax data missing")
-    DESTINATION = "destination", _("Bank account to be confirmed")
+    DISPUTE = "dispute", gettext_lazy("Disputed payment")
+    RESERVE = "reserve", gettext_lazy("Reserve")
+    STAFF = "staff", gettext_lazy("Under review")
+    TAX_DATA = "tax_data", gettext_lazy("Tax data missing")
+    DESTINATION = "destination", gettext_lazy("Bank account to be confirmed")
 
 
 BY_STAFF = (HoldReason.STAFF, HoldReason.TAX_DATA, HoldReason.DESTINATION)
@@ -46,7 +48,7 @@ class Hold(BaseModel):
 
     class Meta:
         default_permissions = ("view",)
-        permissions = [("change_holds", _("Can hold back artisans’ money and end holds"))]
+        permissions = [("change_holds", gettext_lazy("Can hold back artisans’ money and end holds"))]
         ordering = ("-created_at",)
         constraints = [
             choices_constraint("reason", HoldReason.values, name="hold_reason_known"),
@@ -99,6 +101,19 @@ class Hold(BaseModel):
     @property
     def is_active(self) -> bool:
         return self.released_at is None
+
+    @property
+    def effect(self) -> str:
+        return effect_text(self.amount, stops_releases=self.stops_releases)
+
+
+def effect_text(amount: Money, *, stops_releases: bool) -> str:
+    """What a hold does: "$20.00 held back"."""
+    if not amount:
+        return _("Releases stopped")
+    if stops_releases:
+        return _("%(amount)s held back, releases stopped") % {"amount": show(amount)}
+    return _("%(amount)s held back") % {"amount": show(amount)}
 
 
 def new_settlement_number() -> str:

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from django.db.models import BigIntegerField, Prefetch, QuerySet, Subquery, Sum, Value
+from django.db.models import BigIntegerField, Max, Min, Prefetch, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -275,3 +276,18 @@ def active_holds(artisan: Artisan) -> QuerySet[Hold]:
     """Without reserves, of which each release has one."""
     active = Hold.objects.filter(artisan=artisan, released_at__isnull=True)
     return active.exclude(reason=HoldReason.RESERVE).order_by("-created_at")
+
+
+class Reserve(NamedTuple):
+    """What is held of an artisan's releases in a currency; parts of it are freed from `first` until `last`."""
+
+    amount: Money
+    first: datetime
+    last: datetime
+
+
+def reserves_of(artisan: Artisan) -> list[Reserve]:
+    active = Hold.objects.filter(artisan=artisan, reason=HoldReason.RESERVE, released_at__isnull=True)
+    sums = active.order_by("currency").values_list("currency")
+    found = sums.annotate(Sum("amount_minor"), Min("until"), Max("until"))
+    return [Reserve(Money(minor, currency), first, last) for currency, minor, first, last in found]

@@ -22,7 +22,7 @@ from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.earnings.debts import debt_follow, debt_reopen
 from artisans.earnings.errors import MayNotSettle, OwedChanged, SettlementAboveDebt, SettlementReversed
-from artisans.earnings.holds import CHUNK, artisan_lock, check_not_own, check_second_person
+from artisans.earnings.holds import CHUNK, artisan_lock, check_not_own
 from artisans.earnings.models import Debt, Settlement, SettlementMeans, SettlementStatus
 from artisans.earnings.selectors import available_minor
 from artisans.ledger.accounts import AccountKey, AccountKind, transfer
@@ -31,6 +31,7 @@ from artisans.ledger.selectors import legs_by_entry, legs_of
 from artisans.ledger.services import Fact, difference, fact_book
 from payments.bookkeeping.ledger import start_of
 from payments.bookkeeping.references import reference_key
+from payments.bookkeeping.second_person import check_second_person
 from payments.errors import AlreadyRecorded
 from payments.lifecycle.receipts import already_recorded, deposit_already_recorded
 from payments.selectors import find_active_deposit, find_active_receipt

@@ -29,6 +29,7 @@ from artisans.earnings.selectors import (
     default_currency,
     lines_page,
     open_debts,
+    reserves_of,
 )
 from artisans.ledger.models import LedgerAccount
 from orders.selectors import store_rules
@@ -57,6 +58,7 @@ def earning_list(request: HttpRequest) -> HttpResponse:
         "balances": balances_of(artisan),
         "debts": open_debts(artisan),
         "holds": active_holds(artisan),
+        "reserves": reserves_of(artisan),
         "page_obj": page,
         "shown": [EarningDisplay(row, store) for row in page],
         "filter": chosen,
@@ -90,7 +92,7 @@ def line_download(request: HttpRequest) -> StreamingHttpResponse:
     artisan = require_artisan(request)
     name, currency, account = asked_account(request, artisan)
     answer = StreamingHttpResponse(csv_rows(artisan, account), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="lines-{name}-{currency}.csv"'
+    answer["Content-Disposition"] = f'attachment; filename="account-activity-{name}-{currency}.csv"'
     return answer
 
 

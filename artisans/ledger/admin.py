@@ -21,6 +21,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from artisans.accounts.principals import require_user
+from artisans.catalog.admin import pages_for
 from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import DayField
@@ -249,6 +251,11 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
             "title": str(artisan),
             "opts": self.opts,
             "artisan": artisan,
+            "pages": [
+                (page.label, page.address(artisan))
+                for page in pages_for(require_user(request))
+                if page.address is not artisan_address
+            ],
             "currencies": sorted(by_currency.items()),
         }
         return self.render_own(request, "admin/ledger/artisan.html", context)

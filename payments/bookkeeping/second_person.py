@@ -32,17 +32,18 @@ def receipt_approval_check(order: Order, *, actor: User, approved_by: User | Non
     other check runs first.
     """
     recorded = Receipt.objects.filter(payment__order=order, actor__isnull=False, reversal=None)
-    check(order, recorded.aggregate(sum=Sum("amount_minor"))["sum"] or 0, actor, approved_by)
+    received = recorded.aggregate(sum=Sum("amount_minor", default=0))["sum"]
+    check_second_person(order.money(received), actor=actor, approved_by=approved_by)
 
 
 def refund_approval_check(order: Order, *, actor: User, approved_by: User | None) -> None:
     """The same for refunds by staff, through a provider or offline."""
-    check(order, refunded_by_staff(order), actor, approved_by)
+    check_second_person(order.money(refunded_by_staff(order)), actor=actor, approved_by=approved_by)
 
 
 def refund_needs_approval(order: Order, *, more: int) -> bool:
     """Whether staff need a second person to refund this many minor units more."""
-    return is_above_limit(order, refunded_by_staff(order) + more)
+    return is_above_limit(order.money(refunded_by_staff(order) + more))
 
 
 def refunded_by_staff(order: Order) -> int:
@@ -50,16 +51,20 @@ def refunded_by_staff(order: Order) -> int:
     return refunds.exclude(status=RefundStatus.FAILED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
 
 
-def check(order: Order, minor: int, actor: User, approved_by: User | None) -> None:
+def check_second_person(amount: Money | None, *, actor: User, approved_by: User | None) -> None:
+    """Errors: SecondPersonRequired, if the amount is above the limit and nobody else has approved it."""
     is_approved = approved_by is not None and approved_by.pk != actor.pk
-    if not is_approved and is_above_limit(order, minor):
+    if not is_approved and is_above_limit(amount):
         raise SecondPersonRequired
 
 
-def is_above_limit(order: Order, minor: int) -> bool:
-    """A limit in another currency cannot be compared, so every amount counts as above it."""
+def is_above_limit(amount: Money | None) -> bool:
+    """A limit in another currency cannot be compared, so every amount counts as above it, as does None: what has no
+    amount."""
     limit = store_rules().second_person_above
-    return limit is not None and (order.currency != limit.currency or minor > limit.minor)
+    return limit is not None and (
+        amount is None or amount.currency != limit.currency or amount.minor > limit.minor
+    )
 
 
 def refund_approval_request(

@@ -2,8 +2,10 @@
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.urls import reverse
 
 from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.services import approval_approve
 from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_list_url, admin_page_url
 from artisans.earnings.models import Debt, Hold, HoldReason
@@ -93,6 +95,88 @@ def test_releases_are_stopped_without_an_amount(sell, deliver, later, potter, br
     later(days=20)
     assert figures(potter) == ("91.44", "0.00", "0.00")
     assert "Releases stopped" in page(browser(treasurer).get(admin_list_url(Hold))).text
+
+
+def test_form_that_is_sent_twice_makes_one_hold(released, potter, browser, treasurer, form):
+    released()
+    client = browser(treasurer)
+    shown = page(client.get(f"{PLACE}?artisan={potter.pk}")).one("main").one("form").fields()
+    first, again = (client.post(PLACE, shown | form) for _ in range(2))
+    assert first["Location"] == again["Location"] == admin_page_url(Hold.objects.get())
+    assert figures(potter)[2] == "20.00"
+
+    changed = client.post(PLACE, shown | form | {"amount": "30.00"})
+
+    assert "already used for another hold" in page(changed).text
+    assert figures(potter)[2] == "20.00"
+
+
+def test_approved_request_makes_one_hold_if_it_is_sent_again(
+    released, browser, treasurer, admin_user, form, store
+):
+    store.second_person_above_minor = 1000
+    store.save()
+    released()
+    client = browser(treasurer)
+    sent = page(client.get(PLACE)).one("main").one("form").fields() | form
+    for _ in range(2):
+        client.post(PLACE, sent)
+    approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=admin_user)
+    client.post(PLACE, sent)
+    assert Hold.objects.count() == 1
+    assert ApprovalRequest.objects.count() == 1
+
+
+def test_hold_without_an_amount_is_described_in_words(
+    sell, deliver, potter, browser, treasurer, form, seller
+):
+    deliver(sell())
+    client = browser(treasurer)
+    placed = page(client.post(PLACE, form | {"amount": "", "stops_releases": "on"}, follow=True)).text
+    hold = Hold.objects.get()
+    seen = [
+        placed,
+        *(page(client.get(a)).text for a in (admin_page_url(hold, "end"), f"{PLACE}?artisan={potter.pk}")),
+    ]
+    seen.append(page(browser(seller).get("/shop/artisan/earnings/")).text)
+    for text in seen:
+        assert "Releases stopped" in text
+        assert "$0.00 of" not in text
+        assert "$0.00 held" not in text
+
+
+def test_pages_of_an_artisan_lead_to_the_form(released, potter, browser, treasurer, admin_user):
+    released()
+    link = f'href="{PLACE}?artisan={potter.pk}"'
+    pages = (
+        reverse("admin:catalog_artisan_change", args=[potter.pk]),
+        reverse("admin:ledger_artisan", args=[potter.pk]),
+    )
+    for address in pages:
+        assert link in browser(admin_user).get(address).content.decode()
+    treasurer.groups.add(Group.objects.get(name="Auditors"))
+    treasurer.groups.remove(Group.objects.get(name="Artisans’ money"))
+    treasurer.user_permissions.add(Permission.objects.get(codename="view_artisan"))
+    for address in pages:
+        answer = browser(treasurer).get(address)
+        assert answer.status_code == 200
+        assert link not in answer.content.decode()
+
+
+def test_every_hold_is_audited_when_it_begins_and_ends(released, dispute, store, later, potter):
+    store.reserve_ppm, store.reserve_days = 100_000, 30
+    store.save()
+    payment = released()
+    dispute(payment, "50.00", "open")
+    follow_disputes_task()
+    dispute(payment, "50.00", "won")
+    later(days=31)
+    holds = Hold.objects.values_list("pk", "reason")
+    found = set(
+        AuditEntry.objects.filter(action__startswith="hold.").values_list("target_id", "action", "actor_name")
+    )
+    assert {reason for _pk, reason in holds} == {"reserve", "dispute"}
+    assert found == {(pk, action, "system") for pk, _reason in holds for action in ("hold.place", "hold.end")}
 
 
 def test_above_the_limit_a_colleague_decides(released, browser, treasurer, admin_user, form, store):

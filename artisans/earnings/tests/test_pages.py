@@ -31,7 +31,7 @@ def read(browser, seller):
 
 def test_nothing_was_sold_yet(read):
     assert "No earnings yet" in read(EARNINGS)
-    assert "No lines yet" in read(LINES)
+    assert "No activity yet" in read(LINES)
 
 
 def test_pending_earnings_with_the_day_of_their_release(sell, deliver, read):
@@ -82,6 +82,16 @@ def test_what_is_held_back_and_why(released, read, potter, admin_user):
         assert text in shown
 
 
+def test_reserve_is_shown_with_the_days_on_which_it_is_freed(released, read, store):
+    store.reserve_ppm, store.reserve_days = 100_000, 30
+    store.save()
+    released()
+    shown = read(EARNINGS)
+    assert "$9.14 held back as a reserve It becomes available on" in shown
+    released()
+    assert "$18.28 held back as a reserve Parts of it become available from" in read(EARNINGS)
+
+
 def test_what_stops_a_release(sell, deliver, read, dispute):
     payment = sell()
     deliver(payment)
@@ -106,7 +116,7 @@ def test_lines_of_each_account(released, read):
     assert "Released" in read(LINES)
     assert payment.order.order_number in read(LINES)
     assert "Sale" in read(f"{LINES}?account=pending&currency=USD")
-    assert "No lines yet" in read(f"{LINES}?account=held")
+    assert "No activity yet" in read(f"{LINES}?account=held")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +151,7 @@ def test_download_as_csv(released, browser, seller):
     text = b"".join(answer.streaming_content).decode()
 
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer["Content-Disposition"] == 'attachment; filename="lines-pending-USD.csv"'
+    assert answer["Content-Disposition"] == 'attachment; filename="account-activity-pending-USD.csv"'
     rows = list(csv.DictReader(StringIO(text)))
     number = payment.order.order_number
     assert [(row["Order"], row["What"], row["Amount"], row["Balance"]) for row in rows] == [
