@@ -227,8 +227,8 @@ APPEND_SLASH = False  # a redirect would lose the body of API requests; links to
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 # Larger bodies are refused unread; Django would write files of any size to disk before it asks who sent them.
-UPLOAD_PATHS = "/admin/catalog/"
-UPLOAD_MAX_SIZE = 10 * 1024 * 1024
+UPLOAD_PATHS = ("/admin/catalog/", "/shop/artisan/products/", "/artisan/products/")
+UPLOAD_MAX_SIZE = 32 * 1024 * 1024  # several pictures at once
 
 # Paths that return JSON only; everything else is a page.
 API_PREFIXES = (
@@ -416,6 +416,12 @@ CELERY_BEAT_SCHEDULE = {
     "bring search documents up to date": {
         "task": "catalog.search_index_refresh",
         "schedule": crontab(hour=2, minute=40),
+        "options": {"expires": 3600},
+    },
+    "prepare uploaded pictures": periodic("catalog.prepare_due_pictures", seconds=60),
+    "delete files of pictures that no row names": {
+        "task": "catalog.sweep_picture_files",
+        "schedule": crontab(hour=3, minute=50),
         "options": {"expires": 3600},
     },
     "continue erasures of personal data": periodic("privacy.continue_erasures", seconds=120),

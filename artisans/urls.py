@@ -35,7 +35,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(rf"^(?:{api_prefixes})(?:/.*)?$", api_not_found, name="api_not_found"),
 ]
 if settings.SERVE_MEDIA:
-    urlpatterns.append(path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}, name="media"))
+    shown = re_path(
+        r"^media/(?P<path>(?!.*private/).*)$", serve, {"document_root": settings.MEDIA_ROOT}, name="media"
+    )
+    urlpatterns.append(shown)
 if settings.DEMO:
     urlpatterns += [
         path("demo/mail/", demo.mail_list, name="demo_mail"),

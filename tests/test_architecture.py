@@ -228,7 +228,7 @@ def test_saves_name_their_columns():
         "super().save(*args, **kwargs)",
         "super().save(name, content, max_length)",
     }
-    files = ("storage.save(", "image.save(")
+    files = ("storage.save(", "default_storage.save(", "copy.save(", "flat(copy).save(")
     found = [
         (path, name, call)
         for path, name, call in whole_saves()

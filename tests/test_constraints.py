@@ -96,6 +96,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "product_options_without_gaps": ("catalog.Product", {"option_3": "x"}),
     "product_options_unique_in_parent": ("catalog.Product", {"option_1": "x"}),
     "product_sku_unique_in_artisan": ("catalog.Product", {"sku": "x"}),
+    "product_picture_fits_its_state": ("catalog.ProductPicture", {"state": "refused"}),
+    "product_picture_at_most_eight": ("catalog.ProductPicture", {"position": 9}),
+    "product_picture_one_per_position": ("catalog.ProductPicture", {"position": 1}),
+    "product_picture_same_file_once": ("catalog.ProductPicture", {"digest": "a"}),
     "stock_move_kind_known": ("catalog.StockMove", {"kind": "lost"}),
     "stock_move_once_per_line_and_kind": ("catalog.StockMove", {"order_line": "first"}),
     "stock_move_once_per_refund_line": (

@@ -9,7 +9,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
-from artisans.catalog.models import CommissionRate
+from artisans.catalog.models import CommissionRate, ProductPicture
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
@@ -134,7 +134,11 @@ def rows_of_cash(cash: Payment, staff: User) -> None:
 
 
 def rows_about_artisans(order: Order, staff: User) -> None:
-    """Holds and debts of two artisans, and what they paid of them; variants of a product."""
+    """Holds and debts of two artisans, and what they paid of them; variants and pictures of a product."""
+    for position in (1, 2):
+        ProductPicture.objects.create(
+            product=rows.bowl(), position=position, state="ready", file="products/x.jpg", digest=f"{position}"
+        )
     vase = ProductFactory.create(artisan=rows.bowl().artisan, option_1="Size", stock=0)
     for size in ("Small", "Large"):
         ProductFactory.create(

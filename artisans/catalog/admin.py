@@ -14,12 +14,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
-from artisans.catalog.models import Artisan, Category, CommissionRate, Product, StockMove
+from artisans.catalog.models import Artisan, Category, CommissionRate, PictureState, Product, StockMove
+from artisans.catalog.pictures import check_size, picture_add
 from artisans.catalog.products import variants_follow
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
@@ -68,7 +73,8 @@ class ProductForm(FiguresForm):
 
     class Meta:
         model = Product
-        exclude = ("price_minor", "stock")  # every other field is on the form
+        # every other field is on the form
+        exclude = ("price_minor", "stock", "picture", "picture_alt")
 
     def clean_price(self) -> str:
         price: str = self.cleaned_data["price"]
@@ -82,6 +88,17 @@ class NewProductForm(ProductForm):
         _("In stock"),
         initial=0,
         help_text=_("Opening stock. To change it later, use “Count stock”."),
+    )
+
+
+class PictureForm(forms.Form):
+    picture = forms.FileField(
+        label=_("Picture"),
+        help_text=_("JPEG, PNG, WebP, AVIF or HEIC, at most 15 MB and 60 million pixels."),
+        widget=UnfoldAdminFileFieldWidget,
+    )
+    alt = LineField(
+        label=_("What the picture shows"), max_length=200, required=False, widget=UnfoldAdminTextInputWidget
     )
 
 
@@ -227,9 +244,9 @@ class CategoryAdmin(EditAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(PicturesAdmin):
-    pages = {"count": "catalog.change_product"}
-    everyday_pages = frozenset({"count"})
+class ProductAdmin(AuditedAdmin):
+    pages = {"count": "catalog.change_product", "pictures": "catalog.change_product"}
+    everyday_pages = frozenset({"count", "pictures"})
     form = ProductForm
     list_display = ("thumb", "name", "artisan", "category", "price_shown", "stock", "is_active")
     list_display_links = ("name",)
@@ -241,7 +258,7 @@ class ProductAdmin(PicturesAdmin):
     )
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("artisan",)
-    readonly_fields = ("picture_shown", "stock_shown", "variants_shown")
+    readonly_fields = ("pictures_shown", "stock_shown", "variants_shown")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
@@ -269,7 +286,7 @@ class ProductAdmin(PicturesAdmin):
             ),
             *([(_("Variants"), {"fields": ("variants_shown",)})] if obj and obj.option_1 else ()),
             (_("Description"), {"fields": ("description", "materials", "dimensions", "care")}),
-            (_("Picture"), {"fields": ("picture", "picture_alt", "picture_shown")}),
+            (_("Pictures"), {"fields": ("pictures_shown",)}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
@@ -308,9 +325,14 @@ class ProductAdmin(PicturesAdmin):
     def thumb(self, product: Product) -> SafeString | str:
         return thumbnail(product.picture, "aa-thumb")
 
-    @column(_("Current picture"))
-    def picture_shown(self, product: Product) -> SafeString | str:
-        return thumbnail(product.picture, "aa-picture")
+    @column(_("Pictures"))
+    def pictures_shown(self, product: Product) -> SafeString | str:
+        if product._state.adding:
+            return gettext("Save the product first.")
+        ready = product.pictures.filter(state=PictureState.READY)
+        thumbs = ((thumbnail(picture.small, "aa-thumb"),) for picture in ready)
+        button = button_to(admin_page_url(product, "pictures"), gettext("Add a picture"))
+        return format_html("{} {}", format_html_join(" ", "{}", thumbs), button)
 
     @column(_("Pages"))
     def variants_shown(self, product: Product) -> SafeString:
@@ -346,6 +368,20 @@ class ProductAdmin(PicturesAdmin):
         moves = product.stock_moves.all()[:10]
         context = {"product": product, "stock": seen.stock, "moves": moves}
         return self.run_action(request, "admin/catalog/product/count.html", product, form, count, **context)
+
+    def pictures_page(self, request: HttpRequest, product: Product) -> HttpResponse:
+        form = PictureForm(posted(request), request.FILES or None)
+
+        def add(data: dict[str, Any]) -> str:
+            upload, actor = data["picture"], require_user(request)
+            check_size(upload.size)
+            picture_add(
+                product_id=product.pk, content=upload.read(), name=upload.name, alt=data["alt"], actor=actor
+            )
+            return gettext("The picture was uploaded. It is shown once it has been prepared, in a moment.")
+
+        context = {"product": product, "pictures": product.pictures.order_by("position")}
+        return self.run_action(request, "admin/catalog/product/pictures.html", product, form, add, **context)
 
 
 @admin.register(StockMove)

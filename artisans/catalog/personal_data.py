@@ -56,6 +56,9 @@ IMPERSONAL = {
         *("slug", "name", "description", "materials", "dimensions", "picture", "picture_sizes"),
         *("picture_alt", "currency", "sku", "care", "option_1", "option_2", "option_3"),
     },
+    "catalog.ProductPicture": {
+        *("state", "refusal", "original", "original_name", "digest", "file", "sizes", "alt"),
+    },
     "catalog.SearchDocument": {"title", "labels", "description"},  # written anew
     "catalog.SearchTerm": {"term", "word"},  # single words of all products
     "catalog.StockMove": {"kind", "reason", "cause"},

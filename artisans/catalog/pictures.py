@@ -1,39 +1,450 @@
-"""Smaller copies of pictures, so that browsers load no more pixels than they show (`srcset`)."""
+"""Pictures of products: from an upload, which nobody else sees, to the copies that pages show.
 
-from io import BytesIO
-from pathlib import PurePath
+An upload is checked by what its first bytes say, stored under `private/`, and named by a row, which a worker finds. The
+worker starts a program for it (picture_encoder.py) and stores the copies under names that cannot be guessed. Files
+are stored before the row that names them, and deleted after the one that named them: a process that dies in
+between leaves a file that no row names, which `files_sweep` deletes.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
+from uuid import UUID
 
 from django.core.files.base import ContentFile
-from PIL import Image
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from artisans.catalog.models import Product
-from artisans.core.models import save_columns
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.catalog import picture_encoder
+from artisans.catalog.models import Artisan, PictureRefusal, PictureState, Product, ProductPicture
+from artisans.catalog.models.picture import MOST
+from artisans.catalog.picture_headers import Damaged, UnknownFormat, read_header
+from artisans.catalog.products import product_lock, variants_follow
+from artisans.core.errors import Conflict, DomainError, InvalidInput, NotFound, ServiceUnavailable
+from artisans.core.models import get_or_none, save_columns
+from artisans.core.queue import enqueue_after_commit
 
-WIDTHS = (320, 640)
-# Method 0 takes half the time, and a third more bytes.
-FORMAT: dict[str, Any] = {"format": "WEBP", "quality": 80, "method": 0}
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 15 * 1024 * 1024
+SECONDS = 45  # for the copies of one picture
+ATTEMPTS, AGAIN_AFTER = (
+    8,
+    timedelta(minutes=2),
+)  # doubled each time; an attempt ends unless worker or storage fail
+PRIVATE, PUBLIC = "private", "products"  # folders of the storage
+OURS = re.compile(r"[0-9a-f]{32}(-[0-9]+\.(webp|jpg))?")  # names of files in them that this module chose
+UNNAMED_FOR = timedelta(days=1)  # after which a file without a row is left over
+STOPPED = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL}  # from outside: no fault of the picture
+
+Sizes = dict[str, list[int]]
 
 
-def picture_save(product: Product, name: str, content: bytes) -> None:
-    """Store the picture of a product with its smaller copies, as WebP. Errors: those of Pillow for another file."""
-    with Image.open(BytesIO(content)) as image:
-        copies = {width: smaller(image, width) for width in WIDTHS if width < image.width}
-        size = list(image.size)
-    product.picture.save(name, ContentFile(content), save=False)
-    storage, path = product.picture.storage, PurePath(str(product.picture.name))
-    product.picture_sizes = {product.picture.name: size}
-    for width, copy in copies.items():
-        stored = storage.save(str(path.with_name(f"{path.stem}-{width}.webp")), ContentFile(encode(copy)))
-        product.picture_sizes[stored] = list(copy.size)
-    save_columns(product, ["picture", "picture_sizes"])
+class PictureRefused(InvalidInput):
+    """The file is not a picture of a kind and size that can be shown."""
+
+    code = "picture_refused"
+    remedy = "Upload a JPEG, PNG, WebP, AVIF or HEIC file of at most 15 MiB and 60 million pixels."
 
 
-def smaller(image: Image.Image, width: int) -> Image.Image:
-    return image.resize((width, max(1, image.height * width // image.width)), Image.Resampling.BICUBIC)
+class TooManyPictures(Conflict):
+    """The product has as many pictures as it may have."""
+
+    code = "too_many_pictures"
+    remedy = "Remove a picture first; `GET /artisan/products/{id}/pictures/` lists them."
 
 
-def encode(image: Image.Image) -> bytes:
-    made = BytesIO()
-    image.save(made, **FORMAT)
-    return made.getvalue()
+class EncoderStopped(Exception):
+    """Somebody ended the program while it worked; the next attempt may succeed."""
+
+
+# ---- uploads -----------------------------------------------------------------------------------------------
+
+
+def upload_check(content: bytes) -> None:
+    """By the content alone, whatever the file's name. Errors: PictureRefused."""
+    check_size(len(content))
+    try:
+        header = read_header(content)
+    except UnknownFormat:
+        raise PictureRefused(
+            _("The file is not a JPEG, PNG, WebP, AVIF or HEIC picture, whatever its name says.")
+        ) from None
+    except Damaged:
+        raise PictureRefused(str(PictureRefusal.DAMAGED.label)) from None
+    if header.width * header.height > picture_encoder.MAX_PIXELS:
+        raise PictureRefused(
+            _(
+                "The picture has %(width)d × %(height)d pixels; 60 million at most can be prepared. "
+                "Save a smaller copy of it."
+            )
+            % {"width": header.width, "height": header.height}
+        )
+
+
+def check_size(size: int) -> None:
+    """In bytes, before a file is read. Errors: PictureRefused."""
+    if not size:
+        raise PictureRefused(_("The file is empty."))
+    if size > MAX_BYTES:
+        raise PictureRefused(_("The file is larger than 15 MB. Save the picture as a smaller JPEG."))
+
+
+def picture_add(*, product_id: UUID, content: bytes, name: str, actor: User, alt: str = "") -> ProductPicture:
+    """Store an upload as the product's last picture, which a worker prepares. A file that the product has already is
+    that picture. Errors: PictureRefused, TooManyPictures, ServiceUnavailable. Locks: product.
+    """
+    upload_check(content)
+    digest = hashlib.sha256(content).hexdigest()
+    same = ProductPicture.objects.filter(product=product_id, digest=digest)
+    if (earlier := get_or_none(same)) is not None:
+        return earlier
+    original = original_store(content)
+    try:
+        new = ProductPicture(
+            original=original, original_name=PurePath(name).name[:100], digest=digest, alt=alt.strip()
+        )
+        picture = picture_append(product_id, new, actor)
+    except Exception:
+        files_delete([original])
+        raise
+    if picture.pk != new.pk:
+        files_delete([original])
+    return picture
+
+
+@transaction.atomic
+def picture_append(product_id: UUID, new: ProductPicture, actor: User) -> ProductPicture:
+    """The picture itself, or the same one if somebody was faster. Errors: TooManyPictures. Locks: product."""
+    product, _variants = product_locked(product_id)
+    picture_adopt(product)
+    pictures = list(product.pictures.all())
+    for picture in pictures:
+        if picture.digest == new.digest:
+            return picture
+    if len(pictures) >= MOST:
+        raise TooManyPictures(
+            _("A product has at most %(count)d pictures. Remove one first.") % {"count": MOST}
+        )
+    new.product, new.position = product, len(pictures) + 1
+    new.save(force_insert=True)
+    record(Action.PICTURE_ADD, new, actor)
+    enqueue_after_commit("catalog.prepare_picture", new.pk)
+    return new
+
+
+def product_locked(product_id: UUID) -> tuple[Product, list[Product]]:
+    """With its variants, as product_lock. Errors: NotFound, also for a variant: it shows its product's pictures."""
+    artisan = get_or_none(Artisan.objects.filter(products=product_id))
+    if artisan is None:
+        raise NotFound(_("Product not found."))
+    return product_lock(artisan, product_id)
+
+
+def original_store(content: bytes) -> str:
+    """Its name. Errors: MediaUnavailable; ServiceUnavailable if the disk is full or gone."""
+    try:
+        return default_storage.save(f"{PRIVATE}/{secrets.token_hex(16)}", ContentFile(content))
+    except OSError as error:
+        raise ServiceUnavailable(
+            _("The picture cannot be stored at the moment. Nothing was saved; try again later.")
+        ) from error
+
+
+def picture_adopt(product: Product) -> None:
+    """A picture that release 0.1.0 stored becomes the first one. The caller holds the product's lock."""
+    name = str(product.picture)
+    if not name or product.pictures.exists():
+        return
+    sizes = product.picture_sizes if name in product.picture_sizes else {}
+    ProductPicture.objects.create(
+        product=product,
+        position=1,
+        state=PictureState.READY,
+        file=name,
+        sizes=sizes,
+        alt=product.picture_alt,
+    )
+
+
+def picture_show(*, product: Product, sizes: Sizes, alt: str = "") -> ProductPicture:
+    """A stored picture (`folder_store`) of a product without any, such as the demo's. The caller holds the lock, or has
+    just created the product."""
+    picture = ProductPicture.objects.create(
+        product=product,
+        position=1,
+        state=PictureState.READY,
+        file=main_file(sizes),
+        sizes=sizes,
+        alt=alt,
+    )
+    first_picture_copy(product, [])
+    return picture
+
+
+def main_file(sizes: Sizes) -> str:
+    """The largest that every browser shows."""
+    return max((name for name in sizes if name.endswith(".jpg")), key=lambda name: sizes[name])
+
+
+# ---- copies ------------------------------------------------------------------------------------------------
+
+
+def pictures_due() -> list[UUID]:
+    """Uploads that no worker has prepared, oldest first."""
+    due = ProductPicture.objects.filter(state=PictureState.UPLOADED, due_at__lte=timezone.now())
+    return list(due.order_by("due_at").values_list("pk", flat=True)[:100])
+
+
+def picture_prepare(picture_id: UUID) -> None:
+    """Make the copies of an upload, and show them; does nothing if somebody else did, or does. May be repeated.
+
+    Errors: MediaUnavailable, EncoderStopped; a later attempt follows.
+    """
+    picture = picture_claim(picture_id)
+    if picture is None:
+        return
+    sizes: Sizes = {}
+    refusal = PictureRefusal.FAILED if picture.attempts > ATTEMPTS else None
+    if refusal is None:
+        try:
+            with default_storage.open(picture.original) as file:
+                sizes, refusal = copies_store(file.read())
+        except FileNotFoundError:
+            refusal = PictureRefusal.FAILED
+    if not picture_finish(picture_id, sizes, refusal):
+        files_delete(sizes)
+
+
+def picture_claim(picture_id: UUID) -> ProductPicture | None:
+    """Count an attempt, so that a file that stops each worker is refused in the end. Workers that come meanwhile get
+    None."""
+    now = timezone.now()
+    due = ProductPicture.objects.filter(pk=picture_id, state=PictureState.UPLOADED, due_at__lte=now)
+    picture = get_or_none(due)
+    if picture is None:
+        return None
+    again = {"attempts": picture.attempts + 1, "due_at": now + AGAIN_AFTER * 2**picture.attempts}
+    is_mine = due.filter(attempts=picture.attempts).update(**again)
+    return get_or_none(ProductPicture.objects.filter(pk=picture_id)) if is_mine else None
+
+
+def copies_store(content: bytes) -> tuple[Sizes, PictureRefusal | None]:
+    """The names of the stored copies with their sizes, or why there are none."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "original").write_bytes(content)
+        answer = run_encoder(folder)
+        if "refusal" in answer:
+            return {}, PictureRefusal(answer["refusal"])
+        return folder_store(folder, answer), None
+
+
+def run_encoder(folder: Path) -> dict[str, Any]:
+    """What the program printed. Errors: EncoderStopped."""
+    program = [sys.executable, "-I", picture_encoder.__file__, str(folder)]
+    try:
+        done = subprocess.run(  # noqa: S603  # our own program
+            program, capture_output=True, timeout=SECONDS, check=False, env={}, start_new_session=True
+        )
+    except subprocess.TimeoutExpired:
+        return {"refusal": PictureRefusal.COMPLEX}
+    if done.returncode in STOPPED:
+        raise EncoderStopped(done.returncode)
+    if done.returncode == -signal.SIGXCPU:
+        return {"refusal": PictureRefusal.COMPLEX}
+    if done.returncode:  # the file crashed it
+        logger.warning("picture_encoder_failed", extra={"exit_status": done.returncode})
+        return {"refusal": PictureRefusal.DAMAGED}
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def folder_store(folder: Path, sizes: Mapping[str, Sequence[int]]) -> Sizes:
+    """Store copies under names that cannot be guessed: those of drafts are known to nobody."""
+    token = secrets.token_hex(16)
+    stored: Sizes = {}
+    try:
+        for name, size in sizes.items():
+            content = ContentFile((folder / name).read_bytes())
+            stored[default_storage.save(f"{PUBLIC}/{token}-{name}", content)] = list(size)
+    except Exception:
+        files_delete(stored)
+        raise
+    return stored
+
+
+@transaction.atomic
+def picture_finish(picture_id: UUID, sizes: Sizes, refusal: PictureRefusal | None) -> bool:
+    """Whether the row now names these copies, or the refusal. Locks: product."""
+    try:
+        picture, _all, variants = picture_locked(picture_id)
+    except NotFound:
+        return False
+    if picture.state != PictureState.UPLOADED:
+        return False
+    original, picture.original = picture.original, ""
+    if refusal:
+        picture.state, picture.refusal, picture.digest = PictureState.REFUSED, refusal, ""
+    else:
+        picture.state, picture.sizes = PictureState.READY, sizes
+        picture.file = main_file(sizes)
+    save_columns(picture, ["state", "refusal", "digest", "original", "sizes", "file"])
+    first_picture_copy(picture.product, variants)
+    transaction.on_commit(partial(files_delete, [original]))
+    return True
+
+
+def first_picture_copy(product: Product, variants: Iterable[Product]) -> None:
+    """What lists and release 0.1.0 read. The caller holds the product's lock."""
+    first = product.pictures.filter(state=PictureState.READY).order_by("position").first()
+    product.picture = first.file if first else ""
+    product.picture_sizes = first.sizes if first else {}
+    product.picture_alt = first.alt if first else ""
+    save_columns(product, ["picture", "picture_sizes", "picture_alt"])
+    variants_follow(product, variants)
+
+
+# ---- order, texts and removal ------------------------------------------------------------------------------
+
+
+def picture_locked(picture_id: UUID) -> tuple[ProductPicture, list[ProductPicture], list[Product]]:
+    """The picture, all of its product in their order, and the variants; with the product locked. Errors: NotFound."""
+    product_id = ProductPicture.objects.values_list("product", flat=True).filter(pk=picture_id).first()
+    if product_id is not None:
+        product, variants = product_locked(product_id)
+        pictures = list(product.pictures.order_by("position"))
+        for picture in pictures:
+            if picture.pk == picture_id:
+                return picture, pictures, variants
+    raise NotFound(_("This picture was removed in the meantime."))
+
+
+@transaction.atomic
+def picture_move(*, picture_id: UUID, position: int, actor: User) -> ProductPicture:
+    """Put it in this place, from 1; the last one if there are fewer. Errors: NotFound, InvalidInput. Locks: product."""
+    if position < 1:
+        raise InvalidInput(_("Positions begin with 1."))
+    picture, pictures, variants = picture_locked(picture_id)
+    before = picture.position
+    pictures.remove(picture)
+    pictures.insert(position - 1, picture)
+    if pictures[before - 1] is picture:
+        return picture
+    place(picture, 0)
+    positions_write(pictures)
+    first_picture_copy(picture.product, variants)
+    record(Action.PICTURE_CHANGE, picture, actor, position=picture.position)
+    return picture
+
+
+def positions_write(pictures: Sequence[ProductPicture]) -> None:
+    """At no time two in one place: those that move towards the start go first, the others from the end on."""
+    numbered = list(enumerate(pictures, 1))
+    towards_start = [(number, picture) for number, picture in numbered if picture.position > number]
+    towards_end = [(number, picture) for number, picture in numbered if picture.position < number]
+    for number, picture in [*towards_start, *reversed(towards_end)]:
+        place(picture, number)
+
+
+def place(picture: ProductPicture, position: int) -> None:
+    picture.position = position
+    save_columns(picture, ["position"])
+
+
+@transaction.atomic
+def picture_describe(*, picture_id: UUID, alt: str, actor: User, seen: str | None = None) -> ProductPicture:
+    """Say what it shows. `seen`: the text that the person changed. Errors: NotFound, Conflict. Locks: product."""
+    picture, _all, variants = picture_locked(picture_id)
+    alt = alt.strip()
+    if alt == picture.alt:
+        return picture
+    if seen is not None and seen.strip() != picture.alt:
+        raise Conflict(
+            _("Somebody else changed this text to “%(text)s” in the meantime. Nothing was changed.")
+            % {"text": picture.alt}
+        )
+    picture.alt = alt
+    save_columns(picture, ["alt"])
+    first_picture_copy(picture.product, variants)
+    record(Action.PICTURE_CHANGE, picture, actor, alt=alt)
+    return picture
+
+
+@transaction.atomic
+def picture_remove(*, picture_id: UUID, actor: User) -> None:
+    """With its files, after the commit. Errors: NotFound. Locks: product."""
+    picture, pictures, variants = picture_locked(picture_id)
+    record(Action.PICTURE_REMOVE, picture, actor)
+    files = picture.files
+    pictures.remove(picture)
+    picture.delete()
+    positions_write(pictures)
+    first_picture_copy(picture.product, variants)
+    transaction.on_commit(partial(files_delete, files))
+
+
+def record(action: Action, picture: ProductPicture, actor: User, **data: Any) -> None:
+    audit_record(
+        actor=actor,
+        action=action,
+        target=picture.product,
+        data={"picture": str(picture.pk), "name": picture.original_name} | data,
+    )
+
+
+# ---- files -------------------------------------------------------------------------------------------------
+
+
+def files_delete(names: Iterable[str]) -> None:
+    """Those that no product shows. Failures are logged only: `files_sweep` tries again."""
+    for name in names:
+        try:
+            if not Product.objects.filter(picture=name).exists():
+                default_storage.delete(name)
+        except (DomainError, OSError):
+            logger.warning("picture_file_left", extra={"file": name}, exc_info=True)
+
+
+def files_sweep() -> int:
+    """Delete files of ours that no row names. Returns how many.
+
+    The folders are listed before the rows are read: a row that is written meanwhile has a younger file.
+    """
+    found = list(files_stored())
+    named = files_named()
+    before = timezone.now() - UNNAMED_FOR
+    left = [name for name in found if name not in named and default_storage.get_modified_time(name) < before]
+    files_delete(left)
+    return len(left)
+
+
+def files_stored() -> Iterator[str]:
+    for folder in (PRIVATE, PUBLIC):
+        try:
+            _folders, names = default_storage.listdir(folder)
+        except FileNotFoundError:  # nothing was uploaded yet
+            continue
+        yield from (f"{folder}/{name}" for name in names if OURS.fullmatch(name))
+
+
+def files_named() -> set[str]:
+    rows = ProductPicture.objects.values_list("original", "file", "sizes")
+    named = {name for original, file, sizes in rows.iterator() for name in (original, file, *sizes)}
+    products = Product.objects.exclude(picture="").values_list("picture", "picture_sizes")
+    return named | {name for file, sizes in products.iterator() for name in (file, *sizes)}

@@ -6,7 +6,14 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from artisans.catalog.models import Artisan, CommissionRate, Product, ProductState
+from artisans.catalog.models import (
+    Artisan,
+    CommissionRate,
+    PictureState,
+    Product,
+    ProductPicture,
+    ProductState,
+)
 from artisans.catalog.models.product import BUYABLE
 from artisans.catalog.search import (
     NEAR,
@@ -113,6 +120,11 @@ def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: 
     if order:
         return ProductList(sorted_by(listed, words, order), words, corrected)
     return ProductList(best_first(listed, words), words, corrected)
+
+
+def pictures_shown(product: Product) -> list[ProductPicture]:
+    """The gallery of a product's page."""
+    return list(product.pictures.filter(state=PictureState.READY).order_by("position"))
 
 
 def products_new() -> QuerySet[Product]:

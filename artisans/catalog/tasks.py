@@ -1,9 +1,34 @@
+from uuid import UUID
+
 from celery import shared_task
 
+from artisans.catalog.pictures import files_sweep, picture_prepare, pictures_due
 from artisans.catalog.search_index import search_index_refresh
+from artisans.core.queue import one_at_a_time, run_each
+
+PREPARE_SECONDS = 120  # of a periodic run
 
 
 @shared_task(name="catalog.search_index_refresh")
 def refresh_search_index() -> int:
     """What was written past the application (bulk updates, an older release during a deployment)."""
     return search_index_refresh()
+
+
+@shared_task(name="catalog.prepare_picture")
+def prepare_picture(picture_id: str) -> None:
+    """As soon as it was uploaded; if that fails, `prepare_due_pictures` comes to it."""
+    run_each([UUID(picture_id)], picture_prepare, event="picture_not_prepared")
+
+
+@shared_task(name="catalog.prepare_due_pictures")
+@one_at_a_time
+def prepare_due_pictures() -> None:
+    """Periodic: what no worker has finished."""
+    run_each(pictures_due(), picture_prepare, event="picture_not_prepared", seconds=PREPARE_SECONDS)
+
+
+@shared_task(name="catalog.sweep_picture_files")
+def sweep_picture_files() -> int:
+    """Periodic: files that no row names."""
+    return files_sweep()

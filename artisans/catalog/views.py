@@ -12,6 +12,7 @@ from artisans.catalog.search import MAX_LENGTH, MOST_RESULTS, NearProducts, sear
 from artisans.catalog.selectors import (
     SORTS,
     artisans_open,
+    pictures_shown,
     products_found,
     products_listed,
     products_new,
@@ -104,6 +105,7 @@ def product_context(product: Product, chosen: Product | None = None) -> dict[str
         "product": product,
         "chosen": chosen,
         "shown": shown,
+        "pictures": pictures_shown(product),
         "options": options_of(product, chosen if product.needs_choice else None),
         "availability": availability(shown),
         "is_available": shown.available > 0,

@@ -254,10 +254,12 @@ def buy(server: Server, email: str) -> None:
 
 
 def see_picture(http: requests.Session) -> None:
-    page = http.get(f"{SITE}/shop/products/bowl/", timeout=60).text
-    source = page.partition('src="/media/')[2].partition('"')[0]
-    assert source, "the product's page shows no picture"
-    answer = http.get(f"{SITE}/media/{source}", timeout=60)
+    def source() -> str:
+        page = http.get(f"{SITE}/shop/products/bowl/", timeout=60).text
+        return page.partition('src="/media/')[2].partition('"')[0]
+
+    wait_for(lambda: bool(source()), detail="the product's page shows no picture")
+    answer = http.get(f"{SITE}/media/{source()}", timeout=60)
     assert (answer.status_code, answer.headers.get("X-Content-Type-Options")) == (200, "nosniff")
 
 

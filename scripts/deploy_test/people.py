@@ -93,18 +93,20 @@ class Administrator:
             town="Porto",
         )
         choices = {name: self.first_id(name) for name in ("category", "artisan")}
+        self.add(
+            "product",
+            **choices,
+            name="Bowl",
+            slug="bowl",
+            price="50.00",
+            currency="USD",
+            in_stock="10",
+        )
+        product = self.first_id("product")
+        page = self.http.get(f"{self.url}/admin/catalog/product/{product}/pictures", timeout=60)
         with picture.open("rb") as file:
-            self.add(
-                "product",
-                files={"picture": (picture.name, file, "image/webp")},
-                **choices,
-                name="Bowl",
-                slug="bowl",
-                price="50.00",
-                currency="USD",
-                in_stock="10",
-                picture_alt="A bowl",
-            )
+            page = self.send(page, files={"picture": (picture.name, file, "image/webp")}, alt="A bowl")
+        assert "was uploaded" in page.text, page.text
 
     def add(self, model: str, files: Any = None, **fields: str) -> None:
         page = self.http.get(f"{self.url}/admin/catalog/{model}/add/", timeout=60)

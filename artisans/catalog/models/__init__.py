@@ -1,5 +1,6 @@
 from artisans.catalog.models.artisan import Artisan, FeeTaxTreatment
 from artisans.catalog.models.commission_rate import CommissionRate
+from artisans.catalog.models.picture import PictureRefusal, PictureState, ProductPicture
 from artisans.catalog.models.product import Category, Product, ProductState, ShownPicture
 from artisans.catalog.models.search import SearchDocument, SearchTerm
 from artisans.catalog.models.stock import CountCause, CountOutcome, StockMove, StockMoveKind
@@ -11,7 +12,10 @@ __all__ = [
     "CountCause",
     "CountOutcome",
     "FeeTaxTreatment",
+    "PictureRefusal",
+    "PictureState",
     "Product",
+    "ProductPicture",
     "ProductState",
     "SearchDocument",
     "SearchTerm",

@@ -1,5 +1,6 @@
 from typing import NamedTuple
 
+from django.core.files.storage import default_storage
 from django.db import models
 from django.db.models import F, Q, Value
 from django.utils.functional import cached_property
@@ -13,6 +14,7 @@ from artisans.core.validators import validate_currency
 MAX_LEAD_DAYS = 365
 # Rows that can be bought themselves: not products that are bought as one of their variants.
 BUYABLE = Q(parent__isnull=False) | Q(option_1="")
+WIDEST_IN_LISTS = 640
 
 
 class Category(models.Model):
@@ -37,12 +39,34 @@ class ProductState(models.TextChoices):
 
 
 class ShownPicture(NamedTuple):
-    """The attributes of an `img`."""
+    """The attributes of an `img`; `webp` is the `srcset` of a `source` before it, for browsers that know WebP."""
 
     url: str
     srcset: str = ""
     width: int = 0
     height: int = 0
+    webp: str = ""
+
+
+def shown_picture(name: str, sizes: dict[str, list[int]], *, at_most: int = 0) -> ShownPicture:
+    """Of the file `name` with copies of these sizes, which count for nothing if the file itself is not among them.
+
+    `at_most`: the width of the largest copy wanted; 0 for all.
+    """
+    url = default_storage.url
+    if name not in sizes:
+        return ShownPicture(url(name))
+    wanted = {file: size for file, size in sizes.items() if not at_most or size[0] <= at_most} or sizes
+    webp, others = (
+        sorted(
+            (width, file) for file, (width, _height) in wanted.items() if file.endswith(".webp") == is_webp
+        )
+        for is_webp in (True, False)
+    )
+    best = (others or webp)[-1][1]
+    texts = [", ".join(f"{url(file)} {width}w" for width, file in files) for files in (webp, others)]
+    width, height = sizes[best]
+    return ShownPicture(url(best), texts[1] or texts[0], width, height, webp=texts[0] if others else "")
 
 
 class Product(BaseModel):
@@ -52,8 +76,8 @@ class Product(BaseModel):
     with this `parent` and a value for each option ("Large", "Blue"). Category, currency, lead time, picture and
     whether it is published are the product's and copied to its variants, whose names are composed (products.py).
     `is_active`: published. `lead_days`: made to order in so many days; null: ready to ship.
-    `picture_sizes`: width and height of the picture and of smaller copies by file name (pictures.py); those of another
-    picture, which was replaced, count for nothing.
+    `picture`, `picture_sizes` and `picture_alt` are a copy of the first ProductPicture (pictures.py), for lists; sizes
+    of another picture, which release 0.1.0 replaced, count for nothing.
     """
 
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="products")
@@ -161,15 +185,15 @@ class Product(BaseModel):
 
     @cached_property
     def shown_picture(self) -> "ShownPicture | None":
-        """None without a picture, and a picture without a `srcset` if its sizes are not known."""
-        if not self.picture:
-            return None
-        url = self.picture.storage.url
-        if self.picture.name not in self.picture_sizes:
-            return ShownPicture(url(self.picture.name))
-        by_width = sorted(self.picture_sizes.items(), key=lambda pair: pair[1])
-        srcset = ", ".join(f"{url(name)} {width}w" for name, (width, _height) in by_width)
-        return ShownPicture(url(self.picture.name), srcset, *self.picture_sizes[self.picture.name])
+        """In lists, where pictures are small. None without a picture, and one without a `srcset` if its sizes are not
+        known."""
+        name = str(self.picture)
+        return shown_picture(name, self.picture_sizes, at_most=WIDEST_IN_LISTS) if name else None
+
+    @property
+    def large_picture(self) -> "ShownPicture | None":
+        """On a page of its own."""
+        return shown_picture(str(self.picture), self.picture_sizes) if self.picture else None
 
     @property
     def is_on_sale(self) -> bool:

@@ -1,14 +1,14 @@
 import errno
-import io
 
 import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
-from PIL import Image
+from django.urls import reverse
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product, StockMove
 from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory
+from artisans.catalog.tests.pictures import png
 from artisans.core.admin.pages import admin_page_url
 from orders.tests.factories import place
 from tests.html import edit, page
@@ -171,18 +171,19 @@ def test_count_is_refused_without_the_displayed_stock(catalog_client, bowl, seen
     assert bowl.stock == 10
 
 
-def test_upload_to_a_full_disk_changes_nothing(catalog_client, monkeypatch):
+def test_upload_to_a_full_disk_changes_nothing(browser, admin_user, monkeypatch):
     def fail(*args: object, **kwargs: object):
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    artisan, client = ArtisanFactory.create(), browser(admin_user)
+    address = reverse("admin:catalog_artisan_change", args=[artisan.pk])
     monkeypatch.setattr(default_storage, "save", fail)
-    catalog_client.raise_request_exception = False
-    picture = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(picture, "PNG")
-    image = SimpleUploadedFile("jug.png", picture.getvalue(), "image/png")
+    client.raise_request_exception = False
+    image = SimpleUploadedFile("jug.png", png(), "image/png")
+    fields = page(client.get(address)).one("form", id="artisan_form").fields()
 
-    answer = catalog_client.post("/admin/catalog/product/add/", form(picture=image))
+    answer = client.post(address, fields | {"town": "Oslo", "portrait": image})
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-    assert not Product.objects.exists()
-    assert not StockMove.objects.exists()
+    artisan.refresh_from_db()
+    assert artisan.town == "Astoria"

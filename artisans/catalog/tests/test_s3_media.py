@@ -5,22 +5,26 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import override_settings
 from django.urls import reverse
-from PIL import Image
 
 from artisans import settings as configured
-from artisans.catalog.models import Product
-from artisans.catalog.pictures import encode, picture_save
-from artisans.catalog.tests.factories import ProductFactory
+from artisans.accounts.models import User
+from artisans.catalog.models import Product, ProductPicture
+from artisans.catalog.pictures import files_sweep, picture_add, picture_prepare, picture_remove
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from artisans.catalog.tests.pictures import png
 from artisans.core.doctor.media import check_media
 from artisans.core.doctor.registry import State
 from tests.html import page
@@ -42,7 +46,7 @@ PUBLIC = {
         }
     ],
 }
-LARGE = encode(Image.new("RGB", (960, 720)))
+LARGE = png(960, 720)
 
 
 @pytest.fixture(scope="module")
@@ -86,29 +90,43 @@ def media(monkeypatch) -> Callable[..., Any]:
     return configure
 
 
+def add_picture(product: Product, actor: User) -> ProductPicture:
+    picture = picture_add(product_id=product.pk, content=LARGE, name="moss.png", actor=actor)
+    picture_prepare(picture.pk)
+    picture.refresh_from_db()
+    product.refresh_from_db()
+    return picture
+
+
 def upload(content: bytes) -> SimpleUploadedFile:
-    return SimpleUploadedFile("bowl.webp", content, "image/webp")
+    return SimpleUploadedFile("bowl.png", content, "image/png")
 
 
-def test_pictures_and_their_copies_are_stored_and_shown(client, s3, media):
+def test_pictures_and_their_copies_are_stored_shown_and_removed(
+    client, s3, media, staff, monkeypatch, django_capture_on_commit_callbacks
+):
     product = ProductFactory.create()
     with media(MEDIA_S3_ENDPOINT=s3) as address:
-        picture_save(product, "moss.webp", LARGE)
-        picture_save(ProductFactory.create(), "moss.webp", LARGE)
-        [image] = page(client.get(reverse("catalog:product", args=[product.slug]))).one("main").all("img")
+        with django_capture_on_commit_callbacks(execute=True):
+            picture = add_picture(product, staff)
+        image = page(client.get(reverse("catalog:product", args=[product.slug]))).one("main").one("img")
         shown = client.get(f"/products/{product.pk}").json()["picture"]
         assert [result.state for result in check_media()] == [State.OK]
+        default_storage.save(f"private/{'0' * 32}", ContentFile(b"x"))
+        monkeypatch.setattr("artisans.catalog.pictures.UNNAMED_FOR", timedelta(0))
+        assert files_sweep() == 1
 
-    names = [entry.split()[0] for entry in image.attrs["srcset"].split(", ")]
-    assert names == [f"{address}products/moss{suffix}.webp" for suffix in ("-320", "-640", "")]
-    assert image.attrs["src"] == shown == names[-1]
-    answers = [requests.get(name, timeout=10) for name in names]
-    assert answers[-1].content == LARGE
-    assert {(answer.status_code, answer.headers["Content-Type"]) for answer in answers} == {
-        (200, "image/webp")
-    }
-    assert "max-age" in answers[0].headers["Cache-Control"]
-    assert Product.objects.filter(picture="products/moss.webp").count() == 1, "a name is used once"
+        names = [entry.split()[0] for entry in image.attrs["srcset"].split(", ")]
+        stem = f"{address}{picture.file.removesuffix('-960.jpg')}"
+        assert names == [f"{stem}-{width}.jpg" for width in (320, 640, 960)]
+        assert image.attrs["src"] == shown == names[-1]
+        for name in names:
+            answer = requests.get(name, timeout=10)
+            assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
+            assert "max-age" in answer.headers["Cache-Control"]
+        with django_capture_on_commit_callbacks(execute=True):
+            picture_remove(picture_id=picture.pk, actor=staff)
+        assert {requests.get(name, timeout=10).status_code for name in names} <= {403, 404}
 
 
 def test_address_is_the_buckets_or_that_of_a_domain_or_signed(media):
@@ -131,23 +149,25 @@ def test_content_security_policy_allows_the_signed_addresses_of_amazon(media):
         assert configured.origin_of(signed) == configured.origin_of(address), region
 
 
-def test_picture_of_a_private_bucket_has_a_signed_address(s3, media):
+def test_picture_of_a_private_bucket_has_a_signed_address(s3, media, staff):
     product = ProductFactory.create()
     with media(PRIVATE, MEDIA_S3_ENDPOINT=s3, MEDIA_S3_PRIVATE="true") as address:
-        picture_save(product, "birch.webp", LARGE)
-        url = product.picture.url
-    assert url.startswith(f"{address}products/birch.webp?X-Amz-Algorithm=AWS4-HMAC-SHA256")
-    assert requests.get(url, timeout=10).content == LARGE
+        picture = add_picture(product, staff)
+        url = picture.shown.url
+    assert url.startswith(f"{address}{picture.file}?X-Amz-Algorithm=AWS4-HMAC-SHA256")
+    assert requests.get(url, timeout=10).status_code == 200
     assert requests.get(url.partition("?")[0], timeout=10).status_code == 403
 
 
-def test_staff_add_a_picture(browser, admin_user, s3, media):
-    product = ProductFactory.create()
+def test_staff_add_a_portrait(browser, admin_user, s3, media):
+    artisan = ArtisanFactory.create()
+    change = reverse("admin:catalog_artisan_change", args=[artisan.pk])
+    client = browser(admin_user)
     with media(MEDIA_S3_ENDPOINT=s3) as address:
-        send_picture(browser(admin_user), product, LARGE)
-    product.refresh_from_db()
-    assert product.picture.name.startswith("products/bowl")
-    assert requests.get(f"{address}{product.picture.name}", timeout=10).content == LARGE
+        form = page(client.get(change)).one("form", id="artisan_form").fields()
+        client.post(change, form | {"portrait": upload(LARGE)}, follow=True)
+    artisan.refresh_from_db()
+    assert requests.get(f"{address}{artisan.portrait.name}", timeout=10).content == LARGE
 
 
 def test_storage_that_never_answers_delays_only_the_upload(
@@ -156,7 +176,7 @@ def test_storage_that_never_answers_delays_only_the_upload(
     product = ProductFactory.create(picture="products/moss.webp")
     monkeypatch.setattr("artisans.core.media.READ_SECONDS", 0.2)
     locked: list[bool] = []
-    monkeypatch.setattr("artisans.catalog.admin.products_lock", lambda keys: locked.append(True))
+    monkeypatch.setattr("artisans.catalog.pictures.product_locked", lambda key: locked.append(True))
     caplog.set_level(logging.WARNING)
     with media(MEDIA_S3_ENDPOINT=silent_server) as address:
         shown = client.get(reverse("catalog:product", args=[product.slug]))
@@ -174,6 +194,5 @@ def test_storage_that_never_answers_delays_only_the_upload(
 
 
 def send_picture(client: Any, product: Product, content: bytes) -> Any:
-    address = reverse("admin:catalog_product_change", args=[product.pk])
-    form = page(client.get(address)).one("form", id="product_form").fields()
-    return client.post(address, form | {"picture": upload(content)}, follow=True)
+    address = reverse("admin:catalog_product_pictures", args=[product.pk])
+    return client.post(address, {"picture": upload(content), "alt": ""}, follow=True)

@@ -1,7 +1,9 @@
 """A demo shop: artisans, products, store rules and public logins."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -14,7 +16,8 @@ from django.utils import timezone
 
 from artisans.accounts.models import Role, User
 from artisans.catalog.models import Artisan, Category, CommissionRate, Product, StockMove, StockMoveKind
-from artisans.catalog.pictures import picture_save
+from artisans.catalog.picture_encoder import make_copies
+from artisans.catalog.pictures import Sizes, folder_store, picture_show
 from artisans.core.models import save_columns
 from artisans.core.money import Money
 from orders.models import StoreRules
@@ -51,6 +54,10 @@ class Command(BaseCommand):
         if strangers and not User.objects.filter(email="admin@demo.test").exists():
             raise CommandError("This database already contains a shop; demo data is not loaded into it.")
         catalogue = json.loads((FOLDER / "catalogue.json").read_text())
+        known = set(Product.objects.values_list("slug", flat=True))
+        wanted = [row["picture"] for row in catalogue["products"] if row["slug"] not in known]
+        with ThreadPoolExecutor() as pool:
+            self.copies = dict(zip(wanted, pool.map(copies_of, wanted), strict=True))
         with transaction.atomic():
             StoreRules.objects.get_or_create(pk=1, defaults=RULES)
             self.people()
@@ -88,9 +95,7 @@ class Command(BaseCommand):
     def product(
         self, row: dict[str, Any], artisans: dict[str, Artisan], categories: dict[str, Category]
     ) -> bool:
-        texts = {
-            name: row[name] for name in ("name", "description", "materials", "dimensions", "picture_alt")
-        }
+        texts = {name: row[name] for name in ("name", "description", "materials", "dimensions")}
         product, is_new = Product.objects.get_or_create(
             slug=row["slug"],
             defaults=texts
@@ -103,7 +108,7 @@ class Command(BaseCommand):
             },
         )
         if is_new:
-            picture_save(product, row["picture"], picture("pictures", row["picture"]))
+            picture_show(product=product, sizes=self.copies[row["picture"]], alt=row["picture_alt"])
             if row["stock"]:
                 StockMove.objects.create(
                     product=product, kind=StockMoveKind.ADJUST, quantity=row["stock"], reason="opening stock"
@@ -117,6 +122,13 @@ def login(email: str, name: str, **fields: Any) -> User:
         user = User.objects.create_user(email, PASSWORD, name=name, **fields)
         EmailAddress.objects.create(user=user, email=email, primary=True, verified=True)
     return user
+
+
+def copies_of(name: str) -> Sizes:
+    """Here and not by the worker, so that the shop has its pictures when it opens."""
+    with TemporaryDirectory() as folder:
+        sizes = make_copies(FOLDER / "pictures" / name, Path(folder), effort=0)
+        return folder_store(Path(folder), sizes)
 
 
 def picture(folder: str, name: str) -> bytes:
