@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -36,6 +36,7 @@ from artisans.core.admin.pages import (
 )
 from artisans.core.errors import DomainError
 from artisans.core.models import is_uuid
+from artisans.core.money import Money
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 from artisans.core.templatetags.money import show
 from artisans.earnings.approvals import (
@@ -56,6 +57,8 @@ from artisans.earnings.settlements import (
     check_may_settle,
     owed_now,
 )
+from artisans.ledger.accounts import AccountKind
+from artisans.ledger.selectors import accounts_with_balances
 from orders.selectors import store_rules
 from payments.admin.approvals import awaiting_approval
 
@@ -243,9 +246,16 @@ class DebtAdmin(ReadOnlyAdmin):
     search_help_text = _("Artisan, or number of a debt")
     ordering = ("created_at",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Debt]:
+        available: Any = accounts_with_balances().filter(
+            artisan=OuterRef("artisan"), currency=OuterRef("currency"), kind=AccountKind.SELLER_AVAILABLE
+        )
+        debts: QuerySet[Debt] = super().get_queryset(request)
+        return debts.annotate(owed_minor=Subquery(available.values("balance_minor")[:1]))
+
     @column(_("Owed now"))
-    def owed(self, debt: Debt) -> str:
-        return "–" if debt.ended_at else show(owed_now(debt))
+    def owed(self, debt: Any) -> str:
+        return "–" if debt.ended_at else show(Money(max(0, debt.owed_minor or 0), debt.currency))
 
     @column(_("Status"), label={"open": BAD, "ended": GOOD})
     def state(self, debt: Debt) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -14,22 +15,24 @@ from artisans.earnings.mails import debt_mail
 from artisans.earnings.models import Debt
 from artisans.earnings.selectors import available_minor
 from artisans.ledger.accounts import AccountKind
-from artisans.ledger.selectors import balances
+from artisans.ledger.selectors import accounts_with_balances
 from artisans.notifications.services import notifications_enqueue
 from orders.selectors import store_rules
 
+CHUNK = 500
 ArtisanCurrency = tuple[UUID, str]
 
 
 def debts_to_follow() -> Iterator[ArtisanCurrency]:
-    """Artisans whose available balance is below zero, and those with an open debt."""
-    below = {
-        (account.artisan_id, account.currency)
-        for account, amount in balances()
-        if account.kind == AccountKind.SELLER_AVAILABLE and account.artisan_id and amount.minor > 0
-    }
-    known = set(Debt.objects.filter(ended_at__isnull=True).order_by().values_list("artisan", "currency"))
-    yield from sorted(below | known)
+    """Artisans with an open debt, and those whose available balance is below zero; so many accounts in a query."""
+    yield from Debt.objects.filter(ended_at__isnull=True).order_by("pk").values_list("artisan", "currency")
+    accounts: Any = accounts_with_balances().filter(kind=AccountKind.SELLER_AVAILABLE).order_by("pk")
+    last = 0
+    while chunk := list(accounts.filter(pk__gt=last)[:CHUNK]):
+        for account in chunk:
+            if account.artisan_id and account.balance_minor > 0:
+                yield account.artisan_id, account.currency
+        last = chunk[-1].pk
 
 
 @transaction.atomic

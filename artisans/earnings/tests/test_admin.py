@@ -2,6 +2,8 @@
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from artisans.approvals.models import ApprovalRequest
@@ -224,6 +226,20 @@ def test_exposure_is_shown(released, dispute, potter, browser, treasurer, form):
         "not covered by a hold $80.00: dp_1"
         in page(browser(treasurer).get(f"{PLACE}?artisan={potter.pk}")).text
     )
+
+
+def test_list_of_debts_takes_a_constant_number_of_queries(indebted, debt, browser, treasurer):
+    def queries() -> int:
+        client = browser(treasurer)
+        with CaptureQueriesContext(connection) as found:
+            assert client.get(admin_list_url(Debt)).status_code == 200
+        return len(found)
+
+    queries()  # fills caches
+    before = queries()
+    for currency in ("EUR", "GBP", "JPY"):
+        Debt.objects.create(artisan=debt.artisan, currency=currency)
+    assert queries() == before
 
 
 def test_artisans_in_debt_are_listed(released, dispute, potter, browser, treasurer, form):
