@@ -20,14 +20,13 @@ from artisans.earnings.selectors import (
     ArtisanBalance,
     Line,
     account_of,
-    balances_after,
     balances_of,
     default_currency,
     lines_of,
     postings_of,
-    with_start,
 )
 from artisans.ledger.models import LedgerPosting
+from artisans.ledger.selectors import lines_from, with_start
 from orders.models import StoreRules
 from orders.selectors import store_rules
 from payments.models import Earning, EarningStatus
@@ -158,9 +157,7 @@ class LineCursorPagination(NumberCursorPagination):
         if not found:
             return found
         rows = found[::-1] if is_reversed else found  # in the order in which they were read
-        start: int = rows[0].start  # type: ignore[attr-defined]  # annotated
-        balances = balances_after(rows, start, is_ascending=is_ascending)
-        lines = lines_of(view.artisan, rows, balances)
+        lines = lines_of(view.artisan, lines_from(view.account, rows, is_ascending=is_ascending))
         return lines[::-1] if is_reversed else lines
 
     def _get_position_from_instance(self, instance: Any, ordering: Any) -> str:

@@ -1,14 +1,13 @@
 """What artisans have: balances and the lines of their accounts, each with the balance after it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from django.db.models import BigIntegerField, Max, Min, Prefetch, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Max, Min, Prefetch, QuerySet, Sum, prefetch_related_objects
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
@@ -17,8 +16,8 @@ from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.earnings.models import Debt, Hold, HoldReason, Settlement, SettlementStatus
 from artisans.ledger.accounts import AccountKind
-from artisans.ledger.models import EntryKind, LedgerAccount, LedgerCheckpoint, LedgerPosting
-from artisans.ledger.selectors import balance_minor
+from artisans.ledger.models import EntryKind, LedgerAccount, LedgerPosting
+from artisans.ledger.selectors import AccountLine, AccountPage, account_page, balance_minor
 from orders.models import Parcel
 from orders.selectors import store_rules
 from payments.models import Earning, EarningStatus
@@ -109,6 +108,9 @@ def available_minor(artisan_id: UUID, currency: str) -> int:
     return -balance_minor(account.pk) if account else 0
 
 
+NO_LINES = AccountPage([], None, None)  # of an account on which nothing was booked
+
+
 # ---- lines -----------------------------------------------------------------------------------------------------
 
 
@@ -132,58 +134,24 @@ def account_of(artisan: Artisan, name: str, currency: str) -> LedgerAccount | No
 def postings_of(account: LedgerAccount | None) -> QuerySet[LedgerPosting]:
     if account is None:
         return LedgerPosting.objects.none()
-    return LedgerPosting.objects.filter(account=account).select_related("entry").order_by("-id")
+    return LedgerPosting.objects.filter(account=account).order_by("-id")
 
 
-def with_start(
-    rows: QuerySet[LedgerPosting], account: LedgerAccount | None, *, below: int | None = None
-) -> QuerySet[LedgerPosting]:
-    """The postings with `start`: the account's balance over the postings before `below`, or over all.
-
-    One statement reads both, because a posting that is committed between two would make them differ.
-    """
-    if account is None:
-        return rows
-    checkpoints = LedgerCheckpoint.objects.filter(account=account).order_by("-last_posting")
-    if below is not None:
-        checkpoints = checkpoints.filter(last_posting__lt=below)
-    latest = checkpoints.first()
-    since = LedgerPosting.objects.filter(account=account, id__gt=latest.last_posting if latest else 0)
-    if below is not None:
-        since = since.filter(id__lt=below)
-    later = Subquery(since.order_by().values("account").annotate(sum=Sum("amount_minor")).values("sum"))
-    known = Value(latest.balance_minor if latest else 0, BigIntegerField())
-    return rows.annotate(start=Coalesce(later, Value(0), output_field=BigIntegerField()) + known)
-
-
-def balances_after(rows: Iterable[LedgerPosting], start: int, *, is_ascending: bool) -> list[int]:
-    """The account's balance after each of these neighbouring postings. `start` is the one before them if they are
-    sorted oldest first, and the one after them if newest first."""
-    found, balance = [], start
-    for row in rows:
-        if is_ascending:
-            balance += row.amount_minor
-        found.append(balance)
-        if not is_ascending:
-            balance -= row.amount_minor
-    return found
-
-
-def lines_of(artisan: Artisan, rows: Sequence[LedgerPosting], balances: Iterable[int]) -> list[Line]:
-    """Postings with their balances as lines, in two more queries."""
+def lines_of(artisan: Artisan, lines: Sequence[AccountLine]) -> list[Line]:
+    """Lines of an account as its artisan sees them, in three more queries."""
+    rows = [line.posting for line in lines]
+    prefetch_related_objects(rows, "entry")
     orders = {row.entry.order_id for row in rows}
     parcels = Parcel.objects.filter(artisan=artisan, order__in=orders - {None}).select_related("order")
     by_order = {parcel.order_id: parcel for parcel in parcels}
     details = details_of(rows)
     return [
         Line(
-            row,
-            Money(-row.amount_minor, row.currency),
-            Money(-balance, row.currency),
-            by_order.get(row.entry.order_id) if row.entry.order_id else None,
-            line_text(row, details),
+            *line,
+            by_order.get(line.posting.entry.order_id) if line.posting.entry.order_id else None,
+            line_text(line.posting, details),
         )
-        for row, balance in zip(rows, balances, strict=True)
+        for line in lines
     ]
 
 
@@ -215,54 +183,16 @@ def line_text(row: LedgerPosting, details: Mapping[UUID, str]) -> str:
 
 def all_lines(artisan: Artisan, account: LedgerAccount | None, *, chunk: int = 1000) -> Iterator[Line]:
     """Oldest first, for downloads: a short query at a time, however many there are."""
-    last, balance = 0, 0
-    while rows := list(postings_of(account).order_by("id").filter(id__gt=last)[:chunk]):
-        balances = balances_after(rows, balance, is_ascending=True)
-        yield from lines_of(artisan, rows, balances)
-        last, balance = rows[-1].pk, balances[-1]
+    page = account_page(account, after=0, size=chunk) if account else NO_LINES
+    while page.lines:
+        yield from lines_of(artisan, page.lines[::-1])
+        page = account_page(account, after=page.newer, size=chunk) if account and page.newer else NO_LINES
 
 
 def default_currency(artisan: Artisan) -> str:
     """The currency in which they earned last; the store's before the first sale."""
     last = Earning.objects.filter(artisan=artisan).order_by("-created_at").values_list("currency", flat=True)
     return last.first() or store_rules().currency
-
-
-class LinesPage(NamedTuple):
-    """Newest first. `older` and `newer`: the keys to go on from, None at an end."""
-
-    lines: list[Line]
-    older: int | None = None
-    newer: int | None = None
-
-
-def lines_page(
-    artisan: Artisan,
-    account: LedgerAccount | None,
-    *,
-    before: int | None = None,
-    after: int | None = None,
-    size: int,
-) -> LinesPage:
-    """The lines next to a key: older ones `before` it, or newer ones `after` it; the newest without either."""
-    is_ascending = after is not None
-    rows = postings_of(account)
-    if after is not None:
-        rows = with_start(rows.filter(id__gt=after).order_by("id"), account, below=after + 1)
-    elif before is not None:
-        rows = with_start(rows.filter(id__lt=before), account, below=before)
-    else:
-        rows = with_start(rows, account)
-    found = list(rows[: size + 1])
-    shown, has_more = found[:size], len(found) > size
-    if not shown:
-        return LinesPage([])
-    start: int = shown[0].start  # type: ignore[attr-defined]
-    lines = lines_of(artisan, shown, balances_after(shown, start, is_ascending=is_ascending))
-    if is_ascending:
-        return LinesPage(lines[::-1], older=shown[0].pk, newer=shown[-1].pk if has_more else None)
-    newer = shown[0].pk if before is not None else None
-    return LinesPage(lines, older=shown[-1].pk if has_more else None, newer=newer)
 
 
 def open_debts(artisan: Artisan) -> QuerySet[Debt]:

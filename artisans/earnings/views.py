@@ -21,17 +21,19 @@ from artisans.earnings.releases import with_block, with_times
 from artisans.earnings.selectors import (
     ACCOUNT_LABELS,
     ACCOUNTS,
+    NO_LINES,
     Line,
     account_of,
     active_holds,
     all_lines,
     balances_of,
     default_currency,
-    lines_page,
+    lines_of,
     open_debts,
     reserves_of,
 )
 from artisans.ledger.models import LedgerAccount
+from artisans.ledger.selectors import account_page
 from orders.selectors import store_rules
 from payments.models import Earning, EarningStatus
 
@@ -72,11 +74,13 @@ def earning_list(request: HttpRequest) -> HttpResponse:
 def line_list(request: HttpRequest) -> HttpResponse:
     artisan = require_artisan(request)
     name, currency, account = asked_account(request, artisan)
-    page = lines_page(
-        artisan, account, before=key_in(request, "before"), after=key_in(request, "after"), size=PER_PAGE
-    )
+    page = NO_LINES
+    if account is not None:
+        before, after = key_in(request, "before"), key_in(request, "after")
+        page = account_page(account, before=before, after=after, size=PER_PAGE)
     context: dict[str, Any] = {
         "page": page,
+        "lines": lines_of(artisan, page.lines),
         "account": name,
         "accounts": ACCOUNT_LABELS,
         "currency": currency,

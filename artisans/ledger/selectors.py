@@ -1,13 +1,13 @@
 """Balances, and what is wrong with the ledger itself."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from artisans.core.money import Money
@@ -114,30 +114,68 @@ class AccountPage:
     newer: int | None
 
 
+def with_start(
+    rows: QuerySet[LedgerPosting], account: LedgerAccount | None, *, below: int | None = None
+) -> QuerySet[LedgerPosting]:
+    """The postings with `start`: the account's balance over the postings before `below`, or over all.
+
+    It starts from a checkpoint. One statement reads both, because a posting that is committed between two would make
+    them differ.
+    """
+    if account is None:
+        return rows
+    checkpoints = LedgerCheckpoint.objects.filter(account=account).order_by("-last_posting")
+    if below is not None:
+        checkpoints = checkpoints.filter(last_posting__lt=below)
+    latest = checkpoints.first()
+    since = LedgerPosting.objects.filter(account=account, id__gt=latest.last_posting if latest else 0)
+    if below is not None:
+        since = since.filter(id__lt=below)
+    later = Subquery(since.order_by().values("account").annotate(sum=Sum("amount_minor")).values("sum"))
+    known = Value(latest.balance_minor if latest else 0, BigIntegerField())
+    return rows.annotate(start=Coalesce(later, Value(0), output_field=BigIntegerField()) + known)
+
+
+def lines_from(
+    account: LedgerAccount, rows: Sequence[LedgerPosting], *, is_ascending: bool
+) -> list[AccountLine]:
+    """Neighbouring postings of `with_start` as lines. `start` of the first is the balance before them if they are
+    sorted oldest first, and the one after them if newest first."""
+    found, balance = [], rows[0].start if rows else 0  # type: ignore[attr-defined]
+    for row in rows:
+        if is_ascending:
+            balance += row.amount_minor
+        found.append(AccountLine(row, account.on_account(row.amount_minor), account.on_account(balance)))
+        if not is_ascending:
+            balance -= row.amount_minor
+    return found
+
+
 def account_page(
     account: LedgerAccount, *, before: int | None = None, after: int | None = None, size: int = 50
 ) -> AccountPage:
     """A page of an account's postings with its running balance, in the order in which they were booked.
 
-    It costs the same on every page: the balance starts from a checkpoint.
+    It costs the same on every page.
     """
-    postings = LedgerPosting.objects.filter(account=account.pk)
+    postings, is_ascending = LedgerPosting.objects.filter(account=account.pk), after is not None
     if after is not None:
-        rows = list(postings.filter(id__gt=after).order_by("id")[: size + 1])
-        has_newer, rows = len(rows) > size, rows[:size][::-1]
-        has_older = bool(rows) and is_any(postings.filter(id__lt=rows[-1].pk).order_by("-id"))
+        rows = with_start(postings.filter(id__gt=after).order_by("id"), account, below=after + 1)
     else:
-        newest = postings if before is None else postings.filter(id__lt=before)
-        rows = list(newest.order_by("-id")[: size + 1])
-        has_older, rows = len(rows) > size, rows[:size]
-        has_newer = before is not None and is_any(postings.filter(id__gte=before).order_by("id"))
-    if not rows:  # a page before the first posting or after the last leads nowhere
+        older = postings if before is None else postings.filter(id__lt=before)
+        rows = with_start(older.order_by("-id"), account, below=before)
+    found = list(rows[: size + 1])
+    has_more, found = len(found) > size, found[:size]
+    if not found:  # a page before the first posting or after the last leads nowhere
         return AccountPage([], None, None)
-    lines, balance = [], balance_minor(account.pk, up_to=rows[0].pk)
-    for row in rows:
-        lines.append(AccountLine(row, account.on_account(row.amount_minor), account.on_account(balance)))
-        balance -= row.amount_minor
-    return AccountPage(lines, rows[-1].pk if has_older else None, rows[0].pk if has_newer else None)
+    lines = lines_from(account, found, is_ascending=is_ascending)
+    if is_ascending:
+        has_older = is_any(postings.filter(id__lt=found[0].pk).order_by("-id"))
+        return AccountPage(
+            lines[::-1], found[0].pk if has_older else None, found[-1].pk if has_more else None
+        )
+    has_newer = before is not None and is_any(postings.filter(id__gte=before).order_by("id"))
+    return AccountPage(lines, found[-1].pk if has_more else None, found[0].pk if has_newer else None)
 
 
 def is_any(ordered: QuerySet[LedgerPosting]) -> bool:

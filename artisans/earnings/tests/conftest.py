@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.db import transaction
@@ -11,8 +11,10 @@ from django.utils import timezone
 from artisans.catalog.models import Artisan
 from artisans.earnings.holds import HoldRequest, hold_place
 from artisans.earnings.models import Debt, HoldReason
-from artisans.earnings.selectors import ArtisanBalance, balances_of
+from artisans.earnings.selectors import NO_LINES, ArtisanBalance, Line, balances_of, lines_of
 from artisans.earnings.tasks import release_task
+from artisans.ledger.models import LedgerAccount
+from artisans.ledger.selectors import account_page
 from orders.services.parcels import parcel_deliver, parcel_ship
 from payments.methods import PaymentMethod
 from payments.models import Payment
@@ -117,6 +119,19 @@ def indebted(released, potter, dispute, admin_user) -> Payment:
 def debt(indebted) -> Debt:
     release_task()
     return Debt.objects.get()
+
+
+class LinesPage(NamedTuple):
+    """Lines of an account as its artisan reads them, and the keys of the pages beside."""
+
+    lines: list[Line]
+    older: int | None
+    newer: int | None
+
+
+def lines_page(artisan: Artisan, account: LedgerAccount | None, **place: int | None) -> LinesPage:
+    found = account_page(account, **place) if account else NO_LINES  # type: ignore[arg-type]
+    return LinesPage(lines_of(artisan, found.lines), found.older, found.newer)
 
 
 def money(artisan: Artisan) -> ArtisanBalance:

@@ -2,10 +2,11 @@
 
 import pytest
 
+from artisans.earnings.debts import debts_to_follow
 from artisans.earnings.models import Debt
-from artisans.earnings.selectors import account_of, lines_page
+from artisans.earnings.selectors import account_of
 from artisans.earnings.tasks import release_task
-from artisans.earnings.tests.conftest import figures, money
+from artisans.earnings.tests.conftest import figures, lines_page, money
 from artisans.notifications.models import Notification
 from payments.models import Receipt
 from payments.tests.factories import usd
@@ -29,6 +30,12 @@ def test_a_negative_balance_is_recorded_and_asked_for_once(indebted, potter, lat
     for fact in ("$60.00", debt.number, "contact us", "/shop/artisan/earnings/lines/"):
         assert fact in mail.body
     assert Debt.objects.count() == 1
+
+
+def test_debts_are_found_account_by_account(indebted, potter, scarf, sell, monkeypatch):
+    monkeypatch.setattr("artisans.earnings.debts.CHUNK", 1)
+    sell(scarf=1)
+    assert list(debts_to_follow()) == [(potter.pk, "USD")]
 
 
 def test_lines_show_why(indebted, potter):

@@ -8,12 +8,11 @@ from artisans.earnings.selectors import (
     Line,
     account_of,
     all_lines,
-    lines_page,
     postings_of,
-    with_start,
 )
-from artisans.earnings.tests.conftest import money
+from artisans.earnings.tests.conftest import lines_page, money
 from artisans.ledger.models import LedgerPosting
+from artisans.ledger.selectors import with_start
 from artisans.ledger.services import period_close
 from orders.services.parcels import parcel_deliver, parcel_ship
 from payments.bookkeeping.refunds import refund_finish
@@ -138,7 +137,7 @@ def test_lines_are_the_artisans_own(busy, potter, other_seller, scarf, sell, lat
 def test_the_number_of_queries_does_not_grow_with_the_page(busy, potter, django_assert_num_queries):
     found = account(potter)
     for size in (1, 5):
-        with django_assert_num_queries(3):  # the last checkpoint, the page, its parcels
+        with django_assert_num_queries(4):  # the last checkpoint, the page, its entries and parcels
             lines_page(potter, found, size=size)
 
 
