@@ -14,12 +14,12 @@ from artisans.approvals.selectors import approvers_of
 from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
-from artisans.core.admin.pages import BAD, GOOD, WAIT, ReadOnlyAdmin, column, link_to, when
+from artisans.core.admin.pages import BAD, GOOD, WAIT, EditAdmin, ReadOnlyAdmin, column, link_to, when
 from artisans.core.admin.search import containing
 from artisans.core.numbers import split_number
 from artisans.core.templatetags.money import show
 from orders.approvals import kinds_of_rule
-from orders.models import NO_CONTACT, Parcel, Shipment, StoreRules
+from orders.models import NO_CONTACT, Carrier, Parcel, Shipment, StoreRules
 from orders.rate_admin import CommissionRateAdmin  # registers itself
 from orders.selectors import orders_containing_newest
 from orders.statuses import ParcelStatus
@@ -36,7 +36,7 @@ PARCEL_TONES = {
 
 
 TWO_PEOPLE = 2
-__all__ = ["CommissionRateAdmin", "ParcelAdmin", "ShipmentAdmin", "StoreRulesAdmin"]
+__all__ = ["CarrierAdmin", "CommissionRateAdmin", "ParcelAdmin", "ShipmentAdmin", "StoreRulesAdmin"]
 
 
 class StoreRulesForm(FiguresForm):
@@ -221,6 +221,11 @@ class StoreRulesAdmin(AuditedAdmin):
     @column(_("Cash on delivery limit"))
     def cash_limit_shown(self, rules: StoreRules) -> str:
         return show(rules.cash_limit)
+
+
+@admin.register(Carrier)
+class CarrierAdmin(EditAdmin):
+    list_display = ("name", "countries", "tracking_url")
 
 
 @admin.register(Shipment)

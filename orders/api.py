@@ -9,7 +9,7 @@ from artisans.core.api.openapi import ORDER_TOKEN, described, operation
 from artisans.core.api.views import ApiView
 from orders.models import Order
 from orders.schemas import OrderShape
-from orders.selectors import orders_visible_to
+from orders.selectors import orders_visible_to, shipments_loaded
 from orders.serializers import OrderOut
 from orders.statuses import OrderPaymentStatus, OrderStatus
 
@@ -45,5 +45,5 @@ class OrderViewSet(ApiView, mixins.ListModelMixin, mixins.RetrieveModelMixin, vi
 
     def get_queryset(self) -> QuerySet[Order]:
         return orders_visible_to(Principal.from_api(self.request)).prefetch_related(
-            "lines", "parcels__shipments__lines"
+            "lines", "parcels", shipments_loaded("parcels__")
         )

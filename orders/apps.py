@@ -13,7 +13,7 @@ class OrdersConfig(AppConfig):
         from artisans.notifications.selectors import ORDER_SEARCHES
         from orders import checks, invariants, personal_data  # noqa: F401  # each registers itself
         from orders.approvals import kinds_register
-        from orders.mails import OrderMail, parcel_url, store_context
+        from orders.mails import OrderMail, parcel_url, store_context, tracking_url
         from orders.metrics import order_metrics
         from orders.retention import HELD_LINES
         from orders.selectors import orders_containing_newest, store_rules
@@ -21,6 +21,7 @@ class OrdersConfig(AppConfig):
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
         kinds.register(OrderMail)
         LINK_BUILDERS["parcel_url"] = parcel_url
+        LINK_BUILDERS["tracking_url"] = tracking_url
         ORDER_SEARCHES.append(
             lambda term: orders_containing_newest(term).values_list("order_number", flat=True)
         )

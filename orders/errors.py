@@ -95,6 +95,16 @@ class ParcelChanged(Conflict):
         )
 
 
+class AlreadyCorrected(Conflict):
+    """Somebody else corrected the shipment since the client last saw it."""
+
+    code = "already_corrected"
+    remedy = "Fetch the parcel again and compare its tracking number."
+
+    def __init__(self) -> None:
+        super().__init__(_("Someone else corrected this shipment meanwhile. Nothing was saved."))
+
+
 class AlreadyShipped(Conflict):
     """Another shipment of the parcel was entered since the client last saw it."""
 

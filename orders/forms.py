@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,14 +7,17 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.forms import LineField
 from orders.models import OrderLine
+from orders.selectors import carriers_suggested
 from orders.shipments import Progress
 
 
-class ShipForm(forms.Form):
+class CarrierForm(forms.Form):
+    """`countries`: where carriers are suggested; any other may be entered."""
+
     carrier = LineField(
         label=_("Carrier"),
         max_length=60,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "list": "carriers"}),
         error_messages={"required": _("Enter the carrier, such as USPS, or “Hand delivery”.")},
     )
     tracking = LineField(
@@ -25,6 +28,12 @@ class ShipForm(forms.Form):
     )
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
+    def __init__(self, *args: Any, countries: Collection[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.carriers = carriers_suggested(countries)
+
+
+class ShipForm(CarrierForm):
     def __init__(self, *args: Any, lines: Sequence[OrderLine], progress: Progress, **kwargs: Any) -> None:
         """`progress`: what of the parcel's lines is left; each gets a field for its units if there are several."""
         super().__init__(*args, **kwargs)

@@ -19,6 +19,7 @@ from artisans.notifications.services import MailMessage
 from orders.addresses import address_lines, address_read
 from orders.commission import Terms
 from orders.models import Order, OrderLine, Parcel, StoreRules
+from orders.selectors import carrier_listed
 
 
 class OrderMail(TextChoices):
@@ -31,12 +32,20 @@ class OrderMail(TextChoices):
     PARCEL_RESUMED = "parcel_resumed", _("Parcel no longer on hold (to the artisan)")
     PARCEL_EXPECTED_BACK = "parcel_expected_back", _("Return expected (to the artisan)")
     PARCEL_SHIPPED = "parcel_shipped", _("Parcel shipped (to the buyer)")
+    SHIPMENT_CORRECTED = "shipment_corrected", _("Tracking number corrected (to the buyer)")
     RETURN_REQUESTED = "return_requested", _("Return requested (to the buyer)")
     COMMISSION_RAISED = "commission_raised", _("Commission rises (to the artisan)")
 
 
 def parcel_url(facts: dict[str, Any]) -> str:
     return f"{settings.SITE_URL}{reverse('orders:parcel', args=[facts['parcel_id']])}"
+
+
+def tracking_url(facts: dict[str, Any]) -> str:
+    """The carrier's page about a shipment; empty if it is not known."""
+    parcel = facts["parcel"]
+    carrier = carrier_listed(parcel["carrier"])
+    return carrier.link(parcel["tracking"]) if carrier else ""
 
 
 def order_mail(

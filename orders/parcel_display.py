@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from artisans.core.money import PPM, half_up
 from artisans.core.templatetags.money import percent
-from orders.models import Earnings, OrderLine, Parcel, Shipment
+from orders.models import Earnings, OrderLine, Parcel, Shipment, ShipmentCorrection
 from orders.shipments import Progress, load_progress, prefetch_shipments, shipments_of
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
 
@@ -50,6 +51,11 @@ class ShipmentDisplay:
 
     shipment: Shipment
     items: list[tuple[int, str]]
+
+    @property
+    def corrections(self) -> QuerySet[ShipmentCorrection]:
+        """What carrier and number were before, for the artisan's page."""
+        return self.shipment.corrections.select_related("actor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ class ParcelDisplay:
             ShipmentDisplay(
                 shipment,
                 [(row.quantity, names[row.line_id]) for row in shipment.lines.all()]
-                if shipment.created_at
+                if not shipment._state.adding
                 else [],
             )
             for shipment in shipments_of(self.parcel)

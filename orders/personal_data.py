@@ -92,6 +92,13 @@ HOLDINGS = (
         clear={"tracking": ""},
     ),
     Holding(
+        "orders.ShipmentCorrection",
+        "shipment_corrections",
+        lambda person: Q(shipment__parcel__in=person.of("parcels")),
+        export=("shipment_id", "created_at", "carrier", "tracking"),
+        clear={"tracking": ""},
+    ),
+    Holding(
         "orders.OrderTransition",
         "order_history",
         lambda person: Q(order__in=person.of("orders")),
@@ -122,7 +129,9 @@ IMPERSONAL = {
     "orders.Order": {"order_number", "status", "payment_status", "currency"},
     "orders.OrderLine": {"product_name", "artisan_name", "currency"},
     "orders.Parcel": {"status", "currency", "carrier", "instruction", "fee_tax_treatment", "tax_remitter"},
+    "orders.Carrier": {"name", "countries", "tracking_url"},
     "orders.Shipment": {"carrier"},
+    "orders.ShipmentCorrection": {"carrier"},
     "orders.OrderTransition": {"old", "new"},
     "orders.ParcelTransition": {"old", "new"},
     "orders.StoreRules": {

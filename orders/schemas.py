@@ -93,11 +93,33 @@ class ShipmentLineShape(serializers.Serializer[Any]):
 
 
 class ShipmentShape(serializers.Serializer[Any]):
-    id = serializers.UUIDField(allow_null=True, help_text="Null if it was entered by an earlier release.")
+    number = serializers.IntegerField(min_value=1)
     carrier = serializers.CharField(allow_blank=True)
     tracking = serializers.CharField(allow_blank=True)
-    shipped_at = serializers.DateTimeField(allow_null=True)
+    tracking_url = serializers.CharField(
+        allow_blank=True, help_text="The carrier's page about the shipment; empty if it is not known."
+    )
+    shipped_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null if it was entered by an earlier release."
+    )
     items = ShipmentLineShape(many=True)
+
+
+@example(
+    {
+        "name": "USPS",
+        "countries": ["US"],
+        "tracking_url": "https://tools.usps.com/go/TrackConfirmAction?tLabels={number}",
+    }
+)
+class CarrierShape(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    countries = serializers.ListField(
+        child=serializers.CharField(), help_text="Where it is suggested; empty: everywhere."
+    )
+    tracking_url = serializers.CharField(
+        allow_blank=True, help_text="With `{number}` for the tracking number."
+    )
 
 
 class ParcelShape(serializers.Serializer[Any]):

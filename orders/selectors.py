@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models import Prefetch, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Concat
 from django.utils import timezone
@@ -20,7 +20,7 @@ from artisans.core.admin.search import containing
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
-from orders.models import Order, OrderLine, Parcel, StoreRules
+from orders.models import Carrier, Order, OrderLine, Parcel, Shipment, StoreRules
 from orders.statuses import PARCELS_UNSHIPPED
 
 LockCheck = tuple[UUID, Callable[[Order], None]]
@@ -209,12 +209,32 @@ def order_lock(order_id: UUID) -> Order:
     return order
 
 
+def shipments_loaded(path: str = "") -> "Prefetch[str]":
+    """Prefetches shipments with their units and carriers. `path`: to their parcels, such as "parcels__"."""
+    rows = Shipment.objects.select_related("listed_carrier").prefetch_related("lines")
+    return Prefetch(f"{path}shipments", rows)
+
+
+def carrier_listed(name: str) -> Carrier | None:
+    """The carrier of this name, in upper or lower case."""
+    return Carrier.objects.filter(name__iexact=name).first()
+
+
+def carriers_suggested(countries: Collection[str]) -> list[Carrier]:
+    """Those that work in one of these countries or everywhere."""
+    return [
+        carrier
+        for carrier in Carrier.objects.all()
+        if not carrier.countries or {*carrier.countries.split()} & {*countries}
+    ]
+
+
 def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
     """Parcels of this user's workshop that were released for shipping."""
     return (
         Parcel.objects.filter(artisan__user=user, order__released_at__isnull=False)
         .select_related("order", "artisan", "earning")
-        .prefetch_related("lines", "shipments__lines")
+        .prefetch_related("lines", shipments_loaded())
         .order_by("-order__released_at", "number")
     )
 

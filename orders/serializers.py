@@ -11,7 +11,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.api.fields import StrictCharField, StrictSerializer, utc, validated
 from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors, address_normalize
 from orders.addresses import address_out, address_read
-from orders.models import Order, OrderLine, Parcel, Shipment, StoreRules
+from orders.models import Carrier, Order, OrderLine, Parcel, Shipment, StoreRules
 from orders.selectors import is_masked
 from orders.shipments import shipments_of
 
@@ -102,16 +102,25 @@ def line_out(line: OrderLine) -> dict[str, Any]:
 
 
 def shipment_out(shipment: Shipment) -> dict[str, Any]:
-    is_stored = shipment.created_at is not None  # else release 0.1.0 entered it
+    is_stored = not shipment._state.adding  # else release 0.1.0 entered it
     return {
-        "id": str(shipment.pk) if is_stored else None,
+        "number": shipment.number,
         "carrier": shipment.carrier,
         "tracking": shipment.tracking,
+        "tracking_url": shipment.tracking_url,
         "shipped_at": utc(shipment.shipped_at) if is_stored else None,
         "items": [
             {"line": str(row.line_id), "quantity": row.quantity}
             for row in (shipment.lines.all() if is_stored else ())
         ],
+    }
+
+
+def carrier_out(carrier: Carrier) -> dict[str, Any]:
+    return {
+        "name": carrier.name,
+        "countries": carrier.countries.split(),
+        "tracking_url": carrier.tracking_url,
     }
 
 

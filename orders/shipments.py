@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from artisans.catalog.services import units_restocked
 from orders.models import OrderLine, Parcel, Shipment, ShipmentLine
+from orders.selectors import shipments_loaded
 from orders.statuses import PARCELS_WITH_SHIPMENTS, ParcelStatus
 
 K = TypeVar("K")
@@ -67,14 +68,14 @@ def load_progress(lines_by_key: Mapping[K, Sequence[OrderLine]]) -> dict[K, Prog
 def prefetch_shipments(parcels: Iterable[Parcel]) -> None:
     """Load the shipments of these parcels, without a query if none can have any."""
     prefetch_related_objects(
-        [parcel for parcel in parcels if parcel.status in PARCELS_WITH_SHIPMENTS], "shipments__lines"
+        [parcel for parcel in parcels if parcel.status in PARCELS_WITH_SHIPMENTS], shipments_loaded()
     )
 
 
 def shipments_of(parcel: Parcel) -> list[Shipment]:
     """The parcel's shipments, without a query for parcels that have none.
 
-    One that release 0.1.0 entered on the parcel only is added without a key and without lines.
+    One that release 0.1.0 entered on the parcel only is added, unsaved and without lines.
     """
     if parcel.status not in PARCELS_WITH_SHIPMENTS:
         return []

@@ -7,4 +7,5 @@ urlpatterns = [
     path("account/address/", views.address_page, name="address"),
     path("artisan/parcels/", views.parcel_list, name="parcel_list"),
     path("artisan/parcels/<uuid:parcel_id>/", views.parcel_detail, name="parcel"),
+    path("artisan/parcels/<uuid:parcel_id>/shipments/<int:number>/", views.shipment_detail, name="shipment"),
 ]

@@ -15,12 +15,19 @@ from artisans.accounts.principals import require_user
 from artisans.catalog.services import units_restocked
 from artisans.core.errors import DomainError, IllegalTransition, InvalidInput
 from artisans.core.models import save_columns
-from orders.forms import ShipForm
+from orders.addresses import address_read
+from orders.forms import CarrierForm, ShipForm
 from orders.models import Parcel
 from orders.parcel_display import ParcelDisplay
-from orders.selectors import last_addressed_order, parcels_of_artisan
-from orders.services.parcels import parcel_deliver, parcel_report_cash, parcel_ship, parcel_start
-from orders.shipments import progress_of
+from orders.selectors import last_addressed_order, parcels_of_artisan, store_rules
+from orders.services.parcels import (
+    parcel_deliver,
+    parcel_report_cash,
+    parcel_ship,
+    parcel_start,
+    shipment_correct,
+)
+from orders.shipments import progress_of, shipments_of
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 
 FILTERS = {"to_ship": PARCELS_UNSHIPPED, "sent": PARCELS_SHIPPED, "all": tuple(ParcelStatus)}
@@ -48,6 +55,7 @@ def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
     form = ShipForm(
         request.POST if "ship" in request.POST else None,
         initial={"seen": len(display.shipments)},
+        countries=countries_of(parcel),
         lines=lines,
         progress=progress,
     )
@@ -60,6 +68,39 @@ def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
         "form": form,
     }
     return render(request, "orders/parcel_detail.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def shipment_detail(request: HttpRequest, parcel_id: UUID, number: int) -> HttpResponse:
+    """Correct the carrier or the tracking number of a shipment."""
+    parcel = get_object_or_404(parcels_of_artisan(require_user(request)), pk=parcel_id)
+    shipment = next((one for one in shipments_of(parcel) if one.number == number), None)
+    if shipment is None:
+        raise Http404
+    initial = {
+        "carrier": shipment.carrier,
+        "tracking": shipment.tracking,
+        "seen": shipment.corrections.count(),
+    }
+    form = CarrierForm(request.POST or None, initial=initial, countries=countries_of(parcel))
+    if request.method == "POST" and form.is_valid():
+        try:
+            shipment_correct(
+                parcel_id=parcel.pk, number=number, actor=require_user(request), **form.cleaned_data
+            )
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("orders:parcel", parcel_id=parcel.pk)
+    context = {"parcel": parcel, "shipment": shipment, "form": form}
+    return render(request, "orders/shipment_correct.html", context)
+
+
+def countries_of(parcel: Parcel) -> set[str]:
+    """Where carriers of this parcel may work: the shop's country and the buyer's."""
+    return {store_rules().country, address_read(parcel.order.shipping_address).get("country", "")}
 
 
 @login_required

@@ -21,7 +21,8 @@ OCCASIONS = {
     "parcel_on_hold": "A parcel that was not shipped was refunded in full, and staff have not decided about it.",
     "parcel_resumed": "Staff decided that it is to be shipped.",
     "parcel_expected_back": "Staff agreed on a return with the buyer.",
-    "parcel_shipped": "The artisan has shipped a parcel.",
+    "parcel_shipped": "The artisan has shipped a parcel, or a part of it; one for each shipment.",
+    "shipment_corrected": "The artisan corrected the carrier or tracking number of a shipment that has not arrived.",
     "commission_raised": "Staff added a commission rate that takes more of this artisan's sales; to each artisan, when it is added.",
     "return_requested": "Staff ask the buyer to send a parcel back.",
     # artisans' money

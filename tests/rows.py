@@ -4,13 +4,16 @@ A module whose tests share their rows makes them once, in a fixture of its own s
 the fixtures of conftest.py then find the same rows.
 """
 
+from importlib import import_module
+
+from django.apps import apps
 from django.contrib.auth.models import Group
 
 from artisans.accounts.models import Role, User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
-from orders.models import StoreRules
+from orders.models import Carrier, StoreRules
 from orders.tests.factories import store_of
 
 STAFF_GROUPS = ("Payments team", "Refunds team", "Orders team")
@@ -79,3 +82,10 @@ def product(owner: User, name: str, slug: str, **fields: int) -> Product:
     store()
     found = Product.objects.filter(slug=slug).first()
     return found or ProductFactory.create(artisan=owner.artisan, name=name, slug=slug, **fields)
+
+
+def carriers() -> list[Carrier]:
+    """Those of the migration, which a test with commits may have deleted."""
+    migration = import_module("orders.migrations.0017_list_carriers")
+    migration.fill(apps, None)
+    return list(Carrier.objects.all())

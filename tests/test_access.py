@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from artisans.accounts.models import User
 from artisans.accounts.tests.sign_in import api_client, browser_client, token_of
 from artisans.catalog.models import Product
+from orders.services.parcels import parcel_ship
 from payments.bookkeeping.saved_methods import method_store
 from payments.methods import PaymentMethod
 from payments.models import Operation, ProviderCall
@@ -147,6 +148,9 @@ api_refund-detail                    get  /payments/refunds/{refund}            
 api_payment_desk-approve             post /payments/{payment}/approve              401 403 403 403 400 400
 api_payment_desk-reject              post /payments/{payment}/reject               401 403 403 403 400 400
 api_parcel-list                      get  /parcels                                 401 200 200 200 200 200
+orders:shipment                      get  /shop/artisan/parcels/{shipped}/shipments/1/ login 404 404 200 404 404
+api_parcel-carriers                  get  /parcels/carriers                         401 200 200 200 200 200
+api_parcel-shipment                  patch /parcels/{parcel}/shipments/1            401 400 400 400 400 400
 api_parcel-detail                    get  /parcels/{parcel}                        401 404 404 200 404 404
 api_parcel-start                     post /parcels/{parcel}/start                  401 404 404 200 404 404
 api_parcel-returned                  post /parcels/{parcel}/returned               401 400 400 400 400 400
@@ -196,6 +200,7 @@ WRITES = [
     ("put", "/payments/methods/{method}", {"is_default": True}, "401 200 404 404 404 404"),
     ("delete", "/payments/methods/{method}", None, "401 204 404 404 404 404"),
     ("post", "/parcels/{parcel}/ship", {"carrier": "x"}, "401 404 404 200 404 404"),
+    ("patch", "/parcels/{shipped}/shipments/1", {"carrier": "y"}, "401 404 404 200 404 404"),
     ("post", "/parcels/{parcel}/returned", {"restock": True}, "401 404 404 409 404 404"),
     ("post", "/parcels/{parcel}/cannot_deliver", {"reason": "x"}, "401 404 404 200 404 404"),
     ("post", "/payments/{payment}/reject", {"reason": "x"}, "401 403 403 403 403 200"),
@@ -272,6 +277,8 @@ def make_things(shopper: User, bowl: Product, admin_user: User) -> dict[str, obj
     cart = api_client(shopper).post("/carts/", {"items": [{"product_id": str(bowl.pk)}]}).json()
     paid = start(items={bowl: 1}, user=shopper)
     record(paid, "109.99", actor=admin_user)
+    shipped = paid.order.parcels.get()
+    parcel_ship(parcel_id=shipped.pk, carrier="x", tracking="", actor=admin_user)
     return {
         "refund": give_back(paid, "10.00", actor=admin_user).pk,
         "slug": bowl.slug,
@@ -285,6 +292,7 @@ def make_things(shopper: User, bowl: Product, admin_user: User) -> dict[str, obj
         "unpaid": start(items={bowl: 1}, user=shopper).order_id,
         "payment": payment.pk,
         "parcel": order.parcels.get().pk,
+        "shipped": shipped.pk,
         "method": method.pk,
         "saving": ProviderCall.objects.create(
             provider="stripe", operation=Operation.SAVE, user=shopper, method=method, object_id="seti_1"

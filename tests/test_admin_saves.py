@@ -17,8 +17,9 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, Category, Product
 from artisans.core.admin.pages import EditAdmin, ReadOnlyAdmin, admin_page_url
 from artisans.core.admin.seen_forms import SeenForm
-from orders.models import StoreRules
+from orders.models import Carrier, StoreRules
 from tests.html import Node, page
+from tests.rows import carriers
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +38,7 @@ CASES: dict[type[Model], Case] = {
         {"town": "Seaside"}, {"town": "Seaside"}, {"commission_ppm": 250_000, "email": "new@example.test"}
     ),
     Category: Case({"name": "Bowls"}, {"name": "Bowls"}, {"position": 9}),
+    Carrier: Case({"countries": "US CA"}, {"countries": "US CA"}, {"tracking_url": ""}),
     Product: Case({"description": "Two\nlines"}, {}, {"stock": 3, "price_minor": 9900, "is_active": False}),
     StoreRules: Case(
         {"tax_rate": "8.875"},
@@ -57,6 +59,7 @@ EDITABLE = {
 @pytest.fixture
 def row(bowl: Product, shopper: User) -> Callable[[type[Model]], Model]:
     rows = [bowl, bowl.artisan, bowl.category, StoreRules.objects.get(), shopper, Group.objects.first()]
+    rows.append(carriers()[0])
     return lambda model: next(row for row in rows if type(row) is model)
 
 

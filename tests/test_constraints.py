@@ -169,6 +169,8 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "parcel_fee_tax_treatment_known": ("orders.Parcel", {"fee_tax_treatment": "x"}),
     "parcel_tax_remitter_known": ("orders.Parcel", {"tax_remitter": "nobody"}),
     "parcel_cash_within_total": ("orders.Parcel", {"cash_received_minor": F("total_minor") + 1}),
+    "carrier_name_unique": ("orders.Carrier", {"name": "usps"}),
+    "carrier_tracking_url_is_https": ("orders.Carrier", {"tracking_url": "http://carrier.test/{number}"}),
     "shipment_number_unique_in_parcel": ("orders.Shipment", {"parcel": "first"}),
     "shipment_line_once": ("orders.ShipmentLine", {"shipment": "first", "line": "first"}),
     "shipment_line_quantity_positive": ("orders.ShipmentLine", {"quantity": 0}),

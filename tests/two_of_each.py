@@ -20,7 +20,7 @@ from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from orders.models import Order
-from orders.services.parcels import parcel_ship
+from orders.services.parcels import parcel_ship, shipment_correct
 from orders.statuses import CashHolder
 from payments.bookkeeping.movements import movements_record
 from payments.lifecycle.cash import IncomingMoney
@@ -55,6 +55,7 @@ def make_two_of_each() -> None:
     shopper, staff, bowl, scarf = rows.shopper(), rows.staff(), rows.bowl(), rows.scarf()
     type(shopper).objects.filter(pk=staff.pk).update(name=shopper.email.upper())
     type(shopper).objects.filter(pk=shopper.pk).update(name=shopper.email)
+    rows.carriers()
     payment = start(items={bowl: 1, scarf: 1}, user=shopper)
     for reference in ("STMT-1", "STMT-2"):
         record(payment, "10.00", actor=staff, reference=reference)
@@ -124,6 +125,7 @@ def rows_of_cash(cash: Payment, staff: User) -> None:
     """A shipment and a deposit for each parcel."""
     for parcel in cash.order.parcels.all():
         parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking=f"T-{parcel.number}", actor=staff)
+        shipment_correct(parcel_id=parcel.pk, number=1, carrier="USPS", tracking="", actor=staff)
         receipt = record(cash, parcel.total, actor=staff, parcel_id=parcel.pk, holder=CashHolder.COURIER)
         cash_deposit_record(
             receipt_ids=[receipt.pk],

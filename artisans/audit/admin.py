@@ -47,6 +47,7 @@ ACTION_LABELS = {
     "order.revoke_links": _("Links to the order revoked"),
     "parcel.decide": _("Parcel decisions saved"),
     "parcel.instruct": _("Parcel put on hold or released"),
+    "shipment.correct": _("Tracking number corrected"),
     "parcel.move": _("Parcel status changed"),
     "password.change": _("Password changed"),
     "payment.sync": _("Synced with the provider"),

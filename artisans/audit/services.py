@@ -61,6 +61,7 @@ class Action(StrEnum):
     METHOD_SAVE = "method.save"
     METHOD_REMOVE = "method.remove"
     PARCEL_MOVE = "parcel.move"
+    SHIPMENT_CORRECT = "shipment.correct"
     PARCEL_DECIDE = "parcel.decide"
     PARCEL_INSTRUCT = "parcel.instruct"
     WEBHOOK_REPLAY = "webhook.replay"

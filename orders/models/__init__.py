@@ -1,13 +1,15 @@
+from orders.models.carrier import Carrier
 from orders.models.line import HeldLine, OrderLine
 from orders.models.order import MAY_AWAIT_MONEY, Order
 from orders.models.parcel import Earnings, Parcel
-from orders.models.shipment import Shipment, ShipmentLine
+from orders.models.shipment import Shipment, ShipmentCorrection, ShipmentLine
 from orders.models.store_rules import NO_CONTACT, StoreRules, validate_country
 from orders.models.transition import OrderTransition, ParcelTransition, Transition
 
 __all__ = [
     "MAY_AWAIT_MONEY",
     "NO_CONTACT",
+    "Carrier",
     "Earnings",
     "HeldLine",
     "Order",
@@ -16,6 +18,7 @@ __all__ = [
     "Parcel",
     "ParcelTransition",
     "Shipment",
+    "ShipmentCorrection",
     "ShipmentLine",
     "StoreRules",
     "Transition",

@@ -5,6 +5,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from artisans.core.models import BaseModel
+from orders.models.carrier import Carrier
 from orders.models.line import OrderLine
 from orders.models.parcel import Parcel
 
@@ -20,6 +21,9 @@ class Shipment(BaseModel):
     number = models.PositiveSmallIntegerField()
     carrier = models.CharField(max_length=60, blank=True)
     tracking = models.CharField(max_length=80, blank=True)
+    listed_carrier = models.ForeignKey(
+        Carrier, models.SET_NULL, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     shipped_at = models.DateTimeField(default=timezone.now)
     shipped_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
@@ -35,6 +39,11 @@ class Shipment(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.parcel}-{self.number}"
+
+    @property
+    def tracking_url(self) -> str:
+        """The carrier's page about the shipment; empty if the carrier is not listed or has none."""
+        return self.listed_carrier.link(self.tracking) if self.listed_carrier else ""
 
 
 class ShipmentLine(models.Model):
@@ -54,3 +63,19 @@ class ShipmentLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.line_id}"
+
+
+class ShipmentCorrection(BaseModel):
+    """A corrected carrier or tracking number: what it was before, and who corrected it."""
+
+    shipment = models.ForeignKey(Shipment, models.PROTECT, related_name="corrections")
+    carrier = models.CharField(max_length=60, blank=True)
+    tracking = models.CharField(max_length=80, blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
+
+    class Meta:
+        default_permissions = ()
+        ordering = ("created_at", "id")
+
+    def __str__(self) -> str:
+        return f"{self.carrier} {self.tracking}"

@@ -11,15 +11,15 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import stock_return
-from artisans.core.errors import Conflict, IllegalTransition, InvalidInput
+from artisans.core.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from artisans.notifications.services import notifications_enqueue
-from orders.errors import AlreadyShipped, NotCancellable, NotReleased, ParcelOnHold
+from orders.errors import AlreadyCorrected, AlreadyShipped, NotCancellable, NotReleased, ParcelOnHold
 from orders.mails import OrderMail, list_units, order_mail
-from orders.models import Order, OrderLine, Parcel, Shipment, ShipmentLine
-from orders.selectors import lines_by_parcel, order_lock, order_products_lock, store_rules
+from orders.models import Order, OrderLine, Parcel, Shipment, ShipmentCorrection, ShipmentLine
+from orders.selectors import carrier_listed, lines_by_parcel, order_lock, order_products_lock, store_rules
 from orders.services.moves import order_recompute_status, parcel_move
 from orders.services.placing import stock_lines
-from orders.shipments import Progress, is_partly_shipped, progress_of
+from orders.shipments import Progress, is_partly_shipped, progress_of, shipments_of
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 
 
@@ -80,8 +80,15 @@ def parcel_ship(
     own = lines[parcel.pk]
     progress = progress_of(own)
     shipped = check_units(own, progress, units)
+    listed = carrier_listed(carrier)
+    carrier = listed.name if listed else carrier
     shipment = Shipment.objects.create(
-        parcel=parcel, number=number, carrier=carrier, tracking=tracking, shipped_by=actor
+        parcel=parcel,
+        number=number,
+        carrier=carrier,
+        tracking=tracking,
+        listed_carrier=listed,
+        shipped_by=actor,
     )
     ShipmentLine.objects.bulk_create(
         ShipmentLine(shipment=shipment, line=line, quantity=quantity) for line, quantity in shipped
@@ -116,6 +123,67 @@ def parcel_ship(
         )
     )
     return parcel
+
+
+@transaction.atomic
+def shipment_correct(
+    *, parcel_id: UUID, number: int, carrier: str, tracking: str, actor: User, seen: int | None = None
+) -> Parcel:
+    """Correct the carrier or tracking number of a shipment.
+
+    The old ones are kept, and the buyer gets an email unless the parcel has arrived.
+
+    `seen`: how often they had been corrected when the actor loaded the page. Errors: NotFound, AlreadyCorrected.
+    """
+    parcel, order = parcel_lock(parcel_id)
+    found = [one for one in shipments_of(parcel) if one.number == number]
+    if not found:
+        raise NotFound(_("Shipment not found."))
+    [shipment] = found
+    lines = lines_by_parcel(order)
+    if shipment._state.adding:
+        shipment_store(shipment, lines[parcel.pk])
+    listed = carrier_listed(carrier)
+    carrier = listed.name if listed else carrier
+    if (shipment.carrier, shipment.tracking) == (carrier, tracking):
+        return parcel
+    if seen is not None and seen != shipment.corrections.count():
+        raise AlreadyCorrected
+    ShipmentCorrection.objects.create(
+        shipment=shipment, carrier=shipment.carrier, tracking=shipment.tracking, actor=actor
+    )
+    shipment.carrier, shipment.tracking, shipment.listed_carrier = carrier, tracking, listed
+    shipment.save(update_fields=["carrier", "tracking", "listed_carrier", "updated_at"])
+    if number == parcel.shipments.count():
+        parcel.carrier, parcel.tracking = carrier, tracking
+        parcel.save(update_fields=["carrier", "tracking", "updated_at"])
+    audit_record(actor=actor, action=Action.SHIPMENT_CORRECT, target=parcel, data={"shipment": number})
+    if parcel.status in {ParcelStatus.PACKED, ParcelStatus.SHIPPED}:
+        about = {
+            "number": parcel.number,
+            "artisan_name": parcel.artisan.name,
+            "lines": list_units((row.line, row.quantity) for row in shipment.lines.select_related("line")),
+            "carrier": carrier,
+            "tracking": tracking,
+        }
+        all_lines = [line for part in lines.values() for line in part]
+        key = f"{shipment.pk}:{shipment.corrections.count()}"
+        kind, store = OrderMail.SHIPMENT_CORRECTED, store_rules()
+        notifications_enqueue(order_mail(kind, order, lines=all_lines, store=store, key=key, parcel=about))
+    return parcel
+
+
+def shipment_store(shipment: Shipment, lines: list[OrderLine]) -> None:
+    """Store a shipment of release 0.1.0, with all units that are in no other."""
+    moved = shipment.parcel.transitions.filter(new=ParcelStatus.SHIPPED).order_by("-id").first()
+    if moved is not None:
+        shipment.shipped_at = moved.at
+    shipment.listed_carrier = carrier_listed(shipment.carrier)
+    left = progress_of(lines).left
+    shipment.save()
+    ShipmentLine.objects.bulk_create(
+        ShipmentLine(shipment=shipment, line=line, quantity=left[line.pk]) for line in lines if left[line.pk]
+    )
 
 
 def check_units(

@@ -4,20 +4,24 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.test import Client
 
 from artisans.core.errors import IllegalTransition, InvalidInput
 from orders.errors import AlreadyShipped, NotCancellable
-from orders.models import Parcel, Shipment, ShipmentLine
+from orders.models import Carrier, Parcel, Shipment, ShipmentCorrection, ShipmentLine
+from orders.models.carrier import validate_tracking_url
 from orders.parcel_display import load_displays
 from orders.selectors import lines_by_parcel, order_lock
 from orders.services.closing import order_cancel_parcels
 from orders.services.moves import order_recompute_status, parcel_move
-from orders.services.parcels import parcel_cancel, parcel_ship
+from orders.services.parcels import parcel_cancel, parcel_deliver, parcel_ship
 from orders.services.settlement import order_release
 from orders.shipments import progress_of
 from orders.statuses import ParcelStatus
 from orders.tests.factories import place
+from tests import rows
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -28,6 +32,11 @@ def released(bowl, scarf, shopper):
     placed = place({bowl: 3, scarf: 1}, user=shopper)
     order_release(placed, cause="test", collect_cash=True)
     return placed
+
+
+@pytest.fixture(autouse=True)
+def carriers(db) -> list[Carrier]:
+    return rows.carriers()
 
 
 @pytest.fixture
@@ -59,8 +68,8 @@ def test_parcel_is_shipped_with_its_last_unit(released, mine, seller, shopper, m
     assert (mine.status, mine.carrier, mine.tracking) == ("SHIPPED", "DHL", "T-2")
     assert label(released, mine) == "On its way"
 
-    rows = ShipmentLine.objects.values_list("shipment__number", "quantity", "shipment__shipped_by")
-    assert list(rows.order_by("id")) == [(1, 2, seller.pk), (2, 1, seller.pk)]
+    found = ShipmentLine.objects.values_list("shipment__number", "quantity", "shipment__shipped_by")
+    assert list(found.order_by("id")) == [(1, 2, seller.pk), (2, 1, seller.pk)]
     first, second = (mail.body for mail in mails(shopper.email) if "on its way" in mail.subject)
     assert ["2 x Moss bowl" in first, "1 more unit of this parcel will follow." in first] == [True, True]
     assert ["1 x Moss bowl" in second, "will follow" in second, "T-1" in second] == [True, False, False]
@@ -149,7 +158,7 @@ def ship_as_release_0_1_0(parcel, tracking: str) -> None:
 def test_shipment_entered_by_release_0_1_0_is_shown_and_taken_over(released, mine, seller, api):
     ship_as_release_0_1_0(mine, "OLD-1")
     [shown] = api(seller).get(f"/parcels/{mine.pk}").json()["shipments"]
-    assert (shown["id"], shown["tracking"], shown["items"]) == (None, "OLD-1", [])
+    assert (shown["shipped_at"], shown["tracking"], shown["items"]) == (None, "OLD-1", [])
 
     fill = import_module("orders.migrations.0015_fill_shipments").fill
     fill(apps, None)
@@ -168,3 +177,90 @@ def test_release_0_1_0_ships_the_rest_of_a_partly_shipped_parcel(mine, seller, a
     shown = api(seller).get(f"/parcels/{mine.pk}").json()["shipments"]
 
     assert [one["tracking"] for one in shown] == ["T-1", "OLD-2"]
+
+
+# ---- carriers and corrections ----------------------------------------------------------------------------------
+
+
+def test_tracking_link_is_https_and_the_number_is_encoded(released, mine, seller, shopper, mails, api):
+    ship(mine, seller, carrier="usps", tracking="94 00/<1>&x=é")
+
+    link = "https://tools.usps.com/go/TrackConfirmAction?tLabels=9400%2F%3C1%3E%26x%3D%C3%A9"
+    assert mine.carrier == "USPS"
+    assert mine.shipments.get().tracking_url == link
+    [mail] = [mail for mail in mails(shopper.email) if "on its way" in mail.subject]
+    assert link in mail.body
+    order = page(Client().get(f"/shop/orders/{released.order.access_token}/"))
+    assert order.one("a", href=link).text == "Track it"
+    shown = api(seller).get(f"/parcels/{mine.pk}").json()["shipments"][0]
+    assert shown["tracking_url"] == link
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *(
+            "http://a.test/{number}",
+            "https://a.test/",
+            "https://{number}.test/",
+            "https://a.test/{number}{number}",
+        ),
+        *("javascript:{number}", "https:///{number}", "https://me@a.test/{number}", "https://[/{number}"),
+    ],
+)
+def test_tracking_address_is_checked(pattern):
+    with pytest.raises(ValidationError):
+        validate_tracking_url(pattern)
+
+
+def test_listed_carriers_are_valid_and_suggested_by_country(browser, mine, seller, carriers):
+    for carrier in carriers:
+        carrier.full_clean()
+
+    shown = page(browser(seller).get(url(mine)))
+
+    names = {option.attrs["value"] for option in shown.all("option")}
+    assert ({"USPS", "UPS"} <= names, "Royal Mail" in names) == (True, False)
+
+
+def test_number_is_corrected_and_the_old_one_is_kept(browser, mine, seller, other_seller, shopper, mails):
+    ship(mine, seller, 2)
+    client, address = browser(seller), f"{url(mine)}shipments/1/"
+    form = page(client.get(address)).one("form", method="post").fields()
+    assert (form["tracking"], form["seen"]) == ("T-1", "0")
+
+    client.post(address, form)  # nothing was changed
+    assert not ShipmentCorrection.objects.exists()
+    client.post(address, form | {"tracking": "T-9"})
+    again = page(client.post(address, form | {"tracking": "T-8"}))
+    assert "Someone else corrected this shipment meanwhile" in again.text
+
+    mine.refresh_from_db()
+    assert (mine.tracking, mine.shipments.get().tracking) == ("T-9", "T-9")
+    assert list(ShipmentCorrection.objects.values_list("tracking", "actor")) == [("T-1", seller.pk)]
+    [mail] = [mail for mail in mails(shopper.email) if "corrected" in mail.subject]
+    assert "T-9" in mail.body
+    assert "Was USPS T-1 until" in page(client.get(url(mine))).text
+    assert browser(other_seller).get(address).status_code == 404
+    assert client.get(f"{url(mine)}shipments/2/").status_code == 404
+
+
+def test_number_is_corrected_by_api_also_of_release_0_1_0_and_not_mailed_after_arrival(
+    api, mine, seller, shopper, mails
+):
+    ship_as_release_0_1_0(mine, "OLD-1")
+    parcel_deliver(parcel_id=mine.pk, actor=seller)
+
+    answer = api(seller).patch(f"/parcels/{mine.pk}/shipments/1", {"carrier": "Bike", "tracking": ""})
+
+    assert answer.status_code == 200
+    [shown] = answer.json()["shipments"]
+    assert (shown["carrier"], shown["tracking"], shown["tracking_url"]) == ("Bike", "", "")
+    assert shown["items"] == [{"line": str(mine.lines.get().pk), "quantity": 3}]
+    assert not [mail for mail in mails(shopper.email) if "corrected" in mail.subject]
+    assert api(seller).patch(f"/parcels/{mine.pk}/shipments/7", {"carrier": "Bike"}).status_code == 404
+    assert {
+        "name": "USPS",
+        "countries": ["US"],
+        "tracking_url": Carrier.objects.get(name="USPS").tracking_url,
+    } in api(seller).get("/parcels/carriers").json()

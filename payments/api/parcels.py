@@ -27,12 +27,12 @@ from artisans.core.api.openapi import described, example, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
 from artisans.core.errors import IllegalTransition, InvalidInput
-from orders.errors import AlreadyShipped, NotReleased, ParcelOnHold
-from orders.models import Parcel
-from orders.schemas import ArtisanParcelShape
+from orders.errors import AlreadyCorrected, AlreadyShipped, NotReleased, ParcelOnHold
+from orders.models import Carrier, Parcel
+from orders.schemas import ArtisanParcelShape, CarrierShape
 from orders.selectors import parcels_of_artisan
-from orders.serializers import ArtisanParcelOut
-from orders.services.parcels import parcel_deliver, parcel_ship, parcel_start
+from orders.serializers import ArtisanParcelOut, carrier_out
+from orders.services.parcels import parcel_deliver, parcel_ship, parcel_start, shipment_correct
 from orders.statuses import ParcelStatus
 from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
 from payments.lifecycle.parcels import parcel_return
@@ -55,6 +55,12 @@ class ShipIn(StrictSerializer):
         required=False,
         help_text="The number of the parcel's shipments that you know: another number now is `already_shipped`.",
     )
+
+
+@example({"carrier": "USPS", "tracking": "9400 1000 0000 0000 0000 01"})
+class CorrectIn(StrictSerializer):
+    carrier = StrictLineField(max_length=60, help_text="The carrier.")
+    tracking = StrictLineField(max_length=80, required=False, allow_blank=True, default="")
 
 
 @example({})
@@ -149,6 +155,28 @@ class ParcelViewSet(
         """
         data = validated(ShipIn, request.data)
         return self.done(request, parcel_ship, **data | {"units": units_requested(data)})
+
+    @operation(
+        "shipment_correct",
+        "Correct a shipment",
+        request=CorrectIn,
+        responses=ArtisanParcelShape,
+        problems=(AlreadyCorrected,),
+    )
+    @action(detail=True, methods=["patch"], url_path=r"shipments/(?P<number>[^/]+)")
+    def shipment(self, request: Request, pk: str, number: str) -> Response:
+        """Correct carrier and tracking number of a shipment.
+
+        The buyer is emailed them unless the parcel has arrived.
+        """
+        data = validated(CorrectIn, request.data)
+        return self.done(request, shipment_correct, number=int(number) if number.isdecimal() else 0, **data)
+
+    @operation("carrier_list", "List carriers", responses=CarrierShape(many=True))
+    @action(detail=False, pagination_class=None, filterset_class=None)
+    def carriers(self, request: Request) -> Response:
+        """Carriers whose numbers get a tracking link when a shipment names them. Others may be entered too."""
+        return Response([carrier_out(carrier) for carrier in Carrier.objects.all()])
 
     @operation(
         "parcel_deliver",

@@ -52,6 +52,7 @@ FACTS = {  # of all kinds together
         "collect_cash": AMOUNT,
         "carrier": "UPS",
         "tracking": "1Z999",
+        "to_follow": 2,
     },
     "instructions": {
         "kind": "bank_transfer",
@@ -132,9 +133,14 @@ def test_links_are_built_only_from_the_stored_facts():
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url"}
     signed |= {"new_password_url", "confirm_address_url"}
     of_a_fact = {"earning_lines_url"}
+    of_a_carrier = {"tracking_url"}
 
-    assert set(LINK_BUILDERS) == fixed | signed | of_a_fact
-    assert all(build(FACTS).startswith(f"{settings.SITE_URL}/") for build in LINK_BUILDERS.values())
+    assert set(LINK_BUILDERS) == fixed | signed | of_a_fact | of_a_carrier
+    assert all(
+        LINK_BUILDERS[name](FACTS).startswith(f"{settings.SITE_URL}/")
+        for name in LINK_BUILDERS.keys() - of_a_carrier
+    )
+    assert LINK_BUILDERS["tracking_url"](FACTS) == "https://www.ups.com/track?tracknum=1Z999"
     assert all(LINK_BUILDERS[name]({}) for name in fixed)
     for name in signed | of_a_fact:
         with pytest.raises(KeyError):
