@@ -70,6 +70,14 @@ payments:parcel_returned             post /shop/artisan/parcels/{parcel}/returne
 orders:address                       get  /shop/account/address/                   login 200 200 200 200 200
 orders:parcel_list                   get  /shop/artisan/parcels/                   login 404 404 200 404 404
 orders:parcel                        get  /shop/artisan/parcels/{parcel}/          login 404 404 200 404 404
+workshop:product_list                get  /shop/artisan/products/                  login 404 404 200 404 404
+workshop:product_new                 get  /shop/artisan/products/new/              login 404 404 200 404 404
+workshop:product                     get  /shop/artisan/products/{product}/        login 404 404 200 404 404
+workshop:product_variants            get  /shop/artisan/products/{product}/variants/ login 404 404 200 404 404
+workshop:product_preview             get  /shop/artisan/products/{product}/preview/ login 404 404 200 404 404
+workshop:product_publish             post /shop/artisan/products/{product}/publish/ login 404 404 302 404 404
+workshop:product_archive             get  /shop/artisan/products/{product}/archive/ login 405 405 405 405 405
+workshop:product_duplicate           post /shop/artisan/products/{product}/duplicate/ login 404 404 302 404 404
 workshop:stock_list                  get  /shop/artisan/stock/                     login 404 404 200 404 404
 workshop:stock_history               get  /shop/artisan/stock/{product}/           login 404 404 200 404 404
 workshop:stock_history_download      get  /shop/artisan/stock/{product}/history.csv login 404 404 200 404 404
@@ -163,6 +171,12 @@ api_ledger_trial_balance-list        get  /ledger/trial_balance                 
 api_balance-list                     get  /earnings/balance                        401 200 200 200 200 200
 api_earning-list                     get  /earnings                                401 200 200 200 200 200
 api_earning_line-list                get  /earnings/lines                          401 200 200 200 200 200
+api_own_product-list                 get  /artisan/products                        401 200 200 200 200 200
+api_own_product-detail               get  /artisan/products/{product}              401 404 404 200 404 404
+api_own_product-publish              post /artisan/products/{product}/publish      401 403 403 200 404 404
+api_own_product-archive              get  /artisan/products/{product}/archive      401 405 405 405 405 405
+api_own_product-duplicate            post /artisan/products/{product}/duplicate    401 403 403 201 404 404
+api_own_product-variants             post /artisan/products/{product}/variants     401 403 403 400 400 400
 api_stock-list                       get  /artisan/stock                           401 200 200 200 200 200
 api_stock-detail                     get  /artisan/stock/{product}                 401 404 404 200 404 404
 api_stock-count                      post /artisan/stock/{product}/count           401 403 403 400 404 404

@@ -15,11 +15,13 @@ from django.test import override_settings
 from artisans.accounts.models import Scope
 from artisans.accounts.tests.factories import UserFactory
 from artisans.accounts.tests.sign_in import api_client
+from artisans.catalog.products import version_of
 from artisans.catalog.schemas import PRODUCT_ID
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.api.parsers import MAX_BODY
 from artisans.site.docs.document import document
 from artisans.site.docs.reference import resolved
+from artisans.workshop.schemas_products import VERSION
 from orders.schemas import ORDER_ID
 from payments.api.schemas import PAYMENT_ID
 from payments.gateway.payments import payment_ensure_at_provider
@@ -84,6 +86,7 @@ def sender(stripe: Any) -> Send:
     admin_user, shopper = rows.superuser(), rows.shopper()
     account("sam@example.com")
     own = ProductFactory.create(artisan=ArtisanFactory.create(user=admin_user), stock=50)
+    draft = ProductFactory.create(artisan=own.artisan, category__slug="ceramics", stock=0, is_active=False)
     payment = start(PaymentMethod.CHECK, {own: 1}, user=shopper)
     parcel = start(PaymentMethod.CASH_ON_DELIVERY, {own: 1}, user=shopper).order.parcels.get()
     client = api_client(admin_user)
@@ -93,6 +96,7 @@ def sender(stripe: Any) -> Send:
     unpaid = payment_ensure_at_provider(start(PaymentMethod.CREDIT_CARD, {own: 1}, user=admin_user)).payment
     named = {
         PRODUCT_ID: own.pk,
+        VERSION: version_of(draft),
         ORDER_ID: order.pk,
         PAYMENT_ID: paid.pk,
         "pi_1234567890": unpaid.provider_payment_id,
@@ -107,6 +111,7 @@ def sender(stripe: Any) -> Send:
         "payments": str(payment.pk),
         "parcels": str(parcel.pk),
         "artisan": str(own.pk),
+        "products": str(draft.pk),
         "methods": saved["id"],
         "item_id": cart["items"][0]["id"],
         "number": "1",
@@ -114,7 +119,9 @@ def sender(stripe: Any) -> Send:
     assert set(client.get("/auth/tokens").json()["results"][0]["scopes"]) == set(Scope)
 
     def call(method: str, path: str, raw: bytes, kind: str = "application/json") -> Any:
-        section = "methods" if path.startswith("/payments/methods/") else path.split("/")[1]
+        sections = {"/payments/methods/": "methods", "/artisan/products/": "products"}
+        found = [section for start, section in sections.items() if path.startswith(start)]
+        section = found[0] if found else path.split("/")[1]
         address = path.replace("{id}", keys.get(section, keys["orders"]))
         for name in ("item_id", "number"):
             address = address.replace(f"{{{name}}}", keys[name])

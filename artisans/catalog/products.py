@@ -24,6 +24,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust
 from artisans.core.errors import TEXT, WHOLE_NUMBER, Conflict, InvalidInput, NotFound
+from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import save_columns
 from artisans.core.templatetags.money import show
 
@@ -85,7 +86,11 @@ class ProductChanged(Conflict):
         super().__init__(
             _("Somebody else changed this after you opened it. %(changes)s Nothing was saved.")
             % {"changes": sentences},
-            extra={"changes": [{"field": field, "now": value} for field, value in changes.items()]},
+            extra={
+                "changes": [
+                    {"field": field.removesuffix("_minor"), "now": value} for field, value in changes.items()
+                ]
+            },
         )
 
 
@@ -202,6 +207,7 @@ def product_create(
     check_skus(artisan, [values.get("sku", "")], except_for=[])
     product = new_product(artisan, product_id or uuid4(), currency=currency, **values)
     product.save(force_insert=True)
+    effect_record(f"product:{product.pk}")
     audit_record(actor=actor, action=Action.PRODUCT_CREATE, target=product, data={"name": product.name})
     if stock:
         product = stock_adjust(product_id=product.pk, counted=stock, reason="first stock", actor=actor)
@@ -285,6 +291,7 @@ def product_duplicate(
     for variant in copies:
         variant.save(force_insert=True)
     variants_follow(copy, copies)
+    effect_record(f"product:{copy.pk}")
     audit_record(
         actor=actor,
         action=Action.PRODUCT_CREATE,
@@ -331,6 +338,7 @@ def variants_change(
     ]
     data = {"options": names, "variants": changes}
     audit_record(actor=actor, action=Action.VARIANTS_CHANGE, target=product, data=data)
+    effect_record(f"product:{product.pk}")
     count_stock(product, entries, actor)
     return product
 

@@ -1,9 +1,17 @@
 from django.urls import path
 
-from artisans.workshop import stock
+from artisans.workshop import products, stock
 
 app_name = "workshop"
 urlpatterns = [
+    path("products/", products.product_list, name="product_list"),
+    path("products/new/", products.product_new, name="product_new"),
+    path("products/<uuid:product_id>/", products.product_edit, name="product"),
+    path("products/<uuid:product_id>/variants/", products.product_variants, name="product_variants"),
+    path("products/<uuid:product_id>/preview/", products.product_preview, name="product_preview"),
+    path("products/<uuid:product_id>/publish/", products.product_put_on_sale, name="product_publish"),
+    path("products/<uuid:product_id>/archive/", products.product_take_off, name="product_archive"),
+    path("products/<uuid:product_id>/duplicate/", products.product_copy, name="product_duplicate"),
     path("stock/", stock.stock_list, name="stock_list"),
     path("stock/<uuid:product_id>/", stock.stock_history, name="stock_history"),
     path("stock/<uuid:product_id>/history.csv", stock.history_download, name="stock_history_download"),

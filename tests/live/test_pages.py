@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.catalog.models import Product
+from artisans.catalog.products import VariantInput, product_create, product_publish, variants_change
 from artisans.core.money import Money
 from artisans.core.security.tokens import hash_secret, mailbox_token, new_secret
 from artisans.notifications.services import notifications_send_due
@@ -135,7 +136,37 @@ def path(address: str) -> Scene:
 
 
 def product(stock: int) -> Scene:
-    return lambda one: one.go(f"/shop/products/{Product.objects.filter(stock=stock)[0].slug}/")
+    return lambda one: one.go(f"/shop/products/{Product.objects.filter(stock=stock, option_1='')[0].slug}/")
+
+
+def jug() -> Product:
+    """Of the artisan with a login, in two sizes, one of which is sold out."""
+    seller, pot = person("artisan"), teapot()
+    if made := Product.objects.filter(name="Jug", parent=None).first():
+        return made
+    values = {"name": "Jug", "category": pot.category, "price_minor": 2000}
+    made = product_create(artisan=pot.artisan, actor=seller, currency="USD", values=values)
+    rows = [VariantInput(("Small",), 2000, counted=3), VariantInput(("Large",), 3000)]
+    variants_change(
+        artisan=pot.artisan, product_id=made.pk, actor=seller, option_names=["Size"], variants=rows
+    )
+    return product_publish(artisan=pot.artisan, product_id=made.pk, actor=seller)
+
+
+def jug_of_choice(place: int) -> Scene:
+    return lambda one: one.go(f"/shop/products/{jug().choices[place].slug}/")
+
+
+def own_jug(page: str = "") -> Scene:
+    return lambda one: one.go(f"/shop/artisan/products/{jug().pk}/{page}")
+
+
+def variants_wrong(one: Window) -> None:
+    own_jug("variants/")(one)
+    one.page.locator("[name=variant-2-option_1]").fill("Small")
+    one.page.locator("[name=variant-2-price]").fill("1.00")
+    one.page.locator("main form button").last.click()
+    one.page.wait_for_load_state()
 
 
 def page_of_order(make_order: Callable[[], Order], more: str = "", *, says: str) -> Scene:
@@ -301,6 +332,9 @@ GUEST: dict[str, Scene] = {
     "product": product(500),
     "product, last units": product(2),
     "product, sold out": product(0),
+    "product, to choose": lambda one: one.go(f"/shop/products/{jug().slug}/"),
+    "product, chosen": jug_of_choice(0),
+    "product, chosen and sold out": jug_of_choice(1),
     "artisan": lambda one: one.go(f"/shop/artisans/{teapot().artisan.slug}/"),
     "cart, empty": path("/shop/cart/"),
     "cart": cart,
@@ -349,6 +383,15 @@ ARTISAN: dict[str, Scene] = {
     "parcel not paid": parcel(make),
     "parcel to collect cash for": parcel(lambda: make(PaymentMethod.CASH_ON_DELIVERY, person("shopper"))),
     "parcel sent": parcel(shipped),
+    "own products": path("/shop/artisan/products/"),
+    "own products, none found": path("/shop/artisan/products/?q=zzz&state=archived"),
+    "new product": path("/shop/artisan/products/new/"),
+    "new product, wrong": send_empty("/shop/artisan/products/new/"),
+    "own product": own_jug(),
+    "variants": own_jug("variants/"),
+    "variants, another option": own_jug("variants/?options=3"),
+    "variants, wrong": variants_wrong,
+    "preview": own_jug("preview/"),
 }
 STATUSES = {"no such page": 404, "parcel not paid": 404, "check, with problems": 409}  # all others 200
 SCENES = [

@@ -92,7 +92,7 @@ def test_second_price_of_two_people_is_refused_with_the_first(act, mug):
     other = act(product_change, product_id=mug.pk, values={"price_minor": 2000, "name": "Cup"}, version=seen)
 
     assert "The price of Mug is now “$25.00”." in refused.value.detail
-    assert refused.value.extra == {"changes": [{"field": "price_minor", "now": "$25.00"}]}
+    assert refused.value.extra == {"changes": [{"field": "price", "now": "$25.00"}]}
     assert (other.name, other.price_minor) == ("Cup", 2500)  # what the second person left as it was is kept
     [first, second] = AuditEntry.objects.filter(action="product.change").order_by("at")
     assert first.data == {"price_minor": "2500", "old_price_minor": "2000"}

@@ -1,0 +1,215 @@
+"""Forms of an artisan's products and their variants."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from artisans.catalog.models import Category, Product
+from artisans.catalog.models.product import MAX_LEAD_DAYS
+from artisans.catalog.products import MAX_OPTION, MAX_OPTIONS, MAX_VARIANTS, VariantInput, version_of
+from artisans.catalog.services import StockSnapshot
+from artisans.core.api.fields import CONTROL
+from artisans.core.forms import LineField
+from artisans.core.money import Money
+from artisans.core.texts import readable
+
+MOST_UNITS = 1_000_000
+BLANK_ROWS = 3
+OPTION_FIELDS = tuple(f"option_{number}" for number in range(1, MAX_OPTIONS + 1))
+
+
+class PriceField(LineField):
+    """A price in the form's currency as plain digits; its value is in minor units."""
+
+    currency = ""
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            price = Money.parse(text, self.currency).minor
+        except ValueError:
+            price = 0
+        if not price:
+            raise ValidationError(_("Enter a price above zero in plain digits, such as 85.45."))
+        return price
+
+
+class StoryField(forms.CharField):
+    """Text of several lines."""
+
+    widget = forms.Textarea(attrs={"rows": 6})
+
+    def clean(self, value: Any) -> Any:
+        text = readable(super().clean(value)).replace("\r\n", "\n")
+        if CONTROL.search(text):
+            raise ValidationError(_("Remove control characters."))
+        return text
+
+
+def units(**options: Any) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=gettext_lazy("In stock"), min_value=0, max_value=MOST_UNITS, required=False, **options
+    )
+
+
+def price_field(**options: Any) -> PriceField:
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+    return PriceField(label=gettext_lazy("Price"), max_length=20, widget=widget, **options)
+
+
+class ProductForm(forms.Form):
+    """The fields of a product with the `version` that they show."""
+
+    name = LineField(label=gettext_lazy("Name"), max_length=120)
+    category = forms.ModelChoiceField(Category.objects.all(), label=gettext_lazy("Category"))
+    price = price_field(help_text=gettext_lazy("Before tax, such as 85.45."))
+    description = StoryField(label=gettext_lazy("Story"), max_length=5000, required=False)
+    materials = LineField(label=gettext_lazy("Materials"), max_length=160, required=False)
+    dimensions = LineField(label=gettext_lazy("Size"), max_length=80, required=False)
+    care = LineField(label=gettext_lazy("Care"), max_length=300, required=False)
+    lead_days = forms.IntegerField(
+        label=gettext_lazy("Made to order: ships in how many days?"),
+        min_value=1,
+        max_value=MAX_LEAD_DAYS,
+        required=False,
+        help_text=gettext_lazy(
+            "Leave this empty if it is ready to ship. The stock is then how many you still make."
+        ),
+    )
+    sku = LineField(label=gettext_lazy("SKU"), max_length=60, required=False)
+    version = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, data: Any = None, *, currency: str, product: Product | None = None) -> None:
+        super().__init__(data, initial=shown_values(product) if product else None)
+        if product and product.needs_choice:
+            del self.fields["price"]
+        else:
+            self.fields["price"].currency = currency  # type: ignore[attr-defined]
+
+    def values(self) -> dict[str, Any]:
+        """What the services take."""
+        stored = {"price": "price_minor"}
+        return {
+            stored.get(name, name): value
+            for name, value in self.cleaned_data.items()
+            if name in PRODUCT_FIELDS
+        }
+
+    def show_again(self, product: Product) -> None:
+        """Keep what was typed, now that the person reads what others changed."""
+        self.data = {**self.data.dict(), "version": version_of(product)}  # type: ignore[attr-defined]  # a QueryDict
+
+
+PRODUCT_FIELDS = frozenset(ProductForm.base_fields) - {"version"}
+
+
+class NewProductForm(ProductForm):
+    stock = units(initial=0)
+    product_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+
+
+def shown_values(product: Product) -> dict[str, Any]:
+    values = {name: getattr(product, name) for name in PRODUCT_FIELDS}
+    return values | {"price": product.price.amount, "version": version_of(product)}
+
+
+class OptionsForm(forms.Form):
+    """The names of the options, up to `count`."""
+
+    def __init__(self, data: Any = None, *, product: Product, count: int) -> None:
+        names = dict(zip(OPTION_FIELDS, product.options, strict=False))
+        super().__init__(data, initial=names)
+        for number, name in enumerate(OPTION_FIELDS[:count], start=1):
+            self.fields[name] = LineField(
+                label=_("Option %(number)d") % {"number": number},
+                max_length=MAX_OPTION,
+                required=number == 1,
+                help_text=_("Such as size or color.") if number == 1 else "",
+            )
+
+    def names(self) -> list[str]:
+        return [name for name in self.cleaned_data.values() if name]
+
+
+class VariantForm(forms.Form):
+    """A variant, or a blank row for another one."""
+
+    price = price_field()
+    sku = LineField(label=gettext_lazy("SKU"), max_length=60, required=False)
+    stock = units()
+    is_archived = forms.BooleanField(label=gettext_lazy("Archive this variant"), required=False)
+    variant_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    version = forms.CharField(widget=forms.HiddenInput, required=False)
+    seen_stock = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
+    last_count = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, currency: str, options: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["price"].currency = currency  # type: ignore[attr-defined]
+        values = {
+            name: LineField(label=label, max_length=MAX_OPTION, required=number == 0)
+            for number, (name, label) in enumerate(zip(OPTION_FIELDS, options, strict=False))
+        }
+        self.fields = values | self.fields
+        if self.empty_permitted:
+            del self.fields["is_archived"]
+
+    @property
+    def title(self) -> str:
+        return ", ".join(filter(None, (self[name].value() for name in OPTION_FIELDS if name in self.fields)))
+
+    def entered(self) -> VariantInput | None:
+        """None for a row that was left blank."""
+        data = self.cleaned_data
+        if not data.get("price"):
+            return None
+        is_counted = data["stock"] is not None and data["stock"] != (data["seen_stock"] or 0)
+        seen = None
+        if data["variant_id"]:
+            seen = StockSnapshot(data["seen_stock"] or 0, data["last_count"] or 0)
+        return VariantInput(
+            options=tuple(value for name in OPTION_FIELDS if (value := data.get(name))),
+            price_minor=data["price"],
+            sku=data["sku"],
+            variant_id=data["variant_id"],
+            version=data["version"],
+            counted=data["stock"] if is_counted else None,
+            seen=seen,
+            is_archived=data.get("is_archived", False),
+        )
+
+    def show_again(self, variants: Mapping[UUID, Product], seen: Mapping[UUID, StockSnapshot]) -> None:
+        """Keep what was typed, now that the person reads what others changed."""
+        variant = variants.get(self.cleaned_data.get("variant_id")) if self.is_valid() else None  # type: ignore[arg-type]
+        if variant:
+            shown = {"version": version_of(variant), **shown_stock(seen[variant.pk])}
+            typed = self.data.dict()  # type: ignore[attr-defined]  # a QueryDict
+            self.data = typed | {self.add_prefix(name): str(value) for name, value in shown.items()}
+
+
+def shown_stock(seen: StockSnapshot) -> dict[str, int]:
+    return {"seen_stock": seen.stock, "last_count": seen.last_count}
+
+
+VariantFormSet = forms.formset_factory(
+    VariantForm, extra=BLANK_ROWS, max_num=MAX_VARIANTS + BLANK_ROWS, absolute_max=MAX_VARIANTS + BLANK_ROWS
+)
+
+
+def shown_variant(variant: Product, seen: StockSnapshot) -> dict[str, Any]:
+    return {
+        **dict(zip(OPTION_FIELDS, variant.options, strict=False)),
+        "price": variant.price.amount,
+        "sku": variant.sku,
+        "stock": seen.stock,
+        "variant_id": variant.pk,
+        "version": version_of(variant),
+        **shown_stock(seen),
+    }

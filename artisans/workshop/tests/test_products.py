@@ -1,0 +1,241 @@
+"""Pages where an artisan manages the own products."""
+
+import pytest
+from django.urls import reverse
+
+from artisans.catalog.models import Product, ProductState
+from artisans.catalog.products import VariantInput, product_change, variants_change, version_of
+from artisans.catalog.tests.factories import CategoryFactory, ProductFactory
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+LIST, NEW = reverse("workshop:product_list"), reverse("workshop:product_new")
+
+
+@pytest.fixture
+def client(browser, seller):
+    return browser(seller)
+
+
+@pytest.fixture
+def jug(seller):
+    jug = ProductFactory.create(artisan=seller.artisan, name="Jug", slug="jug", stock=0, is_active=False)
+    rows = [VariantInput(("Small",), 2000, sku="J-S", counted=3), VariantInput(("Large",), 3000)]
+    return variants_change(
+        artisan=seller.artisan, product_id=jug.pk, actor=seller, option_names=["Size"], variants=rows
+    )
+
+
+def address(name, product):
+    return reverse(f"workshop:{name}", args=[product.pk])
+
+
+def form_of(client, url, place=0):
+    """The fields of a form of the page, after those of the header."""
+    found = [
+        form for form in page(client.get(url)).one("main").all("form") if form.attrs.get("method") == "post"
+    ]
+    return found[place].fields()
+
+
+def test_product_is_written_published_and_archived(client, shopper, browser):
+    category = CategoryFactory.create()
+    typed = form_of(client, NEW) | {
+        "name": "إبريق 🏺",
+        "category": category.pk,
+        "price": "12.50",
+        "lead_days": "10",
+        "stock": "2",
+        "description": "Thrown by hand.",
+    }
+
+    client.post(NEW, typed)
+    again = client.post(NEW, typed)
+
+    product = Product.objects.get()
+    assert again.url == address("product", product)
+    assert (product.name, product.price_minor, product.stock, product.state) == ("إبريق 🏺", 1250, 2, "draft")
+    assert browser(shopper).get(reverse("catalog:product", args=[product.slug])).status_code == 404
+    preview = page(client.get(address("product_preview", product)))
+    assert "Preview. Buyers do not see this page." in preview.text
+    assert "Made to order, ships in 10 days" in preview.text
+    assert not preview.all("input", name="product_id")
+
+    client.post(address("product_publish", product))
+    assert browser(shopper).get(reverse("catalog:product", args=[product.slug])).status_code == 200
+    client.post(address("product_archive", product))
+    product.refresh_from_db()
+    assert product.state == ProductState.ARCHIVED
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("price", "0"), ("price", "1e3"), ("price", "-1"), ("name", ""), ("name", "x" * 200),
+     ("lead_days", "366"), ("category", "999"), ("description", "a\x00b"), ("stock", "-1")],
+)  # fmt: skip
+def test_wrong_input_is_shown_again_with_what_is_wrong(client, field, value):
+    valid = {"name": "Mug", "category": CategoryFactory.create().pk, "price": "1.00"}
+
+    shown = page(client.post(NEW, form_of(client, NEW) | valid | {field: value}))
+
+    assert shown.one(class_="error-summary").all("li")
+    assert shown.one("input", name="materials")
+    assert not Product.objects.exists()
+
+
+def test_second_of_two_people_reads_what_the_first_changed_and_loses_nothing(client, seller):
+    mug = ProductFactory.create(artisan=seller.artisan, name="Mug", price_minor=2000)
+    typed = form_of(client, address("product", mug)) | {"price": "30.00", "care": "By hand"}
+    product_change(
+        artisan=seller.artisan,
+        product_id=mug.pk,
+        actor=seller,
+        values={"price_minor": 2500},
+        version=version_of(mug),
+    )
+
+    shown = page(client.post(address("product", mug), typed))
+    form = shown.one("form", class_="narrow").fields()
+    mug.refresh_from_db()
+    assert "The price of Mug is now “$25.00”." in shown.one(class_="error-summary").text
+    assert (mug.price_minor, mug.care) == (2500, "")
+    assert (form["price"], form["care"]) == ("30.00", "By hand")
+
+    client.post(address("product", mug), form)
+    mug.refresh_from_db()
+    assert (mug.price_minor, mug.care) == (3000, "By hand")
+
+
+def test_variants_are_added_changed_counted_and_archived(client, seller):
+    mug = ProductFactory.create(artisan=seller.artisan, name="Mug", stock=0)
+    url = address("product_variants", mug)
+    typed = form_of(client, url + "?options=2") | {
+        "option_1": "Size",
+        "option_2": "Color",
+        "variant-0-option_1": "Small",
+        "variant-0-option_2": "Blue",
+        "variant-0-price": "10.00",
+        "variant-0-stock": "4",
+        "variant-1-option_1": "Large",
+        "variant-1-option_2": "Blue",
+        "variant-1-price": "12.00",
+        "variant-1-sku": "M-L",
+    }
+    client.post(url + "?options=2", typed)
+    again = page(client.post(url + "?options=2", typed))
+
+    small, large = Product.objects.get(pk=mug.pk).choices
+    assert "There is already a variant “Small, Blue”." in again.text
+    assert [(v.name, v.price_minor, v.stock, v.sku) for v in (small, large)] == [
+        ("Mug (Small, Blue)", 1000, 4, ""),
+        ("Mug (Large, Blue)", 1200, 0, "M-L"),
+    ]
+
+    client.post(
+        url,
+        form_of(client, url)
+        | {"variant-0-price": "11.00", "variant-0-stock": "1", "variant-1-is_archived": "on"},
+    )
+
+    [small] = Product.objects.get(pk=mug.pk).choices
+    assert (small.price_minor, small.stock) == (1100, 1)
+
+
+def test_stale_variants_are_shown_again_with_what_was_typed(client, seller, jug):
+    url, [small, _large] = address("product_variants", jug), jug.choices
+    typed = form_of(client, url) | {"variant-0-price": "21.00", "variant-1-sku": "J-L"}
+    row = VariantInput(("Small",), 2500, "J-S", small.pk, version_of(small))
+    variants_change(
+        artisan=seller.artisan, product_id=jug.pk, actor=seller, option_names=["Size"], variants=[row]
+    )
+
+    shown = page(client.post(url, typed))
+    again = shown.one("main").all("form")[0].fields()
+
+    assert "The price of Jug (Small) is now “$25.00”." in shown.one(class_="error-summary").text
+    assert (again["variant-0-price"], again["variant-1-sku"]) == ("21.00", "J-L")
+    client.post(url, again)
+    assert [(v.price_minor, v.sku) for v in Product.objects.get(pk=jug.pk).choices] == [
+        (2100, "J-S"),
+        (3000, "J-L"),
+    ]
+
+
+def test_incomplete_variants_are_refused_with_their_row(client, jug):
+    url = address("product_variants", jug)
+
+    for wrong in (
+        {"variant-0-price": ""},
+        {"variant-2-option_1": "L"},
+        {"option_1": ""},
+        {"variant-1-option_1": "small"},
+    ):
+        answer = client.post(url, form_of(client, url) | wrong)
+        assert page(answer).one(class_="error-summary"), wrong
+    for broken in ({}, {"variant-TOTAL_FORMS": "x"}, {"variant-TOTAL_FORMS": "9999999"}):
+        assert client.post(url, broken).status_code == 200
+
+
+def test_preview_chooses_variants_of_a_draft(client, jug):
+    large = jug.choices[1]
+
+    shown = page(client.get(address("product_preview", jug), {"variant": large.slug}))
+
+    assert [link.attrs["href"] for link in shown.one("nav", aria_label="Size").all("a")] == [
+        f"?variant={variant.slug}" for variant in jug.choices
+    ]
+    assert "$30.00" in shown.text
+
+
+def test_duplicate_sent_twice_makes_one(client, jug):
+    typed = next(
+        form.fields()
+        for form in page(client.get(address("product", jug))).all("form")
+        if "copy_id" in form.fields()
+    )
+
+    for _ in range(2):
+        answer = client.post(address("product_duplicate", jug), typed)
+
+    copy = Product.objects.get(name="Jug (copy)")
+    assert answer.url == address("product", copy)
+    assert len(copy.choices) == 2
+
+
+def test_list_finds_by_state_name_and_sku_with_few_queries(
+    client, jug, seller, other_seller, django_assert_max_num_queries
+):
+    for n in range(15):
+        ProductFactory.create(artisan=seller.artisan, name=f"Mug {n}")
+    ProductFactory.create(artisan=other_seller.artisan, name="Jug of others")
+
+    def names(query):
+        return [
+            row.one("a").text
+            for row in page(client.get(LIST + query)).one("main").all("li")
+            if row.all("small")
+        ]
+
+    with django_assert_max_num_queries(10):
+        assert len(names("")) == 16
+    assert names("?state=draft") == names("?q=jug") == names("?q=J-S") == ["Jug"]
+    assert len(names("?state=published")) == 15
+    assert names("?state=archived&q=x") == []
+
+
+def test_product_with_options_is_not_published_without_variants(client, seller):
+    vase = ProductFactory.create(artisan=seller.artisan, option_1="Size", stock=0, is_active=False)
+
+    shown = page(client.post(address("product_publish", vase), follow=True))
+
+    assert "Add at least one variant before you publish this product." in shown.text
+
+
+@pytest.mark.parametrize("name", ["product", "product_variants", "product_preview"])
+def test_products_of_other_workshops_are_not_found(client, other_seller, name):
+    others = ProductFactory.create(artisan=other_seller.artisan)
+
+    assert client.get(address(name, others)).status_code == 404
+    for action in ("product_publish", "product_archive", "product_duplicate"):
+        assert client.post(address(action, others)).status_code == 404
