@@ -86,22 +86,7 @@ def make_two_of_each() -> None:
         )
     now = timezone.now()
     ReconciliationRun.objects.create(provider="stripe", since=now - timedelta(days=1), until=now)
-    for kind in ("one", "two"):
-        ApprovalRequest.objects.create(
-            kind=kind,
-            target="shop",
-            details="[]",
-            payload="{}",
-            requested_by=staff,
-            expires_at=now + timedelta(days=1),
-        )
-    for digest in ("a", "b"):
-        erasure = Erasure.objects.create(
-            source="staff", alias=f"{digest}@erased.invalid", address_hash=digest
-        )
-        LockedRecord.objects.create(
-            erasure=erasure, target=f"orders.Order:{digest}", content="{}", kept_until=now
-        )
+    rows_of_staff(staff)
     for month in (1, 2):
         period = LedgerPeriod.objects.create(
             first_day=date(2020, month, 1),
@@ -119,6 +104,27 @@ def make_two_of_each() -> None:
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)
+
+
+def rows_of_staff(staff: User) -> None:
+    """Requests that need a second person, and erasures."""
+    now = timezone.now()
+    for kind in ("one", "two"):
+        ApprovalRequest.objects.create(
+            kind=kind,
+            target="shop",
+            details="[]",
+            payload="{}",
+            requested_by=staff,
+            expires_at=now + timedelta(days=1),
+        )
+    for digest in ("a", "b"):
+        erasure = Erasure.objects.create(
+            source="staff", alias=f"{digest}@erased.invalid", address_hash=digest
+        )
+        LockedRecord.objects.create(
+            erasure=erasure, target=f"orders.Order:{digest}", content="{}", kept_until=now
+        )
 
 
 def rows_of_cash(cash: Payment, staff: User) -> None:
