@@ -22,6 +22,7 @@ from artisans.approvals.errors import SecondPersonRequired
 from artisans.approvals.kinds import ApprovalKind, Payload, register
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.services import approval_request
+from artisans.catalog.models import Artisan
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.templatetags.money import show
@@ -47,8 +48,8 @@ from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.parcels import Decisions
 from payments.lifecycle.receipts import receipt_record
-from payments.models import Bearer, PaymentRefund, Receipt
-from payments.refunds.manual import money_return_record
+from payments.models import Bearer, PaidFrom, PaymentRefund, Receipt
+from payments.refunds.manual import PaidBack, likely_payer, money_return_record
 from payments.refunds.staff import refund_open
 from payments.selectors import payment_lock
 
@@ -126,7 +127,7 @@ def dump_cash(money: IncomingMoney) -> Payload:
 
 
 @transaction.atomic
-def return_submit(
+def return_submit(  # noqa: PLR0913  # what the form asks for
     *,
     payment_id: UUID,
     amount: Money,
@@ -136,6 +137,7 @@ def return_submit(
     actor: User,
     beyond_owed: bool = False,
     borne_by: Bearer = Bearer.ARTISAN,
+    paid: PaidBack | None = None,
 ) -> PaymentRefund | ApprovalRequest:
     """Record an offline refund, or request its approval. Errors: those of money_return_record and
     approval_request."""
@@ -150,7 +152,9 @@ def return_submit(
             actor=actor,
             beyond_owed=beyond_owed,
             borne_by=borne_by,
+            paid=paid,
         )
+    paid = paid or likely_payer(payment)
     return request_approval(
         RETURN,
         payment,
@@ -160,11 +164,13 @@ def return_submit(
             (_("Amount refunded"), show(amount)),
             (_("Transfer date"), value_date.isoformat()),
             (_("Transfer reference"), bank_reference),
+            *describe_payer(paid),
             *describe_bearer(borne_by),
             ("Reason", reason),
         ],
         payload=dump_transfer(amount, value_date, bank_reference)
-        | {"reason": reason, "beyond_owed": beyond_owed, "borne_by": borne_by},
+        | {"reason": reason, "beyond_owed": beyond_owed, "borne_by": borne_by}
+        | {"paid_from": paid.source, "paid_by": str(paid.artisan_id) if paid.artisan_id else None},
         actor=actor,
     )
 
@@ -175,6 +181,7 @@ def return_execute(payload: Payload, requested_by: User, approved_by: User) -> P
         reason=payload["reason"],
         beyond_owed=payload.get("beyond_owed", False),
         borne_by=load_bearer(payload),
+        paid=load_payer(payload),
         actor=requested_by,
         approved_by=approved_by,
     )
@@ -245,6 +252,21 @@ def refund_execute(payload: Payload, requested_by: User, approved_by: User) -> P
 
 def describe_bearer(borne_by: Bearer) -> list[tuple[str, str]]:
     return [(_("Borne by"), str(borne_by.label))] if borne_by == Bearer.SHOP else []
+
+
+def describe_payer(paid: PaidBack) -> list[tuple[str, str]]:
+    if paid.artisan_id:
+        artisan = Artisan.objects.get(pk=paid.artisan_id)
+        return [(_("Paid back by"), _("%(artisan)s, in cash") % {"artisan": artisan.name})]
+    return [(_("Paid back by"), str(paid.source.label))] if paid.is_cash else []
+
+
+def load_payer(payload: Payload) -> PaidBack | None:
+    """Requests of release 0.1.0 have none."""
+    if "paid_from" not in payload:
+        return None
+    artisan = payload["paid_by"]
+    return PaidBack(PaidFrom(payload["paid_from"]), UUID(artisan) if artisan else None)
 
 
 def load_bearer(payload: Payload) -> Bearer:

@@ -275,7 +275,7 @@ IMPERSONAL = {
     "payments.ReceiptReversal": {"reason"},
     "payments.PaymentRefund": {
         *("refund_number", "status", "origin", "currency", "decision", "provider_refund_id"),
-        *("bank_reference", "reference_key", "borne_by"),
+        *("bank_reference", "reference_key", "borne_by", "paid_from"),
     },
     "payments.RefundLine": {"currency"},
     "payments.RefundShare": {"currency"},

@@ -41,7 +41,7 @@ OCCASIONS = {
     "receipt_reversed": "Staff reversed a receipt, for example because the bank returned the payment.",
     "overpaid": "A payment has arrived that is more than was due.",
     "late_payment": "A payment has arrived for an order that was cancelled or has expired.",
-    "offline_refund_sent": "Staff recorded a refund that they transferred.",
+    "offline_refund_sent": "Staff recorded a refund that they transferred, or that was paid in cash.",
     "refund_completed": "A provider has sent a refund.",
     "refund_failed": "A provider could not send a refund.",
     "buyer_parcel_cancelled": "One parcel of the order was cancelled.",

@@ -228,6 +228,8 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "earning_released_has_a_time": ("payments.Earning", {"status": "released", "released_at": None}),
     "refund_share_currency_iso": ("payments.RefundShare", {"currency": "12"}),
     "refund_share_is_an_amount": ("payments.RefundShare", {"shipping_minor": 0, "goodwill_minor": 0}),
+    "refund_paid_by_artisan_names_one": ("payments.PaymentRefund", {"paid_from": "artisan"}),
+    "refund_paid_offline_has_a_date": ("payments.PaymentRefund", {"paid_from": "bank"}),
     "refund_bearer_known": ("payments.PaymentRefund", {"borne_by": "moon"}),
     "refund_status_known": ("payments.PaymentRefund", {"status": "MAYBE"}),
     "refund_currency_iso": ("payments.PaymentRefund", {"currency": "12"}),

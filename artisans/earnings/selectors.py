@@ -48,6 +48,7 @@ LINE_LABELS: dict[str, "_StrPromise"] = {
     EntryKind.WRITE_OFF: gettext_lazy("Debt written off"),
     EntryKind.WRITE_OFF_REVERSED: gettext_lazy("Write-off reversed"),
     EntryKind.RECEIPT: gettext_lazy("Cash that you collected"),
+    EntryKind.REFUND: gettext_lazy("Cash that you handed back"),
     EntryKind.RECEIPT_REVERSED: gettext_lazy("Cash that you collected: corrected"),
 }
 

@@ -1,4 +1,5 @@
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.utils import timezone
@@ -20,7 +21,9 @@ from orders.models import Parcel
 from orders.selectors import store_rules
 from orders.statuses import CashHolder
 from payments.lifecycle.receipts import is_far_above
-from payments.models import Bearer, Payment, ReversalReason
+from payments.methods import PaymentMethod
+from payments.models import Bearer, PaidFrom, Payment, ReversalReason
+from payments.refunds.manual import PaidBack, likely_payer
 
 REASONS_TO_REJECT = (
     _("The payment did not arrive in time."),
@@ -227,6 +230,11 @@ class ReturnForm(ReasonForm):
         _("Transfer reference"), _("The transaction number of your bank transfer.")
     )
     value_date = DayField(label=_("Transfer date"))
+    payer = forms.ChoiceField(
+        label=_("Who paid it back?"),
+        help_text=_("Cash that an artisan handed back is added to their earnings."),
+        widget=UnfoldAdminRadioSelectWidget,
+    )
     borne_by = BearerField()
     beyond_owed = forms.BooleanField(
         label=_("I intentionally refunded more than is due"),
@@ -246,7 +254,36 @@ class ReturnForm(ReasonForm):
             error_messages={"required": gettext("Enter the amount you transferred.")},
         )
         self.order_fields(
-            ["amount", "beyond_owed", "value_date", "bank_reference", "borne_by", "preset", "text"]
+            ["amount", "beyond_owed", "payer", "value_date", "bank_reference", "borne_by", "preset", "text"]
         )
         self.fields["value_date"].initial = timezone.localdate()
         self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()
+        if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
+            self.ask_for_payer(payment)
+        else:
+            del self.fields["payer"]
+
+    def ask_for_payer(self, payment: Payment) -> None:
+        """Words for money that may have gone back in cash."""
+        artisans = {
+            str(parcel.artisan_id): gettext("%(artisan)s, in cash") % {"artisan": parcel.artisan.name}
+            for parcel in payment.order.parcels.select_related("artisan").order_by("number")
+        }
+        shop = [(source.value, source.label) for source in (PaidFrom.BANK, PaidFrom.CASH)]
+        likely, reference = likely_payer(payment), self.fields["bank_reference"]
+        self.fields["payer"].choices = [*shop, *artisans.items()]  # type: ignore[attr-defined]  # a ChoiceField
+        self.fields["payer"].initial = str(likely.artisan_id or likely.source)
+        reference.label = gettext("Reference")
+        reference.help_text = gettext(
+            "The transaction number of your bank transfer, or the number of the receipt for the cash."
+        )
+        self.fields["value_date"].label = gettext("Paid back on")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        payer = data.pop("payer", "")
+        if payer in PaidFrom.values:
+            data["paid"] = PaidBack(PaidFrom(payer))
+        else:
+            data["paid"] = PaidBack(PaidFrom.ARTISAN, UUID(payer)) if payer else None
+        return data

@@ -59,7 +59,7 @@ from payments.selectors import refund_due
 from payments.statuses import PaymentStatus
 
 P = PaymentStatus
-RETURNED = ("amount", "value_date", "bank_reference", "reason", "beyond_owed", "borne_by")
+RETURNED = ("amount", "value_date", "bank_reference", "reason", "beyond_owed", "borne_by", "paid")
 TONES: dict[str, str] = {
     P.PENDING: WAIT,
     P.PROCESSING: WAIT,

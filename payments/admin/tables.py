@@ -59,7 +59,9 @@ def receipts_of(payment: Payment) -> QuerySet[Receipt]:
 def refund_rows(payments: Iterable[Payment], user: User) -> list[RefundRow]:
     """Newest first, with the lines that each covers."""
     refunds = PaymentRefund.objects.filter(payment__in=[payment.pk for payment in payments])
-    refunds = refunds.select_related("actor", "payment").prefetch_related("lines__order_line", "retries")
+    refunds = refunds.select_related("actor", "payment", "paid_by").prefetch_related(
+        "lines__order_line", "retries"
+    )
     may = user.has_perm("payments.refund")
     return [
         RefundRow(r, TONES.get(r.status, PLAIN), refund_status_label(r), refund_buttons(r) if may else [])

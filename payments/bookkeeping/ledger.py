@@ -31,6 +31,7 @@ from payments.models import (
     Capture,
     Dispute,
     DisputeTransition,
+    PaidFrom,
     Payment,
     PaymentRefund,
     Receipt,
@@ -102,10 +103,20 @@ def receipt_fact(payment: Payment, receipt: Receipt, *, reversed_at: datetime | 
     )
 
 
+def refund_account(payment: Payment, refund: PaymentRefund) -> AccountKey:
+    """Whose money it was: an artisan who handed it back owes that much less."""
+    if payment.is_remote:
+        return provider_account(payment)
+    if refund.paid_from == PaidFrom.ARTISAN:
+        return AccountKey(AccountKind.SELLER_AVAILABLE, payment.currency, artisan=refund.paid_by_id)
+    is_cash = refund.paid_from == PaidFrom.CASH
+    return AccountKey(AccountKind.CASH, payment.currency) if is_cash else bank_account(payment)
+
+
 def refund_fact(payment: Payment, refund: PaymentRefund) -> Fact:
-    """An offline refund is a transfer by staff, booked on its value date."""
+    """An offline refund was paid by staff or an artisan, and is booked on its value date."""
     is_completed = refund.status == RefundStatus.COMPLETED
-    account = provider_account(payment) if payment.is_remote else bank_account(payment)
+    account = refund_account(payment, refund)
     legs = transfer(refund.amount_minor, debit=order_account(payment), credit=account)
     value_date = refund.value_date if is_completed else None
     return Fact(

@@ -10,6 +10,7 @@ from payments.models.receipt import Receipt, ReceiptReversal, ReversalReason
 from payments.models.reconciliation_run import ReconciliationRun
 from payments.models.refund import (
     Bearer,
+    PaidFrom,
     PaymentRefund,
     RefundDecision,
     RefundLine,
@@ -36,6 +37,7 @@ __all__ = [
     "Explanation",
     "FlagKind",
     "Operation",
+    "PaidFrom",
     "Payment",
     "PaymentAttempt",
     "PaymentFlag",

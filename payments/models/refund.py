@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from artisans.catalog.models import Artisan
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
@@ -39,11 +40,22 @@ class Bearer(models.TextChoices):
     SHOP = "shop", _("The shop")
 
 
+class PaidFrom(models.TextChoices):
+    """Whose money an offline refund was."""
+
+    BANK = "bank", _("The shop, by bank transfer")
+    CASH = "cash", _("The shop, in cash")
+    ARTISAN = "artisan", _("The artisan, in cash")
+
+
 class PaymentRefund(BaseModel):
     """A refund. Its amount is reserved on the payment before anything is sent.
 
     Offline: COMPLETED from the start, with date and reference of the transfer that staff made. Made at the
     provider: booked as it is, and `decision` awaits staff.
+
+    `paid_from`: of offline refunds; those without it were bank transfers. `paid_by`: the artisan who handed the money
+    back.
     """
 
     refund_number = models.CharField(max_length=13, unique=True, default=new_refund_number, editable=False)
@@ -72,6 +84,10 @@ class PaymentRefund(BaseModel):
     value_date = models.DateField(null=True, blank=True)
     bank_reference = models.CharField(max_length=80, blank=True, db_index=True)
     reference_key = models.CharField(max_length=120, blank=True, db_default="", default="")
+    paid_from = models.CharField(max_length=7, choices=PaidFrom, blank=True, db_default="", default="")
+    paid_by = models.ForeignKey(
+        Artisan, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -91,6 +107,15 @@ class PaymentRefund(BaseModel):
             models.CheckConstraint(
                 condition=Q(goodwill_minor__gte=0, goodwill_minor__lte=F("amount_minor")),
                 name="refund_goodwill_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(paid_from=PaidFrom.ARTISAN, paid_by__isnull=False)
+                | Q(paid_from__in=["", PaidFrom.BANK, PaidFrom.CASH], paid_by__isnull=True),
+                name="refund_paid_by_artisan_names_one",
+            ),
+            models.CheckConstraint(
+                condition=Q(paid_from="") | Q(value_date__isnull=False),
+                name="refund_paid_offline_has_a_date",
             ),
             models.UniqueConstraint(
                 fields=["retry_of"], condition=Q(retry_of__isnull=False), name="refund_tried_again_once"

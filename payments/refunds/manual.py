@@ -1,5 +1,6 @@
-"""Offline refunds: a member of staff made a transfer and records it."""
+"""Offline refunds: a member of staff made a transfer, or somebody gave cash back, and staff record it."""
 
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -15,10 +16,12 @@ from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.ledger.services import fact_book
 from artisans.notifications.services import notifications_enqueue
+from orders.errors import OwnMoney
 from orders.mails import order_mail
 from orders.models import Order
 from orders.refunds import clear_ship_instructions
 from orders.selectors import store_rules
+from orders.statuses import CashHolder
 from payments.bookkeeping.ledger import refund_fact
 from payments.bookkeeping.payments import order_settle, payment_recompute_status
 from payments.bookkeeping.references import reference_key
@@ -27,10 +30,36 @@ from payments.bookkeeping.second_person import refund_approval_check
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
 from payments.mails import PaymentMail
-from payments.methods import MANUAL
-from payments.models import Bearer, Payment, PaymentRefund, RefundTransition
-from payments.selectors import balance_after_refunds, payment_lock, refund_due
+from payments.methods import MANUAL, PaymentMethod
+from payments.models import Bearer, PaidFrom, Payment, PaymentRefund, RefundTransition
+from payments.selectors import balance_after_refunds, cash_on_hand, payment_lock, refund_due
 from payments.statuses import RefundStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PaidBack:
+    """Whose money went back. `artisan_id`: who handed back cash, only with PaidFrom.ARTISAN."""
+
+    source: PaidFrom = PaidFrom.BANK
+    artisan_id: UUID | None = None
+
+    @property
+    def is_cash(self) -> bool:
+        return self.source != PaidFrom.BANK
+
+
+def likely_payer(payment: Payment) -> PaidBack:
+    """Who has the payment's money: one artisan who collected all of it, or the shop in cash; else the bank."""
+    if payment.payment_method != PaymentMethod.CASH_ON_DELIVERY:
+        return PaidBack()
+    receipts = payment.receipts.filter(reversal=None).select_related("parcel")
+    holders = {(row.holder, row.parcel.artisan_id if row.parcel else None) for row in receipts}
+    if len(holders) == 1:
+        [(holder, artisan_id)] = holders
+        if holder == CashHolder.ARTISAN:
+            return PaidBack(PaidFrom.ARTISAN, artisan_id)
+    is_with_shop = cash_on_hand(CashHolder.SHOP).filter(payment=payment).exists()
+    return PaidBack(PaidFrom.CASH if is_with_shop else PaidFrom.BANK)
 
 
 @transaction.atomic
@@ -45,30 +74,21 @@ def money_return_record(  # noqa: PLR0913  # what the form asks for
     approved_by: User | None = None,
     beyond_owed: bool = False,
     borne_by: Bearer = Bearer.ARTISAN,
+    paid: PaidBack | None = None,
 ) -> PaymentRefund:
     """Record an offline refund; it is COMPLETED from the start.
 
-    It is limited to what the order owes the buyer over all its payments or, with `beyond_owed`, to what is
-    left of this payment. Errors: NoPermission, OwnOrder, NotManual, InvalidInput, RefundExceedsReceived,
-    ReturnExceedsOwed, AlreadyRecorded, SecondPersonRequired without `approved_by` above the store's limit.
-    Locks: order, payment.
+    `paid`: who paid it back, by default whoever has the payment's money. It is limited to what the order owes the
+    buyer over all its payments or, with `beyond_owed`, to what is left of this payment. Errors: NoPermission,
+    OwnOrder, OwnMoney, NotManual, InvalidInput, RefundExceedsReceived, ReturnExceedsOwed, AlreadyRecorded,
+    SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment.
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.refund", order)
-    if payment.payment_provider != MANUAL:
-        raise NotManual
-    if amount.minor <= 0 or amount.currency != payment.currency:
-        raise InvalidInput(
-            _("Enter the amount refunded in %(currency)s, greater than zero.")
-            % {"currency": payment.currency}
-        )
     key = reference_key(bank_reference)
-    if not key or not reason.strip():
-        raise InvalidInput(_("Enter the reference of your transfer and the reason."))
-    if value_date > timezone.localdate():
-        raise InvalidInput(_("The value date cannot be in the future."))
-    if (before := find_return(key)) is not None:
-        raise already_returned(before)
+    check_input(payment, amount, value_date=value_date, key=key, reason=reason)
+    paid = paid or likely_payer(payment)
+    check_payer(payment, order, paid, actor)
     check_returnable(payment, order, amount, beyond_owed=beyond_owed)
     try:
         refund = PaymentRefund.objects.create(
@@ -84,6 +104,8 @@ def money_return_record(  # noqa: PLR0913  # what the form asks for
             value_date=value_date,
             bank_reference=bank_reference.strip(),
             reference_key=key,
+            paid_from=paid.source,
+            paid_by_id=paid.artisan_id,
             processed_at=timezone.now(),
         )
     except IntegrityError:  # committed by a colleague since we checked
@@ -102,7 +124,9 @@ def money_return_record(  # noqa: PLR0913  # what the form asks for
     )
     clear_ship_instructions(order)
     order_settle(order, cause=_("%(amount)s refunded offline") % {"amount": amount}, actor=actor)
-    audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data={"amount": str(amount)})
+    facts = {"amount": str(amount), "paid_from": str(paid.source)}
+    facts |= {"artisan": str(paid.artisan_id)} if paid.artisan_id else {}
+    audit_record(actor=actor, action=Action.MONEY_RETURN, target=payment, data=facts)
     notifications_enqueue(
         order_mail(
             PaymentMail.OFFLINE_REFUND_SENT,
@@ -113,9 +137,42 @@ def money_return_record(  # noqa: PLR0913  # what the form asks for
             amount=amount,
             reference=bank_reference.strip(),
             date=value_date,
+            in_cash=paid.is_cash,
         )
     )
     return refund
+
+
+def check_input(payment: Payment, amount: Money, *, value_date: date, key: str, reason: str) -> None:
+    """Errors: NotManual, InvalidInput, AlreadyRecorded."""
+    if payment.payment_provider != MANUAL:
+        raise NotManual
+    if amount.minor <= 0 or amount.currency != payment.currency:
+        raise InvalidInput(
+            _("Enter the amount refunded in %(currency)s, greater than zero.")
+            % {"currency": payment.currency}
+        )
+    if not key or not reason.strip():
+        raise InvalidInput(_("Enter the reference of your transfer and the reason."))
+    if value_date > timezone.localdate():
+        raise InvalidInput(_("The value date cannot be in the future."))
+    if (before := find_return(key)) is not None:
+        raise already_returned(before)
+
+
+def check_payer(payment: Payment, order: Order, paid: PaidBack, actor: User) -> None:
+    """Errors: InvalidInput, OwnMoney."""
+    if paid.is_cash and payment.payment_method != PaymentMethod.CASH_ON_DELIVERY:
+        raise InvalidInput(_("Only cash on delivery is paid back in cash. Make a transfer."))
+    if (paid.source == PaidFrom.ARTISAN) != (paid.artisan_id is not None):
+        raise InvalidInput(_("Choose the artisan who handed the money back."))
+    if paid.artisan_id is None:
+        return
+    parcels = order.parcels.filter(artisan=paid.artisan_id).select_related("artisan")
+    if (parcel := parcels.first()) is None:
+        raise InvalidInput(_("This artisan has no parcel in the order."))
+    if parcel.artisan.user_id == actor.pk:
+        raise OwnMoney
 
 
 def check_returnable(payment: Payment, order: Order, amount: Money, *, beyond_owed: bool) -> None:
