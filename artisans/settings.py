@@ -227,7 +227,10 @@ APPEND_SLASH = False  # a redirect would lose the body of API requests; links to
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 # Larger bodies are refused unread; Django would write files of any size to disk before it asks who sent them.
-UPLOAD_PATHS = ("/admin/catalog/", "/shop/artisan/products/", "/artisan/products/")
+UPLOAD_PATHS = (
+    *("/admin/catalog/", "/shop/artisan/products/", "/artisan/products/"),
+    "/shop/artisan/stock/import/",
+)
 UPLOAD_MAX_SIZE = 32 * 1024 * 1024  # several pictures at once
 
 # Paths that return JSON only; everything else is a page.
@@ -424,6 +427,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=50),
         "options": {"expires": 3600},
     },
+    "continue imports of stock": periodic("catalog.continue_stock_imports", seconds=60),
     "continue erasures of personal data": periodic("privacy.continue_erasures", seconds=120),
     "expire approval requests": periodic("approvals.expire", seconds=3600),
     "purge rows that are due": {
@@ -451,6 +455,7 @@ RETENTION_DAYS = {
     "reconciliations": number("KEEP_RECONCILIATION_DAYS", default=400),
     "resolved_flags": number("KEEP_RESOLVED_FLAG_DAYS", default=400),
     "resolved_alerts": number("KEEP_RESOLVED_ALERT_DAYS", default=400),
+    "stock_imports": number("KEEP_STOCK_IMPORT_DAYS", default=90),
 }
 
 # Read by setup_shop, like Django's createsuperuser does.

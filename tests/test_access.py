@@ -79,6 +79,9 @@ workshop:product_publish             post /shop/artisan/products/{product}/publi
 workshop:product_archive             get  /shop/artisan/products/{product}/archive/ login 405 405 405 405 405
 workshop:product_duplicate           post /shop/artisan/products/{product}/duplicate/ login 404 404 302 404 404
 workshop:stock_list                  get  /shop/artisan/stock/                     login 404 404 200 404 404
+workshop:stock_export                get  /shop/artisan/stock/export.csv           login 404 404 200 404 404
+workshop:stock_import_list           get  /shop/artisan/stock/import/              login 404 404 200 404 404
+workshop:stock_import                get  /shop/artisan/stock/import/{order}/      login 404 404 404 404 404
 workshop:stock_history               get  /shop/artisan/stock/{product}/           login 404 404 200 404 404
 workshop:stock_history_download      get  /shop/artisan/stock/{product}/history.csv login 404 404 200 404 404
 earnings:earning_list                get  /shop/artisan/earnings/                  login 404 404 200 404 404

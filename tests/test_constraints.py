@@ -108,6 +108,15 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "stock_move_restock_names_its_refund": ("catalog.StockMove", {"refund_line": "first"}),
     "stock_move_moves_something": ("catalog.StockMove", {"quantity": 0}),
+    "stock_import_cause_known": ("catalog.StockImport", {"cause": "x"}),
+    "stock_import_finished_after_start": (
+        "catalog.StockImport",
+        {"started_at": None, "finished_at": timezone.now()},
+    ),
+    "stock_import_row_outcome_known": ("catalog.StockImportRow", {"outcome": "x"}),
+    "stock_import_row_once_per_line": ("catalog.StockImportRow", {"line": 5}),
+    "stock_import_row_once_per_product": ("catalog.StockImportRow", {"product": "first"}),
+    "stock_import_row_counts_a_product": ("catalog.StockImportRow", {"counted": -1}),
     "stock_move_cause_known": ("catalog.StockMove", {"cause": "x"}),
     "idempotency_key_once_per_principal_and_route": ("core.IdempotencyKey", {"key": "key-1"}),
     "idempotency_state_known": ("core.IdempotencyKey", {"state": "x"}),
@@ -401,7 +410,7 @@ def test_referenced_row_cannot_be_deleted(model, label):
     for field in model._meta.get_fields():
         if field.one_to_many and field.auto_created and field.related_model._meta.app_label in LABELS:
             cascades = field.on_delete.__name__ == "CASCADE"
-            allowed = {("Cart", "CartItem"), ("User", "AuthToken")}
+            allowed = {("Cart", "CartItem"), ("User", "AuthToken"), ("StockImport", "StockImportRow")}
             assert not cascades or (model.__name__, field.related_model.__name__) in allowed, field
 
 

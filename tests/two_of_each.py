@@ -9,7 +9,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
-from artisans.catalog.models import CommissionRate, ProductPicture
+from artisans.catalog.models import CommissionRate, ProductPicture, StockImport
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
@@ -142,7 +142,7 @@ def rows_of_cash(cash: Payment, staff: User) -> None:
 
 
 def rows_about_artisans(order: Order, staff: User) -> None:
-    """Holds and debts of two artisans, and what they paid of them; variants and pictures of a product."""
+    """Holds, debts and files of counts of two artisans, what they paid; variants and pictures of a product."""
     for position in (1, 2):
         ProductPicture.objects.create(
             product=rows.bowl(), position=position, state="ready", file="products/x.jpg", digest=f"{position}"
@@ -174,6 +174,13 @@ def rows_about_artisans(order: Order, staff: User) -> None:
             actor=staff,
         )
         settlement_book(settlement.pk)
+        made = StockImport.objects.create(
+            artisan=product.artisan, made_by=product.artisan.user, cause="counted", started_at=timezone.now()
+        )
+        for line, counted in enumerate((rows.bowl(), rows.scarf())):
+            made.rows.create(
+                line=line, product=counted, counted=1, seen_stock=1, last_count=0, outcome="unchanged"
+            )
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:

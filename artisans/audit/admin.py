@@ -72,6 +72,7 @@ ACTION_LABELS = {
     "second_factor.remove": _("Second factor removed"),
     "sessions.end": _("Other sessions signed out"),
     "stock.adjust": _("Stock counted"),
+    "stock.import": _("Stock imported from a file"),
     "token.issue": _("API token issued"),
     "token.revoke": _("API token revoked"),
     "variants.change": _("Variants changed"),

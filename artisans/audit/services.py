@@ -36,6 +36,7 @@ class Action(StrEnum):
     PRODUCT_ARCHIVE = "product.archive"
     VARIANTS_CHANGE = "variants.change"
     STOCK_ADJUST = "stock.adjust"
+    STOCK_IMPORT = "stock.import"
     PICTURE_ADD = "picture.add"
     PICTURE_CHANGE = "picture.change"
     PICTURE_REMOVE = "picture.remove"

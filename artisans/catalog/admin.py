@@ -23,7 +23,15 @@ from unfold.widgets import (
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
-from artisans.catalog.models import Artisan, Category, CommissionRate, PictureState, Product, StockMove
+from artisans.catalog.models import (
+    Artisan,
+    Category,
+    CommissionRate,
+    PictureState,
+    Product,
+    StockImport,
+    StockMove,
+)
 from artisans.catalog.pictures import check_size, picture_add
 from artisans.catalog.products import variants_follow
 from artisans.catalog.search import MAX_LENGTH, search
@@ -415,3 +423,19 @@ class StockMoveAdmin(ReadOnlyAdmin):
     @column(_("Quantity"), ordering="quantity")
     def quantity_shown(self, move: StockMove) -> str:
         return f"{move.quantity:+d}"
+
+
+@admin.register(StockImport)
+class StockImportAdmin(ReadOnlyAdmin):
+    """Files of counts that artisans uploaded."""
+
+    list_display = ("time", "artisan", "file_name", "cause", "made_by", "started_at", "finished_at")
+    list_filter = ("cause", ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("artisan", "made_by")
+    search_fields = ("artisan__name",)
+    search_help_text = _("Artisan")
+
+    @column(_("Date"), ordering="created_at")
+    def time(self, made: StockImport) -> str:
+        return when(made.created_at)

@@ -9,3 +9,7 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.catalog import invariants, personal_data, receivers, tasks  # noqa: F401  # each registers itself
+        from artisans.catalog.retention import CATALOG_RULES
+        from artisans.core.retention import register_rules
+
+        register_rules(*CATALOG_RULES)

@@ -14,6 +14,11 @@ TEXTS = {
         "%(stock)s were shown to you, but %(sold)s have been sold since: the remaining %(left)s cannot be reduced by "
         "%(difference)s. Nothing was changed."
     ),
+    "unknown_product": _("“%(given)s” is not the id of one of your products."),
+    "counted_twice": _("Line %(line)s counts the same product."),
+    "not_a_number": _("“%(given)s” in the column “counted” is not a whole number from 0 to 1,000,000."),
+    "not_seen": _("The columns “seen_stock” and “last_count” must be as the export wrote them."),
+    "no_access": _("Who applied this import no longer acts for the workshop."),
 }
 
 
@@ -24,4 +29,4 @@ class CountProblem:
 
     @property
     def text(self) -> str:
-        return str(TEXTS[self.code] % self.facts)
+        return str(TEXTS[self.code] % self.facts) if self.code else ""

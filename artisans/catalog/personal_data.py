@@ -47,6 +47,13 @@ HOLDINGS = (
             "portrait": "",
         },
     ),
+    Holding(
+        "catalog.StockImport",
+        "stock_imports",
+        lambda person: Q(artisan__in=person.of("artisans")),
+        export=("id", "created_at", "file_name", "reason", "started_at", "finished_at"),
+        clear={"file_name": "", "reason": ""},
+    ),
 )
 IMPERSONAL = {
     "catalog.Artisan": {"craft", "fee_tax_treatment"},
@@ -61,6 +68,8 @@ IMPERSONAL = {
     },
     "catalog.SearchDocument": {"title", "labels", "description"},  # written anew
     "catalog.SearchTerm": {"term", "word"},  # single words of all products
+    "catalog.StockImport": {"cause"},
+    "catalog.StockImportRow": {"given", "outcome", "problem", "facts"},
     "catalog.StockMove": {"kind", "reason", "cause"},
 }
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import Case, F, Max, Sum, Value, When
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
@@ -16,6 +17,8 @@ from artisans.catalog.models import CountOutcome, Product, StockMove, StockMoveK
 from artisans.catalog.models.product import BUYABLE
 from artisans.core.compiled import compiled, insert
 from artisans.core.errors import Conflict, InvalidInput
+
+MAX_COUNTED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,16 +208,41 @@ def stock_count(*, counts: Sequence[Count], actor: User, cause: str = "", reason
     products = products_lock(count.product_id for count in counts)
     last = last_counts(products)
     why = {"cause": cause, "reason": reason.strip()[:200]}
-    return [
-        count_one(products[count.product_id], count, last_count=last[count.product_id], actor=actor, why=why)
+    results = [
+        stock_expect(products[count.product_id], count, last_count=last[count.product_id], actor=actor)
         for count in counts
     ]
+    counted = [
+        count for count, result in zip(counts, results, strict=True) if result.outcome == CountOutcome.COUNTED
+    ]
+    counts_write(counted, products, actor=actor, why=why)
+    return results
 
 
-def count_one(
-    product: Product, count: Count, *, last_count: int, actor: User, why: dict[str, str]
-) -> Counted:
-    """The caller has locked the product."""
+def counts_write(
+    counts: Sequence[Count], products: Mapping[UUID, Product], *, actor: User, why: Mapping[str, str]
+) -> None:
+    """The caller has locked the products."""
+    if not counts:
+        return
+    changes = {count.product_id: count.difference for count in counts}
+    change = quantity_by_product(changes)
+    Product.objects.filter(pk__in=changes).update(stock=F("stock") + change, updated_at=timezone.now())
+    insert(
+        [
+            StockMove(product_id=pk, kind=StockMoveKind.ADJUST, quantity=quantity, actor=actor, **why)
+            for pk, quantity in changes.items()
+        ]
+    )
+    for count in counts:
+        product = products[count.product_id]
+        product.stock += count.difference
+        data = {"counted": count.counted, "seen": count.seen.stock, "difference": count.difference}
+        audit_record(actor=actor, action=Action.STOCK_ADJUST, target=product, data={**data, **why})
+
+
+def stock_expect(product: Product, count: Count, *, last_count: int, actor: User) -> Counted:
+    """What would come of a count now."""
     if count.seen.last_count != last_count:
         if is_repeated(count, actor):
             return Counted(product, CountOutcome.REPEATED)
@@ -227,20 +255,7 @@ def count_one(
             "difference": -count.difference,
         }
         return Counted(product, CountOutcome.CONFLICT, CountProblem("sold_since", facts))
-    if not count.difference:
-        return Counted(product, CountOutcome.UNCHANGED)
-    product.stock += count.difference
-    product.save(update_fields=["stock", "updated_at"])
-    StockMove.objects.create(
-        product=product,
-        kind=StockMoveKind.ADJUST,
-        quantity=count.difference,
-        actor=actor,
-        **why,
-    )
-    data = {"counted": count.counted, "seen": count.seen.stock, "difference": count.difference}
-    audit_record(actor=actor, action=Action.STOCK_ADJUST, target=product, data=data | why)
-    return Counted(product, CountOutcome.COUNTED)
+    return Counted(product, CountOutcome.COUNTED if count.difference else CountOutcome.UNCHANGED)
 
 
 def is_repeated(count: Count, actor: User) -> bool:

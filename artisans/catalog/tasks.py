@@ -4,6 +4,7 @@ from celery import shared_task
 
 from artisans.catalog.pictures import files_sweep, picture_prepare, pictures_due
 from artisans.catalog.search_index import search_index_refresh
+from artisans.catalog.stock_import import TASK, imports_running, stock_import_continue
 from artisans.core.queue import one_at_a_time, run_each
 
 PREPARE_SECONDS = 120  # of a periodic run
@@ -32,3 +33,15 @@ def prepare_due_pictures() -> None:
 def sweep_picture_files() -> int:
     """Periodic: files that no row names."""
     return files_sweep()
+
+
+@shared_task(name=TASK)
+def continue_stock_import(import_id: str) -> bool:
+    return stock_import_continue(UUID(import_id))
+
+
+@shared_task(name="catalog.continue_stock_imports")
+@one_at_a_time
+def continue_stock_imports() -> None:
+    """Periodic: imports whose worker was stopped."""
+    run_each(imports_running(), stock_import_continue, event="stock_import_failed", seconds=60)

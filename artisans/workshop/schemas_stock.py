@@ -7,9 +7,10 @@ from rest_framework import serializers
 
 from artisans.catalog.models import CountCause, CountOutcome, StockMoveKind
 from artisans.catalog.schemas import PRODUCT_ID
+from artisans.catalog.services import MAX_COUNTED
 from artisans.core.api.fields import IdField, StrictIntegerField, StrictLineField, StrictSerializer
 from artisans.core.api.openapi import example
-from artisans.workshop.stock_table import MAX_COUNTED, MOST_ROWS
+from artisans.workshop.stock_table import MOST_ROWS
 
 MAX_KEY = 10**18  # above every number of a move
 STOCK = {

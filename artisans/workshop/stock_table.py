@@ -12,12 +12,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, CountCause, CountOutcome, Product, StockMove
-from artisans.catalog.services import Count, StockSnapshot, stock_count, stock_snapshots
+from artisans.catalog.services import MAX_COUNTED, Count, StockSnapshot, stock_count, stock_snapshots
 from artisans.catalog.stock_history import stock_products
 from artisans.core.forms import LineField
 from artisans.core.models import is_uuid
 
-MAX_COUNTED = 1_000_000
 MOST_ROWS = 50
 NUMBER = re.compile(r"[0-9]{1,7}", re.ASCII)
 SEEN = re.compile(r"([0-9]{1,9}):([0-9]{1,18})", re.ASCII)  # stock and last count

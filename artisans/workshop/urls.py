@@ -1,6 +1,6 @@
 from django.urls import path
 
-from artisans.workshop import products, stock
+from artisans.workshop import products, stock, stock_import
 
 app_name = "workshop"
 urlpatterns = [
@@ -13,6 +13,9 @@ urlpatterns = [
     path("products/<uuid:product_id>/archive/", products.product_take_off, name="product_archive"),
     path("products/<uuid:product_id>/duplicate/", products.product_copy, name="product_duplicate"),
     path("stock/", stock.stock_list, name="stock_list"),
+    path("stock/export.csv", stock_import.stock_export, name="stock_export"),
+    path("stock/import/", stock_import.import_list, name="stock_import_list"),
+    path("stock/import/<uuid:import_id>/", stock_import.import_detail, name="stock_import"),
     path("stock/<uuid:product_id>/", stock.stock_history, name="stock_history"),
     path("stock/<uuid:product_id>/history.csv", stock.history_download, name="stock_history_download"),
 ]

@@ -337,7 +337,7 @@ def test_token_page_offers_staff_scopes_only_with_a_second_factor(staff, browser
 
 def test_token_from_the_demo_has_no_staff_scopes_in_production(staff, api, production):
     everything = api(staff)
-    assert everything.get("/auth/tokens").json()["results"][0]["scopes"] == ["read", "write"]
+    assert everything.get("/auth/tokens").json()["results"][0]["scopes"] == ["read", "write", "products"]
     problem(everything.post(f"/payments/{uuid4()}/approve", {}), 403, "insufficient_scope")
 
     Authenticator.objects.bulk_create(

@@ -4,6 +4,7 @@ from artisans.catalog.models.picture import PictureRefusal, PictureState, Produc
 from artisans.catalog.models.product import Category, Product, ProductState, ShownPicture
 from artisans.catalog.models.search import SearchDocument, SearchTerm
 from artisans.catalog.models.stock import CountCause, CountOutcome, StockMove, StockMoveKind
+from artisans.catalog.models.stock_import import StockImport, StockImportRow
 
 __all__ = [
     "Artisan",
@@ -20,6 +21,8 @@ __all__ = [
     "SearchDocument",
     "SearchTerm",
     "ShownPicture",
+    "StockImport",
+    "StockImportRow",
     "StockMove",
     "StockMoveKind",
 ]
