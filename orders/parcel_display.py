@@ -153,6 +153,10 @@ class ParcelDisplay:
         return self.parcel.instruction == ParcelInstruction.RETURN
 
     @property
+    def is_unshipped(self) -> bool:
+        return self.parcel.status in PARCELS_UNSHIPPED
+
+    @property
     def can_ship(self) -> bool:
         is_free = self.parcel.order.can_be_shipped and not self.parcel.is_on_hold
         return self.parcel.status in PARCELS_UNSHIPPED and is_free
@@ -192,3 +196,30 @@ def load_displays(parcels: Sequence[Parcel], lines: Mapping[UUID, list[OrderLine
         ParcelDisplay(parcel, lines.get(parcel.pk, []), progress=progress.get(parcel.pk, Progress()))
         for parcel in parcels
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class PackingSlip:
+    """What goes into one box: no amounts, because the recipient may not be the buyer."""
+
+    parcel: Parcel
+    items: list[tuple[int, str]]
+
+
+def load_slips(parcels: Sequence[Parcel], *, shipment: str = "") -> list[PackingSlip]:
+    """Of each parcel what is left to ship or, once all was shipped, everything; or the units of that shipment."""
+    prefetch_shipments(parcels)
+    lines = {parcel.pk: list(parcel.lines.all()) for parcel in parcels}
+    unshipped = [parcel.pk for parcel in parcels if parcel.status in PARCELS_UNSHIPPED]
+    progress = load_progress({key: lines[key] for key in unshipped})
+    slips = []
+    for parcel in parcels:
+        left = {line.pk: line.quantity for line in lines[parcel.pk]}
+        if parcel.pk in progress:
+            left = dict(progress[parcel.pk].left)
+        for one in shipments_of(parcel):
+            if str(one.number) == shipment and not one._state.adding:
+                left = {row.line_id: row.quantity for row in one.lines.all()}
+        items = [(left[line.pk], line.product_name) for line in lines[parcel.pk] if left.get(line.pk)]
+        slips.append(PackingSlip(parcel, items))
+    return slips

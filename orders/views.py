@@ -1,5 +1,7 @@
 """Pages for artisans: their parcels, once they may be shipped. For buyers: the addresses that are filled in."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from uuid import UUID
 
 from django.contrib import messages
@@ -18,7 +20,8 @@ from artisans.core.models import save_columns
 from orders.addresses import address_read
 from orders.forms import CarrierForm, ShipForm
 from orders.models import Parcel
-from orders.parcel_display import ParcelDisplay
+from orders.parcel_display import ParcelDisplay, load_displays, load_slips
+from orders.parcel_lists import ParcelList, parcel_next, parcels_found, parcels_listed
 from orders.selectors import last_addressed_order, parcels_of_artisan, store_rules
 from orders.services.parcels import (
     parcel_deliver,
@@ -28,9 +31,8 @@ from orders.services.parcels import (
     shipment_correct,
 )
 from orders.shipments import progress_of, shipments_of
-from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelStatus
 
-FILTERS = {"to_ship": PARCELS_UNSHIPPED, "sent": PARCELS_SHIPPED, "all": tuple(ParcelStatus)}
+MOST_SLIPS = 50
 
 
 @login_required
@@ -38,11 +40,58 @@ FILTERS = {"to_ship": PARCELS_UNSHIPPED, "sent": PARCELS_SHIPPED, "all": tuple(P
 def parcel_list(request: HttpRequest) -> HttpResponse:
     if not require_user(request).is_artisan:
         raise Http404
-    chosen = request.GET.get("filter", "to_ship")
-    chosen = chosen if chosen in FILTERS else "to_ship"
-    parcels = parcels_of_artisan(require_user(request)).filter(status__in=FILTERS[chosen])
+    chosen, term = request.GET.get("filter", ""), request.GET.get("q", "")[:60]
+    if chosen not in ParcelList.values:
+        chosen = ParcelList.ALL if term else ParcelList.TO_SHIP
+    parcels = parcels_listed(parcels_found(parcels_of_artisan(require_user(request)), term), chosen)
     page = Paginator(parcels, 20).get_page(request.GET.get("page"))
-    return render(request, "orders/parcel_list.html", {"page_obj": page, "filter": chosen})
+    lines = {parcel.pk: list(parcel.lines.all()) for parcel in page}
+    context = {
+        "page_obj": page,
+        "displays": load_displays(list(page), lines),
+        "filter": chosen,
+        "filters": ParcelList.choices,
+        "q": term,
+    }
+    return render(request, "orders/parcel_list.html", context)
+
+
+@login_required
+@require_GET
+def next_parcel(request: HttpRequest) -> HttpResponse:
+    """Leads to the parcel to do first; `?after=` names the one that was just open."""
+    if not require_user(request).is_artisan:
+        raise Http404
+    own = parcels_of_artisan(require_user(request))
+    after = own.filter(pk__in=keys_in([request.GET.get("after", "")])).first()
+    if parcel := parcel_next(own, after=after):
+        return redirect("orders:parcel", parcel_id=parcel.pk)
+    messages.info(request, _("No other parcel is waiting to be shipped."))
+    return redirect("orders:parcel_list")
+
+
+@login_required
+@require_GET
+def packing_slips(request: HttpRequest) -> HttpResponse:
+    """A page per parcel for the printer: `?parcel=` for each; with `shipment=` what is in that shipment."""
+    if not require_user(request).is_artisan:
+        raise Http404
+    asked = keys_in(request.GET.getlist("parcel")[:MOST_SLIPS])
+    parcels = list(parcels_of_artisan(require_user(request)).filter(pk__in=asked))
+    if not parcels:
+        messages.info(request, _("Choose the parcels whose packing slips you want to print."))
+        return redirect("orders:parcel_list")
+    slips = load_slips(parcels, shipment=request.GET.get("shipment", ""))
+    return render(request, "orders/packing_slips.html", {"slips": slips})
+
+
+def keys_in(texts: Iterable[str]) -> list[UUID]:
+    """The keys among these texts."""
+    keys = []
+    for text in texts:
+        with suppress(ValueError):
+            keys.append(UUID(text))
+    return keys
 
 
 @login_required

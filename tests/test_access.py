@@ -159,6 +159,8 @@ api_refund-detail                    get  /payments/refunds/{refund}            
 api_payment_desk-approve             post /payments/{payment}/approve              401 403 403 403 400 400
 api_payment_desk-reject              post /payments/{payment}/reject               401 403 403 403 400 400
 api_parcel-list                      get  /parcels                                 401 200 200 200 200 200
+orders:next_parcel                   get  /shop/artisan/parcels/next/              login 404 404 302 404 404
+orders:packing_slips                 get  /shop/artisan/parcels/slips/?parcel={parcel} login 404 404 200 404 404
 orders:shipment                      get  /shop/artisan/parcels/{shipped}/shipments/1/ login 404 404 200 404 404
 api_parcel-carriers                  get  /parcels/carriers                         401 200 200 200 200 200
 api_parcel-shipment                  patch /parcels/{parcel}/shipments/1            401 400 400 400 400 400

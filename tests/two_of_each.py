@@ -55,7 +55,6 @@ def make_two_of_each() -> None:
     shopper, staff, bowl, scarf = rows.shopper(), rows.staff(), rows.bowl(), rows.scarf()
     type(shopper).objects.filter(pk=staff.pk).update(name=shopper.email.upper())
     type(shopper).objects.filter(pk=shopper.pk).update(name=shopper.email)
-    rows.carriers()
     payment = start(items={bowl: 1, scarf: 1}, user=shopper)
     for reference in ("STMT-1", "STMT-2"):
         record(payment, "10.00", actor=staff, reference=reference)
@@ -129,6 +128,7 @@ def rows_of_staff(staff: User) -> None:
 
 def rows_of_cash(cash: Payment, staff: User) -> None:
     """A shipment and a deposit for each parcel."""
+    rows.carriers()
     for parcel in cash.order.parcels.all():
         parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking=f"T-{parcel.number}", actor=staff)
         shipment_correct(parcel_id=parcel.pk, number=1, carrier="USPS", tracking="", actor=staff)

@@ -29,6 +29,7 @@ from artisans.core.api.views import ApiView
 from artisans.core.errors import IllegalTransition, InvalidInput
 from orders.errors import AlreadyCorrected, AlreadyShipped, NotReleased, ParcelOnHold
 from orders.models import Carrier, Parcel
+from orders.parcel_lists import CONDITIONS, ParcelList, parcels_found
 from orders.schemas import ArtisanParcelShape, CarrierShape
 from orders.selectors import parcels_of_artisan
 from orders.serializers import ArtisanParcelOut, carrier_out
@@ -93,6 +94,18 @@ class ParcelFilters(filters.FilterSet):
     )
     status = filters.ChoiceFilter(choices=ParcelStatus.choices, help_text="The parcel's status.")
     order_number = filters.CharFilter("order__order_number", help_text="The order number.")
+    list = filters.ChoiceFilter(
+        choices=ParcelList.choices, method="filter_list", help_text="One of the lists of the artisan's page."
+    )
+    q = filters.CharFilter(
+        method="filter_found", help_text="The begin of an order number, a name, or a tracking number."
+    )
+
+    def filter_list(self, rows: QuerySet[Parcel], name: str, value: str) -> QuerySet[Parcel]:
+        return rows.filter(CONDITIONS[value])
+
+    def filter_found(self, rows: QuerySet[Parcel], name: str, value: str) -> QuerySet[Parcel]:
+        return parcels_found(rows, value)
 
 
 class ReleasedCursorPagination(CreatedCursorPagination):
