@@ -279,6 +279,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "provider_movement_net_adds_up": ("payments.ProviderMovement", {"net_minor": F("gross_minor") + 1}),
     "provider_movement_once": ("payments.ProviderMovement", {"external_id": "txn_1"}),
     "provider_movement_names_its_explanation": ("payments.ProviderMovement", {"explained_by": "account"}),
+    "provider_movement_closed_by_somebody": ("payments.ProviderMovement", {"closed_at": Now()}),
     "provider_alert_one_open_per_part": ("payments.ProviderAlert", {"part": "disputes"}),
     "payment_flag_kind_known": ("payments.PaymentFlag", {"kind": "odd"}),
     "payment_flag_one_open_per_kind": ("payments.PaymentFlag", {"kind": "stuck"}),

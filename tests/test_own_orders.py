@@ -34,6 +34,8 @@ HARMLESS = {
     "webhookevent.replay": "the same",
     "hold.end": "an artisan's money; test_holds.py shows that it is refused for one's own order too",
     "webhookevent.close": "moves no money; what was missed is found by the nightly comparison",
+    "providermovement.close": "no payment belongs to what can be closed",
+    "providermovement.reopen": "no payment belongs to what can be closed",
 }
 GIVEN = {"preset": "other", "text": "A reason.", "reason": "A reason.", "resolution": "Settled."}
 TODAY = {"value_date": timezone.localdate().isoformat(), "bank_reference": "LINE-9"}

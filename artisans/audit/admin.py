@@ -41,6 +41,8 @@ ACTION_LABELS = {
     "method.remove": _("Saved payment method removed"),
     "method.save": _("Payment method saved"),
     "money.return": _("Offline refund recorded"),
+    "movement.close": _("Movement at a provider closed as not the shop’s"),
+    "movement.reopen": _("Movement at a provider reopened"),
     "order.cancel": _("Order cancelled"),
     "order.expire": _("Order expired"),
     "order.release": _("Order released for shipping"),

@@ -59,6 +59,8 @@ class Action(StrEnum):
     REFUND_DECIDE = "refund.decide"
     PAYMENT_SYNC = "payment.sync"
     FLAG_RESOLVE = "flag.resolve"
+    MOVEMENT_CLOSE = "movement.close"
+    MOVEMENT_REOPEN = "movement.reopen"
     METHOD_SAVE = "method.save"
     METHOD_REMOVE = "method.remove"
     PARCEL_MOVE = "parcel.move"

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -86,31 +86,54 @@ def fact_book(
         due = difference(fact.legs, legs_of(booked))
         if not due:
             return None
-        key = f"{fact.kind}:{fact.id}:{len(booked)}"
-        entry = LedgerEntry(
-            id=uuid5(NAMESPACE_URL, key),
-            key=key,
-            kind=fact.kind,
-            fact_id=fact.id,
-            happened_at=fact.happened_at,
-            booked_on=first_open_day(fact.happened_at),
-            order_id=fact.order_id,
-            parcel_id=fact.parcel_id,
-            reverses_id=find_mirrored(due, booked),
-        )
-        ids = find_accounts({leg.account for leg in due})
-        LedgerPosting.objects.bulk_create(
-            LedgerPosting(
-                entry=entry,
-                position=position,
-                account_id=ids[leg.account],
-                currency=leg.account.currency,
-                amount_minor=leg.minor,
-            )
-            for position, leg in enumerate(due)
-        )
-        entry.save(force_insert=True)
+        entry = entry_of(fact, number=len(booked), reverses=find_mirrored(due, booked))
+        entries_insert([(entry, due)])
     return entry
+
+
+def facts_book_new(facts: Iterable[Fact]) -> None:
+    """Book facts whose rows were inserted in this transaction, in as many statements as one of them needs."""
+    entries = [(entry_of(fact), due) for fact in facts if (due := difference(fact.legs, []))]
+    if entries:
+        with transaction.atomic(savepoint=False):
+            entries_insert(entries)
+
+
+def entry_of(fact: Fact, *, number: int = 0, reverses: UUID | None = None) -> LedgerEntry:
+    """`number`: of the entries that the fact has already."""
+    key = f"{fact.kind}:{fact.id}:{number}"
+    return LedgerEntry(
+        id=uuid5(NAMESPACE_URL, key),
+        key=key,
+        kind=fact.kind,
+        fact_id=fact.id,
+        happened_at=fact.happened_at,
+        booked_on=first_open_day(fact.happened_at),
+        order_id=fact.order_id,
+        parcel_id=fact.parcel_id,
+        reverses_id=reverses,
+    )
+
+
+def entries_insert(entries: Sequence[tuple[LedgerEntry, list[Leg]]]) -> None:
+    """Postings first: inserting the entries checks them."""
+    ids = find_accounts({leg.account for _entry, due in entries for leg in due})
+    LedgerPosting.objects.bulk_create(
+        LedgerPosting(
+            entry=entry,
+            position=position,
+            account_id=ids[leg.account],
+            currency=leg.account.currency,
+            amount_minor=leg.minor,
+        )
+        for entry, due in entries
+        for position, leg in enumerate(due)
+    )
+    entries_seal([entry for entry, _due in entries])
+
+
+def entries_seal(entries: list[LedgerEntry]) -> None:
+    LedgerEntry.objects.bulk_create(entries)
 
 
 def difference(required: Iterable[Leg], booked: Iterable[Leg]) -> list[Leg]:

@@ -147,6 +147,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "payments.reconciliationrun",
                 badge=counts["differ"],
             ),
+            link(request, gettext("Provider movements"), "swap_vert", "payments.providermovement"),
             link(
                 request,
                 gettext("Provider alerts"),

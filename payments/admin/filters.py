@@ -98,6 +98,13 @@ class AlertNeedsFilter(NeedsFilter):
     needs = {"failing": (_("Failing"), Q(resolved_at=None))}
 
 
+class MovementNeedsFilter(NeedsFilter):
+    needs = {
+        "explanation": (_("Unexplained"), Q(explained_by="", closed_at=None)),
+        "nothing": (_("Closed as not the shop’s"), Q(closed_at__isnull=False)),
+    }
+
+
 class OrderNeedsFilter(NeedsFilter):
     needs = {
         "return": (_("Refunds due"), REFUND_DUE),

@@ -9,7 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.admin.pages import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, when
 from artisans.core.money import Money
 from payments.admin.filters import AlertNeedsFilter
-from payments.models import Payment, ProviderAlert, ReconciliationRun
+from payments.models import Payment, ProviderAlert, ProviderMovement, ReconciliationRun
+from payments.reconciliation.differences import Kind
+
+OF_MOVEMENTS = frozenset({Kind.UNEXPLAINED, Kind.CHANGED, Kind.CURRENCY, Kind.FEE})
 
 
 @admin.register(ProviderAlert)
@@ -66,7 +69,15 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
     def detail(self, request: HttpRequest, obj: ReconciliationRun) -> dict[str, Any]:
         payments = Payment.objects.in_bulk([row["payment"] for row in obj.differences if row["payment"]])
         by_id = {str(pk): payment for pk, payment in payments.items()}
-        rows = [row | {"payment": by_id.get(row["payment"])} for row in obj.differences]
+        names = [row["object_id"] for row in obj.differences if row["kind"] in OF_MOVEMENTS]
+        movements = ProviderMovement.objects.filter(provider=obj.provider, external_id__in=names)
+        by_name = {row.external_id: row for row in movements.select_related("closed_by")}
+        rows = [
+            row
+            | {"payment": by_id.get(row["payment"])}
+            | {"movement": by_name.get(row["object_id"]) if row["kind"] in OF_MOVEMENTS else None}
+            for row in obj.differences
+        ]
         return {"run": obj, "state": self.state(obj), "rows": rows, "balances": balances_of(obj)}
 
 

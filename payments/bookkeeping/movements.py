@@ -4,19 +4,34 @@ Captures and refunds are booked when they happen; their movements add the fee. F
 withdrawals are booked from their movements alone.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from artisans.accounts.models import User
+from artisans.audit.services import Action, audit_record
+from artisans.core.errors import InvalidInput, NotFound
+from artisans.core.models import get_or_none
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
 from artisans.ledger.models import EntryKind, LedgerEntry
 from artisans.ledger.selectors import legs_by_entry, legs_of
-from artisans.ledger.services import FACT_SOURCES, Fact, FactSource, difference, fact_book
+from artisans.ledger.services import (
+    FACT_SOURCES,
+    Fact,
+    FactSource,
+    difference,
+    fact_book,
+    facts_book_new,
+)
+from orders.selectors import orders_locked
 from payments.bookkeeping.ledger import disputes_fact
-from payments.models import Capture, Dispute, Explanation, PaymentRefund, ProviderMovement
+from payments.errors import AlreadyRecorded, NoPermission
+from payments.models import Capture, Dispute, Explanation, Payment, PaymentRefund, ProviderMovement
 from payments.providers.contract import MovementKind, RemoteMovement
 from payments.selectors import payment_lock
 
@@ -93,21 +108,19 @@ def movements_record(
 ) -> list[tuple[ProviderMovement, RemoteMovement]]:
     """Store and book those that are new. Returns those that are stored with other values than they have now."""
     ids = {remote.movement_id: remote for remote in remotes}
-    stored = ProviderMovement.objects.filter(provider=provider, external_id__in=ids)
+    stored = ProviderMovement.objects.filter(provider=provider, external_id__in=list(ids))
     changed = [
         (row, remote) for row in stored if values_of(remote := ids.pop(row.external_id)) != values_stored(row)
     ]
-    known = read_known(
-        provider, {row.source_id for row in ids.values()}, {row.capture_id for row in ids.values()} - {""}
-    )
-    for remote in sorted(ids.values(), key=lambda row: row.occurred_at):
-        try:
-            movement_add(provider, remote, explain(remote.kind, remote.source_id, remote.capture_id, known))
-        except IntegrityError:  # another run was first
-            if not ProviderMovement.objects.filter(
-                provider=provider, external_id=remote.movement_id
-            ).exists():
-                raise
+    new = sorted(ids.values(), key=lambda row: row.occurred_at)
+    known = read_known(provider, {row.source_id for row in new}, {row.capture_id for row in new} - {""})
+    reasons = {row.movement_id: explain(row.kind, row.source_id, row.capture_id, known) for row in new}
+    try:
+        movements_add(provider, new, reasons)
+    except IntegrityError:  # another run was first
+        if not (added := set(stored.filter(external_id__in=ids).values_list("external_id", flat=True))):
+            raise
+        movements_add(provider, [row for row in new if row.movement_id not in added], reasons)
     return changed
 
 
@@ -120,26 +133,42 @@ def values_stored(row: ProviderMovement) -> tuple[object, ...]:
 
 
 @transaction.atomic
-def movement_add(provider: str, remote: RemoteMovement, reason: Reason) -> ProviderMovement:
-    if reason.row is not None:
-        payment_lock(reason.row.payment_id)
-    row = ProviderMovement.objects.create(
-        provider=provider,
-        external_id=remote.movement_id,
-        kind=remote.kind,
-        code=remote.code,
-        source_id=remote.source_id,
-        provider_capture_id=remote.capture_id,
-        currency=remote.gross.currency,
-        gross_minor=remote.gross.minor,
-        fee_minor=remote.fee.minor,
-        net_minor=remote.net.minor,
-        occurred_at=remote.occurred_at,
-        available_on=remote.available_on,
-        **reason.columns,
-    )
-    movement_book(row, is_new=True)
-    return row
+def movements_add(provider: str, remotes: Collection[RemoteMovement], reasons: Mapping[str, Reason]) -> None:
+    """Store new ones and book them. `reasons`: by their ids. Locks: the orders and payments that they are about."""
+    explained = (reasons[remote.movement_id].row for remote in remotes)
+    payments = payments_lock({row.payment_id for row in explained if row})
+    rows = [
+        ProviderMovement(
+            provider=provider,
+            external_id=remote.movement_id,
+            kind=remote.kind,
+            code=remote.code,
+            source_id=remote.source_id,
+            provider_capture_id=remote.capture_id,
+            currency=remote.gross.currency,
+            gross_minor=remote.gross.minor,
+            fee_minor=remote.fee.minor,
+            net_minor=remote.net.minor,
+            occurred_at=remote.occurred_at,
+            available_on=remote.available_on,
+            **reasons[remote.movement_id].columns,
+        )
+        for remote in remotes
+    ]
+    for row in rows:
+        row.payment = payments.get(row.payment_id)
+    ProviderMovement.objects.bulk_create(rows)
+    facts_book_new(map(movement_fact, rows))
+    for key in {row.payment_id for row in rows if row.explained_by == Explanation.DISPUTE}:
+        fact_book(disputes_fact(payments[key]))
+
+
+def payments_lock(keys: set[UUID]) -> dict[UUID | None, Payment]:
+    """As `payment_lock`, for several."""
+    orders = Payment.objects.filter(pk__in=keys).order_by().values("order")
+    list(orders_locked().filter(pk__in=orders).order_by("pk"))
+    locked = Payment.objects.select_for_update(of=("self",), no_key=True)
+    return {payment.pk: payment for payment in locked.filter(pk__in=keys).order_by("pk")}
 
 
 def movements_explain(provider: str) -> None:
@@ -162,8 +191,63 @@ def movement_explain(movement_id: UUID, reason: Reason) -> None:
     assert reason.row is not None  # noqa: S101  # those of the account are explained from the start
     payment_lock(reason.row.payment_id)
     unexplained = ProviderMovement.objects.filter(pk=movement_id, explained_by="")
-    if unexplained.update(**reason.columns):
+    if unexplained.update(**reason.columns, **OPEN):
         movement_book(ProviderMovement.objects.get(pk=movement_id))
+
+
+# ---- findings that staff close -----------------------------------------------------------------------------------
+
+OPEN: dict[str, Any] = {"closed_at": None, "closed_by": None, "close_reason": ""}
+CLOSE = "payments.resolve_flag"
+
+
+@transaction.atomic
+def movement_close(*, movement_id: UUID, reason: str, actor: User) -> ProviderMovement:
+    """Close an unexplained movement as not the shop's, so that no further run lists it.
+
+    Errors: NoPermission, NotFound, InvalidInput without a reason, AlreadyRecorded.
+    """
+    row = movement_lock(movement_id, actor)
+    if not reason.strip():
+        raise InvalidInput(_("Enter whose movement it is, or how you know that it is not the shop’s."))
+    if row.explained_by:
+        raise AlreadyRecorded(_("The shop knows by now what this movement belongs to. Load the page again."))
+    if row.closed_at:
+        raise AlreadyRecorded(_("%(actor)s has already closed this movement.") % {"actor": row.closed_by})
+    row.closed_at, row.closed_by, row.close_reason = timezone.now(), actor, reason.strip()[:200]
+    return movement_save_closing(row, Action.MOVEMENT_CLOSE, row.close_reason, actor)
+
+
+@transaction.atomic
+def movement_reopen(*, movement_id: UUID, reason: str, actor: User) -> ProviderMovement:
+    """List a movement again that was closed. Errors: as of `movement_close`."""
+    row = movement_lock(movement_id, actor)
+    if not reason.strip():
+        raise InvalidInput(_("Enter why it has to be looked at again."))
+    if not row.closed_at:
+        raise AlreadyRecorded(_("This movement is not closed. Load the page again."))
+    for column, value in OPEN.items():
+        setattr(row, column, value)
+    return movement_save_closing(row, Action.MOVEMENT_REOPEN, reason.strip()[:200], actor)
+
+
+def movement_lock(movement_id: UUID, actor: User) -> ProviderMovement:
+    """Errors: NoPermission, NotFound."""
+    if not (actor.is_staff and actor.has_perm(CLOSE)):
+        raise NoPermission
+    row = get_or_none(ProviderMovement.objects.select_for_update(no_key=True).filter(pk=movement_id))
+    if row is None:
+        raise NotFound(_("Movement not found."))
+    return row
+
+
+def movement_save_closing(
+    row: ProviderMovement, action: Action, reason: str, actor: User
+) -> ProviderMovement:
+    row.save(update_fields=[*OPEN, "updated_at"])
+    data = {"movement": row.external_id, "amount": str(row.net), "reason": reason}
+    audit_record(actor=actor, action=action, target=row, data=data)
+    return row
 
 
 def chunks(rows: QuerySet[ProviderMovement]) -> Iterator[list[ProviderMovement]]:
@@ -215,9 +299,9 @@ def movement_legs(row: ProviderMovement) -> list[Leg]:
     return [leg for leg in legs if leg.minor]
 
 
-def movement_book(row: ProviderMovement, *, is_new: bool = False) -> LedgerEntry | None:
+def movement_book(row: ProviderMovement) -> LedgerEntry | None:
     """The caller holds the lock of its payment, if it has one."""
-    entry = fact_book(movement_fact(row), is_new=is_new)
+    entry = fact_book(movement_fact(row))
     if row.explained_by == Explanation.DISPUTE and row.payment:
         fact_book(disputes_fact(row.payment))
     return entry

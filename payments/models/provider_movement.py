@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -39,8 +40,8 @@ class ProviderMovement(BaseModel, AppendOnlyModel):
     """A change of our balance at a provider, as the provider lists it: `net_minor` is `gross_minor` less `fee_minor`.
 
     Rows are added, never changed, except that one without an explanation gets it when the capture, refund or dispute is
-    known. `code`: the provider's name of the kind. `source_id`, `provider_capture_id`: the provider's ids of what moved
-    and of the capture that it is about, "" if unknown.
+    known, or is closed by staff as not the shop's. `code`: the provider's name of the kind. `source_id`,
+    `provider_capture_id`: the provider's ids of what moved and of the capture that it is about, "" if unknown.
     """
 
     undecided = ("explained_by", "")
@@ -62,6 +63,19 @@ class ProviderMovement(BaseModel, AppendOnlyModel):
     capture = models.ForeignKey(Capture, models.PROTECT, null=True, blank=True, related_name="movements")
     refund = models.ForeignKey(PaymentRefund, models.PROTECT, null=True, blank=True, related_name="movements")
     dispute = models.ForeignKey(Dispute, models.PROTECT, null=True, blank=True, related_name="movements")
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    close_reason = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text=_("Why it is not the shop’s.")
+    )
 
     class Meta:
         default_permissions = ("view",)
@@ -84,6 +98,11 @@ class ProviderMovement(BaseModel, AppendOnlyModel):
                     | Q(explained_by="dispute", capture=None, refund=None, dispute__isnull=False)
                 ),
                 name="provider_movement_names_its_explanation",
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at=None, closed_by=None, close_reason="")
+                | Q(closed_at__isnull=False, closed_by__isnull=False, explained_by="") & ~Q(close_reason=""),
+                name="provider_movement_closed_by_somebody",
             ),
         ]
         indexes = [

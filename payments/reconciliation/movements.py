@@ -186,7 +186,6 @@ def fees_that_differ(name: str) -> Iterator[Difference]:
 
 def movements_in_other_currencies(name: str) -> Iterator[Difference]:
     rows = ProviderMovement.objects.filter(provider=name, payment__isnull=False)
-    rows = rows.exclude(currency=F("payment__currency")).select_related("payment").order_by("occurred_at")
     text = _("%(movement)s moved %(net)s, and its payment is for %(payment)s: it is not booked.")
     for row in (
         rows.exclude(currency=F("payment__currency"))
@@ -198,7 +197,7 @@ def movements_in_other_currencies(name: str) -> Iterator[Difference]:
 
 
 def movements_unexplained(name: str, before: datetime) -> Iterator[Difference]:
-    rows = ProviderMovement.objects.filter(provider=name, explained_by="")
+    rows = ProviderMovement.objects.filter(provider=name, explained_by="", closed_at=None)
     due = Q(kind=MovementKind.UNKNOWN) | Q(occurred_at__lt=before)
     text = _("%(movement)s (%(code)s) moved %(net)s on %(day)s, and the shop knows nothing of it (%(ours)s).")
     for row in rows.filter(due).order_by("occurred_at")[:MOST_LISTED]:

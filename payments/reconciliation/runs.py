@@ -76,7 +76,8 @@ STUCK_AFTER = timedelta(hours=1)
 MOST_KEPT = 1000  # the log has all of them
 
 
-Progress = Callable[[int, datetime], None]  # objects compared so far, and the end of the day that is compared
+# Records of the provider read so far, and the time up to which; the movements of its balance follow its payments.
+Progress = Callable[[int, datetime], None]
 
 
 def reconcile(
@@ -265,12 +266,12 @@ class Reconciler:
     def read_movements(self, since: datetime) -> tuple[datetime, list[ChangedMovement]]:
         """Store those since then; returns until when, and which are not what they were. Errors: those of the
         provider."""
-        name, until = self.run.provider, timezone.now() + SECOND
-        changed = {
-            row.pk: (row, remote)
-            for remotes in batches(name, lambda provider: provider.list_movements(since, until))
-            for row, remote in movements_record(name, remotes)
-        }
+        name, until, done = self.run.provider, timezone.now() + SECOND, self.run.seen
+        changed: dict[UUID, ChangedMovement] = {}
+        for remotes in batches(name, lambda provider: provider.list_movements(since, until)):
+            changed |= {row.pk: (row, remote) for row, remote in movements_record(name, remotes)}
+            done += len(remotes)
+            self.progress(done, remotes[-1].occurred_at)
         movements_explain(name)
         return until, list(changed.values())
 

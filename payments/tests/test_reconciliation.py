@@ -450,7 +450,7 @@ def test_command_shows_progress_and_differences(paid):
 
     assert code == 0
     assert "1 checked, 0 updated, 0 differences." in result
-    assert "stripe: 1 payments, until" in noise
+    assert "stripe: 1 records, until" in noise
 
 
 def test_command_exits_with_one_when_differences_remain(paid, foreign_payment):

@@ -36,8 +36,8 @@ pytestmark = [pytest.mark.crash, pytest.mark.usefixtures("postgres_only", "clean
 
 POINTS = {
     "the fact is written": ("artisans.ledger.services.find_accounts", "before"),
-    "the postings are written": ("artisans.ledger.models.LedgerEntry.save", "before"),
-    "the entry is written": ("artisans.ledger.models.LedgerEntry.save", "after"),
+    "the postings are written": ("artisans.ledger.services.entries_seal", "before"),
+    "the entry is written": ("artisans.ledger.services.entries_seal", "after"),
 }
 STORED = (ProviderMovement, Hold, Earning, CashDeposit, CashDepositLine)
 LEDGER = (LedgerAccount, LedgerEntry, LedgerPosting)

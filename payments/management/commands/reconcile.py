@@ -58,7 +58,7 @@ class Command(BaseCommand):
     ) -> ReconciliationRun:
         def progress(done: int, day: datetime) -> None:
             self.stderr.write(
-                f"\r{name}: {done} payments, until {timezone.localtime(day):%Y-%m-%d %H:%M}", ending=""
+                f"\r{name}: {done} records, until {timezone.localtime(day):%Y-%m-%d %H:%M}", ending=""
             )
 
         try:

@@ -1,0 +1,203 @@
+"""Movements that nothing in the shop explains, of which staff close those of other systems; long histories."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from artisans.audit.models import AuditEntry
+from artisans.core.admin.pages import admin_page_url
+from artisans.core.errors import InvalidInput
+from artisans.core.money import Money
+from payments.bookkeeping import movements
+from payments.bookkeeping.ledger import find_ledger_errors
+from payments.bookkeeping.movements import (
+    Known,
+    movement_close,
+    movement_reopen,
+    movements_explain,
+    movements_record,
+)
+from payments.errors import AlreadyRecorded, NoPermission
+from payments.methods import PaymentMethod
+from payments.models import Payment, ProviderMovement, ReconciliationRun
+from payments.providers.contract import MovementKind, RemoteDispute, RemoteDisputeStatus, RemoteMovement
+from payments.reconciliation.movements import find_differences
+from payments.reconciliation.runs import Reconciler
+from payments.tests.factories import apply_card_captures, start, usd
+from tests.html import page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+LONG_AGO = timedelta(days=2)
+
+
+@pytest.fixture
+def paid(settings, shopper) -> Payment:
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    return apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper))
+
+
+def moved(number: str, source: str = "", kind: MovementKind = MovementKind.PAYMENT, minor: int = 700) -> Any:
+    return RemoteMovement(
+        movement_id=number,
+        kind=kind,
+        code="charge",
+        gross=Money(minor, "USD"),
+        fee=usd("0.30"),
+        occurred_at=timezone.now() - LONG_AGO,
+        source_id=source or f"ch_of_others_{number}",
+    )
+
+
+@pytest.fixture
+def others(db) -> ProviderMovement:
+    """A payment of another system with the same account."""
+    movements_record("stripe", [moved("txn_1")])
+    return ProviderMovement.objects.get()
+
+
+def listed() -> list[str]:
+    return [row.object_id for row in find_differences("stripe") if row.kind == "unexplained movement"]
+
+
+# ---- closing ---------------------------------------------------------------------------------------------------
+
+
+def test_movement_of_another_system_is_closed_and_reopened(others, staff, shopper):
+    assert listed() == ["txn_1"]
+    with pytest.raises(NoPermission):
+        movement_close(movement_id=others.pk, reason="the café’s", actor=shopper)
+    with pytest.raises(InvalidInput):
+        movement_close(movement_id=others.pk, reason=" ", actor=staff)
+    with pytest.raises(AlreadyRecorded):
+        movement_reopen(movement_id=others.pk, reason="look again", actor=staff)
+
+    movement_close(movement_id=others.pk, reason="the café’s till", actor=staff)
+    assert listed() == []
+    with pytest.raises(AlreadyRecorded, match="already closed"):
+        movement_close(movement_id=others.pk, reason="a colleague’s", actor=staff)
+
+    movement_reopen(movement_id=others.pk, reason="the café has no such payment", actor=staff)
+    assert listed() == ["txn_1"]
+    log = AuditEntry.objects.filter(action__startswith="movement.").order_by("at")
+    assert [(row.action, row.data["reason"]) for row in log] == [
+        ("movement.close", "the café’s till"),
+        ("movement.reopen", "the café has no such payment"),
+    ]
+
+
+def test_closed_movement_that_the_shop_explains_later_is_booked_and_open_no_more(paid, staff, monkeypatch):
+    capture = paid.captures.earliest("provider_capture_id")
+    with monkeypatch.context() as before_the_shop_knew:
+        before_the_shop_knew.setattr(movements, "read_known", lambda *_args: Known({}, {}, {}, {}))
+        movements_record("stripe", [moved("txn_1", capture.provider_capture_id, minor=capture.amount_minor)])
+    row = ProviderMovement.objects.get()
+    movement_close(movement_id=row.pk, reason="not ours", actor=staff)
+
+    movements_explain("stripe")
+
+    row.refresh_from_db()
+    assert (row.explained_by, row.closed_at, row.closed_by, row.close_reason) == ("capture", None, None, "")
+    assert list(find_ledger_errors()) == []
+    with pytest.raises(AlreadyRecorded, match="knows by now"):
+        movement_close(movement_id=row.pk, reason="not ours", actor=staff)
+    with pytest.raises(IntegrityError), transaction.atomic():  # the trigger: it is decided
+        ProviderMovement.objects.update(close_reason="not ours")
+
+
+def test_staff_find_and_close_a_movement_on_the_pages(others, paid, staff, browser):
+    client, now = browser(staff), timezone.now()
+    capture = paid.captures.earliest("provider_capture_id")
+    movements_record("stripe", [moved("txn_2", capture.provider_capture_id, minor=capture.amount_minor)])
+    found = {"kind": "unexplained movement", "object_id": "txn_1", "payment": "", "detail": "It moved."}
+    run = ReconciliationRun.objects.create(
+        provider="stripe", since=now - LONG_AGO, until=now, differences=[found], finished_at=now
+    )
+    rows = reverse("admin:payments_providermovement_changelist")
+
+    def names(query: str) -> set[str]:
+        shown = page(client.get(f"{rows}?{query}")).text
+        return {name for name in ("txn_1", "txn_2") if name in shown}
+
+    assert names("needs=explanation") == {"txn_1"}
+    assert names(f"q={paid.payment_number}") == {"txn_2"}
+    assert names(f"q={others.source_id}") == {"txn_1"}
+    assert admin_page_url(others) in client.get(admin_page_url(run)).content.decode()
+
+    client.post(admin_page_url(others, "close"), {"text": "the café’s till"})
+    assert (names("needs=explanation"), names("needs=nothing")) == (set(), {"txn_1"})
+    assert "the café’s till" in page(client.get(admin_page_url(others))).text
+    assert "the café’s till" in page(client.get(admin_page_url(run))).text
+    again = client.post(admin_page_url(others, "close"), {"text": "mine"})
+    assert "already closed" in page(again).text
+
+    client.post(admin_page_url(others, "reopen"), {"text": "not the café’s"})
+    assert names("needs=explanation") == {"txn_1"}
+
+
+# ---- a long history --------------------------------------------------------------------------------------------
+
+
+def test_statements_of_a_batch_do_not_grow_with_its_movements(paid):
+    fees = [moved(f"txn_{n}", kind=MovementKind.FEE, minor=-100) for n in range(20)]
+    movements_record("stripe", [moved("txn_0", kind=MovementKind.FEE, minor=-100)])
+    with CaptureQueriesContext(connection) as few:
+        movements_record("stripe", fees[1:3])
+    with CaptureQueriesContext(connection) as many:
+        movements_record("stripe", fees)
+
+    assert len(many) == len(few)
+    assert ProviderMovement.objects.count() == 20
+    assert list(find_ledger_errors()) == []
+
+
+def test_batch_of_which_another_run_stored_a_part_is_stored_once(paid, monkeypatch):
+    batch = [moved(f"txn_{n}", kind=MovementKind.FEE, minor=-100) for n in range(3)]
+    read_known = movements.read_known
+
+    def other_run_first(*arguments: Any) -> Known:
+        monkeypatch.setattr(movements, "read_known", read_known)
+        movements_record("stripe", batch[:1])
+        return read_known(*arguments)
+
+    monkeypatch.setattr(movements, "read_known", other_run_first)
+    movements_record("stripe", batch)
+
+    assert ProviderMovement.objects.count() == 3
+    assert list(find_ledger_errors()) == []
+
+
+def test_reading_reports_its_progress_after_each_batch(paid, monkeypatch):
+    now, told = timezone.now(), []
+    run = ReconciliationRun.objects.create(provider="stripe", since=now - LONG_AGO, until=now, seen=5)
+    lists = [[moved("txn_1"), moved("txn_2")], [moved("txn_3")]]
+    monkeypatch.setattr("payments.reconciliation.runs.batches", lambda *_args: iter(lists))
+
+    Reconciler(run, lambda done, at: told.append((done, at))).read_movements(now - LONG_AGO)
+
+    assert [done for done, _at in told] == [7, 8]
+    assert told[-1][1] == lists[-1][-1].occurred_at
+
+
+# ---- disputes that are not decided -----------------------------------------------------------------------------
+
+
+def test_dispute_is_compared_with_its_movements_once_it_is_decided(paid, time_machine):
+    def report(status: RemoteDisputeStatus) -> list[str]:
+        apply_card_captures(paid, disputes=(RemoteDispute("du_1", usd("5.00"), status),))
+        time_machine.move_to(timezone.now() + LONG_AGO, tick=False)
+        return [row.detail for row in find_differences("stripe") if "disputes" in row.detail]
+
+    movements_record("stripe", [moved("txn_d", "du_1", MovementKind.DISPUTE, -500)])
+    assert report(RemoteDisputeStatus.OPEN) == []
+    movements_explain("stripe")
+    assert report(RemoteDisputeStatus.OPEN) == []
+    assert report(RemoteDisputeStatus.LOST) == []
+    [kept] = report(RemoteDisputeStatus.WON)
+    assert "0.00 USD of" in kept
+    assert "took 5.00 USD" in kept
