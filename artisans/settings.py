@@ -122,6 +122,8 @@ MAX_HELD_OF_PRODUCT = number("MAX_HELD_OF_PRODUCT", default=5)
 MAX_HELD_UNITS = number("MAX_HELD_UNITS", default=20)
 MAX_HELD_VALUE_MINOR = number("MAX_HELD_VALUE_MINOR", default=100_000)
 MAX_HELD_SHARE = number("MAX_HELD_SHARE", default=50)
+# Artisans are told when so many units of a product are left, unless they set another number for it.
+LOW_STOCK = number("LOW_STOCK", default=2)
 SHORT_HOLD_FACTOR = number("SHORT_HOLD_FACTOR", default=4, least=1)
 SHORT_HOLD_MINUTES = number("SHORT_HOLD_MINUTES", default=10, least=1)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Artisans Alley <shop@localhost>")
@@ -427,6 +429,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=50),
         "options": {"expires": 3600},
     },
+    "tell artisans of low stock": periodic("workshop.tell_low_stock", seconds=5 * 60),
     "continue imports of stock": periodic("catalog.continue_stock_imports", seconds=60),
     "continue erasures of personal data": periodic("privacy.continue_erasures", seconds=120),
     "expire approval requests": periodic("approvals.expire", seconds=3600),

@@ -27,6 +27,8 @@ OCCASIONS = {
     "return_requested": "Staff ask the buyer to send a parcel back.",
     # artisans' money
     "balance_owed": "The artisan has owed the shop money for as many days as the store rules say; once.",
+    # workshops
+    "stock_low": "Products have fallen to the number at which their artisan wants to be told, or are sold out; at most every five minutes, and again only after the stock rose.",
     # orders and payments
     "order_placed": "An order was placed, or its payment method changed, with payment by bank transfer or check: amount, account, reference.",
     "cod_confirmed": "An order was placed with cash on delivery.",

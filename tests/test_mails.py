@@ -29,6 +29,7 @@ from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.notifications.services import notifications_enqueue
 from artisans.privacy.services import user_erase
+from artisans.workshop.mails import stock_low_mail
 from orders.models import Order
 from orders.services.parcels import parcel_ship, shipment_correct
 from orders.services.rates import NewRate, rate_add
@@ -113,6 +114,7 @@ def causes_of_mails() -> Payment:
     setting_mails(bowl.artisan)
     debt = Debt.objects.create(artisan=bowl.artisan, currency="USD")
     notifications_enqueue(debt_mail(debt, Money(1234, "USD"), rows.store()))
+    notifications_enqueue(stock_low_mail(bowl.artisan, [bowl], rows.store()))
     user_erase(rows.user("leaving@example.test"))
     return start(items={scarf: 1}, user=shopper)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
-from artisans.catalog.models import CommissionRate, ProductPicture, StockImport
+from artisans.catalog.models import CommissionRate, ProductPicture, StockImport, StockWatch
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
@@ -174,6 +174,7 @@ def rows_about_artisans(order: Order, staff: User) -> None:
             actor=staff,
         )
         settlement_book(settlement.pk)
+        StockWatch.objects.create(product=product, threshold=1)
         made = StockImport.objects.create(
             artisan=product.artisan, made_by=product.artisan.user, cause="counted", started_at=timezone.now()
         )

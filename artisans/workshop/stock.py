@@ -15,7 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import require_artisan
-from artisans.catalog.models import Product
+from artisans.catalog.low_stock import low, threshold_set
+from artisans.catalog.models import Product, StockWatch
 from artisans.catalog.stock_history import (
     HistoryLine,
     history_lines,
@@ -24,8 +25,9 @@ from artisans.catalog.stock_history import (
     stock_products,
 )
 from artisans.core.csv_files import csv_response
+from artisans.core.models import get_or_none
 from artisans.core.texts import search_text
-from artisans.workshop.stock_table import posted_table, result_message, table_of, who
+from artisans.workshop.stock_table import ThresholdForm, posted_table, result_message, table_of, who
 
 PER_PAGE = 25
 MAX_DIGITS = 18  # of the key of a move
@@ -40,7 +42,9 @@ def stock_list(request: HttpRequest) -> HttpResponse:
     shown = request.GET.get("show", "all")
     q = search_text(request.GET.get("q", ""))[:MAX_SEARCH]
     products = products_named(stock_products(artisan), q)
-    if shown == "sold_out":
+    if shown == "low":
+        products = low(products)
+    elif shown == "sold_out":
         products = products.filter(stock=0)
     page = Paginator(products.order_by("name", "pk"), PER_PAGE).get_page(request.GET.get("page"))
     if request.method == "POST":
@@ -59,7 +63,18 @@ def stock_history(request: HttpRequest, product_id: UUID) -> HttpResponse:
     """What changed the stock of a product, and a field to count it."""
     artisan = require_artisan(request)
     product = get_object_or_404(stock_products(artisan), pk=product_id)
-    if request.method == "POST":
+    watch = get_or_none(StockWatch.objects.filter(product=product))
+    form = ThresholdForm(
+        request.POST if "threshold" in request.POST else None,
+        initial={"threshold": watch.threshold if watch else None},
+    )
+    if form.is_bound:
+        table = table_of([product])
+        if form.is_valid():
+            threshold_set(product=product, **form.cleaned_data)
+            messages.success(request, _("Saved."))
+            return redirect(request.get_full_path())
+    elif request.method == "POST":
         table = posted_table(request.POST, artisan=artisan, actor=require_user(request))
         if not table.has_errors:
             return counted(request, table.outcomes)
@@ -69,7 +84,7 @@ def stock_history(request: HttpRequest, product_id: UUID) -> HttpResponse:
     before, after = key_in(request, "before"), key_in(request, "after")
     page = history_page(product, before=before, after=after, size=PER_PAGE)
     lines = [(line, who(line.move, require_user(request))) for line in page.lines]
-    context = {"product": product, "table": table, "page": page, "lines": lines}
+    context = {"product": product, "table": table, "page": page, "lines": lines, "form": form}
     return render(request, "workshop/stock_history.html", context)
 
 

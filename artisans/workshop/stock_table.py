@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -40,6 +42,24 @@ class WhyForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=gettext_lazy("Kept in the history of each product."),
     )
+
+
+class ThresholdForm(forms.Form):
+    """Clean data: an argument of `threshold_set`."""
+
+    threshold = forms.IntegerField(
+        label=gettext_lazy("Tell me when so many are left"),
+        min_value=0,
+        max_value=MAX_COUNTED,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["threshold"].help_text = _(
+            "Empty: %(units)d, as the shop does. 0: only when it is sold out."
+        ) % {"units": settings.LOW_STOCK}
 
 
 @dataclass

@@ -5,6 +5,7 @@ from artisans.catalog.models.product import Category, Product, ProductState, Sho
 from artisans.catalog.models.search import SearchDocument, SearchTerm
 from artisans.catalog.models.stock import CountCause, CountOutcome, StockMove, StockMoveKind
 from artisans.catalog.models.stock_import import StockImport, StockImportRow
+from artisans.catalog.models.stock_watch import StockWatch
 
 __all__ = [
     "Artisan",
@@ -25,4 +26,5 @@ __all__ = [
     "StockImportRow",
     "StockMove",
     "StockMoveKind",
+    "StockWatch",
 ]

@@ -40,6 +40,9 @@ FACTS = {  # of all kinds together
         "parcel_count": 2,
     },
     "parcel_id": ONE_ID,
+    "products": [{"name": "Bowl & plate", "stock": 2}, {"name": "Jug", "stock": 0}],
+    "further": 3,
+    "artisan_name": "Harbour Pottery",
     "parcel": {
         "number": 1,
         "artisan_name": "Harbour Pottery",
@@ -129,7 +132,7 @@ def test_unregistered_kind_is_refused():
 
 @pytest.mark.django_db
 def test_links_are_built_only_from_the_stored_facts():
-    fixed = {"reset_url", "signup_url", "methods_url"}
+    fixed = {"reset_url", "signup_url", "methods_url", "low_stock_url"}
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url"}
     signed |= {"new_password_url", "confirm_address_url"}
     of_a_fact = {"earning_lines_url"}

@@ -25,7 +25,7 @@ def jug(seller) -> Product:
 
 
 def form_of(client, address=STOCK):
-    return page(client.get(address)).one("main").one("form", method="post").fields()
+    return page(client.get(address)).one("main").all("form", method="post")[0].fields()
 
 
 def stock_of(*products: Product) -> list[int]:

@@ -1,0 +1,66 @@
+"""Which products are low, and of which the artisan has yet to be told.
+
+They are told once when the stock falls to the threshold, once more when it is sold out, and again only after it rose.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from artisans.catalog.models import Artisan, Product, StockMove, StockWatch
+from artisans.catalog.models.product import BUYABLE
+
+RECENT = timedelta(days=1)  # what fell longer ago is no news, for example when the shop is upgraded
+
+
+def low(products: QuerySet[Product]) -> QuerySet[Product]:
+    limit = Coalesce(F("stock_watch__threshold"), Value(settings.LOW_STOCK))
+    return products.alias(limit=limit).filter(stock__lte=F("limit"))
+
+
+def artisans_with_falls() -> Iterator[UUID]:
+    """Artisans of whose products something was taken recently."""
+    moves = StockMove.objects.filter(quantity__lt=0, at__gte=timezone.now() - RECENT).order_by()
+    yield from sorted(set(moves.values_list("product__artisan", flat=True)))
+
+
+def watches_rearm() -> None:
+    """Of products whose stock has risen: the artisan is told again when it falls."""
+    told = StockWatch.objects.filter(told__isnull=False)
+    risen = told.alias(limit=Coalesce(F("threshold"), Value(settings.LOW_STOCK)))
+    told.filter(pk__in=risen.filter(product__stock__gt=F("limit")).values("pk")).update(told=None)
+    back = told.filter(told=0, product__stock__gt=0)
+    told.filter(pk__in=back.values("pk")).update(told=1)
+
+
+@transaction.atomic
+def low_stock_take(artisan_id: UUID) -> tuple[Artisan, list[Product]]:
+    """The products of which the artisan has yet to be told; they count as told. Locks: the artisan."""
+    artisan = Artisan.objects.select_for_update(no_key=True).get(pk=artisan_id)
+    fell = StockMove.objects.filter(quantity__lt=0, at__gte=timezone.now() - RECENT).order_by()
+    products = Product.objects.filter(
+        BUYABLE, artisan=artisan, artisan__is_active=True, is_active=True, pk__in=fell.values("product")
+    )
+    news = low(products).filter(Q(stock_watch__told__isnull=True) | Q(stock=0, stock_watch__told__gt=0))
+    found = list(news.order_by("name", "pk"))
+    for product in found:
+        watch, _is_new = StockWatch.objects.get_or_create(product=product)
+        watch.told = product.stock
+        watch.save(update_fields=["told"])
+    return artisan, found
+
+
+@transaction.atomic
+def threshold_set(*, product: Product, threshold: int | None) -> StockWatch:
+    """None: the shop's."""
+    Product.objects.select_for_update(no_key=True).get(pk=product.pk)
+    watch, _is_new = StockWatch.objects.get_or_create(product=product)
+    watch.threshold = threshold
+    watch.save(update_fields=["threshold"])
+    return watch
