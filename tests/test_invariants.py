@@ -463,6 +463,22 @@ DAMAGE: dict[str, Damage] = {
         [stock("+ 1")],
         ["The stock of cup is 42, but its moves are 41."],
     ),
+    "variant_of_product": (
+        [],
+        [
+            copy(
+                Product,
+                "name = 'cup'",
+                name="'cup (L)'",
+                slug="'cup-l'",
+                parent_id="id",
+                option_1="'L'",
+                stock="0",
+                currency="'EUR'",
+            )
+        ],
+        ["cup (L) does not go with its product cup."],
+    ),
     "cart_one_order": (
         [Cart],
         [f"UPDATE carts_cart SET order_id = {order('paid')} WHERE order_id = {order('card')}"],

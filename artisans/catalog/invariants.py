@@ -1,6 +1,6 @@
 """What is always true of the stock of products (docs/invariants.md)."""
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +22,15 @@ def find_wrong_stock() -> QuerySet[Product, tuple[str, int, int]]:
     return wrong.values_list("name", "stock", "moved")
 
 
+@one_statement
+def find_stray_variants() -> QuerySet[Product, tuple[str, str]]:
+    """Of another artisan or in another currency than their product, on sale without it, or variants of a variant."""
+    same = Q(artisan=F("parent__artisan"), currency=F("parent__currency"), parent__parent=None)
+    sold = Q(is_active=False) | Q(parent__is_active=True, archived_at=None)
+    variants = Product.objects.filter(parent__isnull=False).exclude(same & sold)
+    return variants.order_by("pk").values_list("name", "parent__name")
+
+
 INVARIANTS = (
     Invariant(
         "stock_not_negative",
@@ -40,6 +49,15 @@ INVARIANTS = (
         find_wrong_stock,
         tables=(Product,),
         remedy=_("Count the product in the admin. Something other than the shop changed its stock."),
+    ),
+    Invariant(
+        "variant_of_product",
+        "P11",
+        _("A variant belongs to the artisan of its product, and is sold only with it."),
+        _("%(row)s does not go with its product %(stored)s."),
+        find_stray_variants,
+        tables=(Product,),
+        remedy=_("Save the product in the admin: its variants then have what it decides."),
     ),
 )
 

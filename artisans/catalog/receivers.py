@@ -1,4 +1,4 @@
-"""A product's search document follows its texts, in the transaction that changes them."""
+"""A product's search document follows its texts and its variants' options, in the transaction that changes them."""
 
 from collections.abc import Collection
 from typing import Any
@@ -24,6 +24,6 @@ def write_search_documents(sender: type[Model], instance: Any, raw: bool, **kwar
     if not changes_texts(sender, kwargs["update_fields"], raw=raw):
         return
     if isinstance(instance, Product):
-        documents_write(Product.objects.filter(pk=instance.pk))
+        documents_write(Product.objects.filter(pk__in=filter(None, [instance.pk, instance.parent_id])))
     elif not kwargs["created"]:
         documents_write(instance.products.all())

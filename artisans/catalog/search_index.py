@@ -12,7 +12,10 @@ from artisans.catalog.words import index_terms
 FIELDS = ("title", "labels", "description")
 # The columns that documents are built from, by model.
 SOURCES = {
-    "product": {"name", "materials", "description", "artisan", "artisan_id", "category", "category_id"},
+    "product": {
+        *("name", "materials", "description", "artisan", "artisan_id", "category", "category_id"),
+        *("option_1", "option_2", "option_3", "archived_at"),
+    },
     "artisan": {"name", "craft", "town"},
     "category": {"name"},
 }
@@ -23,7 +26,8 @@ Terms: TypeAlias = dict[str, dict[str, str]]  # by field: the terms, each with a
 
 def document_terms(product: Any) -> Terms:
     artisan = product.artisan
-    labels = (product.materials, product.category.name, artisan.name, artisan.craft, artisan.town)
+    choices = (option for variant in product.choices for option in variant.options)
+    labels = (product.materials, product.category.name, artisan.name, artisan.craft, artisan.town, *choices)
     texts = (product.name, "\n".join(labels), product.description)
     return {field: index_terms(text) for field, text in zip(FIELDS, texts, strict=True)}
 
@@ -31,6 +35,11 @@ def document_terms(product: Any) -> Terms:
 def document_columns(terms: Terms) -> dict[str, str]:
     """Each term is followed by a space."""
     return {field: "".join(f"{term} " for term in found) for field, found in terms.items()}
+
+
+def with_texts(products: QuerySet[Product]) -> QuerySet[Product]:
+    """With all rows that their documents are built from."""
+    return products.select_related("artisan", "category").prefetch_related("variants")
 
 
 @transaction.atomic
@@ -46,10 +55,7 @@ def documents_write(products: QuerySet[Product], known: dict[str, int] | None = 
             "product", *FIELDS
         )
     }
-    found = {
-        product.pk: document_terms(product)
-        for product in products.select_related("artisan", "category").order_by("pk")
-    }
+    found = {product.pk: document_terms(product) for product in with_texts(products).order_by("pk")}
     columns = {pk: document_columns(terms) for pk, terms in found.items()}
     lagging = [pk for pk in columns if stored.get(pk) != columns[pk]]
     SearchDocument.objects.bulk_create(
@@ -116,7 +122,7 @@ def documents_lagging() -> int:
     return sum(
         not is_current(product)
         for products in batches()
-        for product in products.select_related("artisan", "category", "search_document")
+        for product in with_texts(products).select_related("search_document")
     )
 
 

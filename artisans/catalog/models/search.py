@@ -11,7 +11,7 @@ class SearchDocument(models.Model):
 
     product = models.OneToOneField(Product, models.CASCADE, related_name="search_document")
     title = models.TextField(blank=True)
-    labels = models.TextField(blank=True)  # materials, category and artisan
+    labels = models.TextField(blank=True)  # materials, category, artisan and options of variants
     description = models.TextField(blank=True)
 
     class Meta:
