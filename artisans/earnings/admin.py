@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -58,6 +59,7 @@ from artisans.earnings.settlements import (
     owed_now,
 )
 from artisans.ledger.accounts import AccountKind
+from artisans.ledger.admin import artisan_address
 from artisans.ledger.selectors import accounts_with_balances
 from orders.selectors import store_rules
 from payments.admin.approvals import awaiting_approval
@@ -106,7 +108,7 @@ class HoldAdmin(ReadOnlyAdmin):
     search_fields = ("artisan__name", "=order__order_number")
     search_help_text = _("Artisan, or number of an order")
     fields = (
-        "artisan_shown",
+        "artisan_link",
         "effect_shown",
         "reason_shown",
         "note",
@@ -125,8 +127,14 @@ class HoldAdmin(ReadOnlyAdmin):
         return own + standard
 
     @column(_("Artisan"), ordering="artisan__name")
-    def artisan_shown(self, hold: Hold) -> SafeString:
-        return link_to(hold, hold.artisan.name)
+    def artisan_shown(self, hold: Hold) -> str:
+        return hold.artisan.name
+
+    @column(_("Artisan"))
+    def artisan_link(self, hold: Hold) -> SafeString:
+        """To the page of their money."""
+        link = '<a class="aa-link" href="{}">{}</a>'
+        return format_html(link, artisan_address(hold.artisan), hold.artisan.name)
 
     @column(_("Effect"), ordering="amount_minor")
     def effect_shown(self, hold: Hold) -> str:

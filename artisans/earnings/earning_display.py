@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from artisans.earnings.releases import Block, release_at
 from orders.models import StoreRules
 from orders.parcel_display import Tone
+from orders.statuses import ParcelStatus
 from payments.models import Earning, EarningStatus
 
 TONES: dict[str, Tone] = {
@@ -34,6 +35,16 @@ class EarningDisplay:
         """What stops the release, in words."""
         is_pending = self.earning.status == EarningStatus.PENDING
         return str(Block(self.earning.block).label) if is_pending and self.earning.block else ""  # type: ignore[attr-defined]
+
+    @property
+    def why_not_earned(self) -> str:
+        """Why nothing is earned any more."""
+        parcel = self.earning.parcel
+        if not self.earning.is_cancelled:
+            return ""
+        if parcel.status == ParcelStatus.RETURNED:
+            return _("The parcel was returned")
+        return _("The parcel was cancelled") if parcel.is_gone else _("The order is no longer paid")
 
     @property
     def label(self) -> str:

@@ -190,7 +190,7 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
     @column(_("Account"), ordering="kind")
     def name(self, account: LedgerAccount) -> SafeString:
         owner = account.artisan.name if account.artisan else SCOPE_NAMES.get(account.scope, account.scope)
-        return two_lines(link_to(account, account.get_kind_display()), owner)
+        return two_lines(account.get_kind_display(), owner)
 
     @column(_("Balance"))
     def balance(self, account: Any) -> str:

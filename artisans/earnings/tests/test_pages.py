@@ -11,6 +11,7 @@ from django.urls import reverse
 from artisans.earnings.holds import HoldRequest, hold_place
 from artisans.earnings.models import HoldReason
 from artisans.earnings.tasks import release_task
+from payments.lifecycle.parcels import parcel_return
 from payments.refunds.staff import refund_open
 from payments.tests.factories import usd
 from tests.html import page
@@ -90,6 +91,13 @@ def test_reserve_is_shown_with_the_days_on_which_it_is_freed(released, read, sto
     assert "$9.14 held back as a reserve It becomes available on" in shown
     released()
     assert "$18.28 held back as a reserve Parts of it become available from" in read(EARNINGS)
+
+
+def test_what_is_not_earned_any_more_says_why(sell, deliver, read, seller):
+    payment = sell()
+    deliver(payment)
+    parcel_return(parcel_id=payment.order.parcels.get().pk, restock=True, actor=seller)
+    assert "The parcel was returned Not earned You earn $0.00" in read(EARNINGS)
 
 
 def test_what_stops_a_release(sell, deliver, read, dispute):
