@@ -23,6 +23,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     print("Loading demo data …", flush=True)
     call_command("demo_data", verbosity=0)
+    call_command("demo_earnings", verbosity=0)
     if not static_files_are_fresh():
         print("Collecting static files …", flush=True)
         call_command("collectstatic", interactive=False, verbosity=0)
