@@ -32,6 +32,7 @@ from scripts.run import PROCESSES
 from scripts.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+INSTALLED = ROOT / "tests/live/installed"  # makes only the packages of production importable
 PATIENCE = 120  # seconds until a failure; reached only on a very busy machine
 R = TypeVar("R")
 
@@ -146,7 +147,7 @@ class Shop:
         self.url = f"http://127.0.0.1:{self.port}"
         self.friends = tuple(env[name] for name in ("STRIPE_API_BASE", "PAYPAL_API_BASE") if name in env)
         self.env = environment() | {
-            "PYTHONPATH": str(root),
+            "PYTHONPATH": f"{root}{os.pathsep}{INSTALLED}",
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "SITE_URL": self.url,
