@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
+from artisans.core.compiled import compiled
 from artisans.core.errors import InvalidInput
 from artisans.core.queue import run_each
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg, transfer
@@ -241,6 +242,8 @@ def chunks(payments: QuerySet[Payment], report: Report) -> Iterator[list[Payment
         yield chunk
         done += len(chunk)
         report(done)
+        if len(chunk) < CHUNK:
+            return
         chunk = list(rows.filter(pk__gt=chunk[-1].pk)[:CHUNK])
 
 
@@ -259,7 +262,7 @@ def find_ledger_errors(*, report: Report = lambda done: None) -> Iterator[str]:
 
 def find_differences(*, report: Report = lambda done: None) -> Iterator[str]:
     """One sentence for each difference between the ledger and what should be in it."""
-    for key in entries_without_fact().values_list("key", flat=True):
+    for (key,) in keys_without_fact():
         yield _("%(entry)s was booked for something that does not exist.") % {"entry": key}
     for chunk in chunks(Payment.objects.all(), report):
         suspects = {fact.order_id for fact in unbooked(chunk)}
@@ -271,14 +274,16 @@ def find_differences(*, report: Report = lambda done: None) -> Iterator[str]:
             yield _("%(kind)s %(fact)s differs from the ledger.") % {"kind": fact.kind.label, "fact": fact.id}
 
 
-def entries_without_fact() -> QuerySet[LedgerEntry]:
+@compiled
+def keys_without_fact() -> QuerySet[LedgerEntry, tuple[str]]:
+    """Of the entries for something that does not exist."""
     tables: list[QuerySet[Any]] = [
         model._default_manager.all() for model in (Capture, Receipt, PaymentRefund, Payment, Order)
     ]
     known = Q()
     for rows in (*tables, *(source.rows() for source in FACT_SOURCES)):
         known |= Q(Exists(rows.filter(pk=OuterRef("fact_id"))))
-    return LedgerEntry.objects.exclude(known).order_by()
+    return LedgerEntry.objects.exclude(known).order_by().values_list("key")
 
 
 @transaction.atomic

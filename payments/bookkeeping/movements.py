@@ -255,6 +255,8 @@ def chunks(rows: QuerySet[ProviderMovement]) -> Iterator[list[ProviderMovement]]
     chunk = list(rows.order_by("pk")[:CHUNK])
     while chunk:
         yield chunk
+        if len(chunk) < CHUNK:
+            return
         chunk = list(rows.order_by("pk").filter(pk__gt=chunk[-1].pk)[:CHUNK])
 
 
