@@ -157,6 +157,11 @@ class ParcelDisplay:
         return self.parcel.status in PARCELS_UNSHIPPED
 
     @property
+    def can_fail(self) -> bool:
+        """Whether the artisan can still say that it cannot be delivered: until a part of it was shipped."""
+        return self.is_unshipped and not self.shipments
+
+    @property
     def can_ship(self) -> bool:
         is_free = self.parcel.order.can_be_shipped and not self.parcel.is_on_hold
         return self.parcel.status in PARCELS_UNSHIPPED and is_free

@@ -66,6 +66,7 @@ payments:method_form                 get  /shop/account/cards/add/{saving}/     
 payments:method_return               get  /shop/account/cards/add/{saving}/return/ login 302 404 404 404 404
 payments:method_default              post /shop/account/cards/{method}/default/    login 302 404 404 404 404
 payments:method_delete               get  /shop/account/cards/{method}/remove/     login 200 404 404 404 404
+payments:parcel_undeliverable        get  /shop/artisan/parcels/{parcel}/cannot-deliver/ login 404 404 200 404 404
 payments:parcel_returned             post /shop/artisan/parcels/{parcel}/returned/ login 404 404 302 404 404
 orders:address                       get  /shop/account/address/                   login 200 200 200 200 200
 orders:parcel_list                   get  /shop/artisan/parcels/                   login 404 404 200 404 404

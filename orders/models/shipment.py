@@ -22,7 +22,7 @@ class Shipment(BaseModel):
     carrier = models.CharField(max_length=60, blank=True)
     tracking = models.CharField(max_length=80, blank=True)
     listed_carrier = models.ForeignKey(
-        Carrier, models.SET_NULL, null=True, related_name="+", db_index=False, db_constraint=False
+        Carrier, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
     )
     shipped_at = models.DateTimeField(default=timezone.now)
     shipped_by = models.ForeignKey(

@@ -180,7 +180,7 @@ def shipment_store(shipment: Shipment, lines: list[OrderLine]) -> None:
         shipment.shipped_at = moved.at
     shipment.listed_carrier = carrier_listed(shipment.carrier)
     left = progress_of(lines).left
-    shipment.save()
+    Shipment.objects.bulk_create([shipment])
     ShipmentLine.objects.bulk_create(
         ShipmentLine(shipment=shipment, line=line, quantity=left[line.pk]) for line in lines if left[line.pk]
     )

@@ -269,3 +269,17 @@ def test_refund_of_returned_units_does_not_notify_the_artisan(paid, mugs, staff,
 
     assert len(mails(seller.email)) == count
     assert stock(mugs.product) == 5
+
+
+def test_parcel_is_shipped_once_the_rest_of_it_was_refunded_and_restocked(paid, mugs, bowls, staff, seller):
+    parcel = paid.order.parcels.get()
+    units = {mugs.pk: 5, bowls.pk: 2}
+    parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="", units=units, actor=seller)
+
+    refund(paid, items=unit_selection((mugs, 1), restock=True), actor=staff)
+    parcel.refresh_from_db()
+    assert parcel.status == "PACKED", "one mug is left"
+    refund(paid, items=unit_selection((mugs, 1), restock=True), actor=staff)
+
+    parcel.refresh_from_db()
+    assert (parcel.status, parcel.order.status) == ("SHIPPED", "SHIPPED")

@@ -5,14 +5,16 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from artisans.accounts.principals import require_user
-from artisans.core.errors import DomainError
+from artisans.core.errors import DomainError, IllegalTransition
 from orders.selectors import parcels_of_artisan
+from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
 from payments.lifecycle.parcels import parcel_return
+from payments.web.forms import CannotDeliverForm
 
 
 @login_required
@@ -30,3 +32,26 @@ def parcel_returned(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
     else:
         messages.success(request, _("Return recorded. We will email the buyer."))
     return redirect("orders:parcel", parcel_id=parcel.pk)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def parcel_undeliverable(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
+    """Cancel a parcel that the artisan cannot ship; what was paid for it is then listed for staff as a refund due."""
+    parcel = get_object_or_404(parcels_of_artisan(require_user(request)), pk=parcel_id)
+    form = CannotDeliverForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            parcel_cannot_deliver(
+                parcel_id=parcel.pk, reason=form.cleaned_data["reason"], actor=require_user(request)
+            )
+        except IllegalTransition:
+            parcel.refresh_from_db(fields=["status"])
+            status = parcel.get_status_display().lower()
+            form.add_error(None, _("This parcel is %(status)s. Nothing was changed.") % {"status": status})
+        except DomainError as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, _("The parcel was cancelled. We will email the buyer."))
+            return redirect("orders:parcel", parcel_id=parcel.pk)
+    return render(request, "orders/parcel_undeliverable.html", {"parcel": parcel, "form": form})

@@ -21,6 +21,11 @@ urlpatterns = [
         provider_pages.order_cancelled_at_provider,
         name="order_cancelled_at_provider",
     ),
+    path(
+        "artisan/parcels/<uuid:parcel_id>/cannot-deliver/",
+        parcels.parcel_undeliverable,
+        name="parcel_undeliverable",
+    ),
     path("artisan/parcels/<uuid:parcel_id>/returned/", parcels.parcel_returned, name="parcel_returned"),
     path("account/orders/", orders.order_history, name="order_history"),
     path("account/orders/<uuid:order_id>/cancel/", orders.order_cancel_page, name="order_cancel"),
