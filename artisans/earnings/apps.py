@@ -20,11 +20,12 @@ class EarningsConfig(AppConfig):
         from artisans.earnings.models import Hold, Settlement
         from artisans.earnings.references import references_register
         from artisans.earnings.roles import roles_extend
-        from artisans.earnings.settlements import settlement_book, unbooked_settlements
+        from artisans.earnings.settlements import check_not_settled, settlement_book, unbooked_settlements
         from artisans.ledger.services import FACT_SOURCES, FactSource
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
         from payments.gateway.sync import DISPUTE_TASKS
+        from payments.lifecycle.receipts import REFERENCE_CHECKS
         from payments.roles import roles_sync
 
         kinds.register(EarningsMail)
@@ -37,6 +38,7 @@ class EarningsConfig(AppConfig):
             FactSource(rows=Settlement.objects.all, unbooked=unbooked_settlements, book=settlement_book)
         )
         references_register()
+        REFERENCE_CHECKS.append(check_not_settled)
         DISPUTE_TASKS.append("earnings.follow_disputes")
         roles_extend()
         post_migrate.connect(roles_sync, sender=self)

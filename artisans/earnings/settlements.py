@@ -178,6 +178,11 @@ def check_reference(key: str) -> None:
         raise already_recorded(receipt)
     if (deposit := find_active_deposit(key)) is not None:
         raise deposit_already_recorded(deposit)
+    check_not_settled(key)
+
+
+def check_not_settled(key: str) -> None:
+    """Errors: AlreadyRecorded if a payment of a debt has this reference."""
     recorded = Settlement.objects.filter(reference_key=key, status=SettlementStatus.RECORDED)
     if (standing := get_or_none(recorded.select_related("debt", "actor"))) is not None:
         raise AlreadyRecorded(

@@ -19,7 +19,7 @@ from payments.bookkeeping.cash_deposits import deposit_fact
 from payments.bookkeeping.references import reference_key
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.lifecycle.cash import IncomingMoney
-from payments.lifecycle.receipts import already_recorded, deposit_already_recorded
+from payments.lifecycle.receipts import REFERENCE_CHECKS, already_recorded, deposit_already_recorded
 from payments.models import CashDeposit, CashDepositLine, DepositStatus, Receipt
 from payments.selectors import cash_on_hand, find_active_deposit, find_active_receipt
 
@@ -119,6 +119,8 @@ def deposit_create(money: IncomingMoney, fee: Money, *, holder: CashHolder, acto
         raise already_recorded(receipt)
     if (standing := find_active_deposit(key)) is not None:
         raise deposit_already_recorded(standing)
+    for check in REFERENCE_CHECKS:
+        check(key)
     try:
         with transaction.atomic():
             return CashDeposit.objects.create(

@@ -1,5 +1,6 @@
 """Offline payments: staff record money that arrived, or reject payments that will not arrive."""
 
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -35,6 +36,8 @@ from payments.selectors import find_active_deposit, find_active_receipt, open_pa
 from payments.statuses import PaymentStatus
 
 BANK_FEED = "bank feed"
+# Apps above add theirs: each raises AlreadyRecorded for the reference_key of money that it has recorded.
+REFERENCE_CHECKS: list[Callable[[str], None]] = []
 TOLERANCE_PPM = 100_000  # of the amount due: a larger surplus has to be confirmed
 
 
@@ -156,6 +159,8 @@ def receipt_create(
         raise already_recorded(standing)
     if (deposit := find_active_deposit(key)) is not None:
         raise deposit_already_recorded(deposit)
+    for check in REFERENCE_CHECKS:
+        check(key)
     try:
         with transaction.atomic():
             return Receipt.objects.create(

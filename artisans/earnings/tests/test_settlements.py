@@ -124,6 +124,8 @@ def test_money_is_recorded_once_and_a_surplus_only_when_it_is_confirmed(debt, po
     assert figures(potter)[1] == "10.00"
 
     order = start(items={bowl: 1})
+    with pytest.raises(AlreadyRecorded):
+        receive(order, "1.00", actor=treasurer, reference="STMT-77")
     receive(order, "1.00", actor=treasurer, reference="STMT-78")
     with pytest.raises(AlreadyRecorded):
         settlement_record(request=paid("1.00", reference="STMT-78", beyond_owed=True), **record)
