@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from artisans.accounts.models import Scope
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import artisan_of
+from artisans.catalog.low_stock import low
 from artisans.catalog.models import CountOutcome, Product, StockMove
 from artisans.catalog.services import (
     Count,
@@ -71,10 +72,15 @@ class StockOut(serializers.BaseSerializer[Product]):
 
 class StockFilters(CreatedFilters):
     sold_out = StrictBooleanFilter(method="sold", help_text="Whether nothing is left.")
+    low = StrictBooleanFilter(method="few", help_text="Whether little is left, or nothing.")
     q = filters.CharFilter(method="named", max_length=60, help_text="Part of the name, or start of the SKU.")
 
     def sold(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
         return products.filter(stock=0) if value else products.filter(stock__gt=0)
+
+    def few(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
+        found = low(products)
+        return found if value else products.exclude(pk__in=found.values("pk"))
 
     def named(self, products: QuerySet[Product], name: str, value: str) -> QuerySet[Product]:
         return products_named(products, search_text(value))

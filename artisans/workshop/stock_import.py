@@ -103,12 +103,13 @@ def import_detail(request: HttpRequest, import_id: UUID) -> HttpResponse:
     page = Paginator(rows.select_related("product"), ROWS_PER_PAGE).get_page(request.GET.get("page"))
     is_checked = made.started_at is None
     labels: Mapping[Any, Any] = EXPECTED if is_checked else dict(CountOutcome.choices)
+    summary: Mapping[Any, Any] = labels if made.finished_at else EXPECTED
     total, done = sum(outcomes.values()), made.rows.filter(is_done=True).count()
     context = {
         "made": made,
         "show": chosen,
         "outcomes": [
-            (value, labels[value], outcomes[value]) for value in CountOutcome.values if value in outcomes
+            (value, summary[value], outcomes[value]) for value in CountOutcome.values if value in outcomes
         ],
         "page_obj": page,
         "rows": [shown(row, labels, is_checked=is_checked) for row in page],

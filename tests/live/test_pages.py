@@ -169,6 +169,24 @@ def variants_wrong(one: Window) -> None:
     one.page.wait_for_load_state()
 
 
+def stock_wrong(one: Window) -> None:
+    one.go("/shop/artisan/stock/")
+    one.page.locator(".counts input[inputmode=numeric]").first.fill("many")
+    one.page.get_by_role("button", name="Update stock").click()
+    one.page.wait_for_load_state()
+    assert "Enter a whole number" in one.text()
+
+
+def stock_file_checked(one: Window) -> None:
+    one.go("/shop/artisan/stock/import/")
+    head, lines = "product_id,name,seen_stock,last_count,counted", ["x,Bowl,1,0,2", f"{teapot().pk},,9,0,8"]
+    file = {"name": "counted.csv", "mimeType": "text/csv", "buffer": "\n".join([head, *lines]).encode()}
+    one.page.locator("input[type=file]").set_input_files([file])  # type: ignore[list-item]  # as the protocol has it
+    one.page.get_by_role("button", name="Check the file").click()
+    one.page.wait_for_load_state()
+    assert "is not the id of one of your products" in one.text()
+
+
 def page_of_order(make_order: Callable[[], Order], more: str = "", *, says: str) -> Scene:
     def scene(one: Window) -> None:
         one.go(order_page(make_order()) + more)
@@ -392,6 +410,13 @@ ARTISAN: dict[str, Scene] = {
     "variants, another option": own_jug("variants/?options=3"),
     "variants, wrong": variants_wrong,
     "preview": own_jug("preview/"),
+    "stock": path("/shop/artisan/stock/"),
+    "stock, none found": path("/shop/artisan/stock/?q=zzz&show=low"),
+    "stock, wrong": stock_wrong,
+    "stock of a product": lambda one: one.go(f"/shop/artisan/stock/{teapot().pk}/"),
+    "stock by file": path("/shop/artisan/stock/import/"),
+    "stock by file, wrong": send_empty("/shop/artisan/stock/import/"),
+    "stock by file, checked": stock_file_checked,
 }
 STATUSES = {"no such page": 404, "parcel not paid": 404, "check, with problems": 409}  # all others 200
 SCENES = [

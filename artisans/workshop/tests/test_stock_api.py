@@ -34,9 +34,11 @@ def body(stock: dict[str, int], counted: int) -> dict[str, int]:
 def test_stock_is_listed_counted_once_and_has_a_history(client, bowl, scarf, seller, staff):
     jug = ProductFactory.create(artisan=seller.artisan, name="Jug", stock=0)
     assert {row["name"] for row in client.get("/artisan/stock/").json()["results"]} == {"Moss bowl", "Jug"}
-    for query in ("sold_out=true", "q=ju"):
+    for query in ("sold_out=true", "low=true", "q=ju"):
         [found] = client.get(f"/artisan/stock/?{query}").json()["results"]
         assert found["id"] == str(jug.pk)
+    [plenty] = client.get("/artisan/stock/?low=false").json()["results"]
+    assert plenty["id"] == str(bowl.pk)
     seen = client.get(f"/artisan/stock/{bowl.pk}").json()
     place({bowl: 1})
     for _ in range(2):
