@@ -68,6 +68,10 @@ payments:method_default              post /shop/account/cards/{method}/default/ 
 payments:method_delete               get  /shop/account/cards/{method}/remove/     login 200 404 404 404 404
 payments:parcel_undeliverable        get  /shop/artisan/parcels/{parcel}/cannot-deliver/ login 404 404 200 404 404
 payments:parcel_returned             post /shop/artisan/parcels/{parcel}/returned/ login 404 404 302 404 404
+workshop:picture_list get /shop/artisan/products/{product}/pictures/ login 404 404 200 404 404
+workshop:picture_text post /shop/artisan/products/{product}/pictures/{order}/text/ login 404 404 302 404 404
+workshop:picture_place post /shop/artisan/products/{product}/pictures/{order}/place/ login 404 404 302 404 404
+workshop:picture_delete post /shop/artisan/products/{product}/pictures/{order}/remove/ login 404 404 302 404 404
 orders:address                       get  /shop/account/address/                   login 200 200 200 200 200
 orders:parcel_list                   get  /shop/artisan/parcels/                   login 404 404 200 404 404
 orders:parcel                        get  /shop/artisan/parcels/{parcel}/          login 404 404 200 404 404

@@ -133,7 +133,7 @@ def picture_append(product_id: UUID, new: ProductPicture, actor: User) -> Produc
     """The picture itself, or the same one if somebody was faster. Errors: TooManyPictures. Locks: product."""
     product, _variants = product_locked(product_id)
     picture_adopt(product)
-    pictures = list(product.pictures.all())
+    pictures = pictures_of(product)
     for picture in pictures:
         if picture.digest == new.digest:
             return picture
@@ -227,7 +227,7 @@ def picture_prepare(picture_id: UUID) -> None:
                 sizes, refusal = copies_store(file.read())
         except FileNotFoundError:
             refusal = PictureRefusal.FAILED
-    if not picture_finish(picture_id, sizes, refusal):
+    if not picture_finish(picture, sizes, refusal):
         files_delete(sizes)
 
 
@@ -290,10 +290,10 @@ def folder_store(folder: Path, sizes: Mapping[str, Sequence[int]]) -> Sizes:
 
 
 @transaction.atomic
-def picture_finish(picture_id: UUID, sizes: Sizes, refusal: PictureRefusal | None) -> bool:
+def picture_finish(claimed: ProductPicture, sizes: Sizes, refusal: PictureRefusal | None) -> bool:
     """Whether the row now names these copies, or the refusal. Locks: product."""
     try:
-        picture, _all, variants = picture_locked(picture_id)
+        picture, _all, variants = picture_locked(claimed.product_id, claimed.pk)
     except NotFound:
         return False
     if picture.state != PictureState.UPLOADED:
@@ -323,24 +323,29 @@ def first_picture_copy(product: Product, variants: Iterable[Product]) -> None:
 # ---- order, texts and removal ------------------------------------------------------------------------------
 
 
-def picture_locked(picture_id: UUID) -> tuple[ProductPicture, list[ProductPicture], list[Product]]:
+def pictures_of(product: Product) -> list[ProductPicture]:
+    """All of them in their order."""
+    return list(product.pictures.order_by("position"))
+
+
+def picture_locked(
+    product_id: UUID, picture_id: UUID
+) -> tuple[ProductPicture, list[ProductPicture], list[Product]]:
     """The picture, all of its product in their order, and the variants; with the product locked. Errors: NotFound."""
-    product_id = ProductPicture.objects.values_list("product", flat=True).filter(pk=picture_id).first()
-    if product_id is not None:
-        product, variants = product_locked(product_id)
-        pictures = list(product.pictures.order_by("position"))
-        for picture in pictures:
-            if picture.pk == picture_id:
-                return picture, pictures, variants
+    product, variants = product_locked(product_id)
+    pictures = pictures_of(product)
+    for picture in pictures:
+        if picture.pk == picture_id:
+            return picture, pictures, variants
     raise NotFound(_("This picture was removed in the meantime."))
 
 
 @transaction.atomic
-def picture_move(*, picture_id: UUID, position: int, actor: User) -> ProductPicture:
+def picture_move(*, product_id: UUID, picture_id: UUID, position: int, actor: User) -> ProductPicture:
     """Put it in this place, from 1; the last one if there are fewer. Errors: NotFound, InvalidInput. Locks: product."""
     if position < 1:
         raise InvalidInput(_("Positions begin with 1."))
-    picture, pictures, variants = picture_locked(picture_id)
+    picture, pictures, variants = picture_locked(product_id, picture_id)
     before = picture.position
     pictures.remove(picture)
     pictures.insert(position - 1, picture)
@@ -368,9 +373,11 @@ def place(picture: ProductPicture, position: int) -> None:
 
 
 @transaction.atomic
-def picture_describe(*, picture_id: UUID, alt: str, actor: User, seen: str | None = None) -> ProductPicture:
+def picture_describe(
+    *, product_id: UUID, picture_id: UUID, alt: str, actor: User, seen: str | None = None
+) -> ProductPicture:
     """Say what it shows. `seen`: the text that the person changed. Errors: NotFound, Conflict. Locks: product."""
-    picture, _all, variants = picture_locked(picture_id)
+    picture, _all, variants = picture_locked(product_id, picture_id)
     alt = alt.strip()
     if alt == picture.alt:
         return picture
@@ -387,9 +394,9 @@ def picture_describe(*, picture_id: UUID, alt: str, actor: User, seen: str | Non
 
 
 @transaction.atomic
-def picture_remove(*, picture_id: UUID, actor: User) -> None:
+def picture_remove(*, product_id: UUID, picture_id: UUID, actor: User) -> None:
     """With its files, after the commit. Errors: NotFound. Locks: product."""
-    picture, pictures, variants = picture_locked(picture_id)
+    picture, pictures, variants = picture_locked(product_id, picture_id)
     record(Action.PICTURE_REMOVE, picture, actor)
     files = picture.files
     pictures.remove(picture)

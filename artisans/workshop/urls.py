@@ -1,6 +1,6 @@
 from django.urls import path
 
-from artisans.workshop import products, stock, stock_import
+from artisans.workshop import pictures, products, stock, stock_import
 
 app_name = "workshop"
 urlpatterns = [
@@ -12,6 +12,22 @@ urlpatterns = [
     path("products/<uuid:product_id>/publish/", products.product_put_on_sale, name="product_publish"),
     path("products/<uuid:product_id>/archive/", products.product_take_off, name="product_archive"),
     path("products/<uuid:product_id>/duplicate/", products.product_copy, name="product_duplicate"),
+    path("products/<uuid:product_id>/pictures/", pictures.picture_list, name="picture_list"),
+    path(
+        "products/<uuid:product_id>/pictures/<uuid:picture_id>/text/",
+        pictures.picture_text,
+        name="picture_text",
+    ),
+    path(
+        "products/<uuid:product_id>/pictures/<uuid:picture_id>/place/",
+        pictures.picture_place,
+        name="picture_place",
+    ),
+    path(
+        "products/<uuid:product_id>/pictures/<uuid:picture_id>/remove/",
+        pictures.picture_delete,
+        name="picture_delete",
+    ),
     path("stock/", stock.stock_list, name="stock_list"),
     path("stock/export.csv", stock_import.stock_export, name="stock_export"),
     path("stock/import/", stock_import.import_list, name="stock_import_list"),

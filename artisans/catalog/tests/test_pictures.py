@@ -264,7 +264,7 @@ def test_gallery_shows_ready_pictures_in_their_order(client, add, staff):
     first, second = add(product, png(40, 30), prepare=True), add(product, png(50, 30), prepare=True)
     add(product, png(60, 30))
     Product.objects.update(picture_alt="")
-    picture_describe(picture_id=second.pk, alt="", actor=staff)
+    picture_describe(product_id=second.product_id, picture_id=second.pk, alt="", actor=staff)
     answer = page(client.get(reverse("catalog:product", args=[product.slug])))
     shown = answer.one("main").all("img")
     assert [image.attrs["src"] for image in shown] == [f"/media/{first.file}", f"/media/{second.file}"]
@@ -293,16 +293,16 @@ def test_first_ready_picture_is_the_one_of_lists(add, staff):
         return str(product.picture)
 
     assert listed() == one.file
-    picture_move(picture_id=two.pk, position=1, actor=staff)
+    picture_move(product_id=two.product_id, picture_id=two.pk, position=1, actor=staff)
     assert listed() == two.file
-    picture_move(picture_id=waiting.pk, position=1, actor=staff)
-    picture_move(picture_id=refused.pk, position=1, actor=staff)
+    picture_move(product_id=waiting.product_id, picture_id=waiting.pk, position=1, actor=staff)
+    picture_move(product_id=refused.product_id, picture_id=refused.pk, position=1, actor=staff)
     assert listed() == two.file
-    picture_describe(picture_id=two.pk, alt="A  jug ", actor=staff)
+    picture_describe(product_id=two.product_id, picture_id=two.pk, alt="A  jug ", actor=staff)
     assert (listed(), product.picture_alt) == (two.file, "A  jug")
-    picture_remove(picture_id=two.pk, actor=staff)
+    picture_remove(product_id=two.product_id, picture_id=two.pk, actor=staff)
     assert listed() == one.file
-    picture_remove(picture_id=one.pk, actor=staff)
+    picture_remove(product_id=one.product_id, picture_id=one.pk, actor=staff)
     assert (listed(), product.picture_sizes, product.picture_alt) == ("", {}, "")
     assert list(product.pictures.values_list("pk", "position")) == [(refused.pk, 1), (waiting.pk, 2)]
 
@@ -314,7 +314,7 @@ def test_pictures_move_to_any_place(add, staff):
         moved = keys.pop(picture)
         keys.insert(position - 1, moved)
         for _twice in range(2):  # sent twice, it is moved once
-            picture_move(picture_id=moved, position=position, actor=staff)
+            picture_move(product_id=product.pk, picture_id=moved, position=position, actor=staff)
         assert list(product.pictures.values_list("pk", flat=True)) == keys
         assert list(product.pictures.values_list("position", flat=True)) == [*range(1, 9)]
     with pytest.raises(TooManyPictures, match="at most 8"):
@@ -333,15 +333,16 @@ def test_same_file_sent_twice_is_one_picture_unless_it_was_refused(add, media):
 
 def test_two_people_change_a_text_and_the_second_is_told(add, staff):
     picture = add(ProductFactory.create(), png())
-    picture_describe(picture_id=picture.pk, alt="A jug", seen="A bowl", actor=staff)
+    same = {"product_id": picture.product_id, "picture_id": picture.pk, "actor": staff}
+    picture_describe(**same, alt="A jug", seen="A bowl")
     with pytest.raises(Conflict, match="to “A jug”"):
-        picture_describe(picture_id=picture.pk, alt="A vase", seen="A bowl", actor=staff)
-    picture_describe(picture_id=picture.pk, alt="A jug", seen="A bowl", actor=staff)  # sent twice
+        picture_describe(**same, alt="A vase", seen="A bowl")
+    picture_describe(**same, alt="A jug", seen="A bowl")  # sent twice
     picture.refresh_from_db()
     assert picture.alt == "A jug"
-    picture_remove(picture_id=picture.pk, actor=staff)
+    picture_remove(product_id=picture.product_id, picture_id=picture.pk, actor=staff)
     with pytest.raises(NotFound, match="removed in the meantime"):
-        picture_remove(picture_id=picture.pk, actor=staff)
+        picture_remove(product_id=picture.product_id, picture_id=picture.pk, actor=staff)
     actions = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
     assert actions == ["picture.add", "picture.change", "picture.remove"]
 
@@ -352,7 +353,7 @@ def test_files_of_a_removed_picture_are_deleted_after_the_commit(
     product = ProductFactory.create()
     picture = add(product, png(40, 30), prepare=True)
     with django_capture_on_commit_callbacks() as callbacks:
-        picture_remove(picture_id=picture.pk, actor=staff)
+        picture_remove(product_id=picture.product_id, picture_id=picture.pk, actor=staff)
     assert len([name for name in files(media) if name.startswith("products/")]) == 2
     for callback in callbacks:
         callback()
@@ -398,7 +399,7 @@ def test_picture_removed_while_it_is_prepared_leaves_no_files(
 
     def remove_first(folder):
         with django_capture_on_commit_callbacks(execute=True):
-            picture_remove(picture_id=picture.pk, actor=staff)
+            picture_remove(product_id=picture.product_id, picture_id=picture.pk, actor=staff)
         return run(folder)
 
     monkeypatch.setattr(pictures, "run_encoder", remove_first)

@@ -125,7 +125,7 @@ def test_pictures_and_their_copies_are_stored_shown_and_removed(
             assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
             assert "max-age" in answer.headers["Cache-Control"]
         with django_capture_on_commit_callbacks(execute=True):
-            picture_remove(picture_id=picture.pk, actor=staff)
+            picture_remove(product_id=picture.product_id, picture_id=picture.pk, actor=staff)
         assert {requests.get(name, timeout=10).status_code for name in names} <= {403, 404}
 
 
