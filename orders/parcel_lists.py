@@ -75,7 +75,7 @@ def with_promise(rows: QuerySet[Parcel]) -> QuerySet[Parcel]:
 
 def parcels_found(rows: QuerySet[Parcel], term: str) -> QuerySet[Parcel]:
     """By the begin of an order number, a tracking number, or a part of the recipient's name."""
-    term = term.strip()
+    term = term.replace("\x00", "").strip()  # which PostgreSQL refuses
     if not term:
         return rows
     order_number, _number = split_number(term.removeprefix("#"))
