@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import (
     Case,
     CharField,
@@ -21,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.money import PPM, half_up
+from artisans.core.transactions import atomic_with_retry
 from artisans.earnings.holds import artisan_lock, hold_make
 from artisans.earnings.models import Hold, HoldReason
 from artisans.earnings.selectors import available_minor
@@ -111,7 +111,7 @@ def orders_with_due_earnings() -> Iterator[UUID]:
         last = chunk[-1]
 
 
-@transaction.atomic
+@atomic_with_retry
 def order_release_earnings(order_id: UUID) -> int:
     """Release the due earnings of an order and hold back the reserve; returns how many.
 

@@ -164,7 +164,11 @@ def first_open_day(happened_at: datetime) -> Greatest:
 
 
 def find_accounts(keys: set[AccountKey]) -> dict[AccountKey, int]:
-    """Ids of the accounts; those that are used for the first time are created."""
+    """Ids of the accounts; those that are used for the first time are created.
+
+    Two transactions that create the same accounts with several entries each can wait for each other; services that book
+    more than one are therefore repeated (`atomic_with_retry`).
+    """
     found = read_accounts(keys)
     if absent := keys - found.keys():
         ordered = sorted(absent, key=str)  # otherwise two first bookings could wait for each other

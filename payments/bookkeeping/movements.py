@@ -17,6 +17,7 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.models import get_or_none
+from artisans.core.transactions import atomic_with_retry
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
 from artisans.ledger.models import EntryKind, LedgerEntry
 from artisans.ledger.selectors import legs_by_entry, legs_of
@@ -132,7 +133,7 @@ def values_stored(row: ProviderMovement) -> tuple[object, ...]:
     return (row.kind, row.gross, row.fee)
 
 
-@transaction.atomic
+@atomic_with_retry
 def movements_add(provider: str, remotes: Collection[RemoteMovement], reasons: Mapping[str, Reason]) -> None:
     """Store new ones and book them. `reasons`: by their ids. Locks: the orders and payments that they are about."""
     explained = (reasons[remote.movement_id].row for remote in remotes)
@@ -186,7 +187,7 @@ def movements_explain(provider: str) -> None:
                 movement_explain(row.pk, reason)
 
 
-@transaction.atomic
+@atomic_with_retry
 def movement_explain(movement_id: UUID, reason: Reason) -> None:
     assert reason.row is not None  # noqa: S101  # those of the account are explained from the start
     payment_lock(reason.row.payment_id)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,6 +13,7 @@ from artisans.catalog.services import units_restocked
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.state import check_transition
+from artisans.core.transactions import atomic_with_retry
 from artisans.ledger.services import fact_book
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import order_mail
@@ -349,7 +349,7 @@ def recompute_disputed(payment: Payment) -> bool:
     return bool(lost <= left)
 
 
-@transaction.atomic
+@atomic_with_retry
 def refund_finish(*, refund_id: UUID, remote: contract.RemoteRefund | None, refusal: str = "") -> None:
     """Book the response to our refund call: the provider's refund, or its refusal."""
     refund = PaymentRefund.objects.get(pk=refund_id)

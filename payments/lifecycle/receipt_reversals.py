@@ -3,7 +3,6 @@
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -14,6 +13,7 @@ from artisans.core.errors import Conflict, InvalidInput
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from artisans.core.transactions import atomic_with_retry
 from artisans.ledger.services import fact_book
 from artisans.notifications.facts import fact_renderer, render_later
 from artisans.notifications.services import notifications_enqueue
@@ -42,7 +42,7 @@ from payments.selectors import open_payment, payment_lock
 from payments.statuses import SETTLED, PaymentStatus
 
 
-@transaction.atomic
+@atomic_with_retry
 def receipt_reverse(
     *, receipt_id: UUID, reason: ReversalReason, actor: User, note: str = ""
 ) -> ReceiptReversal:

@@ -13,6 +13,7 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
+from artisans.core.transactions import atomic_with_retry
 from artisans.ledger.services import fact_book
 from artisans.notifications.facts import render_later
 from artisans.notifications.services import notifications_enqueue
@@ -41,7 +42,7 @@ REFERENCE_CHECKS: list[Callable[[str], None]] = []
 TOLERANCE_PPM = 100_000  # of the amount due: a larger surplus has to be confirmed
 
 
-@transaction.atomic
+@atomic_with_retry
 def receipt_record(
     *,
     payment_id: UUID,
@@ -79,7 +80,7 @@ def is_far_above(amount: Money, due: Money) -> bool:
     return amount > due + due.share(TOLERANCE_PPM)
 
 
-@transaction.atomic
+@atomic_with_retry
 def receipt_from_feed(*, payment_id: UUID, money: IncomingMoney, seen_minor: int) -> Receipt:
     """The same for money reported by the bank feed that matches exactly, without a decision by staff.
 

@@ -1,18 +1,22 @@
 """What two transactions of PostgreSQL can do to one entry, and to a month that is being closed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from threading import Barrier, Thread
+from threading import Barrier, BrokenBarrierError, Thread
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
+from artisans.core.transactions import atomic_with_retry
 from artisans.ledger import services
+from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.errors import LedgerBusy
-from artisans.ledger.models import LedgerEntry, LedgerPeriod, LedgerPosting
-from artisans.ledger.services import fact_book, period_close
+from artisans.ledger.models import EntryKind, LedgerAccount, LedgerEntry, LedgerPeriod, LedgerPosting
+from artisans.ledger.services import Fact, fact_book, period_close
 from artisans.ledger.tests.test_booking import fact
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
@@ -92,3 +96,67 @@ def test_fifty_threads_that_book_one_fact_book_it_once(db):
     )
     assert len(refused) < 50
     assert fact_book(receipt) is None
+
+
+# ---- accounts that are used for the first time -------------------------------------------------------------------
+
+
+def between(first: str, second: str) -> Fact:
+    """A fact that moves money between the accounts of two providers."""
+    accounts = [AccountKey(AccountKind.PROVIDER, "USD", scope) for scope in (first, second)]
+    legs = transfer(100, debit=accounts[0], credit=accounts[1])
+    return Fact(id=uuid4(), kind=EntryKind.CAPTURE, legs=legs, happened_at=timezone.now())
+
+
+def run_together(acts: Iterable[Callable[[], object]]) -> list[Exception]:
+    """Each in a thread with a connection of its own; returns what they raised."""
+    raised: list[Exception] = []
+
+    def run(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception as error:
+            raised.append(error)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=run, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def test_first_bookings_of_the_same_accounts_wait_for_each_other(db):
+    """In whichever order their facts name them."""
+    start, names = Barrier(12), ("a", "b")
+
+    def book(number: int) -> None:
+        start.wait()
+        with transaction.atomic():
+            fact_book(between(*names[:: 1 if number % 2 else -1]))
+
+    assert run_together([lambda number=number: book(number) for number in range(12)]) == []
+    assert (LedgerAccount.objects.count(), LedgerEntry.objects.count()) == (2, 12)
+
+
+def test_transactions_that_use_new_accounts_crosswise_both_book_all_of_it(db):
+    """Two entries of a transaction create their accounts one after the other: PostgreSQL ends one of two transactions
+    that wait for each other, and that one is repeated."""
+    met, tries = Barrier(2, timeout=10), []
+
+    @atomic_with_retry
+    def book(first: Fact, second: Fact) -> None:
+        tries.append(first)
+        fact_book(first)
+        with suppress(BrokenBarrierError):  # the repetition meets nobody
+            if len(tries) <= 2:
+                met.wait()
+        fact_book(second)
+
+    ab, ab_again, cd, cd_again = (between(*names) for names in ("ab", "ab", "cd", "cd"))
+
+    assert run_together([lambda: book(ab, cd), lambda: book(cd_again, ab_again)]) == []
+    assert len(tries) == 3, "they did not wait for each other"
+    assert (LedgerAccount.objects.count(), LedgerEntry.objects.count()) == (4, 4)
