@@ -140,6 +140,7 @@ def test_entries_are_filtered(client, admin_user):
     assert found(client, "kind__exact=refund") == [refunded]
     assert found(client, "booked_on_to=2025-12-01") == [explained]
     assert "is not a valid value" in client.get(admin_list_url(LedgerEntry, "month=ajar")).content.decode()
+    book(Leg(BANK, -500), Leg(AccountKey(AccountKind.SUSPENSE, "USD"), 500))  # nothing stays unexplained
 
 
 def test_an_entry_shows_its_postings_and_what_it_reverses(books, client):

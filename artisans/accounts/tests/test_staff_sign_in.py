@@ -137,7 +137,8 @@ EVERYDAY = {
     "payments.webhookevent": {"replay"},
     "payments.paymentflag": {"resolve"},
     "orders.order": {"as-buyer", "ledger"},
-    "catalog.product": {"count"},
+    "catalog.product": {"count", "pictures"},
+    "payments.providermovement": {"close", "reopen"},
     "notifications.notification": {"again"},
 }
 SENSITIVE_FORMS = {"orders.StoreRules", "catalog.Artisan", "accounts.User", "auth.Group"}
