@@ -103,7 +103,7 @@ class Administrator:
             in_stock="10",
         )
         product = self.first_id("product")
-        page = self.http.get(f"{self.url}/admin/catalog/product/{product}/pictures", timeout=60)
+        page = self.http.get(f"{self.url}/admin/catalog/product/{product}/pictures/", timeout=60)
         with picture.open("rb") as file:
             page = self.send(page, files={"picture": (picture.name, file, "image/webp")}, alt="A bowl")
         assert "was uploaded" in page.text, page.text
