@@ -18,6 +18,7 @@ from artisans.accounts.models import Role, User
 from artisans.catalog.models import Artisan, Category, CommissionRate, Product, StockMove, StockMoveKind
 from artisans.catalog.picture_encoder import make_copies
 from artisans.catalog.pictures import Sizes, folder_store, picture_show
+from artisans.catalog.products import VariantInput, variants_change
 from artisans.core.models import save_columns
 from artisans.core.money import Money
 from orders.models import StoreRules
@@ -104,16 +105,35 @@ class Command(BaseCommand):
                 "category": categories[row["category"]],
                 "price_minor": Money.parse(row["price"], CURRENCY).minor,
                 "currency": CURRENCY,
-                "stock": row["stock"],
+                "stock": 0 if "variants" in row else row["stock"],
             },
         )
         if is_new:
             picture_show(product=product, sizes=self.copies[row["picture"]], alt=row["picture_alt"])
-            if row["stock"]:
+            if "variants" in row:
+                add_variants(product, row)
+            elif row["stock"]:
                 StockMove.objects.create(
                     product=product, kind=StockMoveKind.ADJUST, quantity=row["stock"], reason="opening stock"
                 )
         return is_new
+
+
+def add_variants(product: Product, row: dict[str, Any]) -> None:
+    variants_change(
+        artisan=product.artisan,
+        product_id=product.pk,
+        actor=User.objects.get(email="admin@demo.test"),
+        option_names=row["options"],
+        variants=[
+            VariantInput(
+                options=tuple(entry["options"]),
+                price_minor=Money.parse(entry["price"], CURRENCY).minor,
+                counted=entry["stock"],
+            )
+            for entry in row["variants"]
+        ],
+    )
 
 
 def login(email: str, name: str, **fields: Any) -> User:
