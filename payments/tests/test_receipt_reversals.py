@@ -90,7 +90,7 @@ def test_parcel_waits_and_collects_no_cash_after_a_receipt_reversal(check, staff
     opened = page(browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/")).text
     assert "Do not ship this parcel yet" in opened
     assert "in cash" not in opened
-    assert "Awaiting payment" in page(browser(seller).get("/shop/artisan/parcels/")).text
+    assert "Awaiting payment" in page(browser(seller).get("/shop/artisan/parcels/?filter=waiting")).text
     assert artisan_parcel_out(parcel, list(parcel.lines.all()))["collect_cash"] is None
     bought = page(browser(check.order.user).get(f"/shop/orders/{check.order.access_token}/")).text
     assert "Awaiting payment" in bought

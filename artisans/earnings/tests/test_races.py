@@ -101,15 +101,25 @@ def test_a_release_that_is_killed_before_its_reserve_leaves_nothing(due, potter,
 
 def test_the_same_money_is_not_held_twice(due, potter, admin_user):
     order_release_earnings(due.order_id)
-    request = HoldRequest(amount=usd("60.00"), reason=HoldReason.STAFF, note="We check the photos.")
 
     def place() -> Hold:
+        request = HoldRequest(amount=usd("60.00"), reason=HoldReason.STAFF, note="We check the photos.")
         return hold_place(artisan_id=potter.pk, request=request, actor=admin_user)
 
     results = together(place, place, place)
 
     assert sum(isinstance(result, Hold) for result in results) == 1
     assert figures(potter) == ("0.00", "31.44", "60.00")
+
+
+def test_a_form_that_is_sent_three_times_makes_one_hold(due, potter, admin_user):
+    order_release_earnings(due.order_id)
+    request = HoldRequest(amount=usd("30.00"), reason=HoldReason.STAFF, note="We check the photos.")
+
+    results = together(*[lambda: hold_place(artisan_id=potter.pk, request=request, actor=admin_user)] * 3)
+
+    assert len({result.pk for result in results}) == 1
+    assert figures(potter) == ("0.00", "61.44", "30.00")
 
 
 def test_a_hold_ends_once(due, potter, admin_user):
