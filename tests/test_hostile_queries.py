@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import override_settings
 from rest_framework.test import APIClient
 
+from artisans.accounts.models import User
 from artisans.accounts.tests.sign_in import api_client, browser_client
 from artisans.site.docs.document import document
 from payments.tests.factories import start
@@ -67,19 +68,31 @@ def existing(module_db) -> dict[str, Any]:
         "orders": order.pk,
         "payments": order.payments.get().pk,
         "token": order.access_token,
+        "artisan": rows.bowl().pk,  # an artisan's product
     }
+
+
+def address_of(path: str, existing: dict[str, Any]) -> str:
+    return re.sub(r"\{\w+\}", str(existing.get(path.split("/")[1])), path)
+
+
+def caller(path: str) -> User:
+    """Who may read there."""
+    if path.startswith("/ledger/"):
+        return rows.superuser()
+    return rows.seller() if path.startswith("/artisan/") else rows.shopper()
 
 
 @pytest.fixture
 def api(existing, request) -> APIClient:
     path = getattr(request.node, "callspec", None) and request.node.callspec.params.get("path", "")
     with override_settings(RATE_LIMIT_FACTOR=10_000):
-        yield api_client(rows.superuser() if (path or "").startswith("/ledger/") else rows.shopper())
+        yield api_client(caller(path or ""))
 
 
 @pytest.mark.parametrize("path", [path for path, names in READS.items() if names])
 def test_invalid_parameter_is_refused_and_named(api, existing, path):
-    address = path.replace("{id}", str(existing.get(path.split("/")[1])))
+    address = address_of(path, existing)
 
     for name in READS[path]:
         for value in UNREADABLE:
@@ -89,7 +102,7 @@ def test_invalid_parameter_is_refused_and_named(api, existing, path):
 
 @pytest.mark.parametrize("path", [path for path, names in READS.items() if names])
 def test_unusual_value_finds_nothing_or_is_refused(api, existing, path):
-    address = path.replace("{id}", str(existing.get(path.split("/")[1])))
+    address = address_of(path, existing)
 
     for name in READS[path]:
         for value in ODD:
@@ -99,10 +112,10 @@ def test_unusual_value_finds_nothing_or_is_refused(api, existing, path):
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_made_up_cursor_is_refused(api, path):
+def test_made_up_cursor_is_refused(api, existing, path):
     for cursor in CURSORS:
         for sent in (b64encode(cursor.encode()).decode(), cursor):
-            body = problem(api.get(path, {"cursor": sent}), 400, "validation_error")
+            body = problem(api.get(address_of(path, existing), {"cursor": sent}), 400, "validation_error")
             assert [error["pointer"] for error in body["errors"]] == ["/cursor"], cursor
 
 
