@@ -87,7 +87,7 @@ def test_user_pays_by_check_and_receives_the_parcels(
     assert (order.status, order.payment_status) == ("DELIVERED", "PAID")
     shipped = [m for m in mails(shopper.email) if "on its way" in m.subject]
     assert len(shipped) == 2
-    assert sorted(re.findall(r"T-\d", shipped[0].body + shipped[1].body)) == ["T-1", "T-2"]
+    assert sorted(re.findall(r"Tracking number: (T-\d)", shipped[0].body + shipped[1].body)) == ["T-1", "T-2"]
 
 
 def test_user_pays_cash_on_delivery(browser, bowl, shopper, staff, seller, mails):

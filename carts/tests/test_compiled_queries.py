@@ -25,6 +25,7 @@ from orders.tests.factories import place
 from payments import selectors as payment_selectors
 from payments.bookkeeping import payments as bookkeeping
 from payments.bookkeeping import provider_alerts
+from payments.bookkeeping.ledger import keys_without_fact
 from payments.bookkeeping.provider_alerts import alert_raise
 from payments.bookkeeping.review_flags import flag_raise
 from payments.gateway import payments as gateway
@@ -116,7 +117,9 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
     cases |= cases_of_payments()
     modules = [module for name, module in sys.modules.items() if name.startswith(PACKAGES)]
     known = {found for module in modules for found in vars(module).values() if type(found) is CompiledQuery}
-    assert known == cases.keys()
+    assert (
+        known - {keys_without_fact} == cases.keys()
+    )  # in payments/tests/test_movements.py an entry has no fact
     for query, args in cases.items():
         assert_same(query, *args)
 
