@@ -33,6 +33,7 @@ from carts.errors import (
     CartClosed,
     ChoiceNeeded,
     NotEnoughStock,
+    OnHoliday,
     QuantityTooLarge,
     TooManyItems,
     UnknownProduct,
@@ -89,7 +90,7 @@ REFUSE_ORDER = (
 SET_ITEM: dict[str, Any] = {
     "request": QuantityIn,
     "responses": CartShape,
-    "problems": (NotEnoughStock, CartClosed),
+    "problems": (OnHoliday, NotEnoughStock, CartClosed),
 }
 ITEM = rf"items/(?P<item_id>{UUID_PATTERN})"
 
@@ -150,7 +151,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         "Open a cart",
         request=CartIn,
         responses={200: CartShape, 201: CartShape},
-        problems=(UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems, NotEnoughStock),
+        problems=(UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems, OnHoliday, NotEnoughStock),
     )
     @limited("carts")
     @idempotent(replay=cart_replay)
@@ -199,6 +200,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
             QuantityTooLarge,
             TooManyItems,
             InvalidInput,
+            OnHoliday,
             NotEnoughStock,
             CartClosed,
         ),

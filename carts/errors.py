@@ -65,6 +65,17 @@ class NotEnoughStock(Conflict):
         super().__init__(problems[0].message, extra={"problems": [problem.as_dict() for problem in problems]})
 
 
+class OnHoliday(Conflict):
+    """The workshop is on holiday; `problems` says when it accepts orders again."""
+
+    code = "on_holiday"
+    remedy = "Send the request again on the day that `problems` has in `new`, or leave the product out."
+    members = {"problems": CART_PROBLEMS}
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(problems[0].message, extra={"problems": [problem.as_dict() for problem in problems]})
+
+
 class CartClosed(Conflict):
     """The cart was ordered and cannot change any more."""
 

@@ -11,8 +11,15 @@ from orders.schemas import ORDER, OrderShape
 from payments.api.schemas import PAYMENT, PaymentShape
 
 ITEM_ID = "1c2d3e4f-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
-PROBLEM_CODES = ["price_changed", "out_of_stock", "not_available", "choice_needed", "currency_mismatch"]
-PROBLEM_FIXES = ["accept_price", "lower_quantity", "remove"]
+PROBLEM_CODES = [
+    "price_changed",
+    "out_of_stock",
+    "not_available",
+    "choice_needed",
+    "on_holiday",
+    "currency_mismatch",
+]
+PROBLEM_FIXES = ["accept_price", "lower_quantity", "remove", "wait"]
 PROBLEM = {
     "code": "out_of_stock",
     "item_id": ITEM_ID,

@@ -13,7 +13,14 @@ from artisans.catalog.selectors import products_by_id
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.security.tokens import hash_secret, new_secret
-from carts.errors import ChoiceNeeded, NotEnoughStock, QuantityTooLarge, TooManyItems, UnknownProduct
+from carts.errors import (
+    ChoiceNeeded,
+    NotEnoughStock,
+    OnHoliday,
+    QuantityTooLarge,
+    TooManyItems,
+    UnknownProduct,
+)
 from carts.models import Cart, CartItem, CartStatus
 from carts.selectors import cart_lock, items_in, items_of, line_requests_of, open_cart, sort_items
 from orders.problems import MAX_QUANTITY, LineRequest, find_problems
@@ -60,8 +67,8 @@ class FilledCart(NamedTuple):
 def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, int]) -> FilledCart:
     """Add items. `adds`: quantities by product.
 
-    Errors: NotFound, CartClosed, UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems, NotEnoughStock;
-    then nothing changes.
+    Errors: NotFound, CartClosed, UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems, OnHoliday,
+    NotEnoughStock; then nothing changes.
     """
     cart = cart_lock(principal, cart_id)
     have = {item.product_id: item for item in sort_items(cart, items_in(cart.pk))}
@@ -113,7 +120,10 @@ def check_stock(
     line_requests = [
         LineRequest(pk, pk, quantity, None, in_cart.get(pk, 0)) for pk, quantity in wanted.items()
     ]
-    if problems := find_problems(line_requests, products, currency=currency):
+    problems = find_problems(line_requests, products, currency=currency)
+    if away := [problem for problem in problems if problem.code == "on_holiday"]:
+        raise OnHoliday(away)
+    if problems:
         raise NotEnoughStock(problems)
 
 
@@ -121,7 +131,7 @@ def check_stock(
 def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantity: int) -> Cart:
     """Set the quantity of one item; 0 removes it.
 
-    Errors: NotFound, CartClosed, InvalidInput, QuantityTooLarge, NotEnoughStock for more than is in stock.
+    Errors: NotFound, CartClosed, InvalidInput, QuantityTooLarge; for a larger quantity OnHoliday, NotEnoughStock.
     """
     cart = cart_lock(principal, cart_id)
     item = cart.items.select_related("product__artisan").filter(pk=item_id).first()
@@ -148,7 +158,10 @@ def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantit
 
 @transaction.atomic
 def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
-    """Accept current prices, lower quantities to the stock, and remove what cannot be bought."""
+    """Accept current prices, lower quantities to the stock, and remove what cannot be bought any more.
+
+    Products of workshops on holiday stay as they are.
+    """
     cart = cart_lock(principal, cart_id)
     for item in items_of(cart):
         [line_request] = line_requests_of([item])
@@ -158,7 +171,7 @@ def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
         }
         if "remove" in fixes:
             item.delete()
-        elif fixes:
+        elif fixes - {"wait"}:
             item.quantity = min(item.quantity, item.product.stock)
             item.seen_price_minor, item.seen_currency = item.product.price_minor, item.product.currency
             item.save(update_fields=["quantity", "seen_price_minor", "seen_currency", "updated_at"])

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.catalog.models import Product
@@ -29,9 +30,9 @@ class LineRequest:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`code`: price_changed, out_of_stock, not_available, choice_needed, currency_mismatch.
+    """`code`: price_changed, out_of_stock, not_available, choice_needed, on_holiday, currency_mismatch.
 
-    `fix`: what accepting does.
+    `fix`: what accepting does; nothing if it is "wait".
     """
 
     code: str
@@ -52,31 +53,13 @@ def find_problems(
     found: list[Problem] = []
     left = {pk: product.stock for pk, product in products.items()}
     for line_request in line_requests:
-        product = products.get(line_request.product_id)
-        if product is None or not product.is_on_sale:
+        product, item_id = products.get(line_request.product_id), str(line_request.item_id)
+        if product is None:
             text = _("This product is no longer sold.")
-            if product:
-                text = _("%(product)s is no longer sold.") % {"product": product.name}
-            found.append(Problem("not_available", str(line_request.item_id), "", "", "remove", text))
+            found.append(Problem("not_available", item_id, "", "", "remove", text))
             continue
-        if product.needs_choice:
-            text = _("%(product)s is now sold in variants. Choose again on its page: %(options)s.") % {
-                "product": product.name,
-                "options": ", ".join(product.options),
-            }
-            found.append(Problem("choice_needed", str(line_request.item_id), "", "", "remove", text))
-            continue
-        if product.currency != currency:
-            text = _("%(product)s is priced in %(currency)s, but the cart is in %(cart_currency)s.") % {
-                "product": product.name,
-                "currency": product.currency,
-                "cart_currency": currency,
-            }
-            found.append(
-                Problem(
-                    "currency_mismatch", str(line_request.item_id), currency, product.currency, "remove", text
-                )
-            )
+        if refusal := find_refusal(product, item_id, currency=currency):
+            found.append(refusal)
             continue
         available = left[product.pk]
         left[product.pk] = max(0, available - line_request.quantity)
@@ -89,8 +72,29 @@ def find_problems(
                 "old_price": show(line_request.seen),
             }
             old, new = line_request.seen.amount, product.price.amount
-            found.append(Problem("price_changed", str(line_request.item_id), old, new, "accept_price", text))
+            found.append(Problem("price_changed", item_id, old, new, "accept_price", text))
     return found
+
+
+def find_refusal(product: Product, item_id: str, *, currency: str) -> Problem | None:
+    """Why the product cannot be ordered, whatever its price and stock."""
+    names = {"product": product.name, "artisan": product.artisan.name, "currency": product.currency}
+    if not product.is_on_sale:
+        text = _("%(product)s is no longer sold.") % names
+        return Problem("not_available", item_id, "", "", "remove", text)
+    if product.needs_choice:
+        options = {"options": ", ".join(product.options)}
+        text = _("%(product)s is now sold in variants. Choose again on its page: %(options)s.")
+        return Problem("choice_needed", item_id, "", "", "remove", text % (names | options))
+    if back_on := product.artisan.on_holiday_until:
+        text = _("%(artisan)s is on holiday. %(product)s can be ordered again on %(day)s.")
+        day = {"day": date_format(back_on)}
+        return Problem("on_holiday", item_id, "", back_on.isoformat(), "wait", text % (names | day))
+    if product.currency != currency:
+        text = _("%(product)s is priced in %(currency)s, but the cart is in %(cart_currency)s.")
+        text %= names | {"cart_currency": currency}
+        return Problem("currency_mismatch", item_id, currency, product.currency, "remove", text)
+    return None
 
 
 def sold_out(line_request: LineRequest, product: Product, available: int) -> Problem:

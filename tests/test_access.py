@@ -83,6 +83,7 @@ workshop:product_preview             get  /shop/artisan/products/{product}/previ
 workshop:product_publish             post /shop/artisan/products/{product}/publish/ login 404 404 302 404 404
 workshop:product_archive             get  /shop/artisan/products/{product}/archive/ login 405 405 405 405 405
 workshop:product_duplicate           post /shop/artisan/products/{product}/duplicate/ login 404 404 302 404 404
+workshop:profile                     get  /shop/artisan/profile/                    login 404 404 200 404 404
 workshop:stock_list                  get  /shop/artisan/stock/                     login 404 404 200 404 404
 workshop:stock_export                get  /shop/artisan/stock/export.csv           login 404 404 200 404 404
 workshop:stock_import_list           get  /shop/artisan/stock/import/              login 404 404 200 404 404
@@ -187,6 +188,7 @@ api_own_product-publish              post /artisan/products/{product}/publish   
 api_own_product-archive              get  /artisan/products/{product}/archive      401 405 405 405 405 405
 api_own_product-duplicate            post /artisan/products/{product}/duplicate    401 403 403 201 404 404
 api_own_product-variants             post /artisan/products/{product}/variants     401 403 403 400 400 400
+api_profile                          get  /artisan/profile                         401 404 404 200 404 404
 api_stock-list                       get  /artisan/stock                           401 200 200 200 200 200
 api_stock-detail                     get  /artisan/stock/{product}                 401 404 404 200 404 404
 api_stock-count                      post /artisan/stock/{product}/count           401 403 403 400 404 404

@@ -62,6 +62,11 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "erasure_one_running_per_address": ("privacy.Erasure", {"address_hash": "a"}),
     "artisan_commission_at_most_all": ("catalog.Artisan", {"commission_ppm": 1_000_001}),
     "artisan_fee_tax_treatment_known": ("catalog.Artisan", {"fee_tax_treatment": "x"}),
+    "artisan_processing_days_in_range": ("catalog.Artisan", {"processing_days": 366}),
+    "artisan_holiday_ends_after_its_start": (
+        "catalog.Artisan",
+        {"holiday_from": timezone.now().date(), "back_on": None},
+    ),
     "commission_rate_at_most_all": ("catalog.CommissionRate", {"rate_ppm": 1_000_001}),
     "commission_rate_not_negative": ("catalog.CommissionRate", {"fixed_minor": -1}),
     "commission_rate_cap_at_least_minimum": (

@@ -15,6 +15,7 @@ from django.test import override_settings
 from artisans.accounts.models import Scope
 from artisans.accounts.tests.factories import UserFactory
 from artisans.accounts.tests.sign_in import api_client
+from artisans.catalog import profile
 from artisans.catalog.products import version_of
 from artisans.catalog.schemas import PRODUCT_ID
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
@@ -22,6 +23,7 @@ from artisans.core.api.parsers import MAX_BODY
 from artisans.site.docs.document import document
 from artisans.site.docs.reference import resolved
 from artisans.workshop.schemas_products import VERSION
+from artisans.workshop.schemas_profile import PROFILE_VERSION
 from orders.schemas import ORDER_ID
 from payments.api.schemas import PAYMENT_ID
 from payments.gateway.payments import payment_ensure_at_provider
@@ -98,6 +100,7 @@ def sender(stripe: Any) -> Send:
     named = {
         PRODUCT_ID: own.pk,
         VERSION: version_of(draft),
+        PROFILE_VERSION: profile.version_of(own.artisan),
         ORDER_ID: order.pk,
         PAYMENT_ID: paid.pk,
         "pi_1234567890": unpaid.provider_payment_id,

@@ -113,6 +113,7 @@ UNAUDITED: dict[str, set[str]] = {
     "orders.StoreRules": {"id"},
     "catalog.Artisan": {
         "id", "created_at", "updated_at", "slug", "name", "craft", "town", "story", "portrait",
+        "processing_days", "contact_email", "holiday_from", "back_on",  # profile.py audits them
     },
     "catalog.Product": {
         "id", "created_at", "updated_at", "category", "slug", "name", "description", "materials", "dimensions",

@@ -63,6 +63,7 @@ ACTION_LABELS = {
     "product.change": _("Product changed"),
     "product.create": _("Product created"),
     "product.publish": _("Product published"),
+    "profile.change": _("Profile of a workshop changed"),
     "record.view": _("Locked record viewed"),
     "receipt.record": _("Payment recorded"),
     "recovery_codes.make": _("Recovery codes generated"),

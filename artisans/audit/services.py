@@ -35,6 +35,7 @@ class Action(StrEnum):
     PRODUCT_PUBLISH = "product.publish"
     PRODUCT_ARCHIVE = "product.archive"
     VARIANTS_CHANGE = "variants.change"
+    PROFILE_CHANGE = "profile.change"
     STOCK_ADJUST = "stock.adjust"
     STOCK_IMPORT = "stock.import"
     PICTURE_ADD = "picture.add"

@@ -29,6 +29,11 @@ def absolute(url: str) -> str:
     return url if url.startswith("http") else settings.SITE_URL + url
 
 
+def back_on_out(artisan: Artisan) -> str | None:
+    until = artisan.on_holiday_until
+    return until.isoformat() if until else None
+
+
 def variant_out(variant: Product) -> dict[str, Any]:
     return {
         "id": str(variant.pk),
@@ -51,6 +56,7 @@ class ProductOut(serializers.BaseSerializer[Product]):
             "currency": product.currency,
             "stock": product.available,
             "lead_days": product.lead_days,
+            "back_on": back_on_out(product.artisan),
             "parent_id": str(product.parent_id) if product.parent_id else None,
             "options": list(product.options),
             "variants": [variant_out(variant) for variant in product.choices],
@@ -70,6 +76,9 @@ class ArtisanOut(serializers.BaseSerializer[Artisan]):
             "town": artisan.town,
             "story": artisan.story,
             "portrait": absolute(artisan.portrait.url) if artisan.portrait else None,
+            "processing_days": artisan.processing_days,
+            "contact_email": artisan.contact_email,
+            "back_on": back_on_out(artisan),
         }
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -11,7 +13,10 @@ from artisans.catalog.models import Product
 FEW = 3
 
 
-def availability(product: Product) -> str:
+def availability(product: Product, *, back_on: date | None = None) -> str:
+    """`back_on`: when the workshop accepts orders again, if it is on holiday."""
+    if back_on:
+        return _("Back on %(day)s") % {"day": date_format(back_on)}
     units, days = product.available, product.lead_days
     if units == 0:
         return _("Sold out")

@@ -37,7 +37,18 @@ HOLDINGS = (
         "catalog.Artisan",
         "artisans",
         lambda person: Q(pk__in=person.of("artisans")),
-        export=("id", "created_at", "name", "slug", "email", "craft", "town", "story", "portrait"),
+        export=(
+            "id",
+            "created_at",
+            "name",
+            "slug",
+            "email",
+            "craft",
+            "town",
+            "story",
+            "portrait",
+            "contact_email",
+        ),
         clear={
             "name": FORMER,
             "slug": lambda person, stored: f"former-{person.alias[:12]}",
@@ -45,6 +56,7 @@ HOLDINGS = (
             "town": "",
             "story": "",
             "portrait": "",
+            "contact_email": "",
         },
     ),
     Holding(

@@ -9,6 +9,7 @@ from artisans.core.api.openapi import AmountShape, example
 ARTISAN_ID = "7d9f2c34-0b7e-4c63-9b6f-2f2d0c6a1e55"
 VARIANT_ID = "0b9d41c2-5a57-4d0e-9a53-1f0f3a1b9e77"
 PRODUCT_ID = "c2a8e7f0-6f5d-4b1c-8c39-4f1b7a9d2e10"
+BACK_ON = "The workshop is on holiday: it accepts orders again on this day. Null if it does now."
 
 
 class VariantShape(serializers.Serializer[Any]):
@@ -35,6 +36,7 @@ class ArtisanOfProductShape(serializers.Serializer[Any]):
         "currency": "USD",
         "stock": 4,
         "lead_days": None,
+        "back_on": None,
         "parent_id": None,
         "options": ["Size"],
         "variants": [
@@ -63,6 +65,7 @@ class ProductShape(serializers.Serializer[Any]):
     lead_days = serializers.IntegerField(
         allow_null=True, help_text="Made to order, ships in so many days; null: ready to ship."
     )
+    back_on = serializers.DateField(allow_null=True, help_text=BACK_ON)
     parent_id = serializers.UUIDField(allow_null=True, help_text="Of a variant, the id of its product.")
     options = serializers.ListField(
         child=serializers.CharField(), help_text="Names of the options; of a variant, their values."
@@ -82,6 +85,9 @@ class ProductShape(serializers.Serializer[Any]):
         "town": "Port Ellery",
         "story": "Two wheels, one kiln, a view of the boats.",
         "portrait": None,
+        "processing_days": 3,
+        "contact_email": "hello@harbour.example",
+        "back_on": None,
     }
 )
 class ArtisanShape(serializers.Serializer[Any]):
@@ -92,3 +98,8 @@ class ArtisanShape(serializers.Serializer[Any]):
     town = serializers.CharField()
     story = serializers.CharField(allow_blank=True)
     portrait = serializers.URLField(allow_null=True)
+    processing_days = serializers.IntegerField(
+        allow_null=True, help_text="Usually ships within so many days."
+    )
+    contact_email = serializers.CharField(allow_blank=True, help_text="Where buyers may write.")
+    back_on = serializers.DateField(allow_null=True, help_text=BACK_ON)

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import (
@@ -71,7 +72,14 @@ def own_products(artisan: Artisan, *, q: str = "", state: str = "") -> QuerySet[
 def in_stock() -> Q:
     """Products that can be bought now, or one of their variants."""
     variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True, stock__gt=0)
-    return Q(BUYABLE, stock__gt=0) | Q(~BUYABLE, Exists(variants))
+    return takes_orders() & (Q(BUYABLE, stock__gt=0) | Q(~BUYABLE, Exists(variants)))
+
+
+def takes_orders() -> Q:
+    """Products of workshops that are not on holiday (`Artisan.on_holiday_until`)."""
+    today = timezone.localdate()
+    has_ended = Q(artisan__back_on__isnull=True) | Q(artisan__back_on__lte=today)
+    return has_ended | Q(artisan__holiday_from__isnull=False, artisan__holiday_from__gt=today)
 
 
 @compiled

@@ -100,17 +100,18 @@ def product_context(product: Product, chosen: Product | None = None) -> dict[str
         chosen = product
     elif chosen is None and len(product.choices) == 1:
         chosen = product.choices[0]
-    shown = chosen or product
+    shown, back_on = chosen or product, product.artisan.on_holiday_until
     return {
         "product": product,
         "chosen": chosen,
         "shown": shown,
         "pictures": pictures_shown(product),
         "options": options_of(product, chosen if product.needs_choice else None),
-        "availability": availability(shown),
-        "is_available": shown.available > 0,
+        "back_on": back_on,
+        "availability": availability(shown, back_on=back_on),
+        "is_available": shown.available > 0 and not back_on,
         "is_scarce": not shown.lead_days and shown.available <= FEW,
-        "can_buy": chosen is not None and chosen.stock > 0,
+        "can_buy": chosen is not None and chosen.stock > 0 and not back_on,
         "max_quantity": min(shown.available, 99),
         "others": list(products_listed().filter(artisan=product.artisan).exclude(pk=product.pk)[:4]),
     }

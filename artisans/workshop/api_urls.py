@@ -1,6 +1,9 @@
+from django.urls import re_path
+
 from artisans.core.api.fields import UUID_PATTERN
 from artisans.core.api.routers import Router
 from artisans.workshop.api_products import OwnProductViewSet
+from artisans.workshop.api_profile import ProfileViewSet
 from artisans.workshop.api_stock import StockHistoryViewSet, StockViewSet
 
 router = Router()
@@ -11,4 +14,5 @@ router.register(
     basename="api_stock_history",
 )
 router.register("artisan/stock", StockViewSet, basename="api_stock")
-urlpatterns = router.urls
+profile = ProfileViewSet.as_view({"get": "show", "patch": "change"})
+urlpatterns = [re_path(r"^artisan/profile/?$", profile, name="api_profile"), *router.urls]

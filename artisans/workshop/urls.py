@@ -1,6 +1,6 @@
 from django.urls import path
 
-from artisans.workshop import pictures, products, stock, stock_import
+from artisans.workshop import pictures, products, profile, stock, stock_import
 
 app_name = "workshop"
 urlpatterns = [
@@ -28,6 +28,7 @@ urlpatterns = [
         pictures.picture_delete,
         name="picture_delete",
     ),
+    path("profile/", profile.profile, name="profile"),
     path("stock/", stock.stock_list, name="stock_list"),
     path("stock/export.csv", stock_import.stock_export, name="stock_export"),
     path("stock/import/", stock_import.import_list, name="stock_import_list"),

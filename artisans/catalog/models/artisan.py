@@ -1,9 +1,14 @@
+from datetime import date
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
+
+MAX_PROCESSING_DAYS = 365
 
 
 class FeeTaxTreatment(models.TextChoices):
@@ -15,7 +20,12 @@ class FeeTaxTreatment(models.TextChoices):
 
 
 class Artisan(BaseModel):
-    """A seller: one workshop with its own page."""
+    """A seller: one workshop with its own page.
+
+    `processing_days`: within how many days it usually ships; `contact_email`: where buyers may write.
+    `back_on`: the first day after a holiday, which begins on the day `holiday_from`, or at once without one. Both are
+    days in the shop's time zone, and stay when the holiday is over.
+    """
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="artisan"
@@ -41,6 +51,10 @@ class Artisan(BaseModel):
         help_text=_("Whether the shop adds tax to its commission. Applies to new orders only."),
     )
     is_active = models.BooleanField(default=True)
+    processing_days = models.PositiveSmallIntegerField(null=True, editable=False)
+    contact_email = models.EmailField(default="", db_default="", editable=False)
+    holiday_from = models.DateField(null=True, editable=False)
+    back_on = models.DateField(null=True, editable=False)
 
     class Meta:
         ordering = ("name",)
@@ -55,7 +69,24 @@ class Artisan(BaseModel):
             choices_constraint(
                 "fee_tax_treatment", FeeTaxTreatment.values, name="artisan_fee_tax_treatment_known"
             ),
+            models.CheckConstraint(
+                condition=Q(processing_days__isnull=True)
+                | Q(processing_days__gte=1, processing_days__lte=MAX_PROCESSING_DAYS),
+                name="artisan_processing_days_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(holiday_from__isnull=True)
+                | Q(back_on__isnull=False, back_on__gt=F("holiday_from")),
+                name="artisan_holiday_ends_after_its_start",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def on_holiday_until(self) -> date | None:
+        """The day from which orders are accepted again; None if they are today."""
+        today = timezone.localdate()
+        has_begun = self.holiday_from is None or self.holiday_from <= today
+        return self.back_on if has_begun and self.back_on and self.back_on > today else None

@@ -1,0 +1,56 @@
+"""Body and response schema of an artisan's profile."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from artisans.catalog.models.artisan import MAX_PROCESSING_DAYS
+from artisans.core.api.fields import (
+    StrictCharField,
+    StrictDateField,
+    StrictIntegerField,
+    StrictLineField,
+    StrictSerializer,
+)
+from artisans.core.api.openapi import example
+from artisans.workshop.schemas_products import VERSION_HELP
+
+PROFILE_VERSION = "story:5f2d1c9e.town:83b1fa07"
+PROFILE = {
+    "story": "Two wheels, one kiln, a view of the boats.",
+    "town": "Port Ellery",
+    "processing_days": 3,
+    "contact_email": "hello@harbour.example",
+    "holiday_from": None,
+    "back_on": None,
+}
+FROM_HELP = "First day of a holiday; null: at once."
+BACK_HELP = "The first day on which orders are accepted again, in the shop's time zone; null: no holiday."
+
+
+@example({"version": PROFILE_VERSION, "town": "Port Ellery"})
+class ProfileIn(StrictSerializer):
+    version = StrictCharField(max_length=500, help_text=VERSION_HELP)
+    story = StrictCharField(max_length=5000, required=False, allow_blank=True)
+    town = StrictLineField(max_length=80, required=False)
+    processing_days = StrictIntegerField(
+        min_value=1, max_value=MAX_PROCESSING_DAYS, required=False, allow_null=True
+    )
+    contact_email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
+    holiday_from = StrictDateField(required=False, allow_null=True, help_text=FROM_HELP)
+    back_on = StrictDateField(required=False, allow_null=True, help_text=BACK_HELP)
+
+
+@example({"name": "Harbour Pottery", "slug": "harbour-pottery", "version": PROFILE_VERSION} | PROFILE)
+class ProfileShape(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    slug = serializers.CharField()
+    version = serializers.CharField(help_text="Sent back with a change. Its form may change.")
+    story = serializers.CharField(allow_blank=True)
+    town = serializers.CharField()
+    processing_days = serializers.IntegerField(
+        allow_null=True, help_text="Usually ships within so many days."
+    )
+    contact_email = serializers.CharField(allow_blank=True, help_text="Shown to everybody.")
+    holiday_from = serializers.DateField(allow_null=True, help_text=FROM_HELP)
+    back_on = serializers.DateField(allow_null=True, help_text=BACK_HELP)
