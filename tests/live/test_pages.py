@@ -410,6 +410,7 @@ ARTISAN: dict[str, Scene] = {
     "variants, another option": own_jug("variants/?options=3"),
     "variants, wrong": variants_wrong,
     "preview": own_jug("preview/"),
+    "profile": path("/shop/artisan/profile/"),
     "stock": path("/shop/artisan/stock/"),
     "stock, none found": path("/shop/artisan/stock/?q=zzz&show=low"),
     "stock, wrong": stock_wrong,
