@@ -59,6 +59,8 @@ ACTION_LABELS = {
     "picture.add": _("Picture of a product uploaded"),
     "picture.change": _("Picture of a product moved or described"),
     "picture.remove": _("Picture of a product removed"),
+    "portrait.change": _("Portrait of an artisan changed"),
+    "portrait.remove": _("Portrait of an artisan removed"),
     "product.archive": _("Product archived"),
     "product.change": _("Product changed"),
     "product.create": _("Product created"),

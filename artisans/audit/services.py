@@ -41,6 +41,8 @@ class Action(StrEnum):
     PICTURE_ADD = "picture.add"
     PICTURE_CHANGE = "picture.change"
     PICTURE_REMOVE = "picture.remove"
+    PORTRAIT_CHANGE = "portrait.change"
+    PORTRAIT_REMOVE = "portrait.remove"
     HOLD_PLACE = "hold.place"
     HOLD_END = "hold.end"
     DEBT_SETTLE = "debt.settle"

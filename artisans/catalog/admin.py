@@ -1,14 +1,10 @@
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.core.files.base import ContentFile
-from django.db.models import ImageField, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -33,6 +29,7 @@ from artisans.catalog.models import (
     StockMove,
 )
 from artisans.catalog.pictures import check_size, picture_add
+from artisans.catalog.portraits import portrait_remove, portrait_set
 from artisans.catalog.products import variants_follow
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
@@ -50,11 +47,12 @@ from artisans.core.admin.pages import (
     when,
 )
 from artisans.core.admin.seen_forms import STALE
-from artisans.core.errors import Conflict, DomainError
+from artisans.core.errors import Conflict, InvalidInput
 from artisans.core.forms import LineField
 from artisans.core.templatetags.money import show
 
 RARE = 1000  # movements
+PICTURE_HELP = _("JPEG, PNG, WebP, AVIF or HEIC, at most 15 MB and 60 million pixels.")
 
 
 class ArtisanPage(NamedTuple):
@@ -102,11 +100,21 @@ class NewProductForm(ProductForm):
 class PictureForm(forms.Form):
     picture = forms.FileField(
         label=_("Picture"),
-        help_text=_("JPEG, PNG, WebP, AVIF or HEIC, at most 15 MB and 60 million pixels."),
+        help_text=PICTURE_HELP,
         widget=UnfoldAdminFileFieldWidget,
     )
     alt = LineField(
         label=_("What the picture shows"), max_length=200, required=False, widget=UnfoldAdminTextInputWidget
+    )
+
+
+class PortraitForm(forms.Form):
+    portrait = forms.FileField(
+        label=_("Portrait"),
+        required=False,
+        allow_empty_file=True,
+        help_text=PICTURE_HELP,
+        widget=UnfoldAdminFileFieldWidget,
     )
 
 
@@ -161,41 +169,14 @@ def thumbnail(picture: Any, css: str) -> SafeString | str:
     return format_html('<img src="{}" alt="" class="{}">', picture.url, css) if picture else "–"
 
 
-class PicturesAdmin(AuditedAdmin):
-    """Pictures go to a remote storage before the row is locked: while its server hangs, nobody else has to wait."""
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.FILES and (self.has_change_permission(request) or self.has_add_permission(request)):
-            try:
-                self.store_pictures(request)
-            except DomainError as refusal:
-                messages.error(request, refusal.detail)
-                return redirect(request.get_full_path())
-        return super().changeform_view(request, *args, **kwargs)
-
-    def store_pictures(self, request: HttpRequest) -> None:
-        for field in self.opts.get_fields():
-            upload: Any = request.FILES.get(field.name)
-            if (
-                not isinstance(field, ImageField)
-                or not upload
-                or not hasattr(field.storage, "stores_remotely")
-            ):
-                continue
-            storage = field.storage
-            with suppress(ValidationError):  # the form says what is wrong
-                forms.ImageField().clean(upload)
-                content, name = ContentFile(upload.read()), field.generate_filename(self.model(), upload.name)
-                upload.stored_as = storage.save(name, content, field.max_length)
-            upload.seek(0)
-
-
 def pages_for(user: User) -> list[ArtisanPage]:
     return [page for page in ARTISAN_PAGES if user.has_perm(page.permission)]
 
 
 @admin.register(Artisan)
-class ArtisanAdmin(PicturesAdmin):
+class ArtisanAdmin(AuditedAdmin):
+    pages = {"portrait": "catalog.change_artisan"}
+    everyday_pages = frozenset({"portrait"})
     saving_needs_fresh_sign_in = True
     list_display = ("name", "craft", "town", "email", "is_active")
     list_filter = ("is_active",)
@@ -205,7 +186,7 @@ class ArtisanAdmin(PicturesAdmin):
     readonly_fields = ("portrait_shown", "pages_shown")
     fieldsets: Any = (
         (None, {"fields": ("name", "slug", "user", "email", "is_active", "fee_tax_treatment")}),
-        (_("Shop page"), {"fields": ("craft", "town", "story", "portrait", "portrait_shown")}),
+        (_("Shop page"), {"fields": ("craft", "town", "story", "portrait_shown")}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Artisan | None = None) -> Any:
@@ -240,9 +221,28 @@ class ArtisanAdmin(PicturesAdmin):
         buttons = ((button_to(page.address(artisan), str(page.label)),) for page in artisan.pages)  # type: ignore[attr-defined]  # of get_object
         return format_html_join(" ", "{}", buttons)
 
-    @column(_("Current picture"))
+    @column(_("Portrait"))
     def portrait_shown(self, artisan: Artisan) -> SafeString | str:
-        return thumbnail(artisan.portrait, "aa-picture")
+        if artisan._state.adding:
+            return gettext("Save the artisan first.")
+        button = button_to(admin_page_url(artisan, "portrait"), gettext("Change the portrait"))
+        return format_html("{} {}", thumbnail(artisan.portrait, "aa-picture"), button)
+
+    def portrait_page(self, request: HttpRequest, artisan: Artisan) -> HttpResponse:
+        shown = artisan.portrait
+        form = PortraitForm(posted(request), request.FILES or None, initial={"portrait": shown})
+
+        def change(data: dict[str, Any]) -> str:
+            upload, actor = data["portrait"], require_user(request)
+            if upload is False:
+                portrait_remove(artisan=artisan, actor=actor)
+                return gettext("The portrait was removed.")
+            if upload is shown or not upload:
+                raise InvalidInput(gettext("Choose a file first."))
+            portrait_set(artisan=artisan, file=upload, actor=actor)
+            return gettext("The portrait was changed.")
+
+        return self.run_action(request, "admin/catalog/artisan/portrait.html", artisan, form, change)
 
 
 @admin.register(Category)

@@ -47,7 +47,7 @@ ATTEMPTS, AGAIN_AFTER = (
     8,
     timedelta(minutes=2),
 )  # doubled each time; an attempt ends unless worker or storage fail
-PRIVATE, PUBLIC = "private", "products"  # folders of the storage
+PRIVATE, PUBLIC, PORTRAITS = "private", "products", "artisans"  # folders of the storage
 OURS = re.compile(r"[0-9a-f]{32}(-[0-9]+\.(webp|jpg))?")  # names of files in them that this module chose
 UNNAMED_FOR = timedelta(days=1)  # after which a file without a row is left over
 STOPPED = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGKILL}  # from outside: no fault of the picture
@@ -255,12 +255,29 @@ def copies_store(content: bytes) -> tuple[Sizes, PictureRefusal | None]:
         return folder_store(folder, answer), None
 
 
-def run_encoder(folder: Path) -> dict[str, Any]:
-    """What the program printed. Errors: EncoderStopped."""
+def copy_made(content: bytes, *, widest: int, seconds: int) -> tuple[bytes, PictureRefusal | None]:
+    """The JPEG that is not wider, or why there is none. Errors: EncoderStopped."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "original").write_bytes(content)
+        answer = run_encoder(folder, seconds=seconds)
+        if "refusal" in answer:
+            return b"", PictureRefusal(answer["refusal"])
+        fitting = {file: size for file, size in answer.items() if size[0] <= widest}
+        return (folder / main_file(fitting)).read_bytes(), None
+
+
+def run_encoder(folder: Path, *, seconds: float | None = None) -> dict[str, Any]:
+    """What the program printed; within SECONDS by default. Errors: EncoderStopped."""
     program = [sys.executable, "-I", picture_encoder.__file__, str(folder)]
     try:
         done = subprocess.run(  # noqa: S603  # our own program
-            program, capture_output=True, timeout=SECONDS, check=False, env={}, start_new_session=True
+            program,
+            capture_output=True,
+            timeout=seconds or SECONDS,
+            check=False,
+            env={},
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         return {"refusal": PictureRefusal.COMPLEX}
@@ -419,13 +436,18 @@ def record(action: Action, picture: ProductPicture, actor: User, **data: Any) ->
 
 
 def files_delete(names: Iterable[str]) -> None:
-    """Those that no product shows. Failures are logged only: `files_sweep` tries again."""
+    """Those that no product and no artisan shows. Failures are logged only: `files_sweep` tries again."""
     for name in names:
         try:
-            if not Product.objects.filter(picture=name).exists():
+            if not is_shown(name):
                 default_storage.delete(name)
         except (DomainError, OSError):
             logger.warning("picture_file_left", extra={"file": name}, exc_info=True)
+
+
+def is_shown(name: str) -> bool:
+    shown = Product.objects.filter(picture=name).exists()
+    return shown or Artisan.objects.filter(portrait=name).exists()
 
 
 def files_sweep() -> int:
@@ -442,7 +464,7 @@ def files_sweep() -> int:
 
 
 def files_stored() -> Iterator[str]:
-    for folder in (PRIVATE, PUBLIC):
+    for folder in (PRIVATE, PUBLIC, PORTRAITS):
         try:
             _folders, names = default_storage.listdir(folder)
         except FileNotFoundError:  # nothing was uploaded yet
@@ -454,4 +476,5 @@ def files_named() -> set[str]:
     rows = ProductPicture.objects.values_list("original", "file", "sizes")
     named = {name for original, file, sizes in rows.iterator() for name in (original, file, *sizes)}
     products = Product.objects.exclude(picture="").values_list("picture", "picture_sizes")
-    return named | {name for file, sizes in products.iterator() for name in (file, *sizes)}
+    named |= {name for file, sizes in products.iterator() for name in (file, *sizes)}
+    return named | set(Artisan.objects.exclude(portrait="").values_list("portrait", flat=True))

@@ -36,8 +36,6 @@ class S3Media(S3Storage):
     """`base_url`: where browsers load public files from; "" signs addresses instead. `path_style`: the bucket is part
     of the path, not of the host. A request that fails is not repeated: people wait for it."""
 
-    stores_remotely = True
-
     def __init__(self, *, base_url: str, path_style: bool, **options: Any) -> None:
         self.base_url = base_url
         config = Config(
@@ -68,11 +66,6 @@ class S3Media(S3Storage):
         )  # WebP is in the other list before Python 3.13
         parameters = {"CacheControl": f"max-age={LIFETIME}"}
         return parameters | ({"ContentType": kind} if kind else {})
-
-    def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
-        """A file that was stored before the transaction (`stored_as`) is not stored again. Errors: MediaUnavailable."""
-        stored: str = getattr(content, "stored_as", "")
-        return stored or str(super().save(name, content, max_length))
 
     def _save(self, name: str, content: Any) -> str:
         with answers_in_time("save"):

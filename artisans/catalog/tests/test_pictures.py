@@ -33,23 +33,15 @@ from artisans.catalog.pictures import (
     upload_check,
 )
 from artisans.catalog.tasks import prepare_due_pictures
-from artisans.catalog.tests.factories import ProductFactory
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.catalog.tests.pictures import HEIC, encoded, png, ready_picture
 from artisans.core.errors import Conflict, NotFound, ServiceUnavailable
 from tests.html import page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "media")]
 
 GPS, ORIENTATION = 0x8825, 0x0112
 DARK, BRIGHT = 60, 200
-
-
-@pytest.fixture(autouse=True)
-def media(settings, tmp_path) -> Path:
-    files = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
-    settings.MEDIA_ROOT, settings.STORAGES = str(tmp_path / "media"), settings.STORAGES | {"default": files}
-    (tmp_path / "media").mkdir()
-    return tmp_path / "media"
 
 
 @pytest.fixture
@@ -426,8 +418,9 @@ def test_files_that_no_row_names_are_deleted_after_a_day(add, media, monkeypatch
     product = ProductFactory.create()
     add(product, png(40, 30), prepare=True)
     waiting = add(product, png())
-    orphans = [f"products/{'0' * 32}-320.webp", f"private/{'0' * 32}"]
-    others = ["products/by-hand.webp", "artisans/portrait.webp"]
+    orphans = [f"products/{'0' * 32}-320.webp", f"private/{'0' * 32}", f"artisans/{'0' * 32}-640.jpg"]
+    shown = ArtisanFactory.create(portrait=f"artisans/{'1' * 32}-640.jpg").portrait.name
+    others = ["products/by-hand.webp", "artisans/portrait.webp", shown]
     for name in (*orphans, *others):
         default_storage.save(name, ContentFile(b"x"))
     before = set(files(media))
