@@ -189,6 +189,8 @@ api_own_product-archive              get  /artisan/products/{product}/archive   
 api_own_product-duplicate            post /artisan/products/{product}/duplicate    401 403 403 201 404 404
 api_own_product-variants             post /artisan/products/{product}/variants     401 403 403 400 400 400
 api_profile                          get  /artisan/profile                         401 404 404 200 404 404
+api_picture-list                     get  /artisan/products/{product}/pictures     401 404 404 200 404 404
+api_picture-detail                   delete /artisan/products/{product}/pictures/{order} 401 403 403 404 404 404
 api_stock-list                       get  /artisan/stock                           401 200 200 200 200 200
 api_stock-detail                     get  /artisan/stock/{product}                 401 404 404 200 404 404
 api_stock-count                      post /artisan/stock/{product}/count           401 403 403 400 404 404

@@ -19,6 +19,7 @@ from artisans.catalog import profile
 from artisans.catalog.products import version_of
 from artisans.catalog.schemas import PRODUCT_ID
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from artisans.catalog.tests.pictures import ready_picture
 from artisans.core.api.parsers import MAX_BODY
 from artisans.site.docs.document import document
 from artisans.site.docs.reference import resolved
@@ -116,6 +117,8 @@ def sender(stripe: Any) -> Send:
         "parcels": str(parcel.pk),
         "artisan": str(own.pk),
         "products": str(draft.pk),
+        "pictures": str(ready_picture(draft).pk),
+        "product_id": str(draft.pk),
         "methods": saved["id"],
         "item_id": cart["items"][0]["id"],
         "number": "1",
@@ -123,11 +126,15 @@ def sender(stripe: Any) -> Send:
     assert set(client.get("/auth/tokens").json()["results"][0]["scopes"]) == set(Scope)
 
     def call(method: str, path: str, raw: bytes, kind: str = "application/json") -> Any:
-        sections = {"/payments/methods/": "methods", "/artisan/products/": "products"}
+        sections = {
+            "/payments/methods/": "methods",
+            "/artisan/products/{product_id}/pictures/": "pictures",
+            "/artisan/products/": "products",
+        }
         found = [section for start, section in sections.items() if path.startswith(start)]
         section = found[0] if found else path.split("/")[1]
         address = path.replace("{id}", keys.get(section, keys["orders"]))
-        for name in ("item_id", "number"):
+        for name in ("item_id", "number", "product_id"):
             address = address.replace(f"{{{name}}}", keys[name])
         for known, real in named.items():
             raw = raw.replace(known.encode(), str(real).encode())

@@ -36,6 +36,7 @@ from artisans.catalog.models.picture import MOST
 from artisans.catalog.picture_headers import Damaged, UnknownFormat, read_header
 from artisans.catalog.products import product_lock, variants_follow
 from artisans.core.errors import Conflict, DomainError, InvalidInput, NotFound, ServiceUnavailable
+from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import get_or_none, save_columns
 from artisans.core.queue import enqueue_after_commit
 
@@ -143,6 +144,7 @@ def picture_append(product_id: UUID, new: ProductPicture, actor: User) -> Produc
         )
     new.product, new.position = product, len(pictures) + 1
     new.save(force_insert=True)
+    effect_record(f"picture:{new.pk}")
     record(Action.PICTURE_ADD, new, actor)
     enqueue_after_commit("catalog.prepare_picture", new.pk)
     return new
@@ -355,6 +357,26 @@ def picture_locked(
         if picture.pk == picture_id:
             return picture, pictures, variants
     raise NotFound(_("This picture was removed in the meantime."))
+
+
+@transaction.atomic
+def picture_change(
+    *,
+    product_id: UUID,
+    picture_id: UUID,
+    actor: User,
+    alt: str | None = None,
+    seen_alt: str | None = None,
+    position: int | None = None,
+) -> ProductPicture:
+    """Describe it, move it, or both, where None is as it is. Errors: NotFound, Conflict. Locks: product."""
+    picture, _all, _variants = picture_locked(product_id, picture_id)
+    which: dict[str, Any] = {"product_id": product_id, "picture_id": picture_id, "actor": actor}
+    if alt is not None:
+        picture = picture_describe(**which, alt=alt, seen=seen_alt)
+    if position is not None:
+        picture = picture_move(**which, position=position)
+    return picture
 
 
 @transaction.atomic

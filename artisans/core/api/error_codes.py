@@ -113,8 +113,8 @@ FRAME = (
         "unsupported_media_type",
         415,
         "Unsupported Media Type",
-        "The body’s content type is not JSON.",
-        "Send `Content-Type: application/json`.",
+        "The body’s content type is not JSON; or, for an upload, not `multipart/form-data`.",
+        "Send `Content-Type: application/json`, or an upload as `multipart/form-data`.",
     ),
     Code(
         "throttled", 429, "Too Many Requests", "Too many requests in a short time.", WAIT, is_retryable=True

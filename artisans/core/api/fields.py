@@ -62,6 +62,14 @@ class StrictLineField(StrictCharField):
         return text
 
 
+@extend_schema_field({"type": "string", "format": "binary"})
+class UploadField(serializers.FileField):
+    """A file of a multipart body; its content is checked where it is used, also that there is any."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_empty_file=True, **kwargs)
+
+
 class StoredEmailField(serializers.EmailField):
     """An email address to look something up by."""
 

@@ -55,6 +55,7 @@ Query = type[serializers.Serializer[Any]] | Mapping[str, str]
 ProblemKind = type[DomainError] | type[APIException]
 
 GOOD = ("200", "201", "202")
+MULTIPART = "multipart/form-data"
 CART_TOKEN, ORDER_TOKEN, BEARER = "cartToken", "orderToken", "bearer"
 SECURITY_SCHEMES = {
     CART_TOKEN: {
@@ -149,6 +150,12 @@ def example(value: Mapping[str, Any], **others: Mapping[str, Any]) -> Callable[[
     named = {"Example": value} | {name.replace("_", " "): other for name, other in others.items()}
     made = [OpenApiExample(name, value=dict(v), status_codes=GOOD) for name, v in named.items()]
     return cast("Callable[[C], C]", extend_schema_serializer(examples=made))
+
+
+def form_example(value: Mapping[str, Any]) -> Callable[[C], C]:
+    """Of a body with files, which stand as `@` and a name; validated like the others."""
+    made = OpenApiExample("Example", value=dict(value), media_type=MULTIPART)
+    return cast("Callable[[C], C]", extend_schema_serializer(examples=[made]))
 
 
 def body_of(request: Shape | Sequence[Shape] | None) -> Any:

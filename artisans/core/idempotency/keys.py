@@ -6,6 +6,7 @@ with `effect_record` in the same transaction: a retry after a crash is answered 
 lease cannot commit.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -209,12 +211,23 @@ def held_row(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:
 
 def fingerprints_of(*parts: Any) -> tuple[str, ...]:
     """Keyed hashes of JSON values; a body may hold a password, which could be guessed from a plain hash."""
-    text = json.dumps(strip_card_fields(list(parts)), sort_keys=True, default=str)
+    text = json.dumps(strip_card_fields(list(parts)), sort_keys=True, default=plain)
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return tuple(
         salted_hmac("core.idempotency", text, secret=secret, algorithm="sha256").hexdigest()
         for secret in secrets
     )
+
+
+def plain(value: Any) -> str:
+    """Of an upload, its name and the digest of its content."""
+    if not isinstance(value, File):
+        return str(value)
+    digest = hashlib.sha256()
+    for chunk in value.chunks():
+        digest.update(chunk)
+    value.seek(0)
+    return f"{value.name} {digest.hexdigest()}"
 
 
 def strip_card_fields(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from artisans.core.api.openapi import BEARER, CART_TOKEN, ORDER_TOKEN
+from artisans.core.api.openapi import BEARER, CART_TOKEN, MULTIPART, ORDER_TOKEN
 from artisans.site.docs.document import document
 
 DEEPEST = 3
@@ -72,7 +72,9 @@ def groups() -> tuple[Group, ...]:
 
 
 def operation_of(path: str, method: str, entry: Mapping[str, Any]) -> Operation:
-    body = entry.get("requestBody", {}).get("content", {}).get("application/json", {})
+    content: Mapping[str, Any] = entry.get("requestBody", {}).get("content", {})
+    kind = next(iter(content), "")
+    body = content.get(kind, {})
     return Operation(
         name=entry["operationId"],
         method=method.upper(),
@@ -84,7 +86,7 @@ def operation_of(path: str, method: str, entry: Mapping[str, Any]) -> Operation:
         parameters=tuple(map(parameter_of, entry.get("parameters", []))),
         body=tuple(fields_of(body.get("schema", {}))),
         answers=tuple(answer_of(status, resolved(answer)) for status, answer in entry["responses"].items()),
-        call=call_of(path, method, entry, body),
+        call=call_of(path, method, entry, form_lines(body) if kind == MULTIPART else json_lines(body)),
     )
 
 
@@ -114,15 +116,22 @@ def example_of(media: Mapping[str, Any]) -> str:
     return ""
 
 
-def call_of(path: str, method: str, entry: Mapping[str, Any], body: Mapping[str, Any]) -> str:
+def call_of(path: str, method: str, entry: Mapping[str, Any], body: list[str]) -> str:
     """The example request as a curl command."""
     lines = [f'curl -X {method.upper()} "https://your.shop{path}"']
     security = entry.get("security", [])
     if any(BEARER in choice for choice in security):
         lines.append('-H "Authorization: Bearer <token>"')
-    if body:
-        lines += ['-H "Content-Type: application/json"', f"-d '{example_of(body)}'"]
-    return " \\\n  ".join(lines)
+    return " \\\n  ".join([*lines, *body])
+
+
+def json_lines(body: Mapping[str, Any]) -> list[str]:
+    return ['-H "Content-Type: application/json"', f"-d '{example_of(body)}'"] if body else []
+
+
+def form_lines(body: Mapping[str, Any]) -> list[str]:
+    """Of a form; files have `@` and their name as example."""
+    return [f'-F "{name}={value}"' for name, value in json.loads(example_of(body)).items()]
 
 
 def fields_of(schema: Mapping[str, Any], depth: int = 0) -> Iterator[Field]:
