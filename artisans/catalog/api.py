@@ -7,13 +7,16 @@ from rest_framework import serializers, viewsets
 from rest_framework.permissions import AllowAny
 
 from artisans.catalog.models import Artisan, Product
+from artisans.catalog.models.product import ShownPicture
 from artisans.catalog.schemas import ArtisanShape, ProductShape
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.selectors import (
     artisans_open,
+    gallery_of,
     in_stock,
     products_listed,
     products_on_sale,
+    with_pictures,
 )
 from artisans.core.api.filters import (
     CreatedFilters,
@@ -45,6 +48,15 @@ def variant_out(variant: Product) -> dict[str, Any]:
     }
 
 
+def picture_out(shown: ShownPicture, alt: str) -> dict[str, Any]:
+    return {
+        "url": absolute(shown.url),
+        "width": shown.width or None,
+        "height": shown.height or None,
+        "alt": alt,
+    }
+
+
 class ProductOut(serializers.BaseSerializer[Product]):
     def to_representation(self, product: Product) -> dict[str, Any]:
         return {
@@ -63,6 +75,7 @@ class ProductOut(serializers.BaseSerializer[Product]):
             "category": product.category.slug,
             "artisan": {"id": str(product.artisan_id), "name": product.artisan.name},
             "picture": absolute(product.picture.url) if product.picture else None,
+            "pictures": [picture_out(shown, alt) for shown, alt in gallery_of(product)],
         }
 
 
@@ -129,7 +142,7 @@ class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
     filterset_class = ProductFilters
 
     def get_queryset(self) -> QuerySet[Product]:
-        return products_listed() if self.action == "list" else products_on_sale()
+        return with_pictures(products_listed() if self.action == "list" else products_on_sale())
 
 
 @described(

@@ -11,6 +11,13 @@ VARIANT_ID = "0b9d41c2-5a57-4d0e-9a53-1f0f3a1b9e77"
 PRODUCT_ID = "c2a8e7f0-6f5d-4b1c-8c39-4f1b7a9d2e10"
 BACK_ON = "The workshop is on holiday: it accepts orders again on this day. Null if it does now."
 
+PICTURE = {
+    "url": "https://your.shop/media/products/6f1d2c3b4a5968778695a4b3c2d1e0ff-1280.jpg",
+    "width": 1280,
+    "height": 960,
+    "alt": "A green bowl from above",
+}
+
 
 class VariantShape(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="The `product_id` in carts and orders.")
@@ -19,6 +26,13 @@ class VariantShape(serializers.Serializer[Any]):
     options = serializers.ListField(child=serializers.CharField(), help_text="A value for each option.")
     price = AmountShape()
     stock = serializers.IntegerField(help_text="What can be bought now.")
+
+
+class ShownPictureShape(serializers.Serializer[Any]):
+    url = serializers.URLField(help_text="The largest copy that every browser shows.")
+    width = serializers.IntegerField(allow_null=True, help_text="In pixels; null if it is not known.")
+    height = serializers.IntegerField(allow_null=True)
+    alt = serializers.CharField(allow_blank=True, help_text="What it shows, for people who do not see it.")
 
 
 class ArtisanOfProductShape(serializers.Serializer[Any]):
@@ -51,7 +65,8 @@ class ArtisanOfProductShape(serializers.Serializer[Any]):
         ],
         "category": "ceramics",
         "artisan": {"id": ARTISAN_ID, "name": "Harbour Pottery"},
-        "picture": "https://your.shop/media/products/moss-bowl.webp",
+        "picture": PICTURE["url"],
+        "pictures": [PICTURE],
     }
 )
 class ProductShape(serializers.Serializer[Any]):
@@ -73,7 +88,8 @@ class ProductShape(serializers.Serializer[Any]):
     variants = VariantShape(many=True)
     category = serializers.CharField(help_text="The category's slug.")
     artisan = ArtisanOfProductShape()
-    picture = serializers.URLField(allow_null=True)
+    picture = serializers.URLField(allow_null=True, help_text="The first one.")
+    pictures = ShownPictureShape(many=True, help_text="In their order; of a variant, those of its product.")
 
 
 @example(

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +15,7 @@ from artisans.catalog.models import (
     ProductPicture,
     ProductState,
 )
-from artisans.catalog.models.product import BUYABLE
+from artisans.catalog.models.product import BUYABLE, ShownPicture
 from artisans.catalog.search import (
     NEAR,
     FoundProducts,
@@ -130,9 +130,26 @@ def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: 
     return ProductList(best_first(listed, words), words, corrected)
 
 
+def pictures_ready() -> QuerySet[ProductPicture]:
+    return ProductPicture.objects.filter(state=PictureState.READY).order_by("position")
+
+
 def pictures_shown(product: Product) -> list[ProductPicture]:
     """The gallery of a product's page."""
-    return list(product.pictures.filter(state=PictureState.READY).order_by("position"))
+    return list(pictures_ready().filter(product=product))
+
+
+def with_pictures(products: QuerySet[Product]) -> QuerySet[Product]:
+    """With their galleries, of variants that of their product, for `gallery_of`."""
+    names = ("pictures", "parent__pictures")
+    return products.prefetch_related(*(Prefetch(name, pictures_ready()) for name in names))
+
+
+def gallery_of(product: Product) -> list[tuple[ShownPicture, str]]:
+    """The pictures in their order, each with its text. Release 0.1.0 stored one without a gallery."""
+    pictures = (product.parent or product).pictures.all()
+    first = [(product.large_picture, product.picture_alt)] if product.large_picture else []
+    return [(picture.shown, picture.alt) for picture in pictures] or first
 
 
 def products_new() -> QuerySet[Product]:

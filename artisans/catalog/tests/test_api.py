@@ -2,7 +2,9 @@
 
 import pytest
 
+from artisans.catalog.models import PictureState, ProductPicture
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from artisans.catalog.tests.pictures import ready_picture
 from tests.problems import problem
 
 pytestmark = pytest.mark.django_db
@@ -74,3 +76,29 @@ def test_artisans_are_listed_without_their_email_address(api):
 
     assert len(answer.json()["results"]) == 1
     assert b"secret@example.test" not in answer.content
+
+
+def test_products_have_all_their_ready_pictures_in_order(api, settings, django_assert_num_queries, subtests):
+    old = ProductFactory.create(name="Old", picture="products/old.webp", picture_alt="An old bowl")
+    bare = ProductFactory.create(name="Bare")
+    bowl = ProductFactory.create(name="Bowl", option_1="Size")
+    variant = ProductFactory.create(name="Bowl (L)", parent=bowl, artisan=bowl.artisan, option_1="L")
+    ready_picture(bowl)
+    second = {"state": PictureState.READY, "file": f"products/{'b' * 32}-90.jpg", "alt": "From below"}
+    ProductPicture.objects.create(product=bowl, position=3, sizes={second["file"]: [90, 60]}, **second)
+    ProductPicture.objects.create(product=bowl, position=2, original="private/x")
+    stem = f"{settings.SITE_URL}/media/products"
+    gallery = [
+        {"url": f"{stem}/{'a' * 32}-960.jpg", "width": 960, "height": 720, "alt": "A bowl"},
+        {"url": f"{stem}/{'b' * 32}-90.jpg", "width": 90, "height": 60, "alt": "From below"},
+    ]
+    without_size = {"url": f"{stem}/old.webp", "width": None, "height": None, "alt": "An old bowl"}
+    wanted = {str(bowl.pk): gallery, str(variant.pk): gallery, str(bare.pk): [], str(old.pk): [without_size]}
+    for key, pictures in wanted.items():
+        with subtests.test(key):
+            assert api().get(f"/products/{key}").json()["pictures"] == pictures
+    listed = {row["id"]: row["pictures"] for row in api().get("/products/").json()["results"]}
+    assert listed == {key: pictures for key, pictures in wanted.items() if key != str(variant.pk)}
+    assert api().get(f"/products/{bowl.pk}").json()["picture"] == gallery[0]["url"]
+    with django_assert_num_queries(3):  # products, variants, pictures
+        api().get("/products/")
