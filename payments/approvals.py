@@ -154,7 +154,7 @@ def return_submit(  # noqa: PLR0913  # what the form asks for
             borne_by=borne_by,
             paid=paid,
         )
-    paid = paid or likely_payer(payment)
+    paid = paid or likely_payer(payment, amount)
     return request_approval(
         RETURN,
         payment,

@@ -271,7 +271,7 @@ IMPERSONAL = {
         *("status", "holder", "currency", "bank_reference", "reference_key"),
         "reversal_reason",  # of the staff
     },
-    "payments.CashDepositLine": {"status"},
+    "payments.CashDepositLine": {"status", "currency"},
     "payments.ReceiptReversal": {"reason"},
     "payments.PaymentRefund": {
         *("refund_number", "status", "origin", "currency", "decision", "provider_refund_id"),

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,6 +27,7 @@ from payments.models import (
     DepositStatus,
     EventState,
     Explanation,
+    PaidFrom,
     Payment,
     PaymentFlag,
     PaymentRefund,
@@ -288,6 +290,42 @@ def cash_on_hand(holder: CashHolder) -> QuerySet[Receipt]:
         reversal=None,
     )
     return rows.order_by("value_date", "created_at")
+
+
+def cash_to_deposit(holder: CashHolder) -> QuerySet[Any]:
+    """Those of `cash_on_hand` of which something is left, as `left_minor`: what the shop paid back to the buyer in cash
+    is taken from the payment's oldest receipts."""
+    rows = cash_on_hand(holder)
+    if holder != CashHolder.SHOP:
+        return rows.annotate(left_minor=F("amount_minor"))
+    older = Q(created_at__lt=OuterRef("created_at")) | Q(
+        created_at=OuterRef("created_at"), pk__lte=OuterRef("pk")
+    )
+    so_far = rows.filter(older, payment=OuterRef("payment"))
+    paid_back = PaymentRefund.objects.filter(
+        payment=OuterRef("payment"), paid_from=PaidFrom.CASH, status=RefundStatus.COMPLETED
+    )
+    subtracted = CashDepositLine.objects.filter(
+        receipt__payment=OuterRef("payment"), status=DepositStatus.RECORDED
+    )
+    left = (
+        subtotal(so_far, "payment")
+        - subtotal(paid_back, "payment")
+        + subtotal(subtracted, "receipt__payment", "paid_back_minor")
+    )
+    return rows.annotate(left_minor=Least(F("amount_minor"), left)).filter(left_minor__gt=0)
+
+
+def subtotal(rows: QuerySet[Any], group: str, column: str = "amount_minor") -> Coalesce:
+    """The sum of rows that refer to the outer query, all of one `group`."""
+    sums = rows.order_by().values(group).annotate(sum=Sum(column)).values("sum")
+    return Coalesce(Subquery(sums), 0, output_field=BigIntegerField())
+
+
+def cash_left(payment: Payment) -> Money:
+    """What the shop still has of the payment in cash."""
+    rows = cash_to_deposit(CashHolder.SHOP).filter(payment=payment)
+    return Money(rows.aggregate(sum=Sum("left_minor", default=0))["sum"], payment.currency)
 
 
 def find_active_deposit(key: str) -> CashDeposit | None:

@@ -53,7 +53,7 @@ from payments.models import Bearer, CashDeposit, Payment, PaymentRefund, RefundD
 from payments.providers import contract
 from payments.providers.contract import MovementKind, RemoteDispute, RemoteMovement, RemoteRefund
 from payments.refunds.staff import refund_decide_locked, refund_open
-from payments.selectors import balance_after_refunds, cash_on_hand, refund_due
+from payments.selectors import balance_after_refunds, cash_to_deposit, refund_due
 from payments.statuses import OPEN, DisputeStatus, PaymentStatus, RefundStatus
 from payments.tests.factories import apply_card_captures, give_back, record, remote_refund_of
 from tests.invariants import find_broken
@@ -210,9 +210,9 @@ class OrderSimulation:
 
     def deposit(self) -> str:
         holder = self.dice.choice((CashHolder.SHOP, CashHolder.COURIER))
-        receipts = list(cash_on_hand(holder))
+        receipts = list(cash_to_deposit(holder))
         receipts = self.dice.sample(receipts, self.dice.randint(min(1, len(receipts)), len(receipts)))
-        total = sum(receipt.amount_minor for receipt in receipts)
+        total = sum(receipt.left_minor for receipt in receipts)
         fee = self.dice.choice((0, total // 20))
         money = IncomingMoney(
             self.order.money(total - fee), timezone.localdate(), f"DEP-{self.dice.random()}"

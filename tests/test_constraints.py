@@ -233,6 +233,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "cash_deposit_reversed_by_somebody": ("payments.CashDeposit", {"reversed_at": Now()}),
     "cash_deposit_once_per_reference": ("payments.CashDeposit", {"reference_key": "d1"}),
     "cash_deposit_line_status_known": ("payments.CashDepositLine", {"status": "x"}),
+    "cash_deposit_line_paid_back_in_currency": ("payments.CashDepositLine", {"paid_back_minor": -1}),
     "cash_deposit_once_per_receipt": ("payments.CashDepositLine", {"receipt": "first"}),
     "receipt_reversal_reason_known": ("payments.ReceiptReversal", {"reason": "x"}),
     "earning_status_known": ("payments.Earning", {"status": "maybe"}),

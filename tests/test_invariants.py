@@ -719,6 +719,14 @@ DAMAGE: dict[str, Damage] = {
         [f"UPDATE ledger_ledgerposting SET account_id = {{potter}} WHERE account_id = {account('bank')}"],
         ["Earned by the artisan, not released yet · Maker of the cup · USD: the balance is -12.79 USD."],
     ),
+    "ledger_cash": (
+        [LedgerPosting],
+        [
+            f"UPDATE ledger_ledgerposting SET account_id = {account('cash')} "
+            f"WHERE account_id = {account('bank')} AND amount_minor < 0"
+        ],
+        ["Cash · USD: the balance is -48.99 USD."],
+    ),
     "ledger_transit": (
         [LedgerPosting, LedgerEntry],
         [
@@ -744,7 +752,7 @@ DAMAGE: dict[str, Damage] = {
 ALSO_NOT_AS_BOOKED = {
     *("ledger_balanced", "order_released", "order_refunded", "order_goods_refunded"),
     *("order_unassigned", "payment_refunded", "line_refunded_money"),
-    *("ledger_order_money", "ledger_artisan_money", "ledger_transit"),
+    *("ledger_order_money", "ledger_artisan_money", "ledger_cash", "ledger_transit"),
 }
 
 

@@ -39,7 +39,7 @@ from payments.admin.forms import TextForm, reference_field
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.cash_deposits import cash_deposit_record, cash_deposit_reverse
 from payments.models import CashDeposit, DepositStatus, Receipt
-from payments.selectors import cash_on_hand
+from payments.selectors import cash_to_deposit
 
 RECORD = "payments.approve_manual"
 MOST = 500  # receipts on a page, the oldest
@@ -67,7 +67,7 @@ class DepositForm(forms.Form):
             currency=currency,
             required=False,
             help_text=gettext(
-                "What the courier or the bank kept. Amount and fee are the sum of the receipts."
+                "What the courier or the bank kept. Amount and fee are the sum of what is left."
             ),
         )
         self.order_fields(["amount", "fee", "value_date", "bank_reference"])
@@ -151,7 +151,7 @@ class CashDepositAdmin(ReadOnlyAdmin):
         keys = [UUID(key) for key in request.POST.getlist("receipts") if is_uuid(key)]
         if form.is_valid() and (done := self.record(request, form, keys, holder)):
             return done
-        rows = cash_on_hand(holder).filter(currency=currency)
+        rows = cash_to_deposit(holder).filter(currency=currency)
         shown = list(rows.select_related("payment__order", "parcel__artisan")[:MOST])
         is_all = "all" in request.GET and request.method == "GET"
         request.current_app = self.admin_site.name
@@ -166,7 +166,10 @@ class CashDepositAdmin(ReadOnlyAdmin):
                 for key, found in sums.items()
             ],
             "query": query_of(holder, currency),
-            "receipts": [(receipt, is_all or receipt.pk in keys) for receipt in shown],
+            "receipts": [
+                (receipt, Money(receipt.left_minor, currency), is_all or receipt.pk in keys)
+                for receipt in shown
+            ],
             "lead": LEADS[holder],
             "listed": describe_rows(shown),
             "nothing": gettext("Neither couriers nor the shop have recorded cash that is not deposited yet."),
@@ -206,8 +209,8 @@ def cash_sums() -> dict[Cash, tuple[int, int]]:
     """By holder and currency: number of receipts, and minor units; a courier's cash in the store's currency always."""
     found: dict[Cash, tuple[int, int]] = {(CashHolder.COURIER, store_rules().currency): (0, 0)}
     for holder in HOLDERS:
-        rows = cash_on_hand(holder).order_by("currency").values_list("currency")
-        for currency, count, minor in rows.annotate(count=Count("pk"), sum=Sum("amount_minor")):
+        rows = cash_to_deposit(holder).order_by("currency").values_list("currency")
+        for currency, count, minor in rows.annotate(count=Count("pk"), sum=Sum("left_minor")):
             found[holder, currency] = count, minor
     return found
 

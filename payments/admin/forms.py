@@ -259,18 +259,18 @@ class ReturnForm(ReasonForm):
         self.fields["value_date"].initial = timezone.localdate()
         self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()
         if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
-            self.ask_for_payer(payment)
+            self.ask_for_payer(payment, suggested)
         else:
             del self.fields["payer"]
 
-    def ask_for_payer(self, payment: Payment) -> None:
+    def ask_for_payer(self, payment: Payment, suggested: Money) -> None:
         """Words for money that may have gone back in cash."""
         artisans = {
             str(parcel.artisan_id): gettext("%(artisan)s, in cash") % {"artisan": parcel.artisan.name}
             for parcel in payment.order.parcels.select_related("artisan").order_by("number")
         }
         shop = [(source.value, source.label) for source in (PaidFrom.BANK, PaidFrom.CASH)]
-        likely, reference = likely_payer(payment), self.fields["bank_reference"]
+        likely, reference = likely_payer(payment, suggested), self.fields["bank_reference"]
         self.fields["payer"].choices = [*shop, *artisans.items()]  # type: ignore[attr-defined]  # a ChoiceField
         self.fields["payer"].initial = str(likely.artisan_id or likely.source)
         reference.label = gettext("Reference")

@@ -1,5 +1,6 @@
 """The ledger has all money of payments and orders, none of it twice, and none of it on its way for too long."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db.models import Case, Q, QuerySet, Sum, When
@@ -16,6 +17,7 @@ from payments.bookkeeping.ledger import find_differences
 from payments.models import Capture, Dispute, PaymentRefund, Receipt
 
 NEVER_NEGATIVE = (AccountKind.SELLER_PENDING, AccountKind.SELLER_HELD)
+CASH = (AccountKind.CASH, AccountKind.COURIER_CASH)
 # How long money may stay on accounts that it only passes through. Nothing yet books that money of a provider has
 # arrived at the bank.
 DAYS_IN_TRANSIT = {
@@ -43,8 +45,16 @@ def find_overdrawn_orders(chunk: Orders) -> Found:
 
 
 def find_overdrawn_artisans() -> Found:
+    return find_overdrawn(NEVER_NEGATIVE)
+
+
+def find_overdrawn_cash() -> Found:
+    return find_overdrawn(CASH)
+
+
+def find_overdrawn(kinds: Collection[AccountKind]) -> Found:
     for balance in balances():
-        if balance.account.kind in NEVER_NEGATIVE and balance.on_account.minor < 0:
+        if balance.account.kind in kinds and balance.on_account.minor < 0:
             yield Mismatch(balance.account, balance.on_account)
 
 
@@ -106,6 +116,17 @@ INVARIANTS = (
         _("%(row)s: the balance is %(stored)s."),
         find_overdrawn_artisans,
         tables=(LedgerPosting,),
+    ),
+    Invariant(
+        "ledger_cash",
+        "P8",
+        _("The cash that the shop has, and what couriers have, is never negative."),
+        _("%(row)s: the balance is %(stored)s."),
+        find_overdrawn_cash,
+        tables=(LedgerPosting,),
+        remedy=_(
+            "Compare the cash deposits and refunds in cash with what was there, and reverse the deposit that is wrong."
+        ),
     ),
     Invariant(
         "ledger_transit",

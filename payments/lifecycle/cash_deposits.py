@@ -1,6 +1,7 @@
 """Cash that came to the bank account: a courier's transfer for many parcels, or what the shop paid in."""
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -21,7 +22,7 @@ from payments.errors import AlreadyRecorded, NoPermission
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import REFERENCE_CHECKS, already_recorded, deposit_already_recorded
 from payments.models import CashDeposit, CashDepositLine, DepositStatus, Receipt
-from payments.selectors import cash_on_hand, find_active_deposit, find_active_receipt
+from payments.selectors import cash_to_deposit, find_active_deposit, find_active_receipt
 
 
 @transaction.atomic
@@ -36,8 +37,8 @@ def cash_deposit_record(
     """Record that the cash of these receipts, which `holder` had, came to the bank account, less a fee that the
     courier or the bank kept.
 
-    Errors: NoPermission; InvalidInput, with the difference if amount and fee are not the sum of the receipts;
-    AlreadyRecorded. Locks: the receipts' orders, so that none is reversed meanwhile.
+    Errors: NoPermission; InvalidInput, with the difference if amount and fee are not what is left of the receipts;
+    AlreadyRecorded. Locks: the receipts' orders, so that none is reversed or paid back meanwhile.
     """
     if not (actor.is_staff and actor.has_perm("payments.approve_manual")):
         raise NoPermission
@@ -47,12 +48,18 @@ def cash_deposit_record(
     orders = Receipt.objects.filter(pk__in=keys).order_by().values("payment__order")
     list(orders_locked().filter(pk__in=orders).order_by("pk"))
     receipts = receipts_to_deposit(keys, holder=holder, currency=money.amount.currency)
-    total = Money(sum(receipt.amount_minor for receipt in receipts), money.amount.currency)
+    total = Money(sum(receipt.left_minor for receipt in receipts), money.amount.currency)
     if money.amount + fee != total:
         raise InvalidInput(describe_difference(money.amount + fee, total))
     deposit = deposit_create(money, fee, holder=holder, actor=actor)
     CashDepositLine.objects.bulk_create(
-        CashDepositLine(deposit=deposit, receipt=receipt) for receipt in receipts
+        CashDepositLine(
+            deposit=deposit,
+            receipt=receipt,
+            currency=receipt.currency,
+            paid_back_minor=receipt.amount_minor - receipt.left_minor,
+        )
+        for receipt in receipts
     )
     fact_book(deposit_fact(deposit), is_new=True)
     audit_record(
@@ -80,11 +87,11 @@ def deposit_check(money: IncomingMoney, fee: Money) -> None:
         raise InvalidInput(_("Enter the bank reference of the transfer or deposit."))
 
 
-def receipts_to_deposit(keys: set[UUID], *, holder: CashHolder, currency: str) -> list[Receipt]:
-    """Errors: InvalidInput, AlreadyRecorded."""
+def receipts_to_deposit(keys: set[UUID], *, holder: CashHolder, currency: str) -> list[Any]:
+    """With `left_minor`. Errors: InvalidInput, AlreadyRecorded."""
     if not keys:
         raise InvalidInput(_("Choose the receipts whose cash came to the bank account."))
-    found = list(cash_on_hand(holder).filter(pk__in=keys, currency=currency))
+    found = list(cash_to_deposit(holder).filter(pk__in=keys, currency=currency))
     if len(found) == len(keys):
         return found
     missing = keys - {receipt.pk for receipt in found}
@@ -93,8 +100,8 @@ def receipts_to_deposit(keys: set[UUID], *, holder: CashHolder, currency: str) -
         raise deposit_already_recorded(line.deposit)
     raise InvalidInput(
         _(
-            "Choose receipts of cash in %(currency)s that this holder has; %(count)d of them were reversed, have "
-            "another holder, or are not cash."
+            "Choose receipts of cash in %(currency)s that this holder has; %(count)d of them were reversed or paid "
+            "back, have another holder, or are not cash."
         )
         % {"currency": currency, "count": len(missing)}
     )

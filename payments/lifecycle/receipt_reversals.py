@@ -21,7 +21,7 @@ from orders.mails import order_mail
 from orders.models import Order
 from orders.selectors import store_rules
 from orders.services.settlement import order_suspend
-from orders.statuses import PARCELS_UNSHIPPED
+from orders.statuses import PARCELS_UNSHIPPED, CashHolder
 from payments.bookkeeping.ledger import receipt_fact
 from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
 from payments.bookkeeping.staff_checks import check_staff_permission
@@ -38,7 +38,7 @@ from payments.models import (
     ReceiptReversal,
     ReversalReason,
 )
-from payments.selectors import open_payment, payment_lock
+from payments.selectors import cash_left, cash_on_hand, open_payment, payment_lock
 from payments.statuses import SETTLED, PaymentStatus
 
 
@@ -72,7 +72,7 @@ def receipt_reverse(
         )
     check_not_deposited(receipt)
     gone = payment.refunded_minor + payment.refund_reserved_minor + payment.disputed_minor
-    if payment.received_minor - receipt.amount_minor < gone:
+    if payment.received_minor - receipt.amount_minor < gone or is_paid_back_in_cash(receipt, payment):
         raise ReceiptSpent(receipt.amount, returned=Money(gone, payment.currency))
     reversal = ReceiptReversal.objects.create(
         receipt=receipt, reason=reason, note=note.strip()[:200], actor=actor, actor_name=actor.email
@@ -100,6 +100,12 @@ def receipt_reverse(
     )
     mail_reversal(reversal, receipt, payment, order)
     return reversal
+
+
+def is_paid_back_in_cash(receipt: Receipt, payment: Payment) -> bool:
+    """Whether the shop, without the cash of this receipt, would have paid back cash that it never had."""
+    is_with_shop = cash_on_hand(CashHolder.SHOP).filter(pk=receipt.pk).exists()
+    return is_with_shop and receipt.amount > cash_left(payment)
 
 
 def check_not_deposited(receipt: Receipt) -> None:

@@ -79,12 +79,19 @@ class CashDeposit(BaseModel, AppendOnlyModel):
 
 
 class CashDepositLine(BaseModel, AppendOnlyModel):
-    """A receipt that a deposit covers, in full. `status` is the deposit's, so that each receipt is covered once."""
+    """A receipt that a deposit covers: what was left of its cash. `status` is the deposit's, so that each receipt is
+    covered once."""
 
     undecided = ("status", DepositStatus.RECORDED.value)
 
     deposit = models.ForeignKey(CashDeposit, models.PROTECT, related_name="lines")
     receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="deposit_lines")
+    currency = models.CharField(
+        max_length=3, blank=True, default="", db_default="", help_text=_("Of what was paid back.")
+    )
+    paid_back_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text=_("What the shop had paid back to the buyer from this cash.")
+    )
     status = models.CharField(max_length=8, choices=DepositStatus, default=DepositStatus.RECORDED)
 
     class Meta:
@@ -92,6 +99,10 @@ class CashDepositLine(BaseModel, AppendOnlyModel):
         ordering = ("created_at", "pk")
         constraints = [
             choices_constraint("status", DepositStatus.values, name="cash_deposit_line_status_known"),
+            models.CheckConstraint(
+                condition=Q(paid_back_minor=0) | Q(paid_back_minor__gt=0, currency__regex=r"^[A-Z]{3}$"),
+                name="cash_deposit_line_paid_back_in_currency",
+            ),
             models.UniqueConstraint(
                 fields=["receipt"], condition=Q(status="recorded"), name="cash_deposit_once_per_receipt"
             ),
@@ -99,3 +110,7 @@ class CashDepositLine(BaseModel, AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.receipt_id} ({self.status})"
+
+    @property
+    def amount(self) -> Money:
+        return self.receipt.amount - Money(self.paid_back_minor, self.receipt.currency)

@@ -32,7 +32,7 @@ from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, R
 from payments.mails import PaymentMail
 from payments.methods import MANUAL, PaymentMethod
 from payments.models import Bearer, PaidFrom, Payment, PaymentRefund, RefundTransition
-from payments.selectors import balance_after_refunds, cash_on_hand, payment_lock, refund_due
+from payments.selectors import balance_after_refunds, cash_left, payment_lock, refund_due
 from payments.statuses import RefundStatus
 
 
@@ -48,8 +48,8 @@ class PaidBack:
         return self.source != PaidFrom.BANK
 
 
-def likely_payer(payment: Payment) -> PaidBack:
-    """Who has the payment's money: one artisan who collected all of it, or the shop in cash; else the bank."""
+def likely_payer(payment: Payment, amount: Money) -> PaidBack:
+    """Who has so much of the payment's money: one artisan who collected it all, or the shop in cash; else the bank."""
     if payment.payment_method != PaymentMethod.CASH_ON_DELIVERY:
         return PaidBack()
     receipts = payment.receipts.filter(reversal=None).select_related("parcel")
@@ -58,8 +58,7 @@ def likely_payer(payment: Payment) -> PaidBack:
         [(holder, artisan_id)] = holders
         if holder == CashHolder.ARTISAN:
             return PaidBack(PaidFrom.ARTISAN, artisan_id)
-    is_with_shop = cash_on_hand(CashHolder.SHOP).filter(payment=payment).exists()
-    return PaidBack(PaidFrom.CASH if is_with_shop else PaidFrom.BANK)
+    return PaidBack(PaidFrom.CASH if amount <= cash_left(payment) else PaidFrom.BANK)
 
 
 @transaction.atomic
@@ -87,8 +86,8 @@ def money_return_record(  # noqa: PLR0913  # what the form asks for
     check_staff_permission(actor, "payments.refund", order)
     key = reference_key(bank_reference)
     check_input(payment, amount, value_date=value_date, key=key, reason=reason)
-    paid = paid or likely_payer(payment)
-    check_payer(payment, order, paid, actor)
+    paid = paid or likely_payer(payment, amount)
+    check_payer(payment, order, paid, amount, actor)
     check_returnable(payment, order, amount, beyond_owed=beyond_owed)
     try:
         refund = PaymentRefund.objects.create(
@@ -160,12 +159,20 @@ def check_input(payment: Payment, amount: Money, *, value_date: date, key: str, 
         raise already_returned(before)
 
 
-def check_payer(payment: Payment, order: Order, paid: PaidBack, actor: User) -> None:
+def check_payer(payment: Payment, order: Order, paid: PaidBack, amount: Money, actor: User) -> None:
     """Errors: InvalidInput, OwnMoney."""
     if paid.is_cash and payment.payment_method != PaymentMethod.CASH_ON_DELIVERY:
         raise InvalidInput(_("Only cash on delivery is paid back in cash. Make a transfer."))
     if (paid.source == PaidFrom.ARTISAN) != (paid.artisan_id is not None):
         raise InvalidInput(_("Choose the artisan who handed the money back."))
+    if paid.source == PaidFrom.CASH and amount > (left := cash_left(payment)):
+        raise InvalidInput(
+            _(
+                "Of this payment the shop has %(left)s in cash, so it cannot have paid back %(amount)s. Choose who "
+                "paid it back; what was deposited is paid back by transfer."
+            )
+            % {"left": left, "amount": amount}
+        )
     if paid.artisan_id is None:
         return
     parcels = order.parcels.filter(artisan=paid.artisan_id).select_related("artisan")

@@ -18,7 +18,7 @@ from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
 from payments.models import CashDeposit, Payment, Receipt, ReversalReason
-from payments.tests.factories import record, start
+from payments.tests.factories import give_back, record, start, usd
 from tests.html import page
 from tests.problems import problem
 
@@ -232,6 +232,24 @@ def test_transfer_of_a_courier_is_recorded_and_reversed(browser, staff, cash, pa
     assert "Reversed" in shown
     assert "typed twice" in shown
     assert "already been reversed" in page(client.get(admin_page_url(deposit, "reverse"))).text
+
+
+def test_page_lists_what_is_left_of_cash_that_was_paid_back(browser, staff, cash, parcels):
+    gone, receipt = (
+        record(cash, parcel.total, actor=staff, parcel_id=parcel.pk, holder=CashHolder.SHOP)
+        for parcel in parcels
+    )
+    give_back(cash, (gone.amount + usd("5.00")).amount, actor=staff)
+    client, left = browser(staff), receipt.amount - usd("5.00")
+    listed = page(client.get(DEPOSIT))
+    assert f"The shop: {show(left)} (1)" in listed.text
+    assert [box.attrs["value"] for box in listed.all("input", name="receipts")] == [str(receipt.pk)]
+    assert f"{show(left)} left of {show(receipt.amount)}" in listed.text
+
+    done = page(client.post(DEPOSIT, deposit_form(left.amount, receipt, bank_reference="D-1"), follow=True))
+
+    assert f"Deposit of {show(left)} recorded." in done.text
+    assert f"{show(left)} left of {show(receipt.amount)}" in done.text
 
 
 @pytest.mark.parametrize(

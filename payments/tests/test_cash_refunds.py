@@ -1,6 +1,7 @@
 """Refunds of cash on delivery: the ledger credits who paid it back, the bank, the shop's cash or an artisan."""
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from artisans.approvals.models import ApprovalRequest
@@ -17,12 +18,15 @@ from orders.errors import OwnMoney
 from orders.models import Parcel
 from orders.statuses import CashHolder
 from payments.approvals import return_submit
+from payments.errors import ReceiptSpent
 from payments.lifecycle.cash import IncomingMoney
-from payments.lifecycle.cash_deposits import cash_deposit_record
+from payments.lifecycle.cash_deposits import cash_deposit_record, cash_deposit_reverse
+from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
-from payments.models import PaidFrom, Payment, PaymentRefund, Receipt
+from payments.models import CashDeposit, PaidFrom, Payment, PaymentRefund, Receipt, ReversalReason
 from payments.refunds.manual import PaidBack, likely_payer
-from payments.tests.factories import give_back, record, start
+from payments.selectors import cash_left, cash_to_deposit
+from payments.tests.factories import give_back, record, start, usd
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -46,10 +50,16 @@ def on(kind: AccountKind) -> int:
     return sum(amount.minor for account, amount in balances() if account.kind == kind)
 
 
+def deposit(amount: Money, *receipts: Receipt, actor) -> CashDeposit:
+    money = IncomingMoney(amount, timezone.localdate(), f"D-{CashDeposit.objects.count()}")
+    keys = [receipt.pk for receipt in receipts]
+    return cash_deposit_record(receipt_ids=keys, holder=CashHolder.SHOP, money=money, actor=actor)
+
+
 def test_what_an_artisan_collected_and_handed_back_leaves_no_debt(cash, parcels, staff, mails):
     first = parcels[0]
     collect(cash, first, CashHolder.ARTISAN, staff)
-    assert likely_payer(cash) == PaidBack(PaidFrom.ARTISAN, first.artisan_id)
+    assert likely_payer(cash, usd("1.00")) == PaidBack(PaidFrom.ARTISAN, first.artisan_id)
 
     refund = give_back(cash, first.total.amount, actor=staff, reference="R 7")
 
@@ -70,18 +80,59 @@ def test_cash_of_the_shop_is_paid_back_in_cash_until_it_was_deposited(cash, parc
     first, second = parcels
     receipt = collect(cash, first, CashHolder.SHOP, staff)
     give_back(cash, "5.00", actor=staff)
-    assert on(AccountKind.CASH) == first.total.minor - 500
-    money = IncomingMoney(first.total, timezone.localdate(), "D-1")
-    cash_deposit_record(receipt_ids=[receipt.pk], holder=CashHolder.SHOP, money=money, actor=staff)
+    left = first.total - usd("5.00")
+    assert likely_payer(cash, left) == PaidBack(PaidFrom.CASH)
+    assert likely_payer(cash, first.total) == PaidBack()
+    with pytest.raises(InvalidInput, match=rf"{left} in total, 5\.00 USD less"), transaction.atomic():
+        deposit(first.total, receipt, actor=staff)
+    deposit(left, receipt, actor=staff)
 
     give_back(cash, "6.00", actor=staff)
 
     assert [row.paid_from for row in PaymentRefund.objects.order_by("created_at")] == ["cash", "bank"]
-    assert on(AccountKind.BANK) == first.total.minor - 600
+    assert on(AccountKind.BANK) == left.minor - 600
     collect(cash, second, CashHolder.ARTISAN, staff)
-    assert likely_payer(cash) == PaidBack()  # more than one has the money
-    give_back(cash, "1.00", actor=staff, paid=PaidBack(PaidFrom.CASH))
-    assert on(AccountKind.CASH) == -600
+    assert likely_payer(cash, usd("1.00")) == PaidBack()  # more than one has the money
+    with pytest.raises(InvalidInput, match=r"shop has 0\.00 USD in cash"), transaction.atomic():
+        give_back(cash, "1.00", actor=staff, paid=PaidBack(PaidFrom.CASH))
+    assert (on(AccountKind.CASH), on(AccountKind.BANK_FEE)) == (0, 0)
+
+
+def test_what_is_left_of_the_cash_is_what_the_ledger_has(cash, parcels, staff):
+    """Each refund is subtracted once, whether before or after the deposit of another receipt."""
+    first, second = (collect(cash, parcel, CashHolder.SHOP, staff) for parcel in parcels)
+
+    def left() -> dict[Receipt, int]:
+        found = {row: row.left_minor for row in cash_to_deposit(CashHolder.SHOP)}
+        assert sum(found.values()) == cash_left(cash).minor == on(AccountKind.CASH)
+        return found
+
+    give_back(cash, "5.00", actor=staff)
+    assert left() == {first: first.amount_minor - 500, second: second.amount_minor}
+    deposited = deposit(first.amount - usd("5.00"), first, actor=staff)
+    assert left() == {second: second.amount_minor}
+    give_back(cash, "2.00", actor=staff)
+    assert left() == {second: second.amount_minor - 200}
+    cash_deposit_reverse(deposit_id=deposited.pk, reason="wrong month", actor=staff)
+    assert left() == {first: first.amount_minor - 700, second: second.amount_minor}
+    give_back(cash, (first.amount - usd("6.00")).amount, actor=staff)
+    assert left() == {second: second.amount_minor - 100}
+    with pytest.raises(InvalidInput, match="1 of them were reversed or paid back"), transaction.atomic():
+        deposit(second.amount, first, second, actor=staff)
+    deposit(second.amount - usd("1.00"), second, actor=staff)
+    assert left() == {}
+
+
+def test_receipt_of_cash_that_was_paid_back_is_not_reversed(cash, parcels, staff):
+    """The artisan's cash would cover the refund, but was not what the shop paid back."""
+    receipt = collect(cash, parcels[0], CashHolder.SHOP, staff)
+    collect(cash, parcels[1], CashHolder.ARTISAN, staff)
+    give_back(cash, "5.00", actor=staff, paid=PaidBack(PaidFrom.CASH))
+
+    with pytest.raises(ReceiptSpent), transaction.atomic():
+        receipt_reverse(receipt_id=receipt.pk, reason=ReversalReason.MISTAKE, actor=staff)
+
+    assert on(AccountKind.CASH) == receipt.amount_minor - 500
 
 
 def test_who_cannot_have_paid_it_back_is_refused(cash, parcels, staff, bowl, shopper):
@@ -89,7 +140,7 @@ def test_who_cannot_have_paid_it_back_is_refused(cash, parcels, staff, bowl, sho
     collect(cash, first, CashHolder.ARTISAN, staff)
     check = start(PaymentMethod.CHECK, {bowl: 1}, user=shopper)
     record(check, "20.00", actor=staff)
-    assert likely_payer(check) == PaidBack()
+    assert likely_payer(check, usd("1.00")) == PaidBack()
     for payment, paid in (
         (check, PaidBack(PaidFrom.CASH)),
         (check, PaidBack(PaidFrom.ARTISAN, first.artisan_id)),
