@@ -28,6 +28,7 @@ from artisans.core.queue import enqueue_after_commit
 from artisans.core.templatetags.money import show
 from artisans.ledger.models import LedgerPeriod
 from artisans.ledger.services import first_day_to_close
+from orders.errors import OwnMoney
 from orders.models import Parcel
 from orders.selectors import checked_when_locked
 from orders.statuses import CashHolder, ParcelDecision
@@ -45,9 +46,10 @@ from payments.bookkeeping.second_person import (
 )
 from payments.bookkeeping.seen import check_seen
 from payments.bookkeeping.staff_checks import check_staff_permission
-from payments.lifecycle.cash import IncomingMoney
+from payments.lifecycle.cash import IncomingMoney, check_did_not_report, parcels_of_cash
 from payments.lifecycle.parcels import Decisions
 from payments.lifecycle.receipts import receipt_record
+from payments.methods import PaymentMethod
 from payments.models import Bearer, PaidFrom, PaymentRefund, Receipt
 from payments.refunds.manual import PaidBack, likely_payer, money_return_record
 from payments.refunds.staff import refund_open
@@ -352,13 +354,28 @@ def decidable(permission: str) -> Callable[[Payload, User], None]:
     return check
 
 
+def check_receipt(payload: Payload, actor: User) -> None:
+    """Nor about cash that they could not record themselves. Errors: NoPermission, OwnOrder, OwnCashReport."""
+    decidable(APPROVE_MANUAL)(payload, actor)
+    payment = payment_of(payload["payment"])
+    if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
+        check_did_not_report(actor, parcels_of_cash(payment.order, payload.get("parcel")))
+
+
+def check_return(payload: Payload, actor: User) -> None:
+    """Nor about money for which an artisan is credited for whom they act. Errors: NoPermission, OwnOrder, OwnMoney."""
+    decidable(REFUND_PERMISSION)(payload, actor)
+    paid_by = payload.get("paid_by")
+    if paid_by and Artisan.objects.filter(pk=paid_by, user=actor).exists():
+        raise OwnMoney
+
+
 def kinds_register() -> None:
-    for name, label, permission, service in (
-        (RECEIPT, gettext_lazy("Record a payment received"), APPROVE_MANUAL, receipt_execute),
-        (RETURN, gettext_lazy("Record an offline refund"), REFUND_PERMISSION, return_execute),
-        (REFUND, gettext_lazy("Refund"), REFUND_PERMISSION, refund_execute),
+    for name, label, permission, service, check in (
+        (RECEIPT, gettext_lazy("Record a payment received"), APPROVE_MANUAL, receipt_execute, check_receipt),
+        (RETURN, gettext_lazy("Record an offline refund"), REFUND_PERMISSION, return_execute, check_return),
+        (REFUND, gettext_lazy("Refund"), REFUND_PERMISSION, refund_execute, decidable(REFUND_PERMISSION)),
     ):
-        check = decidable(permission)
         register(ApprovalKind(name, label, permission, as_requested(service), check))
     label, permission = gettext_lazy("Close a month of the ledger"), "ledger.close_period"
     register(ApprovalKind(CLOSE_MONTH, label, permission, month_close_execute, is_routine=True))

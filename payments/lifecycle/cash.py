@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -59,19 +60,25 @@ def cash_of(payment: Payment, order: Order, money: IncomingMoney, actor: User) -
         if money.parcel_id or money.holder:
             raise InvalidInput(_("Only cash on delivery is recorded for a parcel, or held by someone."))
         return CashOf()
-    rows = order.parcels.select_related("artisan")
+    rows = parcels_of_cash(order, money.parcel_id)
     if money.parcel_id is None:
-        check_did_not_report(actor, rows.exclude(status__in=PARCELS_ENDED))
+        check_did_not_report(actor, rows)
         if money.holder not in {None, CashHolder.SHOP}:
             raise InvalidInput(_("Choose the parcel for which the artisan or courier holds the cash."))
         return CashOf(holder=CashHolder.SHOP)
-    parcel = get_or_none(rows.filter(pk=money.parcel_id))
+    parcel = get_or_none(rows)
     if parcel is None:
         raise InvalidInput(_("This parcel does not belong to the order."))
     parcel.order = order
     check_did_not_report(actor, [parcel])
     parcel_cash_check(parcel, money.amount)
     return CashOf(parcel, money.holder or CashHolder(store_rules().cash_holder))
+
+
+def parcels_of_cash(order: Order, parcel_id: UUID | str | None) -> QuerySet[Parcel]:
+    """This parcel, or those for which cash of the whole order is."""
+    rows = order.parcels.select_related("artisan")
+    return rows.filter(pk=parcel_id) if parcel_id else rows.exclude(status__in=PARCELS_ENDED)
 
 
 def check_did_not_report(actor: User, parcels: Iterable[Parcel]) -> None:

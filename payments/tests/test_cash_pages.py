@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.approvals.models import ApprovalRequest
-from artisans.approvals.services import approval_approve
+from artisans.approvals.services import approval_approve, approval_withdraw
 from artisans.core.admin.pages import admin_page_url
 from artisans.core.templatetags.money import show
 from artisans.ledger.models import LedgerEntry
@@ -14,6 +14,7 @@ from orders.services.parcels import parcel_report_cash, parcel_ship
 from orders.statuses import CashHolder
 from payments.admin.cash import WHOLE_ORDER, record_url
 from payments.approvals import receipt_submit
+from payments.errors import OwnCashReport
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
@@ -158,6 +159,22 @@ def test_approved_cash_names_its_parcel_and_holder(staff, admin_user, cash, parc
 
     receipt = Receipt.objects.get()
     assert (receipt.parcel, receipt.holder, receipt.actor) == (parcels[0], "artisan", staff)
+
+
+def test_nobody_approves_cash_that_they_could_not_record(staff, admin_user, cash, parcels):
+    """Neither of a parcel nor of its whole order."""
+    StoreRules.objects.update(second_person_above_minor=1)
+    for money_of, parcel in ((parcels[0].total, parcels[0].pk), (cash.amount, None)):
+        wanted = IncomingMoney(money_of, timezone.localdate(), "box 7", parcel, CashHolder.SHOP)
+        request = receipt_submit(payment_id=cash.pk, money=wanted, actor=staff)
+        Parcel.objects.filter(pk=parcels[0].pk).update(cash_reported_by=admin_user)
+
+        with pytest.raises(OwnCashReport):
+            approval_approve(approval_id=request.pk, actor=admin_user)
+
+        Parcel.objects.filter(pk=parcels[0].pk).update(cash_reported_by=None)
+        approval_withdraw(approval_id=request.pk, actor=staff)
+    assert not Receipt.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from django.utils import timezone
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.services import approval_approve
 from artisans.audit.models import AuditEntry
+from artisans.catalog.models import Artisan
 from artisans.core.admin.pages import admin_page_url
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
@@ -176,6 +177,28 @@ def test_a_second_person_approves_who_paid_it_back(cash, parcels, staff, admin_u
     approval_approve(approval_id=pending.pk, actor=admin_user)
 
     assert PaymentRefund.objects.get().paid_by == first.artisan
+
+
+def test_nobody_approves_cash_that_their_own_account_is_credited_for(cash, parcels, staff, admin_user, store):
+    collect(cash, parcels[0], CashHolder.ARTISAN, staff)
+    store.second_person_above_minor = 100
+    store.save()
+    pending = return_submit(
+        payment_id=cash.pk,
+        amount=Money(500, "USD"),
+        value_date=timezone.localdate(),
+        bank_reference="R 8",
+        reason="Chipped.",
+        actor=staff,
+        beyond_owed=True,
+    )
+    Artisan.objects.filter(pk=parcels[0].artisan_id).update(user=admin_user)
+
+    with pytest.raises(OwnMoney):
+        approval_approve(approval_id=pending.pk, actor=admin_user)
+
+    pending.refresh_from_db()
+    assert (pending.status, PaymentRefund.objects.count()) == ("PENDING", 0)
 
 
 def test_the_page_asks_who_paid_cash_back(cash, parcels, browser, staff, bowl, shopper):
