@@ -263,10 +263,10 @@ def describe_payer(paid: PaidBack) -> list[tuple[str, str]]:
     return [(_("Paid back by"), str(paid.source.label))] if paid.is_cash else []
 
 
-def load_payer(payload: Payload) -> PaidBack | None:
-    """Requests of release 0.1.0 have none."""
+def load_payer(payload: Payload) -> PaidBack:
+    """Requests of release 0.1.0 have none: they say that a transfer was made."""
     if "paid_from" not in payload:
-        return None
+        return PaidBack()
     artisan = payload["paid_by"]
     return PaidBack(PaidFrom(payload["paid_from"]), UUID(artisan) if artisan else None)
 

@@ -1,5 +1,7 @@
 """Refunds of cash on delivery: the ledger credits who paid it back, the bank, the shop's cash or an artisan."""
 
+import json
+
 import pytest
 from django.db import transaction
 from django.utils import timezone
@@ -177,6 +179,36 @@ def test_a_second_person_approves_who_paid_it_back(cash, parcels, staff, admin_u
     approval_approve(approval_id=pending.pk, actor=admin_user)
 
     assert PaymentRefund.objects.get().paid_by == first.artisan
+
+
+@pytest.mark.parametrize("holder", [CashHolder.ARTISAN, CashHolder.SHOP])
+def test_a_request_of_release_0_1_0_is_booked_as_the_transfer_that_it_names(
+    cash, parcels, staff, admin_user, store, mails, holder
+):
+    collect(cash, parcels[0], holder, staff)
+    before = on(AccountKind.BANK)
+    store.second_person_above_minor = 100
+    store.save()
+    pending = return_submit(
+        payment_id=cash.pk,
+        amount=Money(500, "USD"),
+        value_date=timezone.localdate(),
+        bank_reference="OUT 8",
+        reason="Chipped.",
+        actor=staff,
+        beyond_owed=True,
+    )
+    payload = json.loads(pending.payload)
+    del payload["paid_from"], payload["paid_by"]
+    ApprovalRequest.objects.update(payload=json.dumps(payload))
+
+    approval_approve(approval_id=pending.pk, actor=admin_user)
+
+    refund = PaymentRefund.objects.get()
+    assert (refund.paid_from, refund.paid_by) == ("bank", None)
+    assert on(AccountKind.BANK) == before - 500
+    [mail] = [mail for mail in mails(cash.order.email) if "refund of" in mail.subject]
+    assert "The reference on your bank statement is OUT 8" in mail.body
 
 
 def test_nobody_approves_cash_that_their_own_account_is_credited_for(cash, parcels, staff, admin_user, store):
