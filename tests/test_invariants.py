@@ -542,6 +542,17 @@ DAMAGE: dict[str, Damage] = {
         ["UPDATE payments_receipt SET reference_key = 'KEY' WHERE bank_reference IN ('IN-1', 'IN-2')"],
         ["The reference KEY stands for 2 receipts."],
     ),
+    "deposit_once": (
+        [],
+        [
+            "INSERT INTO payments_cashdeposit (id, created_at, updated_at, status, holder, currency, amount_minor, "
+            "fee_minor, value_date, bank_reference, reference_key, reversal_reason, actor_id) "
+            f"SELECT '{uuid4().hex}', created_at, created_at, 'recorded', 'shop', currency, amount_minor, "
+            "0, value_date, bank_reference, reference_key, '', actor_id "
+            "FROM payments_receipt WHERE bank_reference = 'IN-1'"
+        ],
+        ["The reference IN-1 stands for a deposit of cash and for a receipt."],
+    ),
     "payment_settled": (
         [],
         [set_payment("card", "amount_minor = 5000")],
@@ -697,6 +708,11 @@ DAMAGE: dict[str, Damage] = {
         ["UPDATE earnings_settlement SET currency = 'EUR'"],
         ["A payment or write-off of the debt {debt} is in EUR, not in USD."],
     ),
+    "settlement_once": (
+        [],
+        ["UPDATE earnings_settlement SET reference_key = 'in1'"],
+        ["The reference S-1 stands for a payment of the debt {debt}, and for a receipt or deposit of cash."],
+    ),
     "ledger_complete": (
         [LedgerPosting],
         [
@@ -751,7 +767,7 @@ DAMAGE: dict[str, Damage] = {
 # What artisans earn follows from these figures, so that the ledger is not as it should be either.
 ALSO_NOT_AS_BOOKED = {
     *("ledger_balanced", "order_released", "order_refunded", "order_goods_refunded"),
-    *("order_unassigned", "payment_refunded", "line_refunded_money"),
+    *("order_unassigned", "payment_refunded", "line_refunded_money", "deposit_once"),
     *("ledger_order_money", "ledger_artisan_money", "ledger_cash", "ledger_transit"),
 }
 

@@ -1,6 +1,6 @@
 """What artisans pay of their debts to the shop, and what the shop gives up of them, recorded by staff.
 
-A settlement is a fact of the ledger: it increases what is available to the artisan. Locks: the artisan.
+A settlement is a fact of the ledger: it increases what is available to the artisan. Locks: the artisan, the reference.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,8 +33,7 @@ from payments.bookkeeping.ledger import start_of
 from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import check_second_person
 from payments.errors import AlreadyRecorded
-from payments.lifecycle.receipts import already_recorded, deposit_already_recorded
-from payments.selectors import find_active_deposit, find_active_receipt
+from payments.lifecycle.receipts import check_not_recorded
 
 SETTLE, WRITE_OFF = "earnings.settle_debts", "earnings.write_off_debts"
 PAID_TO = {
@@ -172,13 +171,8 @@ def settlement_create(debt: Debt, request: SettlementRequest, actor: User) -> Se
 
 def check_reference(key: str) -> None:
     """Errors: AlreadyRecorded."""
-    if not key:
-        return
-    if (receipt := find_active_receipt(key)) is not None:
-        raise already_recorded(receipt)
-    if (deposit := find_active_deposit(key)) is not None:
-        raise deposit_already_recorded(deposit)
-    check_not_settled(key)
+    if key:
+        check_not_recorded(key)
 
 
 def check_not_settled(key: str) -> None:

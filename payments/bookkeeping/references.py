@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from django.db import connection
+
 
 def reference_key(reference: str) -> str:
     """The letters and digits alone, casefolded: "Stmt 1" and "STMT-1" are the same reference. "" when there
@@ -13,3 +15,13 @@ def reference_key(reference: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", reference).casefold()
     return "".join(sign for sign in folded if sign.isalnum())[:120]
+
+
+def reference_lock(key: str) -> None:
+    """Serialize what is recorded with this reference, in whichever table, until the transaction ends.
+
+    A no-op on SQLite, which has one writer at a time anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"reference:{key}"])

@@ -5,6 +5,7 @@ from artisans.ledger.models import LedgerEntry, LedgerPosting
 from payments.invariants import ledger, orders, payments, refunds
 from payments.models import (
     Capture,
+    CashDeposit,
     Dispute,
     DisputeTransition,
     Payment,
@@ -22,7 +23,7 @@ register_invariants(
     *refunds.INVARIANTS,
     *ledger.INVARIANTS,
     reads=(
-        *(Payment, PaymentTransition, Capture, Receipt, ReceiptReversal),
+        *(Payment, PaymentTransition, Capture, Receipt, ReceiptReversal, CashDeposit),
         *(PaymentRefund, RefundLine, RefundTransition, Dispute, DisputeTransition),
         *(LedgerEntry, LedgerPosting),
     ),

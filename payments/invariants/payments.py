@@ -1,6 +1,6 @@
 """Payments are what their captures, receipts, refunds and disputes say."""
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.invariants import Invariant, Mismatch, compare, find_fractions, flat, one_statement
@@ -18,7 +18,14 @@ from payments.invariants.rows import (
     total,
 )
 from payments.methods import MANUAL
-from payments.models import Capture, DisputeTransition, PaymentTransition, Receipt
+from payments.models import (
+    Capture,
+    CashDeposit,
+    DepositStatus,
+    DisputeTransition,
+    PaymentTransition,
+    Receipt,
+)
 from payments.statuses import PAYMENT_TRANSITIONS, SETTLED, DisputeStatus, PaymentStatus, RefundStatus
 
 ANY_DISPUTE = {status: frozenset(DisputeStatus) for status in DisputeStatus}  # the provider decides
@@ -62,6 +69,13 @@ def find_received_twice() -> QuerySet[Receipt, tuple[str, int]]:
     standing = Receipt.objects.filter(~Q(reference_key=""), reversal=None).order_by("reference_key")
     twice = standing.values("reference_key").annotate(count=Count("pk")).filter(count__gt=1)
     return twice.values_list("reference_key", "count")
+
+
+@one_statement
+def find_deposited_as_received() -> QuerySet[CashDeposit, tuple[str]]:
+    receipts = Receipt.objects.filter(reference_key=OuterRef("reference_key"), reversal=None)
+    wrong = CashDeposit.objects.filter(Exists(receipts), status=DepositStatus.RECORDED).order_by("pk")
+    return wrong.values_list("bank_reference")
 
 
 def find_settled_without_money(chunk: Orders) -> Found:
@@ -196,6 +210,15 @@ INVARIANTS = (
         find_received_twice,
         tables=(Receipt,),
         remedy=_("Compare the receipts with the bank’s statement, and take back the one that is wrong."),
+    ),
+    Invariant(
+        "deposit_once",
+        "P3",
+        _("A reference of the bank stands for a deposit of cash or for a receipt, not for both."),
+        _("The reference %(row)s stands for a deposit of cash and for a receipt."),
+        find_deposited_as_received,
+        tables=(CashDeposit,),
+        remedy=_("Compare both with the bank’s statement, and reverse the one that is wrong."),
     ),
     of_orders(
         "payment_settled",

@@ -20,9 +20,9 @@ from payments.bookkeeping.cash_deposits import deposit_fact
 from payments.bookkeeping.references import reference_key
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.lifecycle.cash import IncomingMoney
-from payments.lifecycle.receipts import REFERENCE_CHECKS, already_recorded, deposit_already_recorded
+from payments.lifecycle.receipts import check_not_recorded, deposit_already_recorded
 from payments.models import CashDeposit, CashDepositLine, DepositStatus, Receipt
-from payments.selectors import cash_to_deposit, find_active_deposit, find_active_receipt
+from payments.selectors import cash_to_deposit, find_active_deposit
 
 
 @transaction.atomic
@@ -38,7 +38,7 @@ def cash_deposit_record(
     courier or the bank kept.
 
     Errors: NoPermission; InvalidInput, with the difference if amount and fee are not what is left of the receipts;
-    AlreadyRecorded. Locks: the receipts' orders, so that none is reversed or paid back meanwhile.
+    AlreadyRecorded. Locks: the receipts' orders, so that none is reversed or paid back meanwhile; the reference.
     """
     if not (actor.is_staff and actor.has_perm("payments.approve_manual")):
         raise NoPermission
@@ -122,12 +122,7 @@ def describe_difference(entered: Money, total: Money) -> str:
 def deposit_create(money: IncomingMoney, fee: Money, *, holder: CashHolder, actor: User) -> CashDeposit:
     """Errors: AlreadyRecorded when a receipt or deposit with this reference exists."""
     key = reference_key(money.reference)
-    if (receipt := find_active_receipt(key)) is not None:
-        raise already_recorded(receipt)
-    if (standing := find_active_deposit(key)) is not None:
-        raise deposit_already_recorded(standing)
-    for check in REFERENCE_CHECKS:
-        check(key)
+    check_not_recorded(key)
     try:
         with transaction.atomic():
             return CashDeposit.objects.create(

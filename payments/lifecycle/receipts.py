@@ -24,7 +24,7 @@ from orders.services.settlement import order_set_hold
 from orders.statuses import OrderStatus
 from payments.bookkeeping.ledger import receipt_fact
 from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
-from payments.bookkeeping.references import reference_key
+from payments.bookkeeping.references import reference_key, reference_lock
 from payments.bookkeeping.second_person import receipt_approval_check
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, HasReceipts, NotManual, ReceiptExceedsDue
@@ -63,7 +63,7 @@ def receipt_record(
 
     Errors: NoPermission, OwnOrder, OwnCashReport, NotManual, InvalidInput, AlreadyRecorded, ReceiptExceedsDue
     without `beyond_due`, SecondPersonRequired without `approved_by` above the store's limit; Conflict for a
-    cancelled or returned parcel. Locks: order, payment, products.
+    cancelled or returned parcel. Locks: order, payment, reference, products.
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.approve_manual", order)
@@ -84,7 +84,7 @@ def is_far_above(amount: Money, due: Money) -> bool:
 def receipt_from_feed(*, payment_id: UUID, money: IncomingMoney, seen_minor: int) -> Receipt:
     """The same for money reported by the bank feed that matches exactly, without a decision by staff.
 
-    Errors: NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, products.
+    Errors: NotManual, InvalidInput, AlreadyRecorded. Locks: order, payment, reference, products.
     """
     payment, order = payment_lock(payment_id)
     return receipt_book(payment, order, money, actor=None, actor_name=BANK_FEED, seen_minor=seen_minor)
@@ -156,12 +156,7 @@ def receipt_create(
 ) -> Receipt:
     """Errors: AlreadyRecorded when a receipt with this reference exists anywhere in the shop."""
     key = reference_key(money.reference)
-    if (standing := find_active_receipt(key)) is not None:
-        raise already_recorded(standing)
-    if (deposit := find_active_deposit(key)) is not None:
-        raise deposit_already_recorded(deposit)
-    for check in REFERENCE_CHECKS:
-        check(key)
+    check_not_recorded(key)
     try:
         with transaction.atomic():
             return Receipt.objects.create(
@@ -182,6 +177,20 @@ def receipt_create(
         if standing is None:
             raise
         raise already_recorded(standing) from None
+
+
+def check_not_recorded(key: str) -> None:
+    """Whether no money was recorded with this reference_key; none is by others until the transaction ends.
+
+    Errors: AlreadyRecorded. Locks: the reference.
+    """
+    reference_lock(key)
+    if (standing := find_active_receipt(key)) is not None:
+        raise already_recorded(standing)
+    if (deposit := find_active_deposit(key)) is not None:
+        raise deposit_already_recorded(deposit)
+    for check in REFERENCE_CHECKS:
+        check(key)
 
 
 def deposit_already_recorded(deposit: CashDeposit) -> AlreadyRecorded:

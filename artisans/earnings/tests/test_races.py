@@ -1,11 +1,14 @@
 """Transactions of PostgreSQL that meet: a release and a refund, two holds or payments of the same money."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import permutations
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from artisans.core.errors import DomainError
@@ -16,11 +19,18 @@ from artisans.earnings.releases import order_release_earnings
 from artisans.earnings.settlements import SettlementRequest, settlement_record, settlement_reverse
 from artisans.earnings.tests.conftest import figures
 from artisans.ledger.models import EntryKind, LedgerEntry
+from orders.statuses import CashHolder
 from payments.bookkeeping.ledger import find_ledger_errors
 from payments.bookkeeping.refunds import refund_finish
-from payments.models import Earning
+from payments.errors import AlreadyRecorded
+from payments.lifecycle.cash import IncomingMoney
+from payments.lifecycle.cash_deposits import cash_deposit_record
+from payments.methods import PaymentMethod
+from payments.models import CashDeposit, Earning, Receipt
 from payments.refunds.staff import refund_open
-from payments.tests.factories import remote_refund_of, usd
+from payments.selectors import cash_on_hand
+from payments.tests.factories import record, remote_refund_of, start, usd
+from tests.live.runner import wait_for
 
 pytestmark = [
     pytest.mark.postgresql,
@@ -49,6 +59,16 @@ def together(*operations: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.join()
     return found
+
+
+def somebody_waits() -> bool:
+    """For a lock that is not one of a row."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+            "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.fixture
@@ -149,6 +169,42 @@ def test_a_payment_of_a_debt_is_recorded_once_and_reversed_once(debt, potter, ad
     together(*[lambda: settlement_reverse(settlement_id=paid.pk, reason="Recalled.", actor=admin_user)] * 3)
     assert figures(potter)[1] == "-60.00"
     assert LedgerEntry.objects.filter(fact_id=paid.pk).count() == 2
+
+
+def test_a_line_of_the_statement_is_recorded_once_whatever_it_is_recorded_as(debt, admin_user, bowl, shopper):
+    """As a buyer's payment, as a deposit of cash, or as a payment of a debt: the second one waits for the first."""
+    with transaction.atomic():
+        payment = start(PaymentMethod.BANK_TRANSFER, {bowl: 1}, user=shopper)
+        cash = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}, user=shopper)
+    for number in range(3):
+        record(cash, "10.00", actor=admin_user, reference=f"Box {number}")
+    today = timezone.localdate()
+
+    def receive(reference: str) -> Receipt:
+        return record(payment, "10.00", actor=admin_user, reference=reference)
+
+    def deposit(reference: str) -> CashDeposit:
+        return cash_deposit_record(
+            receipt_ids=[cash_on_hand(CashHolder.SHOP)[0].pk],
+            holder=CashHolder.SHOP,
+            money=IncomingMoney(usd("10.00"), today, reference),
+            actor=admin_user,
+        )
+
+    def settle(reference: str) -> Settlement:
+        request = SettlementRequest(
+            means=SettlementMeans.BANK, amount=usd("10.00"), value_date=today, reference=reference
+        )
+        return settlement_record(debt_id=debt.pk, request=request, actor=admin_user)
+
+    for first, second in permutations((receive, deposit, settle), 2):
+        reference = f"{first.__name__} {second.__name__}"
+        with ThreadPoolExecutor(1) as pool, transaction.atomic():
+            first(reference)
+            later = pool.submit(together, partial(second, reference))
+            wait_for(lambda later=later: later.done() or somebody_waits())
+        [refused] = later.result()
+        assert isinstance(refused, AlreadyRecorded), reference
 
 
 def test_a_debt_is_not_written_off_twice(debt, potter, admin_user):
