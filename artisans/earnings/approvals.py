@@ -102,10 +102,12 @@ def hold_end_submit(*, hold: Hold, actor: User) -> Hold | ApprovalRequest:
 @transaction.atomic
 def settlement_submit(*, debt: Debt, request: SettlementRequest, actor: User) -> Settlement | ApprovalRequest:
     """Record a payment or a write-off, or request its approval. Errors: those of settlement_record and
-    approval_request. The artisan stays locked, so that the request names what is owed."""
+    approval_request. The artisan stays locked, so that the request names what is owed. A write-off is approved for
+    exactly that debt; a payment was received, whatever is owed by then."""
     debt = debt_lock(debt.pk)
     with suppress(SecondPersonRequired):
         return settlement_record(debt_id=debt.pk, request=request, actor=actor)
+    owed = owed_now(debt)
     title = (
         _("Write off %(amount)s of the debt %(debt)s")
         if request.is_write_off
@@ -117,7 +119,7 @@ def settlement_submit(*, debt: Debt, request: SettlementRequest, actor: User) ->
         title=title % {"amount": show(request.amount), "debt": debt},
         details=[
             (_("Artisan"), debt.artisan.name),
-            (_("Owed now"), show(owed_now(debt))),
+            (_("Owed now"), show(owed)),
             (_("Amount"), show(request.amount)),
             *([] if request.is_write_off else [(_("Received"), str(request.means.label))]),
             (_("Value date"), request.value_date.isoformat()),
@@ -133,6 +135,7 @@ def settlement_submit(*, debt: Debt, request: SettlementRequest, actor: User) ->
             "reference": request.reference,
             "note": request.note,
             "beyond_owed": request.beyond_owed,
+            "seen": [owed.minor, owed.currency] if request.is_write_off else None,
         },
         actor=actor,
     )
@@ -197,6 +200,7 @@ def settlement_execute(payload: Payload, requested_by: User, approved_by: User) 
         reference=payload["reference"],
         note=payload["note"],
         beyond_owed=payload["beyond_owed"],
+        seen=Money(*seen) if (seen := payload["seen"]) else None,
     )
     return settlement_record(
         debt_id=UUID(payload["debt"]), request=request, actor=requested_by, approved_by=approved_by

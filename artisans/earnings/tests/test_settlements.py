@@ -161,16 +161,22 @@ def test_above_the_limit_a_colleague_decides_and_parts_are_added_up(
     assert figures(potter)[1] == "-60.00"
 
 
-def test_an_approved_write_off_of_what_was_paid_meanwhile_fails(debt, treasurer, admin_user, store, potter):
-    store.second_person_above_minor = 5000
+def test_an_approved_write_off_fails_if_another_amount_is_owed_by_then(
+    debt, treasurer, admin_user, store, potter
+):
+    store.second_person_above_minor = 2000
     store.save()
-    pending = settlement_submit(debt=debt, request=written_off("60.00"), actor=treasurer)
-    settlement_record(debt_id=debt.pk, request=paid("40.00"), actor=treasurer)
 
-    done = approval_approve(approval_id=pending.pk, actor=admin_user)
+    submit = {"debt": debt, "actor": treasurer}
+    write_off = settlement_submit(request=written_off("30.00"), **submit)
+    transfer = settlement_submit(request=paid("35.00"), **submit)
+    settlement_record(debt_id=debt.pk, request=paid("20.00", reference="STMT-78"), actor=treasurer)
 
-    assert (done.status, figures(potter)[1]) == ("FAILED", "-20.00")
-    assert "$20.00" in done.note
+    failed = approval_approve(approval_id=write_off.pk, actor=admin_user)
+    assert (failed.status, figures(potter)[1]) == ("FAILED", "-40.00")
+    assert "owes $40.00 by now" in failed.note
+    assert approval_approve(approval_id=transfer.pk, actor=admin_user).status == "APPROVED", "it was received"
+    assert figures(potter)[1] == "-5.00"
 
 
 def test_staff_record_write_off_and_reverse_on_pages(debt, potter, browser, treasurer):
