@@ -72,10 +72,14 @@ def find_long_in_transit() -> Found:
 
 
 def sums_in_transit() -> QuerySet[LedgerPosting, tuple[int, object, int, int, int]]:
-    """Minor units by account, and by order of disputes: now, and those that came and left within the days allowed."""
+    """Minor units by account, and by order of disputes: now, and those that came and left within the days allowed.
+
+    What was booked and reversed has moved nothing.
+    """
     lately = Q(pk__in=[])
     for kind, days in DAYS_IN_TRANSIT.items():
         lately |= Q(account__kind=kind, entry__happened_at__gte=timezone.now() - timedelta(days=days))
+    lately &= Q(entry__reverses=None, entry__reversal=None)
     order = Case(When(account__kind=AccountKind.DISPUTED, then="entry__order_id"))
     rows = LedgerPosting.objects.filter(account__kind__in=DAYS_IN_TRANSIT).annotate(order=order)
     return (

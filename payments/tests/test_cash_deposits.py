@@ -21,6 +21,7 @@ from orders.statuses import CashHolder
 from payments.bookkeeping.deployment import WITHIN, parcel_cash_fill
 from payments.bookkeeping.ledger import find_ledger_errors, ledger_fill_sources
 from payments.errors import AlreadyRecorded, NoPermission
+from payments.invariants.ledger import find_long_in_transit
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.cash_deposits import cash_deposit_record, cash_deposit_reverse
 from payments.lifecycle.receipt_reversals import receipt_reverse
@@ -80,6 +81,25 @@ def sums() -> dict[str, int]:
 def sentences() -> list[str]:
     rows = LedgerEntry.objects.filter(kind__contains="deposit").prefetch_related("postings__account__artisan")
     return [explanation.sentence for explanation in explain(list(rows))]
+
+
+def kept_too_long() -> list[tuple[object, ...]]:
+    return [(found.stored, found.expected) for found in find_long_in_transit()]
+
+
+def test_cash_stays_as_old_as_it_is_when_a_deposit_of_it_is_reversed(collected, staff, time_machine):
+    time_machine.move_to(timezone.now() + timedelta(days=13))
+    assert kept_too_long() == []
+
+    time_machine.shift(timedelta(days=2))
+    assert kept_too_long() == [(total(collected), 14)]
+    wrong = deposit(collected[:1], staff)
+    assert kept_too_long() == [(collected[1].amount, 14)]
+    cash_deposit_reverse(deposit_id=wrong.pk, reason="Another shop’s.", actor=staff)
+    assert kept_too_long() == [(total(collected), 14)]
+
+    deposit(collected, staff)
+    assert kept_too_long() == []
 
 
 def test_courier_transfers_the_cash_of_many_parcels(collected, staff):
