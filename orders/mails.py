@@ -1,6 +1,7 @@
 """Emails about an order. They carry facts, which are rendered when sent (artisans.notifications.facts)."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -146,12 +147,14 @@ def commission_raised_mail(
     rate: CommissionRate,
     changes: Iterable[tuple[Iterable[str], Terms, Terms]],
     store: StoreRules,
+    later: datetime | None = None,
 ) -> MailMessage:
-    """An email to the artisan before their commission rises. `changes`: categories, the terms before and after."""
+    """An email to the artisan before their commission rises. `changes`: categories, the terms before and after.
+    `later`: when it rises, if that is not the start of the rate."""
     context = {
         "store": store_context(store),
         "artisan_name": artisan.name,
-        "starts": rate.valid_from,
+        "starts": later or rate.valid_from,
         "changes": [
             {
                 "categories": ", ".join(categories),
@@ -163,9 +166,8 @@ def commission_raised_mail(
             for categories, before, after in changes
         ],
     }
-    return MailMessage(
-        OrderMail.COMMISSION_RAISED, artisan.email, f"{commission_mail_key(artisan.pk)}{rate.pk}", context
-    )
+    key = f"{commission_mail_key(artisan.pk)}{rate.pk}" + (f":{later.isoformat()}" if later else "")
+    return MailMessage(OrderMail.COMMISSION_RAISED, artisan.email, key, context)
 
 
 @fact_renderer

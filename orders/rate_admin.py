@@ -43,6 +43,7 @@ from orders.services.rates import (
     NewRate,
     RateChange,
     changes_by_terms,
+    later_text,
     names_text,
     rate_add,
     rate_changes,
@@ -318,6 +319,7 @@ class CommissionRateAdmin(ReadOnlyAdmin):
                     "before": terms_text(list(change.before), new.currency),
                     "after": terms_text(list(change.after), new.currency),
                     "is_rise": change.is_rise,
+                    "later": later_text(change),
                 }
                 for change, names in changes_by_terms(changes).items()
             ],

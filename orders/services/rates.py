@@ -1,7 +1,7 @@
 """Adding commission rates: checked, previewed, approved by a second person where the store asks, mailed to artisans."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Self
@@ -76,27 +76,35 @@ class NewRate:
         return UUID(self.artisan_id) if self.artisan_id else None
 
 
+def takes_more(before: Terms, after: Terms) -> bool:
+    """Whether the shop can take more of some parcel than before."""
+    is_cap_raised = before.cap is not None and (after.cap is None or after.cap > before.cap)
+    return (
+        after.rate_ppm > before.rate_ppm
+        or after.minimum > before.minimum
+        or after.fixed > before.fixed
+        or after.on_shipping > before.on_shipping
+        or (is_cap_raised and bool(after.rate_ppm or after.fixed))
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RateChange:
-    """What a new rate changes for an artisan: `categories` has names, none if it is everything they sell."""
+    """What a new rate changes for an artisan: `categories` has names, none if it is everything they sell.
+
+    `before`: what would apply without it. `later`: from when on, if not from its start, because another rate starts or
+    ends then.
+    """
 
     artisan: Artisan
     categories: tuple[str, ...]
     before: Terms
     after: Terms
+    later: datetime | None = None
 
     @property
     def is_rise(self) -> bool:
-        """Whether the shop can take more of some parcel than before."""
-        old, new = self.before.cap, self.after.cap
-        is_cap_raised = old is not None and (new is None or new > old)
-        return (
-            self.after.rate_ppm > self.before.rate_ppm
-            or self.after.minimum > self.before.minimum
-            or self.after.fixed > self.before.fixed
-            or self.after.on_shipping > self.before.on_shipping
-            or (is_cap_raised and bool(self.after.rate_ppm or self.after.fixed))
-        )
+        return takes_more(self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class Example:
 
 
 def rate_changes(new: NewRate) -> list[RateChange]:
-    """For each active artisan whose commission the new rate changes when it starts, by name.
+    """For each active artisan whose commission the new rate changes, when it starts or later, by name.
 
     A category's rate concerns those who sell in it.
     """
@@ -129,16 +137,15 @@ def rate_changes(new: NewRate) -> list[RateChange]:
     found = []
     for artisan in artisans:
         general = rates[None] + rates[artisan.pk]
-        by_terms = defaultdict[tuple[Terms, Terms], list[int | None]](list)
+        by_terms = defaultdict[tuple[datetime | None, Terms, Terms], list[int | None]](list)
         categories: set[int | None] = sold[artisan.pk] or {new.category_id}
         for category_id in categories:
-            pair = terms_of_both(general, row, artisan.pk, category_id)
-            by_terms[pair].append(category_id)
-        for (before, after), ids in by_terms.items():
-            if before != after:
-                is_everything = len(ids) == len(categories) and not new.category_id
-                shown = () if is_everything else tuple(sorted(names.get(pk, "") for pk in ids))
-                found.append(RateChange(artisan, shown, before, after))
+            for change in changes_over_time(general, row, artisan.pk, category_id):
+                by_terms[change].append(category_id)
+        for (later, before, after), ids in by_terms.items():
+            is_everything = len(ids) == len(categories) and not new.category_id
+            shown = () if is_everything else tuple(sorted(names.get(pk, "") for pk in ids))
+            found.append(RateChange(artisan, shown, before, after, later))
     return found
 
 
@@ -164,12 +171,31 @@ def rates_by_artisan(
     return rates
 
 
-def terms_of_both(
+def changes_over_time(
     rates: list[CommissionRate], new: CommissionRate, artisan_id: UUID, category_id: int | None
+) -> Iterator[tuple[datetime | None, Terms, Terms]]:
+    """The terms without the new rate and with it, where they differ: from its start on (None), and from each
+    later start of another rate that changes this."""
+    known = None
+    for later in (None, *sorted({rate.valid_from for rate in rates if rate.valid_from > new.valid_from})):
+        before, after = terms_of_both(rates, new, artisan_id, category_id, at=later or new.valid_from)
+        meaning = (takes_more(before, after), after) if before != after else None
+        if meaning and meaning != known:
+            yield later, before, after
+        known = meaning
+
+
+def terms_of_both(
+    rates: list[CommissionRate],
+    new: CommissionRate,
+    artisan_id: UUID,
+    category_id: int | None,
+    *,
+    at: datetime,
 ) -> tuple[Terms, Terms]:
-    """What applies when the new rate starts, without it and with it."""
+    """What applies at that time, without the new rate and with it."""
     without, including = (
-        terms_of(applying_rate(known, artisan_id=artisan_id, category_id=category_id, at=new.valid_from))
+        terms_of(applying_rate(known, artisan_id=artisan_id, category_id=category_id, at=at))
         for known in (rates, [*rates, new])
     )
     return without, including
@@ -191,7 +217,8 @@ def rate_examples(new: NewRate, store: StoreRules) -> list[Example]:
 def example_of(product: Product, new: NewRate, store: StoreRules) -> Example:
     artisan = product.artisan
     rates = rates_of([artisan], currency=new.currency)
-    pair = terms_of_both(rates, new.row(), artisan.pk, product.category_id)
+    row = new.row()
+    pair = terms_of_both(rates, row, artisan.pk, product.category_id, at=row.valid_from)
     tax_ppm = commission_tax_of(artisan, store)
     before, after = (
         parcel_fees([product.price_minor], [terms], shipping=store.shipping_minor, tax_ppm=tax_ppm).total
@@ -242,9 +269,13 @@ def rate_check(
     now = timezone.now()
     if not is_approved and new.valid_from and datetime.fromisoformat(new.valid_from) < now - A_MOMENT:
         raise InvalidInput(_("A rate cannot start in the past. Leave the start empty for at once."))
-    rises = {change.artisan for change in changes if change.is_rise}
     earliest = earliest_rise(is_approved=is_approved)
-    if rises and new.starts < earliest - A_MOMENT and not new.is_agreed:
+    rises = {
+        change.artisan
+        for change in changes
+        if change.is_rise and (change.later or new.starts) < earliest - A_MOMENT
+    }
+    if rises and not new.is_agreed:
         raise InvalidInput(
             _(
                 "This is a rise for %(artisan)s, so it cannot start before %(day)s. If all artisans concerned have "
@@ -300,10 +331,10 @@ def rate_add(new: NewRate, *, actor: User, is_approved: bool = False) -> Commiss
     record_changes(
         row, [FieldChange("rate_ppm", setting, "", text)], actor=actor, actor_name="system", addresses=()
     )
-    rises = defaultdict[UUID, list[RateChange]](list)
+    rises = defaultdict[tuple[UUID, datetime | None], list[RateChange]](list)
     for change in changes:
         if change.is_rise:
-            rises[change.artisan.pk].append(change)
+            rises[change.artisan.pk, change.later].append(change)
     notifications_enqueue(
         *[
             commission_raised_mail(
@@ -311,8 +342,9 @@ def rate_add(new: NewRate, *, actor: User, is_approved: bool = False) -> Commiss
                 rate=row,
                 changes=[(one.categories, one.before, one.after) for one in found],
                 store=store_rules(),
+                later=later,
             )
-            for found in rises.values()
+            for (_artisan, later), found in rises.items()
         ]
     )
     return row
@@ -363,7 +395,8 @@ def changes_by_terms(changes: Iterable[RateChange]) -> dict[RateChange, list[str
     firsts: dict[tuple[Any, ...], RateChange] = {}
     names = defaultdict[RateChange, list[str]](list)
     for change in changes:
-        first = firsts.setdefault((change.before, change.after, change.categories), change)
+        key = (change.before, change.after, change.categories, change.later)
+        first = firsts.setdefault(key, change)
         names[first].append(change.artisan.name)
     return names
 
@@ -388,7 +421,8 @@ def details_of(new: NewRate, changes: Collection[RateChange]) -> list[tuple[str,
     for change, names in changes_by_terms(changes).items():
         before, after = (terms_text(list(one), new.currency) for one in (change.before, change.after))
         text = _("%(before)s → %(after)s (a rise)") if change.is_rise else _("%(before)s → %(after)s")
-        label = ": ".join(part for part in (names_text(names), ", ".join(change.categories)) if part)
+        concerned = (names_text(names), ", ".join(change.categories), later_text(change))
+        label = ": ".join(part for part in concerned if part)
         details.append((label, text % {"before": before, "after": after}))
     if new.is_agreed:
         details.append((_("Notice"), _("The artisans concerned have agreed to this start")))
@@ -396,6 +430,12 @@ def details_of(new: NewRate, changes: Collection[RateChange]) -> list[tuple[str,
 
 
 def start_text(new: NewRate) -> str:
-    if not new.valid_from:
-        return _("at once")
-    return date_format(timezone.localtime(datetime.fromisoformat(new.valid_from)), "DATETIME_FORMAT")
+    return time_text(datetime.fromisoformat(new.valid_from)) if new.valid_from else _("at once")
+
+
+def later_text(change: RateChange) -> str:
+    return _("from %(time)s on") % {"time": time_text(change.later)} if change.later else ""
+
+
+def time_text(at: datetime) -> str:
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT")

@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -215,6 +215,57 @@ def test_changes_are_listed_by_artisan_and_by_category_where_these_differ(bowl, 
     ]
     assert all(change.is_rise for change in found)
     assert rate_changes(NewRate("USD", str(bowl.artisan_id), cup.category_id, rate_ppm=50_000)) == []
+
+
+def test_rise_that_begins_when_a_special_rate_ends_is_named_and_mailed_for_that_day(
+    bowl, scarf, admin_user, second
+):
+    weaver, end = scarf.artisan, in_days(40)
+    for new in (
+        NewRate("USD", rate_ppm=100_000),
+        NewRate("USD", str(weaver.pk), rate_ppm=50_000),
+        NewRate("USD", str(weaver.pk), is_end=True, valid_from=end),
+    ):
+        rate_add(replace(new, is_agreed=True), actor=admin_user)
+    Notification.objects.all().delete()
+    StoreRules.objects.update(second_person_for_settings=True)
+    general = NewRate("USD", rate_ppm=200_000, valid_from=in_days(39))
+
+    at_once, late = rate_changes(general)
+    rate_add(general, actor=admin_user)
+    approval = ApprovalRequest.objects.get()
+    approval_approve(approval_id=approval.pk, actor=second)
+
+    assert (at_once.artisan, at_once.later, late.artisan) == (bowl.artisan, None, weaver)
+    assert (late.before.rate_ppm, late.after.rate_ppm) == (100_000, 200_000)
+    assert late.later == datetime.fromisoformat(end)
+    labels = dict(json.loads(approval.details))
+    assert bowl.artisan.name in labels
+    assert any(label.startswith(f"{weaver.name}: from ") for label in labels)
+    assert mailed() == sorted([bowl.artisan.email, weaver.email])
+    starts = [mail.context["starts"] for mail in Notification.objects.filter(kind="commission_raised")]
+    assert starts[0] != starts[1]
+
+
+@pytest.mark.parametrize(("days", "is_refused"), [(20, True), (40, False)])
+def test_notice_counts_to_the_day_on_which_it_becomes_a_rise(scarf, admin_user, days, is_refused):
+    weaver = str(scarf.artisan_id)
+    Artisan.objects.exclude(pk=weaver).update(is_active=False)
+    for new in (
+        NewRate("USD", rate_ppm=100_000),
+        NewRate("USD", weaver, rate_ppm=50_000),
+        NewRate("USD", weaver, is_end=True, valid_from=in_days(days)),
+        NewRate("USD", weaver, rate_ppm=10_000, valid_from=in_days(60)),
+    ):
+        rate_add(replace(new, is_agreed=True), actor=admin_user)
+    assert rate_changes(NewRate("USD", rate_ppm=150_000, valid_from=in_days(61))) == []
+    soon = NewRate("USD", rate_ppm=150_000, valid_from=in_days(1))
+
+    if is_refused:
+        with pytest.raises(InvalidInput, match=f"This is a rise for {scarf.artisan.name}"):
+            rate_add(soon, actor=admin_user)
+    else:
+        assert rate_add(soon, actor=admin_user) is not None
 
 
 # ---- pages ---------------------------------------------------------------------------------------------------
