@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Earnings:
     """An artisan's share of a parcel: its total less what refunds took back, less what the shop takes of the rest.
 
-    The shop takes `commission`, `commission_tax` on it, and `remitted_tax`, which it pays to the tax office.
+    `refunded`: besides what the shop bears, and the whole total while nothing is earned. The shop takes `commission`,
+    `commission_tax` on it, and `remitted_tax`, which it pays to the tax office.
     """
 
     refunded: Money

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from artisans.core.templatetags.money import show
-from orders.models import Parcel
+from orders.models import Order, Parcel
 from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
@@ -30,7 +30,18 @@ def refund(staff):
 
 
 @pytest.fixture
-def read_shares(browser, api, seller, admin_user):
+def read_order(browser, admin_user):
+    """The text of the only order's page for staff."""
+
+    def read() -> str:
+        address = reverse("admin:orders_order_change", args=[Order.objects.get().pk])
+        return page(browser(admin_user).get(address)).text
+
+    return read
+
+
+@pytest.fixture
+def read_shares(browser, api, seller, read_order):
     """What each page, and the API, says that the artisan earns with their only parcel."""
 
     def read() -> dict[str, str]:
@@ -39,28 +50,29 @@ def read_shares(browser, api, seller, admin_user):
         share = detail.partition("Your share ")[2].split(" ")[0]
         rows = page(browser(seller).get(f"{PARCELS}?filter=all")).text
         earned = page(browser(seller).get("/shop/artisan/earnings/")).text
-        order = page(
-            browser(admin_user).get(reverse("admin:orders_order_change", args=[parcel.order_id]))
-        ).text
         return {
             "page": share or ("$0.00" if "Your earnings None: " in detail else "?"),
             "list": rows.partition("Your share ")[2].split(" ")[0],
             "API": f"${api(seller).get(f'/parcels/{parcel.pk}/').json()['share']}",
             "earnings": earned.rpartition("You earn ")[2].split(" ")[0],
-            "staff": order.partition("artisan’s share ")[2].split(" ")[0],
+            "staff": read_order().partition("artisan’s share ")[2].split(" ")[0],
         }
 
     return read
 
 
-def test_goodwill_and_kept_commission_reduce_the_share_everywhere(sell, refund, read_shares, store):
+def test_goodwill_and_kept_commission_reduce_the_share_everywhere(
+    sell, refund, read_shares, read_order, store
+):
     payment = sell()
     assert set(read_shares().values()) == {"$91.44"}
+    assert "Refunds and lost disputes" not in read_order()
 
     refund(payment, amount=usd("10.00"))
     refund(payment, amount=usd("5.00"), borne_by=Bearer.SHOP)
     after_goodwill = Earning.objects.get().remaining
     assert set(read_shares().values()) == {show(after_goodwill)} == {"$82.29"}
+    assert "Refunds and lost disputes took $10.00 of it, besides what the shop bears" in read_order()
 
     store.commission_on_refund = "kept"
     store.save()
@@ -71,11 +83,15 @@ def test_goodwill_and_kept_commission_reduce_the_share_everywhere(sell, refund, 
     assert set(read_shares().values()) == {"$0.30"}  # of the shipping, of which the shop takes nothing
 
 
-def test_nothing_is_earned_while_the_order_is_no_longer_paid(potter, bowl, shopper, staff, read_shares):
+def test_nothing_is_earned_or_refunded_while_the_order_is_no_longer_paid(
+    potter, bowl, shopper, staff, read_shares, read_order
+):
     check = start(PaymentMethod.CHECK, {bowl: 1}, user=shopper)
     receipt = record(check, "99.99", actor=staff, reference="check 1")
     receipt_reverse(receipt_id=receipt.pk, reason=ReversalReason.BOUNCED, actor=staff)
     assert set(read_shares().values()) == {"$0.00"}
+    assert "Not earned: the order is no longer paid" in read_order()
+    assert "Refunds and lost disputes" not in read_order()
 
 
 def test_parts_of_a_parcel_add_up_after_a_refund(sell, refund):
