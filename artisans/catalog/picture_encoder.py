@@ -36,7 +36,8 @@ class TooComplex(Exception):
 
 
 def main(folder: Path) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    # The second limit kills: if both were the same, it would not be known why the program ended.
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
     with suppress(ValueError, OSError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS

@@ -160,6 +160,15 @@ def test_decoder_has_limits_of_pixels_and_memory(tmp_path, monkeypatch):
         assert in_own_process(content, tmp_path / "folder") == {"refusal": "complex"}
 
 
+def test_decoder_that_computes_for_ever_is_refused_and_not_tried_again(tmp_path, monkeypatch):
+    source = Path(picture_encoder.__file__).read_text()
+    source = source.replace("image = load(original)", "while True: pass")
+    busy = tmp_path / "busy.py"
+    busy.write_text(re.sub(r"SECONDS, MEMORY = 30", "SECONDS, MEMORY = 1", source))
+    monkeypatch.setattr(picture_encoder, "__file__", str(busy))
+    assert in_own_process(png(), tmp_path / "folder") == {"refusal": PictureRefusal.COMPLEX}
+
+
 # ---- copies ----------------------------------------------------------------------------------------------------
 
 
