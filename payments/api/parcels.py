@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F, QuerySet
+from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -84,8 +85,15 @@ class CannotDeliverIn(StrictSerializer):
 
 
 def units_requested(data: Mapping[str, Any]) -> dict[UUID, int] | None:
-    """Units by order line; None if none were sent."""
-    return {unit["line"]: unit["quantity"] for unit in data.get("units", ())} or None
+    """Units by order line; None if `units` was not given. Errors: InvalidInput for an empty list, or a line twice."""
+    if "units" not in data:
+        return None
+    units = {unit["line"]: unit["quantity"] for unit in data["units"]}
+    if not units:
+        raise InvalidInput(_("List at least one item in “units”, or leave “units” out."))
+    if len(units) < len(data["units"]):
+        raise InvalidInput(_("An order line is listed twice."))
+    return units
 
 
 class ParcelFilters(filters.FilterSet):

@@ -31,6 +31,7 @@ from payments.tests.factories import (
 )
 from tests import rows
 from tests.html import page
+from tests.problems import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -613,6 +614,24 @@ def test_api_records_a_return_with_units(api, paid, seller, bowl):
 
     assert (wrong.status_code, done.status_code, done.json()["status"]) == (400, 200, "RETURNED")
     assert stock(bowl) == left + 2
+
+
+def test_api_refuses_a_list_of_units_that_is_empty_or_names_a_line_twice(api, paid, seller, bowl):
+    mine, client = of(paid.order, seller), api(seller)
+    one, left = {"line": str(mine.lines.get().pk), "quantity": 1}, stock(bowl)
+
+    def refused(action: str, body: dict, words: str) -> None:
+        for units, why in (([], words), ([one, one | {"quantity": 2}], "listed twice"), (None, "null")):
+            answer = client.post(f"/parcels/{mine.pk}/{action}", body | {"units": units})
+            assert why in str(problem(answer)), units
+
+    refused("ship", {"carrier": "USPS"}, "at least one item")
+    assert not mine.shipments.exists()
+    client.post(f"/parcels/{mine.pk}/ship", {"carrier": "USPS"})
+    refused("returned", {"restock": True}, "at least one item")
+
+    mine.refresh_from_db()
+    assert (mine.status, stock(bowl)) == ("SHIPPED", left)
 
 
 @pytest.mark.parametrize(
