@@ -35,12 +35,18 @@ class CarrierForm(forms.Form):
 
 class ShipForm(CarrierForm):
     def __init__(self, *args: Any, lines: Sequence[OrderLine], progress: Progress, **kwargs: Any) -> None:
-        """`progress`: what of the parcel's lines is left; each gets a field for its units if there are several."""
+        """`progress`: what of the parcel's lines is left; each gets a field for its units if there are several.
+
+        So do lines that the page asked for when it was loaded: what was entered for them is refused, not left out.
+        """
         super().__init__(*args, **kwargs)
-        self.lines = [line for line in lines if progress.left.get(line.pk)]
-        if progress.left_units > 1:
-            for line in self.lines:
-                self.fields[name_units(line)] = self.units_field(line, progress.left[line.pk])
+        self.lines = [
+            line
+            for line in lines
+            if name_units(line) in self.data or (progress.left.get(line.pk) and progress.left_units > 1)
+        ]
+        for line in self.lines:
+            self.fields[name_units(line)] = self.units_field(line, progress.left.get(line.pk, 0))
 
     def units_field(self, line: OrderLine, left: int) -> forms.IntegerField:
         return forms.IntegerField(
@@ -54,15 +60,13 @@ class ShipForm(CarrierForm):
 
     @property
     def units_fields(self) -> list[forms.BoundField]:
-        return [self[name_units(line)] for line in self.lines if name_units(line) in self.fields]
+        return [self[name_units(line)] for line in self.lines]
 
     @property
     def units(self) -> dict[UUID, int] | None:
-        """The units that were entered, by order line; None if the form did not ask."""
-        names = {line.pk: name_units(line) for line in self.lines}
-        if not any(name in self.data for name in names.values()):
-            return None
-        return {key: self.cleaned_data.get(name) or 0 for key, name in names.items()}
+        """The units that were entered, by order line; None if the page did not ask."""
+        names = {line.pk: name_units(line) for line in self.lines if name_units(line) in self.data}
+        return {key: self.cleaned_data[name] or 0 for key, name in names.items()} or None
 
 
 def name_units(line: OrderLine) -> str:

@@ -23,6 +23,7 @@ from payments.models import Payment, PaymentRefund, RefundLine
 from payments.refunds.staff import refund_open, refund_retry, refund_send
 from payments.tests.factories import paid_by_card, refund, reread, start, unit_selection, usd
 from tests import rows
+from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -259,6 +260,32 @@ def test_artisan_is_mailed_what_to_leave_out_of_a_parcel(paid, mugs, staff, sell
     assert "leave out 2" in shown
     parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="1", actor=seller)
     assert "5 x Tide mug" in mails(shopper.email)[-1].body
+
+
+def test_units_that_were_refunded_while_the_page_was_open_are_refused(
+    paid, mugs, bowls, staff, seller, browser
+):
+    """Also if so little is left that the page would not ask for units any more."""
+    parcel, client = paid.order.parcels.get(), browser(seller)
+    address = f"/shop/artisan/parcels/{parcel.pk}/"
+
+    def ship(of_mugs: int, of_bowls: int):
+        units = {f"units-{mugs.pk}": of_mugs, f"units-{bowls.pk}": of_bowls}
+        return client.post(address, {"ship": "1", "carrier": "USPS", "seen": "0"} | units)
+
+    refund(paid, items=unit_selection((bowls, 2), restock=True), actor=staff)
+    refused = page(ship(7, 2))
+    assert "2 × Moss bowl cannot be shipped: 0 are left." in refused.one(class_="error-summary").text
+    assert refused.one(id=f"id_units-{bowls.pk}").attrs["value"] == "2"
+    refund(paid, items=unit_selection((mugs, 6), restock=True), actor=staff)
+    assert "1 × Moss bowl cannot be shipped" in page(ship(1, 1)).text
+    assert not parcel.shipments.exists()
+
+    assert ship(1, 0).status_code == 302
+
+    parcel.refresh_from_db()
+    assert parcel.status == "SHIPPED"
+    assert list(parcel.shipments.values_list("lines__line", "lines__quantity")) == [(mugs.pk, 1)]
 
 
 def test_refund_of_returned_units_does_not_notify_the_artisan(paid, mugs, staff, seller, mails):
