@@ -1,5 +1,6 @@
 """Labels and tones of an order's parcels; a tone is never the only cue."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -167,6 +168,10 @@ class ParcelDisplay:
         return self.parcel.status in PARCELS_UNSHIPPED and is_free
 
     @property
+    def has_slip(self) -> bool:
+        return has_slip(self.parcel)
+
+    @property
     def can_start(self) -> bool:
         return self.can_ship and self.parcel.status == ParcelStatus.NEW
 
@@ -212,19 +217,44 @@ class PackingSlip:
 
 
 def load_slips(parcels: Sequence[Parcel], *, shipment: str = "") -> list[PackingSlip]:
-    """Of each parcel what is left to ship or, once all was shipped, everything; or the units of that shipment."""
+    """Of each parcel what is left to ship or, once all was shipped, what that was; or the units of that shipment.
+
+    None of parcels without a slip (has_slip), except of their shipments.
+    """
     prefetch_shipments(parcels)
     lines = {parcel.pk: list(parcel.lines.all()) for parcel in parcels}
     unshipped = [parcel.pk for parcel in parcels if parcel.status in PARCELS_UNSHIPPED]
     progress = load_progress({key: lines[key] for key in unshipped})
     slips = []
     for parcel in parcels:
-        left = {line.pk: line.quantity for line in lines[parcel.pk]}
-        if parcel.pk in progress:
-            left = dict(progress[parcel.pk].left)
-        for one in shipments_of(parcel):
-            if str(one.number) == shipment and not one._state.adding:
-                left = {row.line_id: row.quantity for row in one.lines.all()}
-        items = [(left[line.pk], line.product_name) for line in lines[parcel.pk] if left.get(line.pk)]
+        made = shipments_of(parcel)
+        chosen = [one for one in made if str(one.number) == shipment and not one._state.adding]
+        if not chosen and not has_slip(parcel):
+            continue
+        units: Mapping[UUID, int]
+        if chosen:
+            units = units_of(chosen)
+        elif parcel.pk in progress:
+            units = progress[parcel.pk].left
+        elif made and not any(one._state.adding for one in made):
+            units = units_of(made)
+        else:  # release 0.1.0 shipped it whole
+            units = {line.pk: line.quantity for line in lines[parcel.pk]}
+        items = [(units[line.pk], line.product_name) for line in lines[parcel.pk] if units.get(line.pk)]
         slips.append(PackingSlip(parcel, items))
     return slips
+
+
+def has_slip(parcel: Parcel) -> bool:
+    """Whether it may be packed now, or was shipped: not if it is cancelled, on hold or unpaid."""
+    if parcel.status in PARCELS_UNSHIPPED:
+        return parcel.order.can_be_shipped and not parcel.is_on_hold
+    return parcel.status != ParcelStatus.CANCELLED
+
+
+def units_of(shipments: Sequence[Shipment]) -> Counter[UUID]:
+    """By order line."""
+    units: Counter[UUID] = Counter()
+    for shipment in shipments:
+        units.update({row.line_id: row.quantity for row in shipment.lines.all()})
+    return units

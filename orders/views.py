@@ -20,7 +20,7 @@ from artisans.core.models import save_columns
 from orders.addresses import address_read
 from orders.forms import CarrierForm, ShipForm
 from orders.models import Parcel
-from orders.parcel_display import ParcelDisplay, load_displays, load_slips
+from orders.parcel_display import ParcelDisplay, load_displays, load_slips, status_text
 from orders.parcel_lists import ParcelList, parcel_next, parcels_found, parcels_listed
 from orders.selectors import last_addressed_order, parcels_of_artisan, store_rules
 from orders.services.parcels import (
@@ -30,7 +30,7 @@ from orders.services.parcels import (
     parcel_start,
     shipment_correct,
 )
-from orders.shipments import progress_of, shipments_of
+from orders.shipments import Progress, progress_of, shipments_of
 
 MOST_SLIPS = 50
 
@@ -82,6 +82,13 @@ def packing_slips(request: HttpRequest) -> HttpResponse:
         messages.info(request, _("Choose the parcels whose packing slips you want to print."))
         return redirect("orders:parcel_list")
     slips = load_slips(parcels, shipment=request.GET.get("shipment", ""))
+    printed = {slip.parcel.pk for slip in slips}
+    if left_out := [parcel for parcel in parcels if parcel.pk not in printed]:
+        orders = [f"{one.order.order_number} ({status_text(one, Progress())})" for one in left_out]
+        text = _("No packing slip, because it must not be packed now: %(orders)s.")
+        messages.warning(request, text % {"orders": ", ".join(orders)})
+    if not slips:
+        return redirect("orders:parcel_list")
     return render(request, "orders/packing_slips.html", {"slips": slips})
 
 

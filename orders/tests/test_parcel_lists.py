@@ -12,7 +12,7 @@ from orders.models import Order
 from orders.parcel_lists import ParcelList, parcels_listed
 from orders.selectors import order_lock, parcels_of_artisan
 from orders.services.moves import order_recompute_status, parcel_move
-from orders.services.parcels import parcel_deliver, parcel_ship
+from orders.services.parcels import parcel_cancel, parcel_deliver, parcel_ship
 from orders.services.settlement import order_release
 from orders.statuses import ParcelStatus
 from orders.tests.factories import place
@@ -156,3 +156,31 @@ def test_slips_have_units_address_and_phone_but_no_amounts(browser, parcel_of, s
     [one] = page(client.get(SLIPS, {"parcel": first.pk, "shipment": "1"})).all(class_="packing-slip")
     assert "1 ×" in one.one("ul").text
     assert client.get(SLIPS, {"parcel": "x"}).url == LIST
+
+
+def test_parcels_that_must_not_be_packed_have_no_slip_and_are_named(browser, parcel_of, seller):
+    parcels = {name: parcel_of() for name in ("Cancelled", "On hold", "Awaiting payment", "", "shipment")}
+    for name, parcel in parcels.items():
+        parcel.order.refresh_from_db()
+        if name == "shipment":
+            ship(parcel, seller, 1)
+        if name in {"On hold", "shipment"}:
+            type(parcel).objects.filter(pk=parcel.pk).update(instruction="hold")
+        if name == "Awaiting payment":
+            Order.objects.filter(pk=parcel.order_id).update(payment_withdrawn_at=timezone.now())
+    gone, client = parcels["Cancelled"], browser(seller)
+    parcel_cancel(gone, order=gone.order, lines=list(gone.lines.all()), cause="x", actor=None)
+
+    shown = page(client.get(SLIPS, {"parcel": [parcel.pk for parcel in parcels.values()]}))
+    assert f"Order {parcels[''].order.order_number}" in shown.one(class_="packing-slip").text
+    named = shown.one(class_="messages").text
+    for name in ("Cancelled", "On hold", "Awaiting payment"):
+        assert f"{parcels[name].order.order_number} ({name})" in named
+        only = client.get(SLIPS, {"parcel": parcels[name].pk}, follow=True)
+        assert only.redirect_chain, name
+        assert f"({name})" in page(only).one(class_="messages").text
+        assert "slips/" not in "".join(
+            link.attrs["href"] for link in page(client.get(f"{LIST}{parcels[name].pk}/")).all("a")
+        )
+    part = page(client.get(SLIPS, {"parcel": parcels["shipment"].pk, "shipment": "1"}))
+    assert "1 ×" in part.one(class_="packing-slip").text, "that was shipped"

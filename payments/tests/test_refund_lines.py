@@ -260,6 +260,8 @@ def test_artisan_is_mailed_what_to_leave_out_of_a_parcel(paid, mugs, staff, sell
     assert "leave out 2" in shown
     parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="1", actor=seller)
     assert "5 x Tide mug" in mails(shopper.email)[-1].body
+    slip = browser(seller).get("/shop/artisan/parcels/slips/", {"parcel": parcel.pk})
+    assert page(slip).one(class_="packing-slip").one("ul").text == "5 × Tide mug 2 × Moss bowl"
 
 
 def test_units_that_were_refunded_while_the_page_was_open_are_refused(
