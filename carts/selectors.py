@@ -73,12 +73,13 @@ def items_in(cart_id: UUID) -> QuerySet[CartItem]:
 
 @compiled
 def items_with_products(cart_id: UUID) -> QuerySet[CartItem]:
-    return CartItem.objects.filter(cart=cart_id).select_related("product__artisan").order_by()
+    items = CartItem.objects.filter(cart=cart_id)
+    return items.select_related("product__artisan", "product__parent").order_by()
 
 
 @compiled
 def items_with_locked_products(cart_id: UUID) -> QuerySet[CartItem]:
-    items = CartItem.objects.filter(cart=cart_id).select_related("product__artisan")
+    items = CartItem.objects.filter(cart=cart_id).select_related("product__artisan", "product__parent")
     return items.select_for_update(of=("product",), no_key=True).order_by("product_id")
 
 

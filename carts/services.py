@@ -134,7 +134,7 @@ def cart_item_set(*, principal: Principal, cart_id: UUID, item_id: UUID, quantit
     Errors: NotFound, CartClosed, InvalidInput, QuantityTooLarge; for a larger quantity OnHoliday, NotEnoughStock.
     """
     cart = cart_lock(principal, cart_id)
-    item = cart.items.select_related("product__artisan").filter(pk=item_id).first()
+    item = cart.items.select_related("product__artisan", "product__parent").filter(pk=item_id).first()
     if item is None:
         raise NotFound(_("This item is no longer in the cart."))
     if quantity < 0:

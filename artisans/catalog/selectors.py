@@ -41,12 +41,13 @@ STATES = {
     ProductState.ARCHIVED.value: Q(archived_at__isnull=False),
 }
 
+ON_SALE = Q(is_active=True, artisan__is_active=True)
+
 
 def products_on_sale() -> QuerySet[Product]:
     """Also products that are bought as one of their variants, and these variants."""
-    return Product.objects.filter(is_active=True, artisan__is_active=True).select_related(
-        "artisan", "category"
-    )
+    with_product = Q(parent=None) | Q(parent__is_active=True)
+    return Product.objects.filter(ON_SALE, with_product).select_related("artisan", "category")
 
 
 def with_choices(products: QuerySet[Product]) -> QuerySet[Product]:
@@ -55,7 +56,8 @@ def with_choices(products: QuerySet[Product]) -> QuerySet[Product]:
 
 def products_listed() -> QuerySet[Product]:
     """What lists of the shop show: products on sale, each once, with its variants."""
-    return with_choices(products_on_sale().filter(parent=None))
+    products = Product.objects.filter(ON_SALE, parent=None)
+    return with_choices(products.select_related("artisan", "category"))
 
 
 def own_products(artisan: Artisan, *, q: str = "", state: str = "") -> QuerySet[Product]:
@@ -84,11 +86,11 @@ def takes_orders() -> Q:
 
 @compiled
 def products_with_artisans(ids: list[UUID]) -> QuerySet[Product]:
-    return Product.objects.filter(pk__any=ids).select_related("artisan").order_by()
+    return Product.objects.filter(pk__any=ids).select_related("artisan", "parent").order_by()
 
 
 def products_by_id(ids: Iterable[UUID]) -> dict[UUID, Product]:
-    """The products with their artisans, on sale or not. Missing ids are left out."""
+    """The products with their artisans, and variants with their products, on sale or not. Missing ids are left out."""
     return {product.pk: product for product in products_with_artisans(list(set(ids)))}
 
 

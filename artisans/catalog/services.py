@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import Case, F, Max, Sum, Value, When
+from django.db.models import Case, Exists, F, Max, OuterRef, Sum, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -52,7 +52,7 @@ class StockChanged(Conflict):
 
 @compiled
 def products_locked(ids: list[UUID]) -> models.QuerySet[Product]:
-    products = Product.objects.filter(pk__any=ids).select_related("artisan")
+    products = Product.objects.filter(pk__any=ids).select_related("artisan", "parent")
     return products.select_for_update(of=("self",), no_key=True).order_by("pk")
 
 
@@ -70,7 +70,9 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
     lines = list(lines)
     wanted = sum_by_product(lines)
     amount = quantity_by_product(wanted)
-    enough = Product.objects.filter(BUYABLE, pk__in=wanted, is_active=True, stock__gte=amount)
+    off_sale = Product.objects.filter(pk=OuterRef("parent"), is_active=False)
+    on_sale = Product.objects.filter(BUYABLE, ~Exists(off_sale), pk__in=wanted, is_active=True)
+    enough = on_sale.filter(stock__gte=amount)
     if enough.update(stock=F("stock") - amount) != len(wanted):
         raise OutOfStock
     record_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)

@@ -197,4 +197,5 @@ class Product(BaseModel):
 
     @property
     def is_on_sale(self) -> bool:
-        return self.is_active and self.artisan.is_active
+        """A variant only with its product, which release 0.1.0 takes off sale alone."""
+        return self.is_active and self.artisan.is_active and (self.parent is None or self.parent.is_active)

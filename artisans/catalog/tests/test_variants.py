@@ -153,6 +153,31 @@ def test_variant_archived_during_the_checkout_is_named_and_not_sold(
     assert not client.get("/orders").json()["results"]
 
 
+def test_product_taken_off_sale_alone_is_not_sold_as_its_variant(shopper, api, client, store, jug):
+    """As release 0.1.0 does, which knows no variants."""
+    small, buyer = jug.choices[0], api(shopper)
+    item = {"product_id": str(small.pk)}
+    cart = buyer.post("/carts", {"items": [item]}).json()
+
+    Product.objects.filter(pk=jug.pk).update(is_active=False)
+
+    answer = buyer.post(
+        f"/carts/{cart['id']}/checkout",
+        {"shipping_address": "123 Main St, Portland, OR, 97201", "payment_method": "check"},
+    )
+    [found] = problem(answer, 409, "checkout_problems")["problems"]
+    assert (found["code"], found["message"]) == ("not_available", "Jug (Small) is no longer sold.")
+    [found] = buyer.get(f"/carts/{cart['id']}").json()["problems"]
+    assert found["code"] == "not_available"
+    problem(buyer.post(f"/carts/{cart['id']}/items", item | {"quantity": 1}), 400, "unknown_product")
+    with pytest.raises(OutOfStock):
+        stock_take(lines=[StockLine(small.pk, small.pk, 1)], reason="late payment")
+    assert buyer.get(f"/products/{small.pk}").status_code == 404
+    assert client.get(reverse("catalog:product", args=[small.slug])).status_code == 404
+    assert Product.objects.get(pk=small.pk).stock == 3
+    Product.objects.filter(pk=jug.pk).update(is_active=True)
+
+
 def test_staff_take_a_product_off_sale_with_its_variants(catalog_client, jug):
     small = jug.choices[0]
 
