@@ -424,6 +424,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "prepare uploaded pictures": periodic("catalog.prepare_due_pictures", seconds=60),
+    "let variants and pictures follow products": periodic("catalog.follow_products", seconds=10 * 60),
     "delete files of pictures that no row names": {
         "task": "catalog.sweep_picture_files",
         "schedule": crontab(hour=3, minute=50),

@@ -25,6 +25,7 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -34,7 +35,7 @@ from artisans.catalog import picture_encoder
 from artisans.catalog.models import Artisan, PictureRefusal, PictureState, Product, ProductPicture
 from artisans.catalog.models.picture import MOST
 from artisans.catalog.picture_headers import Damaged, UnknownFormat, read_header
-from artisans.catalog.products import product_lock, variants_follow
+from artisans.catalog.products import product_lock, variants_follow, variants_stray
 from artisans.core.errors import Conflict, DomainError, InvalidInput, NotFound, ServiceUnavailable
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import get_or_none, save_columns
@@ -133,7 +134,6 @@ def picture_add(*, product_id: UUID, content: bytes, name: str, actor: User, alt
 def picture_append(product_id: UUID, new: ProductPicture, actor: User) -> ProductPicture:
     """The picture itself, or the same one if somebody was faster. Errors: TooManyPictures. Locks: product."""
     product, _variants = product_locked(product_id)
-    picture_adopt(product)
     pictures = pictures_of(product)
     for picture in pictures:
         if picture.digest == new.digest:
@@ -151,11 +151,16 @@ def picture_append(product_id: UUID, new: ProductPicture, actor: User) -> Produc
 
 
 def product_locked(product_id: UUID) -> tuple[Product, list[Product]]:
-    """With its variants, as product_lock. Errors: NotFound, also for a variant: it shows its product's pictures."""
+    """With its variants, as product_lock, and with what release 0.1.0 changed of its picture (picture_adopt).
+
+    Errors: NotFound, also for a variant: it shows its product's pictures.
+    """
     artisan = get_or_none(Artisan.objects.filter(products=product_id))
     if artisan is None:
         raise NotFound(_("Product not found."))
-    return product_lock(artisan, product_id)
+    product, variants = product_lock(artisan, product_id)
+    picture_adopt(product)
+    return product, variants
 
 
 def original_store(content: bytes) -> str:
@@ -169,19 +174,44 @@ def original_store(content: bytes) -> str:
 
 
 def picture_adopt(product: Product) -> None:
-    """A picture that release 0.1.0 stored becomes the first one. The caller holds the product's lock."""
-    name = str(product.picture)
-    if not name or product.pictures.exists():
+    """Release 0.1.0 knows one picture: what it stored replaces the first one, or becomes it, with its text.
+
+    The caller holds the product's lock.
+    """
+    name, pictures = str(product.picture), pictures_of(product)
+    shown = {picture.file: picture for picture in pictures if picture.state == PictureState.READY}
+    if not name or (not shown and len(pictures) == MOST):
         return
-    sizes = product.picture_sizes if name in product.picture_sizes else {}
-    ProductPicture.objects.create(
-        product=product,
-        position=1,
-        state=PictureState.READY,
-        file=name,
-        sizes=sizes,
-        alt=product.picture_alt,
+    new = ProductPicture(product=product, position=0, state=PictureState.READY)
+    picture = shown.get(name) or next(iter(shown.values()), new)
+    if (picture.file, picture.alt) == (name, product.picture_alt):
+        return
+    if picture.file != name:
+        picture.file, picture.digest, picture.original_name = name, "", ""
+        picture.sizes = product.picture_sizes if name in product.picture_sizes else {}
+    picture.alt = product.picture_alt
+    if picture is not new:
+        save_columns(picture, ["file", "digest", "original_name", "sizes", "alt"])
+        return
+    new.save(force_insert=True)
+    positions_write([new, *pictures])
+
+
+def products_left_behind() -> set[UUID]:
+    """Products whose variants or first picture are not as release 0.1.0 left the product itself."""
+    rows = ProductPicture.objects.filter(product=OuterRef("pk"), state=PictureState.READY)
+    replaced = Product.objects.exclude(picture="").filter(
+        Exists(rows), ~Exists(rows.filter(file=OuterRef("picture"), alt=OuterRef("picture_alt"))), parent=None
     )
+    followed = Product.objects.filter(variants__in=variants_stray())
+    return {*replaced.values_list("pk", flat=True), *followed.values_list("pk", flat=True)}
+
+
+@transaction.atomic
+def product_catch_up(product_id: UUID) -> None:
+    """Let its first picture and its variants follow what release 0.1.0 changed. May be repeated. Locks: product."""
+    product, variants = product_locked(product_id)
+    variants_follow(product, variants)
 
 
 def picture_show(*, product: Product, sizes: Sizes, alt: str = "") -> ProductPicture:

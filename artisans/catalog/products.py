@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Concat, StrIndex
 from django.utils import timezone
 from django.utils.text import Truncator, slugify
 from django.utils.translation import gettext as _
@@ -394,6 +395,16 @@ def set_values(product: Product, values: Mapping[str, Any]) -> None:
 
 def padded(options: Sequence[str]) -> list[str]:
     return [*options, *[""] * (MAX_OPTIONS - len(options))]
+
+
+def variants_stray() -> QuerySet[Product]:
+    """Variants that do not follow their product, because release 0.1.0 changed it alone."""
+    of_product = Concat("parent__name", Value(" ("))
+    variants = Product.objects.filter(parent__isnull=False).alias(place=StrIndex("name", of_product))
+    same = {field: F(f"parent__{field}") for field in ("category_id", "currency", "picture", "picture_alt")}
+    return variants.exclude(
+        Q(is_active=F("parent__is_active")) | Q(is_active=False, archived_at__isnull=False), place=1, **same
+    )
 
 
 def variants_follow(product: Product, variants: Iterable[Product]) -> None:

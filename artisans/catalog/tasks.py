@@ -2,12 +2,18 @@ from uuid import UUID
 
 from celery import shared_task
 
-from artisans.catalog.pictures import files_sweep, picture_prepare, pictures_due
+from artisans.catalog.pictures import (
+    files_sweep,
+    picture_prepare,
+    pictures_due,
+    product_catch_up,
+    products_left_behind,
+)
 from artisans.catalog.search_index import search_index_refresh
 from artisans.catalog.stock_import import TASK, imports_running, stock_import_continue
 from artisans.core.queue import one_at_a_time, run_each
 
-PREPARE_SECONDS = 120  # of a periodic run
+PREPARE_SECONDS, FOLLOW_SECONDS = 120, 60  # of a periodic run
 
 
 @shared_task(name="catalog.search_index_refresh")
@@ -27,6 +33,13 @@ def prepare_picture(picture_id: str) -> None:
 def prepare_due_pictures() -> None:
     """Periodic: what no worker has finished."""
     run_each(pictures_due(), picture_prepare, event="picture_not_prepared", seconds=PREPARE_SECONDS)
+
+
+@shared_task(name="catalog.follow_products")
+@one_at_a_time
+def follow_products() -> None:
+    """Periodic: what release 0.1.0 changes of a product while an upgrade replaces it."""
+    run_each(products_left_behind(), product_catch_up, event="product_not_followed", seconds=FOLLOW_SECONDS)
 
 
 @shared_task(name="catalog.sweep_picture_files")

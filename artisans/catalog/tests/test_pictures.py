@@ -30,9 +30,10 @@ from artisans.catalog.pictures import (
     picture_prepare,
     picture_remove,
     pictures_due,
+    products_left_behind,
     upload_check,
 )
-from artisans.catalog.tasks import prepare_due_pictures
+from artisans.catalog.tasks import follow_products, prepare_due_pictures
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.catalog.tests.pictures import HEIC, encoded, png, ready_picture
 from artisans.core.errors import Conflict, NotFound, ServiceUnavailable
@@ -264,8 +265,8 @@ def test_gallery_shows_ready_pictures_in_their_order(client, add, staff):
     product = ProductFactory.create()
     first, second = add(product, png(40, 30), prepare=True), add(product, png(50, 30), prepare=True)
     add(product, png(60, 30))
-    Product.objects.update(picture_alt="")
     picture_describe(product_id=second.product_id, picture_id=second.pk, alt="", actor=staff)
+    Product.objects.update(picture_alt="")
     answer = page(client.get(reverse("catalog:product", args=[product.slug])))
     shown = answer.one("main").all("img")
     assert [image.attrs["src"] for image in shown] == [f"/media/{first.file}", f"/media/{second.file}"]
@@ -449,6 +450,38 @@ def test_picture_of_release_0_1_0_becomes_the_first(add, staff):
     ]
     product.refresh_from_db()
     assert product.picture == "products/old.webp"
+
+
+def test_picture_that_release_0_1_0_replaced_is_the_first(add, staff):
+    product = ProductFactory.create()
+    one, two = ready_picture(product), add(product, png(), prepare=True)
+    waiting = ProductFactory.create()
+    add(waiting, png())
+
+    def shown(product: Product) -> list[tuple[int, str, str]]:
+        return list(product.pictures.values_list("position", "file", "alt"))
+
+    def change(product: Product, file: str, alt: str) -> None:
+        """As its admin does."""
+        Product.objects.filter(pk=product.pk).update(picture=file, picture_alt=alt)
+
+    change(product, "products/new.webp", "New")
+    change(waiting, "products/old.webp", "Old")
+    follow_products()
+    assert shown(product) == [(1, "products/new.webp", "New"), (2, two.file, "A bowl")]
+    assert product.pictures.get(pk=one.pk).sizes == {}
+    change(product, "products/new.webp", "Newer")
+    picture_move(product_id=product.pk, picture_id=two.pk, position=1, actor=staff)
+    moved = [(1, two.file, "A bowl"), (2, "products/new.webp", "Newer")]
+    assert shown(product) == moved
+    product.refresh_from_db()
+    assert product.picture == two.file
+    change(product, "products/new.webp", "Newer")  # a form from before the move
+    follow_products()
+    assert shown(product) == moved
+    picture_prepare(waiting.pictures.get().pk)
+    assert [(position, alt) for position, _file, alt in shown(waiting)] == [(1, "Old"), (2, "A bowl")]
+    assert not products_left_behind()
 
 
 def test_unchecked_uploads_are_served_to_nobody(client, add, media, settings):

@@ -5,8 +5,10 @@ from django.urls import reverse
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
+from artisans.catalog.pictures import products_left_behind
 from artisans.catalog.products import VariantInput, product_archive, variants_change, version_of
 from artisans.catalog.services import OutOfStock, StockLine, stock_take
+from artisans.catalog.tasks import follow_products
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.admin.pages import admin_page_url
 from carts.services import cart_items_add, cart_open
@@ -176,6 +178,27 @@ def test_product_taken_off_sale_alone_is_not_sold_as_its_variant(shopper, api, c
     assert client.get(reverse("catalog:product", args=[small.slug])).status_code == 404
     assert Product.objects.get(pk=small.pk).stock == 3
     Product.objects.filter(pk=jug.pk).update(is_active=True)
+
+
+def test_variants_follow_what_release_0_1_0_changed_of_their_product(seller, jug):
+    small, large = jug.choices
+    archive(jug, seller, large)
+    assert not products_left_behind()
+    for values in (
+        {"is_active": False},
+        {"is_active": True},
+        {"name": "Jug of clay"},
+        {"picture": "products/new.webp", "picture_alt": "A jug"},
+    ):
+        Product.objects.filter(pk=jug.pk).update(**values)
+        assert products_left_behind() == {jug.pk}, values
+        follow_products()
+        assert not products_left_behind(), values
+        [found] = Product.objects.filter(pk=small.pk).values(*values)
+        expected = values | ({"name": f"{values['name']} (Small)"} if "name" in values else {})
+        assert found == expected
+    large.refresh_from_db()
+    assert not large.is_active
 
 
 def test_staff_take_a_product_off_sale_with_its_variants(catalog_client, jug):
