@@ -37,10 +37,13 @@ BY_AMOUNT, BY_LINES = "amount", "items"
 
 
 class RefundLinesForm(forms.Form):
-    """A quantity for every order line with units left to refund. `selected_lines()` are those above zero."""
+    """A quantity for every order line with units left to refund. `selected_lines()` are those above zero.
+
+    What was entered for a line of which nothing is left meanwhile is refused, not left out.
+    """
 
     def add_lines(self, lines: list[OrderLine]) -> None:
-        self.lines = [line for line in lines if line.refundable_quantity]
+        self.lines = [line for line in lines if line.refundable_quantity or self.data.get(self.name_of(line))]
         for line in self.lines:
             left = line.refundable_quantity
             self.fields[self.name_of(line)] = forms.IntegerField(
@@ -139,14 +142,19 @@ class CancelOrderForm(ReasonForm):
         )
         unsent = [parcel for parcel in parcels if parcel.status in PARCELS_UNSHIPPED]
         self.fields["seen"].initial = net_received_minor
-        if len(parcels) > 1 and unsent:
+        if (len(parcels) > 1 and unsent) or "parcels" in self.data:  # what was chosen may have ended since
             self.fields["parcels"] = forms.MultipleChoiceField(
                 label=gettext("Parcels to cancel"),
                 choices=[(str(p.pk), f"{p.number}. {p.artisan.name}: {show(p.total)}") for p in unsent],
                 initial=[str(p.pk) for p in unsent],
                 widget=forms.CheckboxSelectMultiple,
                 help_text=gettext("Their items are restocked. Select all to cancel the whole order."),
-                error_messages={"required": gettext("Select at least one parcel.")},
+                error_messages={
+                    "required": gettext("Select at least one parcel."),
+                    "invalid_choice": gettext(
+                        "A selected parcel was shipped or cancelled meanwhile. Nothing was cancelled; select again."
+                    ),
+                },
             )
         self.living = {parcel.pk for parcel in parcels}
         if refund:
@@ -248,7 +256,8 @@ class RefundForm(ReasonForm, RefundLinesForm, ParcelsForm):
         return data
 
     def is_all_of(self, line: OrderLine, asked: tuple[RefundLineInput, ...]) -> bool:
-        return RefundLineInput(line.pk, line.refundable_quantity) in asked
+        left = line.refundable_quantity
+        return not left or RefundLineInput(line.pk, left) in asked
 
 
 class DecideForm(RefundLinesForm, ParcelsForm):

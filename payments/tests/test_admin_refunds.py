@@ -11,8 +11,10 @@ from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product
 from artisans.core.admin.pages import admin_page_url
+from orders.models import OrderLine
+from payments.admin.forms_refund import DecideForm
 from payments.gateway.payments import payment_sync
-from payments.lifecycle.cancel_and_expire import order_cancel
+from payments.lifecycle.cancel_and_expire import order_cancel, parcel_cannot_deliver
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentFlag, PaymentRefund
 from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
@@ -397,6 +399,50 @@ def test_order_page_cancels_refunds_and_restocks_chosen_parcels(
     assert (stock(bowl), stock(scarf)) == (bowl.stock, 9)
     assert payment.refunds.get().amount == gone.total
     assert reread(payment).order.is_alive
+
+
+def test_parcel_that_ended_while_the_page_was_open_does_not_cancel_the_whole_order(
+    browser, admin_user, stripe, shopper, bowl, scarf, seller
+):
+    payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
+    order, client = payment.order, browser(admin_user)
+    chosen = order.parcels.get(artisan__user=seller)
+    parcel_cannot_deliver(parcel_id=chosen.pk, reason="It broke.", actor=seller)
+
+    typed = {
+        "parcels": [str(chosen.pk)],
+        "refund": "on",
+        "preset": "The buyer requested it.",
+        "seen": "13665",
+    }
+    shown = page(client.post(admin_page_url(order, "cancel"), typed))
+
+    assert "A selected parcel was shipped or cancelled meanwhile" in shown.text
+    assert reread(payment).order.is_alive
+    assert not payment.refunds.exists()
+    other = order.parcels.get(status="NEW")
+    client.post(admin_page_url(order, "cancel"), typed | {"parcels": [str(other.pk)]})
+    assert not reread(payment).order.is_alive
+
+
+def test_quantity_of_a_line_that_was_refunded_meanwhile_is_refused():
+    values = {
+        "product_name": "Bowl",
+        "unit_price_minor": 100,
+        "currency": "USD",
+        "tax_minor": 0,
+        "quantity": 2,
+    }
+    gone, left = OrderLine(**values, refunded_quantity=2), OrderLine(**values)
+    names = [f"line_{line.pk.hex}" for line in (gone, left)]
+
+    def errors(*typed: str):
+        data = {"decision": "restock"} | dict(zip(names, typed, strict=True))
+        return DecideForm(data, refund=None, lines=[gone, left], parcels=[]).errors
+
+    assert "Only 0 can still be refunded." in errors("1", "1")[names[0]]
+    assert not errors("", "1")
+    assert not errors("0", "1")
 
 
 def test_parcels_on_hold_are_listed_and_decided_on_the_orders_page(
