@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Concat, StrIndex
 from django.utils import timezone
-from django.utils.text import Truncator, slugify
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -28,6 +28,7 @@ from artisans.core.errors import TEXT, WHOLE_NUMBER, Conflict, InvalidInput, Not
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import save_columns
 from artisans.core.templatetags.money import show
+from artisans.core.texts import shortened
 
 MAX_OPTIONS = 3
 MAX_VARIANTS = 50
@@ -81,7 +82,7 @@ class ProductChanged(Conflict):
     def __init__(self, name: str, changes: Mapping[str, str]) -> None:
         sentences = " ".join(
             _("The %(field)s of %(product)s is now “%(value)s”.")
-            % {"field": FIELDS.get(field, field), "product": name, "value": Truncator(value).chars(80)}
+            % {"field": FIELDS.get(field, field), "product": name, "value": shortened(value, 80)}
             for field, value in changes.items()
         )
         super().__init__(
@@ -281,7 +282,7 @@ def product_duplicate(
     product, variants = product_lock(artisan, product_id)
     if copy_id and (made := Product.objects.filter(pk=copy_id).first()):
         return own(artisan, made)
-    start = Truncator(product.name).chars(MAX_NAME - len(_("%(name)s (copy)")))
+    start = shortened(product.name, MAX_NAME - len(_("%(name)s (copy)")))
     copy = copy_of(product, copy_id or uuid4(), name=_("%(name)s (copy)") % {"name": start})
     copy.save(force_insert=True)
     copies = [
@@ -423,7 +424,7 @@ def variants_follow(product: Product, variants: Iterable[Product]) -> None:
 def variant_name(name: str, options: Sequence[str]) -> str:
     """The name in carts and orders, such as "Moss bowl (Large, Green)"."""
     values = f" ({', '.join(options)})"
-    return Truncator(name).chars(MAX_NAME - len(values)) + values
+    return shortened(name, MAX_NAME - len(values)) + values
 
 
 def variants_save(product: Product, variants: Iterable[Product]) -> None:

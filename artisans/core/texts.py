@@ -22,6 +22,11 @@ def readable(text: str) -> str:
     return INVISIBLE.sub("", unicodedata.normalize("NFC", text))
 
 
+def shortened(text: str, length: int) -> str:
+    """At most so many code points, as columns count them; Django's Truncator does not count combining marks."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def is_visible(text: str) -> bool:
     """Whether the text has a letter, digit or symbol, not only spaces, combining marks and joiners."""
     return any(unicodedata.category(sign)[0] in "LNPS" and sign not in BLANK_LETTERS for sign in text)

@@ -70,6 +70,19 @@ def test_every_name_has_an_address(act, name):
     assert len(first.slug) <= 50
 
 
+def test_composed_names_fit_their_column_whatever_signs_they_have(act, seller):
+    """Vowel signs count too: databases count code points."""
+    long = Product._meta.get_field("name").max_length
+    for name in ("x" * long, "\u0628\u064e" * (long // 2), "🏺" * long):
+        product = ProductFactory.create(artisan=seller.artisan, name=name, stock=0)
+
+        [variant] = rename(act, product, VariantInput(("Large",), 1000)).choices
+        copy = act(product_duplicate, product_id=product.pk)
+
+        assert (len(variant.name), variant.name[-9:]) == (long, "… (Large)")
+        assert (len(copy.name) <= long, copy.name[-8:]) == (True, "… (copy)")
+
+
 def test_forms_sent_twice_make_one_product(act, mug):
     copy = act(product_duplicate, product_id=mug.pk)
 
