@@ -30,7 +30,7 @@ from artisans.catalog.models import (
 )
 from artisans.catalog.pictures import check_size, picture_add
 from artisans.catalog.portraits import portrait_remove, portrait_set
-from artisans.catalog.products import variants_follow
+from artisans.catalog.products import price_follow, variants_follow
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
 from artisans.core.admin.filters import DayRangeFilter
@@ -266,7 +266,7 @@ class ProductAdmin(AuditedAdmin):
     )
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("artisan",)
-    readonly_fields = ("pictures_shown", "stock_shown", "variants_shown")
+    readonly_fields = ("pictures_shown", "price_shown", "stock_shown", "variants_shown")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
@@ -290,7 +290,15 @@ class ProductAdmin(AuditedAdmin):
             (None, {"fields": ("name", "slug", "artisan", "category", "is_active")}),
             (
                 _("Price and stock"),
-                {"fields": ("price", "currency", "sku", "lead_days", "stock_shown" if obj else "in_stock")},
+                {
+                    "fields": (
+                        "price_shown" if obj and obj.needs_choice else "price",
+                        "currency",
+                        "sku",
+                        "lead_days",
+                        "stock_shown" if obj else "in_stock",
+                    )
+                },
             ),
             *([(_("Variants"), {"fields": ("variants_shown",)})] if obj and obj.option_1 else ()),
             (_("Description"), {"fields": ("description", "materials", "dimensions", "care")}),
@@ -298,12 +306,13 @@ class ProductAdmin(AuditedAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
-        """A variant has most from its product. Only its artisan puts an archived product on sale again."""
+        """A variant has most from its product, whose price is the lowest of its variants. Only its artisan puts an
+        archived product on sale again."""
         fixed: tuple[str, ...] = ()
         if obj and obj.parent_id:
             fixed = ("name", "artisan", "category", "currency", "lead_days", "is_active")
         elif obj and obj.option_1:
-            fixed = ("artisan",)
+            fixed = ("artisan", "price")
         if obj and obj.archived_at and "is_active" not in fixed:
             fixed = (*fixed, "is_active")
         return (*super().get_readonly_fields(request, obj), *fixed)
@@ -315,6 +324,8 @@ class ProductAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
         if obj.needs_choice:
             variants_follow(obj, obj.variants.all())
+        if obj.parent:
+            price_follow(obj.parent, obj.parent.variants.all())
         if not change and form.cleaned_data["in_stock"]:
             counted = form.cleaned_data["in_stock"]
             stock_adjust(
@@ -322,8 +333,10 @@ class ProductAdmin(AuditedAdmin):
             )
 
     def lock(self, obj: Product) -> None:
-        """Take the same lock as orders do, of its variants too."""
-        products_lock([obj.pk, *obj.variants.values_list("pk", flat=True)])
+        """Take the same lock as orders do, of the whole product with its variants."""
+        whole = obj.parent_id or obj.pk
+        family = Product.objects.filter(Q(pk=whole) | Q(parent=whole))
+        products_lock(family.values_list("pk", flat=True))
         obj.refresh_from_db()
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:

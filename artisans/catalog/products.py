@@ -328,11 +328,8 @@ def variants_change(
     check_variants(names, entries, everything.values())
     check_skus(artisan, [variant.sku for variant in everything.values()], except_for=list(everything))
     product.option_1, product.option_2, product.option_3 = padded(names)
-    product.price_minor = min(
-        (variant.price_minor for variant in everything.values() if not variant.archived_at),
-        default=product.price_minor,
-    )
-    save_columns(product, ["option_1", "option_2", "option_3", "price_minor"])
+    save_columns(product, ["option_1", "option_2", "option_3"])
+    price_follow(product, everything.values())
     variants_save(product, [entry.variant for entry in entries if entry.values])
     variants_follow(product, everything.values())
     changes = [
@@ -419,6 +416,14 @@ def variants_follow(product: Product, variants: Iterable[Product]) -> None:
         changed = [field for field, value in values.items() if getattr(variant, field) != value]
         set_values(variant, {field: values[field] for field in changed})
         save_columns(variant, changed)
+
+
+def price_follow(product: Product, variants: Iterable[Product]) -> None:
+    """The price of a product with options, for lists, is the lowest of its current variants."""
+    lowest = min((variant.price_minor for variant in variants if not variant.archived_at), default=0)
+    if lowest and lowest != product.price_minor:
+        product.price_minor = lowest
+        save_columns(product, ["price_minor"])
 
 
 def variant_name(name: str, options: Sequence[str]) -> str:

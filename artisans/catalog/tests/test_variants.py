@@ -211,3 +211,24 @@ def test_staff_take_a_product_off_sale_with_its_variants(catalog_client, jug):
     assert not Product.objects.filter(is_active=True).exists()
     assert not shown.all("input", name="is_active")
     assert not shown.all("input", name="name")
+
+
+def test_staff_set_the_prices_of_variants_and_the_product_has_the_lowest(catalog_client, jug, seller):
+    small, large = jug.choices
+
+    def prices() -> list[int]:
+        return [Product.objects.get(pk=row.pk).price_minor for row in (jug, small, large)]
+
+    assert not page(catalog_client.get(admin_page_url(jug))).all("input", name="price")
+    assert edit(catalog_client, jug, price="5.00", care="By hand").status_code == 302
+    assert prices() == [2000, 2000, 3000]
+    for row, price, expected in (
+        (small, "40.00", [3000, 4000, 3000]),
+        (large, "10.00", [1000, 4000, 1000]),
+    ):
+        assert edit(catalog_client, row, price=price).status_code == 302
+        assert prices() == expected
+    archive(jug, seller, Product.objects.get(pk=large.pk))
+    assert prices() == [4000, 4000, 1000]
+    edit(catalog_client, large, price="9.00")
+    assert prices() == [4000, 4000, 900]  # an archived variant does not count
