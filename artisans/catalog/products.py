@@ -132,7 +132,8 @@ class InvalidVariant(InvalidInput):
 class VariantInput:
     """What a person entered for a variant. `variant_id`: None adds one, or restores an archived one of these options.
 
-    `version` and `seen` are what they were shown; `counted`: None leaves the stock as it is.
+    `version` and `seen` are what they were shown; `counted`: None leaves the stock as it is, and is none of a variant
+    that is added or restored.
     """
 
     options: tuple[str, ...]
@@ -547,11 +548,15 @@ def count_stock(product: Product, entries: Iterable[Entry], actor: User) -> None
     if product.stock:
         stock_adjust(product_id=product.pk, counted=0, reason="sold as variants", actor=actor)
     for entry in entries:
-        if (counted := entry.entered.counted) is not None:
-            stock_adjust(
-                product_id=entry.variant.pk,
-                counted=counted,
-                reason="stock of variants",
-                actor=actor,
-                seen=entry.entered.seen,
-            )
+        variant, counted, is_new = entry.variant, entry.entered.counted, not entry.entered.variant_id
+        if is_new:  # a restored one may still have stock from before
+            counted = counted or 0
+        if counted is None or (is_new and counted == variant.stock):
+            continue
+        stock_adjust(
+            product_id=variant.pk,
+            counted=counted,
+            reason="stock of variants",
+            actor=actor,
+            seen=entry.entered.seen,
+        )

@@ -282,6 +282,6 @@ def variant_input(row: Mapping[str, Any], place: int, currency: str) -> VariantI
         sku=row.get("sku", ""),
         variant_id=variant_id,
         version=row.get("version", ""),
-        counted=row.get("stock") or None,
+        counted=row.get("stock"),
         is_archived=row["is_archived"],
     )

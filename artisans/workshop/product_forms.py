@@ -170,17 +170,17 @@ class VariantForm(forms.Form):
         data = self.cleaned_data
         if not data.get("price"):
             return None
-        is_counted = data["stock"] is not None and data["stock"] != (data["seen_stock"] or 0)
-        seen = None
+        counted, seen = data["stock"], None
         if data["variant_id"]:
             seen = StockSnapshot(data["seen_stock"] or 0, data["last_count"] or 0)
+            counted = None if counted == seen.stock else counted
         return VariantInput(
             options=tuple(value for name in OPTION_FIELDS if (value := data.get(name))),
             price_minor=data["price"],
             sku=data["sku"],
             variant_id=data["variant_id"],
             version=data["version"],
-            counted=data["stock"] if is_counted else None,
+            counted=counted,
             seen=seen,
             is_archived=data.get("is_archived", False),
         )

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from artisans.catalog.models import Product, ProductState
 from artisans.catalog.products import VariantInput, product_change, variants_change, version_of
+from artisans.catalog.services import stock_adjust
 from artisans.catalog.tests.factories import CategoryFactory, ProductFactory
 from tests.html import page
 
@@ -175,6 +176,33 @@ def test_incomplete_variants_are_refused_with_their_row(client, jug):
         assert page(answer).one(class_="error-summary"), wrong
     for broken in ({}, {"variant-TOTAL_FORMS": "x"}, {"variant-TOTAL_FORMS": "9999999"}):
         assert client.post(url, broken).status_code == 200
+
+
+@pytest.mark.parametrize("stock", ["", "0", "3", "5"])
+def test_variant_that_comes_back_has_the_stock_that_was_entered(client, api, seller, jug, stock):
+    """It was archived with three."""
+    url, small = address("product_variants", jug), jug.choices[0]
+
+    client.post(url, form_of(client, url) | {"variant-0-is_archived": "on"})
+    assert Product.objects.get(pk=small.pk).archived_at
+    row = {"variant-1-option_1": "Small", "variant-1-price": "20.00", "variant-1-stock": stock}
+    client.post(url, form_of(client, url) | row)
+    by_page = Product.objects.get(pk=small.pk)
+
+    assert (by_page.archived_at, by_page.stock) == (None, int(stock or 0))
+    stock_adjust(product_id=small.pk, counted=3, reason="found", actor=seller)
+    small.refresh_from_db()
+    variants_change(
+        artisan=seller.artisan,
+        product_id=jug.pk,
+        actor=seller,
+        option_names=["Size"],
+        variants=[VariantInput(("Small",), 2000, "", small.pk, version_of(small), is_archived=True)],
+    )
+    row = {"options": ["Small"], "price": "20.00"} | ({"stock": int(stock)} if stock else {})
+    api(seller).post(f"/artisan/products/{jug.pk}/variants", {"options": ["Size"], "variants": [row]})
+    by_api = Product.objects.get(pk=small.pk)
+    assert (by_api.archived_at, by_api.stock) == (None, int(stock or 0))
 
 
 def test_preview_chooses_variants_of_a_draft(client, jug):
