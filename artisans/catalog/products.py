@@ -315,7 +315,8 @@ def variants_change(
 ) -> Product:
     """Add, change and archive variants, count their stock, and name the options. All or nothing.
 
-    Variants that are not in the list stay as they are. The product's own stock is counted down to zero.
+    Variants that are not in the list stay as they are. The product's own stock is counted down to zero when it gets
+    options; what orders return to it later stays until somebody counts it.
     Errors: NotFound, InvalidVariant, ProductChanged, SkuTaken, and those of stock_adjust.
     Locks: artisan, product and variants.
     """
@@ -328,6 +329,7 @@ def variants_change(
         set_values(entry.variant, entry.values)
     check_variants(names, entries, everything.values())
     check_skus(artisan, [variant.sku for variant in everything.values()], except_for=list(everything))
+    had_options = product.needs_choice
     product.option_1, product.option_2, product.option_3 = padded(names)
     save_columns(product, ["option_1", "option_2", "option_3"])
     price_follow(product, everything.values())
@@ -339,7 +341,9 @@ def variants_change(
     data = {"options": names, "variants": changes}
     audit_record(actor=actor, action=Action.VARIANTS_CHANGE, target=product, data=data)
     effect_record(f"product:{product.pk}")
-    count_stock(product, entries, actor)
+    if product.stock and not had_options:
+        stock_adjust(product_id=product.pk, counted=0, reason="sold as variants", actor=actor)
+    count_stock(entries, actor)
     return product
 
 
@@ -544,9 +548,7 @@ def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def count_stock(product: Product, entries: Iterable[Entry], actor: User) -> None:
-    if product.stock:
-        stock_adjust(product_id=product.pk, counted=0, reason="sold as variants", actor=actor)
+def count_stock(entries: Iterable[Entry], actor: User) -> None:
     for entry in entries:
         variant, counted, is_new = entry.variant, entry.entered.counted, not entry.entered.variant_id
         if is_new:  # a restored one may still have stock from before

@@ -26,8 +26,11 @@ class HistoryPage(NamedTuple):
 
 
 def stock_products(artisan: Artisan) -> QuerySet[Product]:
-    """What the artisan has in stock: products without options, and variants of those with them."""
-    return Product.objects.filter(BUYABLE, artisan=artisan)
+    """What the artisan has in stock: products without options, and variants of those with them.
+
+    Orders from before the options may have returned units to the product itself: it is there while it has some.
+    """
+    return Product.objects.filter(BUYABLE | Q(stock__gt=0), artisan=artisan)
 
 
 def products_named(products: QuerySet[Product], q: str) -> QuerySet[Product]:

@@ -69,7 +69,7 @@ def stock_import_create(
     made = StockImport.objects.create(
         artisan=artisan, made_by=actor, file_name=file_name[-100:], cause=cause, reason=reason
     )
-    own = set(stock_products(artisan).values_list("pk", flat=True))
+    own = set(artisan.products.values_list("pk", flat=True))
     lines: dict[UUID, int] = {}
     for part in chunks(rows):
         checked = [row_checked(made, row, own, lines) for row in part]

@@ -123,7 +123,9 @@ class StockViewSet(
 
     def get_queryset(self) -> QuerySet[Product]:
         artisan = artisan_of(require_user(self.request))
-        return stock_products(artisan) if artisan else Product.objects.none()
+        if artisan is None:
+            return Product.objects.none()
+        return stock_products(artisan) if self.action == "list" else artisan.products.all()
 
     @operation(
         "stock_count",
@@ -220,6 +222,6 @@ class StockHistoryViewSet(ApiView, mixins.ListModelMixin, viewsets.GenericViewSe
 
     def get_queryset(self) -> QuerySet[StockMove]:
         artisan = artisan_of(require_user(self.request))
-        own = stock_products(artisan) if artisan else Product.objects.none()
+        own = artisan.products.all() if artisan else Product.objects.none()
         self.product = get_object_or_404(own, pk=self.kwargs["product_id"])
         return moves_of(self.product)

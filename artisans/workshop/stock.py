@@ -62,7 +62,7 @@ def stock_list(request: HttpRequest) -> HttpResponse:
 def stock_history(request: HttpRequest, product_id: UUID) -> HttpResponse:
     """What changed the stock of a product, and a field to count it."""
     artisan = require_artisan(request)
-    product = get_object_or_404(stock_products(artisan), pk=product_id)
+    product = get_object_or_404(artisan.products, pk=product_id)
     watch = get_or_none(StockWatch.objects.filter(product=product))
     form = ThresholdForm(
         request.POST if "threshold" in request.POST else None,
@@ -92,7 +92,7 @@ def stock_history(request: HttpRequest, product_id: UUID) -> HttpResponse:
 @require_GET
 def history_download(request: HttpRequest, product_id: UUID) -> StreamingHttpResponse:
     """All of a product's history as CSV, oldest first."""
-    product = get_object_or_404(stock_products(require_artisan(request)), pk=product_id)
+    product = get_object_or_404(require_artisan(request).products, pk=product_id)
     return csv_response(history_rows(product, require_user(request)), name=f"stock-{product.slug}.csv")
 
 

@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy, ngettext
 from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, CountCause, CountOutcome, Product, StockMove
 from artisans.catalog.services import MAX_COUNTED, Count, StockSnapshot, stock_count, stock_snapshots
-from artisans.catalog.stock_history import stock_products
 from artisans.core.forms import LineField
 from artisans.core.models import is_uuid
 
@@ -117,7 +116,7 @@ def posted_table(data: QueryDict, *, artisan: Artisan, actor: User) -> CountTabl
     ids = list(dict.fromkeys(data.getlist("product")))[:MOST_ROWS]
     if not all(map(is_uuid, ids)):
         raise Http404
-    products = stock_products(artisan).in_bulk([UUID(pk) for pk in ids])
+    products = artisan.products.in_bulk([UUID(pk) for pk in ids])
     if len(products) != len(ids):
         raise Http404
     typed = {UUID(pk): data.get(f"counted-{pk}", "").strip() for pk in ids}

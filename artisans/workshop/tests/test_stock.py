@@ -9,8 +9,11 @@ from django.test.utils import CaptureQueriesContext
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product, StockMove
+from artisans.catalog.products import VariantInput, variants_change
 from artisans.catalog.services import stock_adjust
 from artisans.catalog.tests.factories import ProductFactory
+from orders.services.closing import order_close
+from orders.statuses import OrderStatus
 from orders.tests.factories import place
 from tests.html import page
 
@@ -101,7 +104,9 @@ def test_what_a_form_lacks_changes_nothing(browser, seller, other_seller, jug, s
 def test_list_is_filtered_and_searched_and_takes_a_constant_number_of_queries(browser, seller, jug, scarf):
     client = browser(seller)
     ProductFactory.create(artisan=seller.artisan, name="Empty vase", stock=0)
-    parent = ProductFactory.create(artisan=seller.artisan, name="Bowl of many sizes", option_1="Size")
+    parent = ProductFactory.create(
+        artisan=seller.artisan, name="Bowl of many sizes", option_1="Size", stock=0
+    )
 
     assert "Empty vase" in page(client.get(STOCK)).text
     for hidden in (scarf.name, parent.name):
@@ -121,6 +126,32 @@ def test_list_is_filtered_and_searched_and_takes_a_constant_number_of_queries(br
     before = queries()
     ProductFactory.create_batch(5, artisan=seller.artisan)
     assert queries() == before
+
+
+def test_units_that_return_to_a_product_with_variants_are_seen_and_counted(browser, api, seller, jug):
+    """They were ordered before it had options."""
+    client, own = browser(seller), {"artisan": seller.artisan, "product_id": jug.pk, "actor": seller}
+    order = place({jug: 2}).order
+    variants_change(option_names=["Size"], variants=[VariantInput(("Small",), 2000)], **own)
+    assert stock_of(jug) == [0]  # the unit that was left
+    assert jug.sku not in page(client.get(STOCK)).one("main").text
+
+    order_close(order, OrderStatus.EXPIRED, cause="not paid in time")
+    variants_change(option_names=["Size"], variants=[VariantInput(("Large",), 3000)], **own)
+
+    assert stock_of(jug) == [2]
+    assert "Sold as its variants now" in page(client.get(STOCK)).text
+    assert str(jug.pk) in b"".join(client.get(f"{STOCK}export.csv").streaming_content).decode()
+    assert str(jug.pk) in [row["id"] for row in api(seller).get("/artisan/stock/").json()["results"]]
+    small = Product.objects.get(parent=jug, option_1="Small")
+    form = form_of(client) | {f"counted-{jug.pk}": "0", f"counted-{small.pk}": "2", "cause": "counted"}
+    form["product"] = [str(jug.pk), str(small.pk)]
+    for _ in range(2):  # the second time it is no longer listed
+        assert client.post(STOCK, form).status_code == 302
+    assert stock_of(jug, small) == [0, 2]
+    address = f"{STOCK}{jug.pk}/"
+    assert "sold as variants" in page(client.get(address)).text
+    assert api(seller).get(f"/artisan/stock/{jug.pk}/history").status_code == 200
 
 
 def test_history_says_who_what_why_and_the_stock_after_it(browser, seller, staff, jug, monkeypatch):
