@@ -133,6 +133,8 @@ def posted_table(data: QueryDict, *, artisan: Artisan, actor: User) -> CountTabl
     }
     rows = {row.product.pk: row for row in table_of(products[pk] for pk in typed).rows}
     for pk, text in refused.items():
+        if SEEN.fullmatch(seen[pk]):
+            rows[pk] = shown_again(products[pk], typed[pk], seen[pk])
         rows[pk].typed, rows[pk].outcome, rows[pk].text = typed[pk], CountOutcome.REFUSED, text
     for pk, counted in done.items():
         rows[pk].outcome = counted.outcome

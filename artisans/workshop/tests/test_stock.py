@@ -81,6 +81,19 @@ def test_a_form_sent_twice_counts_once_and_says_so(browser, seller, jug):
     assert StockMove.objects.get(product=jug).cause == "made"
 
 
+def test_a_row_that_is_refused_keeps_the_stock_that_its_number_was_compared_with(browser, seller, jug):
+    """What is sold before it is corrected stays sold."""
+    client = browser(seller)
+    form = form_of(client) | {"cause": "damaged"}
+    place({jug: 1})
+
+    refused = page(client.post(STOCK, form | {f"counted-{jug.pk}": "two"}))
+    again = refused.one("main").one("form", method="post").fields()
+    client.post(STOCK, again | {f"counted-{jug.pk}": "2"})
+
+    assert stock_of(jug) == [1]  # three, less one sold and one broken
+
+
 def test_what_a_form_lacks_changes_nothing(browser, seller, other_seller, jug, scarf):
     client = browser(seller)
     form = form_of(client) | {f"counted-{jug.pk}": "7", "cause": "made"}
