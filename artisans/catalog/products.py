@@ -45,6 +45,7 @@ FIELDS = {
     "lead_days": gettext_lazy("lead time"),
     "sku": gettext_lazy("SKU"),
 }
+LABELS = FIELDS | {"options": gettext_lazy("combination of options")}
 TEXTS = ("description", "materials", "dimensions", "care")  # only named in the audit log
 VARIANT_FIELDS = ("options", "price_minor", "sku", "is_archived")
 COPIED = (
@@ -82,7 +83,7 @@ class ProductChanged(Conflict):
     def __init__(self, name: str, changes: Mapping[str, str]) -> None:
         sentences = " ".join(
             _("The %(field)s of %(product)s is now “%(value)s”.")
-            % {"field": FIELDS.get(field, field), "product": name, "value": shortened(value, 80)}
+            % {"field": LABELS.get(field, field), "product": name, "value": shortened(value, 80)}
             for field, value in changes.items()
         )
         super().__init__(
@@ -161,23 +162,45 @@ def stored_value(product: Product, field: str) -> Any:
     return getattr(product, "category_id" if field == "category" else field)
 
 
+def plain_value(field: str, value: Any) -> Any:
+    return value.pk if field == "category" else value
+
+
 def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:8]
 
 
+def digests_of(version: str) -> dict[str, str]:
+    return dict(part.partition(":")[::2] for part in version.split("."))
+
+
+def entered_fields(values: Mapping[str, Any], version: str) -> list[str]:
+    """Those whose value is not the one that the person was shown."""
+    seen = digests_of(version)
+    return [field for field, value in values.items() if digest(plain_value(field, value)) != seen.get(field)]
+
+
 def changed_values(product: Product, values: Mapping[str, Any], version: str) -> dict[str, Any]:
     """Those of the values that the person changed. Errors: ProductChanged if somebody else changed one of them too."""
-    seen = dict(part.partition(":")[::2] for part in version.split("."))
-    stored = {field: stored_value(product, field) for field in values}
-    plain = {field: value.pk if field == "category" else value for field, value in values.items()}
-    changed = {
-        field: values[field]
-        for field, value in plain.items()
-        if value != stored[field] and digest(value) != seen.get(field)
+    if conflicts := conflicts_of(product, values, version):
+        raise ProductChanged(product.name, conflicts)
+    return {field: values[field] for field in new_fields(product, values, version)}
+
+
+def new_fields(product: Product, values: Mapping[str, Any], version: str) -> list[str]:
+    """Those that the person changed to another value than the present one."""
+    entered = entered_fields(values, version)
+    return [field for field in entered if plain_value(field, values[field]) != stored_value(product, field)]
+
+
+def conflicts_of(product: Product, values: Mapping[str, Any], version: str) -> dict[str, str]:
+    """The present values of fields that the person changed, and somebody else too."""
+    seen, changed = digests_of(version), new_fields(product, values, version)
+    return {
+        field: shown_value(product, field)
+        for field in changed
+        if digest(stored_value(product, field)) != seen.get(field)
     }
-    if conflicts := [field for field in changed if digest(stored[field]) != seen.get(field)]:
-        raise ProductChanged(product.name, {field: shown_value(product, field) for field in conflicts})
-    return changed
 
 
 def shown_value(product: Product, field: str) -> str:
@@ -312,16 +335,18 @@ def variants_change(
     actor: User,
     option_names: Sequence[str],
     variants: Sequence[VariantInput],
+    seen_names: Sequence[str] | None = None,
 ) -> Product:
     """Add, change and archive variants, count their stock, and name the options. All or nothing.
 
-    Variants that are not in the list stay as they are. The product's own stock is counted down to zero when it gets
+    Variants that are not in the list stay as they are, and so do the names of the options if they are the
+    `seen_names` that the person was shown. The product's own stock is counted down to zero when it gets
     options; what orders return to it later stays until somebody counts it.
     Errors: NotFound, InvalidVariant, ProductChanged, SkuTaken, and those of stock_adjust.
     Locks: artisan, product and variants.
     """
     product, stored = product_lock(artisan, product_id)
-    names = clean_options(option_names)
+    names = present_names(product, clean_options(option_names), seen_names)
     known = {variant.pk: variant for variant in stored}
     entries = [entry_for(product, known, entered, row) for row, entered in enumerate(variants)]
     everything = known | {entry.variant.pk: entry.variant for entry in entries}
@@ -500,6 +525,16 @@ def clean_options(names: Sequence[str]) -> list[str]:
     if not 1 <= len(names) <= MAX_OPTIONS or len({name.casefold() for name in names}) < len(names):
         raise InvalidVariant(_("Name one to three different options, such as size and color."))
     return list(names)
+
+
+def present_names(product: Product, names: list[str], seen: Sequence[str] | None) -> list[str]:
+    """What the options are to be called. Errors: ProductChanged if somebody else renamed them too."""
+    present = list(product.options)
+    if seen is None or list(seen) == present or names == present:
+        return names
+    if names != list(seen):
+        raise ProductChanged(product.name, {"options": ", ".join(present)})
+    return present
 
 
 def check_variants(names: Sequence[str], entries: Sequence[Entry], variants: Collection[Product]) -> None:

@@ -1,6 +1,6 @@
 """Forms of an artisan's products and their variants."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +11,15 @@ from django.utils.translation import gettext_lazy
 
 from artisans.catalog.models import Category, Product
 from artisans.catalog.models.product import MAX_LEAD_DAYS
-from artisans.catalog.products import MAX_OPTION, MAX_OPTIONS, MAX_VARIANTS, VariantInput, version_of
+from artisans.catalog.products import (
+    MAX_OPTION,
+    MAX_OPTIONS,
+    MAX_VARIANTS,
+    VariantInput,
+    conflicts_of,
+    entered_fields,
+    version_of,
+)
 from artisans.catalog.services import StockSnapshot
 from artisans.core.api.fields import CONTROL
 from artisans.core.forms import LineField
@@ -21,6 +29,8 @@ from artisans.core.texts import readable
 MOST_UNITS = 1_000_000
 BLANK_ROWS = 3
 OPTION_FIELDS = tuple(f"option_{number}" for number in range(1, MAX_OPTIONS + 1))
+# What services call the value of a form's field, if not the same.
+STORED = {"price": "price_minor"} | dict.fromkeys(OPTION_FIELDS, "options")
 
 
 class PriceField(LineField):
@@ -64,8 +74,28 @@ def price_field(**options: Any) -> PriceField:
     return PriceField(label=gettext_lazy("Price"), max_length=20, widget=widget, **options)
 
 
-class ProductForm(forms.Form):
-    """The fields of a product with the `version` that they show."""
+class VersionedForm(forms.Form):
+    """What a person changes of the `version` of a product, or a variant, that the page shows."""
+
+    version = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def values(self) -> dict[str, Any]:
+        """What services take, by the fields of the version."""
+        raise NotImplementedError
+
+    def show_again(self, product: Product, present: Mapping[str, Any], *, keep: Collection[str] = ()) -> None:
+        """Keep what the person changed, or `keep`. The rest shows what others changed, or saving would undo it."""
+        values, version = self.values(), self.cleaned_data["version"]
+        kept = {*entered_fields(values, version), *keep}
+        shown = {name: value for name, value in present.items() if STORED.get(name, name) not in kept}
+        self.data = self.data.dict() | {self.add_prefix(name): value for name, value in shown.items()}  # type: ignore[attr-defined]  # a QueryDict
+        for field, now in conflicts_of(product, values, version).items():
+            name = next((name for name, stored in STORED.items() if stored == field), field)
+            self.add_error(name, _("Somebody else changed this to “%(value)s”.") % {"value": now})
+
+
+class ProductForm(VersionedForm):
+    """The fields of a product."""
 
     name = LineField(label=gettext_lazy("Name"), max_length=120)
     category = forms.ModelChoiceField(Category.objects.all(), label=gettext_lazy("Category"))
@@ -84,27 +114,26 @@ class ProductForm(forms.Form):
         ),
     )
     sku = LineField(label=gettext_lazy("SKU"), max_length=60, required=False)
-    version = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: Any = None, *, currency: str, product: Product | None = None) -> None:
         super().__init__(data, initial=shown_values(product) if product else None)
-        if product and product.needs_choice:
+        if product and product.needs_choice and "price" not in (data or {}):
             del self.fields["price"]
         else:
             self.fields["price"].currency = currency  # type: ignore[attr-defined]
 
     def values(self) -> dict[str, Any]:
         """What the services take."""
-        stored = {"price": "price_minor"}
         return {
-            stored.get(name, name): value
+            STORED.get(name, name): value
             for name, value in self.cleaned_data.items()
             if name in PRODUCT_FIELDS
         }
 
-    def show_again(self, product: Product) -> None:
-        """Keep what was typed, now that the person reads what others changed."""
-        self.data = {**self.data.dict(), "version": version_of(product)}  # type: ignore[attr-defined]  # a QueryDict
+    def show_present(self, product: Product) -> None:
+        self.show_again(product, shown_values(product))
+        if product.needs_choice:
+            self.fields.pop("price", None)
 
 
 PRODUCT_FIELDS = frozenset(ProductForm.base_fields) - {"version"}
@@ -121,11 +150,12 @@ def shown_values(product: Product) -> dict[str, Any]:
 
 
 class OptionsForm(forms.Form):
-    """The names of the options, up to `count`."""
+    """The names of the options, up to `count`, and those `shown` by the page."""
+
+    shown = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: Any = None, *, product: Product, count: int) -> None:
-        names = dict(zip(OPTION_FIELDS, product.options, strict=False))
-        super().__init__(data, initial=names)
+        super().__init__(data, initial=shown_options(product))
         for number, name in enumerate(OPTION_FIELDS[:count], start=1):
             self.fields[name] = LineField(
                 label=_("Option %(number)d") % {"number": number},
@@ -134,11 +164,29 @@ class OptionsForm(forms.Form):
                 help_text=_("Such as size or color.") if number == 1 else "",
             )
 
+    def labels(self) -> list[str]:
+        return [str(field.value() or field.label) for field in self.visible_fields()]
+
     def names(self) -> list[str]:
-        return [name for name in self.cleaned_data.values() if name]
+        return [name for field in OPTION_FIELDS if (name := self.cleaned_data.get(field))]
+
+    def seen(self) -> list[str]:
+        return list(self.cleaned_data["shown"].splitlines())
+
+    def show_present(self, product: Product) -> None:
+        """Keep names that the person changed; the others may have been changed by somebody else."""
+        present = shown_options(product)
+        if self.names() != self.seen():
+            present = {"shown": present["shown"]}
+        self.data = self.data.dict() | present  # type: ignore[attr-defined]  # a QueryDict
 
 
-class VariantForm(forms.Form):
+def shown_options(product: Product) -> dict[str, str]:
+    names = (product.option_1, product.option_2, product.option_3)
+    return {**dict(zip(OPTION_FIELDS, names, strict=True)), "shown": "\n".join(product.options)}
+
+
+class VariantForm(VersionedForm):
     """A variant, or a blank row for another one."""
 
     price = price_field()
@@ -146,7 +194,6 @@ class VariantForm(forms.Form):
     stock = units()
     is_archived = forms.BooleanField(label=gettext_lazy("Archive this variant"), required=False)
     variant_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
-    version = forms.CharField(widget=forms.HiddenInput, required=False)
     seen_stock = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
     last_count = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
 
@@ -165,6 +212,16 @@ class VariantForm(forms.Form):
     def title(self) -> str:
         return ", ".join(filter(None, (self[name].value() for name in OPTION_FIELDS if name in self.fields)))
 
+    def values(self) -> dict[str, Any]:
+        """What the services compare with a variant."""
+        data = self.cleaned_data
+        return {
+            "options": tuple(value for name in OPTION_FIELDS if (value := data.get(name))),
+            "price_minor": data["price"],
+            "sku": data["sku"],
+            "is_archived": data.get("is_archived", False),
+        }
+
     def entered(self) -> VariantInput | None:
         """None for a row that was left blank."""
         data = self.cleaned_data
@@ -175,27 +232,26 @@ class VariantForm(forms.Form):
             seen = StockSnapshot(data["seen_stock"] or 0, data["last_count"] or 0)
             counted = None if counted == seen.stock else counted
         return VariantInput(
-            options=tuple(value for name in OPTION_FIELDS if (value := data.get(name))),
-            price_minor=data["price"],
-            sku=data["sku"],
+            **self.values(),
             variant_id=data["variant_id"],
             version=data["version"],
             counted=counted,
             seen=seen,
-            is_archived=data.get("is_archived", False),
         )
 
-    def show_again(self, variants: Mapping[UUID, Product], seen: Mapping[UUID, StockSnapshot]) -> None:
-        """Keep what was typed, now that the person reads what others changed."""
-        variant = variants.get(self.cleaned_data.get("variant_id")) if self.is_valid() else None  # type: ignore[arg-type]
-        if variant:
-            shown = {"version": version_of(variant), **shown_stock(seen[variant.pk])}
-            typed = self.data.dict()  # type: ignore[attr-defined]  # a QueryDict
-            self.data = typed | {self.add_prefix(name): str(value) for name, value in shown.items()}
-
-
-def shown_stock(seen: StockSnapshot) -> dict[str, int]:
-    return {"seen_stock": seen.stock, "last_count": seen.last_count}
+    def show_present(self, variants: Mapping[UUID, Product], now: Mapping[UUID, StockSnapshot]) -> None:
+        entered = self.entered()
+        variant = variants.get(entered.variant_id) if entered and entered.variant_id else None
+        if entered is None or variant is None:
+            return
+        stock, keep = now[variant.pk], list[str]()
+        if entered.counted is not None and entered.seen:
+            keep = ["stock", "seen_stock", "last_count"]  # what was sold since the page showed it stays sold
+            left = stock.stock + entered.counted - entered.seen.stock
+            if stock.last_count != entered.seen.last_count or left < 0:
+                keep = ["stock"]
+                self.add_error("stock", _("The stock is now %(count)d.") % {"count": stock.stock})
+        self.show_again(variant, shown_variant(variant, stock), keep=keep)
 
 
 VariantFormSet = forms.formset_factory(
@@ -206,10 +262,12 @@ VariantFormSet = forms.formset_factory(
 def shown_variant(variant: Product, seen: StockSnapshot) -> dict[str, Any]:
     return {
         **dict(zip(OPTION_FIELDS, variant.options, strict=False)),
+        "is_archived": variant.archived_at is not None,
         "price": variant.price.amount,
         "sku": variant.sku,
         "stock": seen.stock,
         "variant_id": variant.pk,
         "version": version_of(variant),
-        **shown_stock(seen),
+        "seen_stock": seen.stock,
+        "last_count": seen.last_count,
     }

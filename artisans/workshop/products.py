@@ -93,7 +93,7 @@ def product_edit(request: HttpRequest, product_id: UUID) -> HttpResponse:
         except DomainError as error:
             product = own_product(request, product_id)
             form.add_error(None, error.detail)
-            form.show_again(product)
+            form.show_present(product)
         else:
             messages.success(request, _("Saved."))
             return redirect("workshop:product", product_id=product_id)
@@ -108,11 +108,10 @@ def product_variants(request: HttpRequest, product_id: UUID) -> HttpResponse:
     seen = stock_snapshots(variant.pk for variant in product.choices)
     count = option_count(request, product)
     options = OptionsForm(request.POST or None, product=product, count=count)
-    labels = [options[name].value() or field.label for name, field in options.fields.items()]
     rows: Any = VariantFormSet(
         request.POST or None,
         initial=[shown_variant(variant, seen[variant.pk]) for variant in product.choices],
-        form_kwargs={"currency": product.currency, "options": labels},
+        form_kwargs={"currency": product.currency, "options": options.labels()},
         prefix="variant",
     )
     refusals: list[str] = []
@@ -124,6 +123,7 @@ def product_variants(request: HttpRequest, product_id: UUID) -> HttpResponse:
                 product_id=product_id,
                 actor=require_user(request),
                 option_names=options.names(),
+                seen_names=options.seen(),
                 variants=[found for _row, found in entered],
             )
         except DomainError as error:
@@ -131,9 +131,11 @@ def product_variants(request: HttpRequest, product_id: UUID) -> HttpResponse:
             if isinstance(error, InvalidVariant) and "row" in error.extra:
                 entered[error.extra["row"]][0].add_error(None, error.detail)
             product = own_product(request, product_id)
-            seen = stock_snapshots(variant.pk for variant in product.choices)
+            options.show_present(product)
+            present = {variant.pk: variant for variant in product.variants.all()}
+            seen = stock_snapshots(present)
             for row in rows:
-                row.show_again({variant.pk: variant for variant in product.choices}, seen)
+                row.show_present(present, seen)
         else:
             messages.success(request, _("Saved."))
             return redirect("workshop:product_variants", product_id=product_id)

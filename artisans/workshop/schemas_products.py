@@ -92,7 +92,10 @@ class VariantIn(StrictSerializer):
     price = StrictDecimalField(help_text="Before tax, in the product's currency.")
     sku = optional(60)
     stock = StrictIntegerField(
-        min_value=0, max_value=MOST_UNITS, required=False, help_text="Stock of a variant that is new or comes back; 0 if left out."
+        min_value=0,
+        max_value=MOST_UNITS,
+        required=False,
+        help_text="Stock of a variant that is new or comes back; 0 if left out.",
     )
     is_archived = StrictBooleanField(required=False, default=False)
 

@@ -4,9 +4,16 @@ import pytest
 from django.urls import reverse
 
 from artisans.catalog.models import Product, ProductState
-from artisans.catalog.products import VariantInput, product_change, variants_change, version_of
+from artisans.catalog.products import (
+    VariantInput,
+    product_change,
+    product_publish,
+    variants_change,
+    version_of,
+)
 from artisans.catalog.services import stock_adjust
 from artisans.catalog.tests.factories import CategoryFactory, ProductFactory
+from orders.tests.factories import place
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -161,6 +168,125 @@ def test_stale_variants_are_shown_again_with_what_was_typed(client, seller, jug)
         (2100, "J-S"),
         (3000, "J-L"),
     ]
+
+
+def test_refused_product_form_shows_and_keeps_what_others_changed_meanwhile(client, seller):
+    """Only what the person changed is theirs, whatever the refusal was about."""
+    ProductFactory.create(artisan=seller.artisan, sku="TAKEN")
+    mug = ProductFactory.create(artisan=seller.artisan, name="Mug", price_minor=1000)
+    url = address("product", mug)
+    other = CategoryFactory.create()
+    for field, refused, corrected in (("name", "Beaker", "Beaker"), ("sku", "TAKEN", "FREE")):
+        typed = form_of(client, url) | {field: refused}
+        values = {"price_minor": mug.price_minor + 200, "category": other, "care": f"By hand, {field}"}
+        values |= {"name": "Cup"} if field == "name" else {}
+        mug = product_change(
+            artisan=seller.artisan, product_id=mug.pk, actor=seller, values=values, version=version_of(mug)
+        )
+
+        shown = page(client.post(url, typed))
+
+        again = shown.one("form", class_="narrow").fields()
+        assert (again[field], again["price"], again["care"]) == (refused, mug.price.amount, values["care"])
+        assert again["category"] == str(other.pk)
+        assert client.post(url, again | {field: corrected}).status_code == 302
+        mug = Product.objects.get(pk=mug.pk)
+        assert (getattr(mug, field), mug.price_minor) == (corrected, values["price_minor"])
+        assert (mug.care, mug.category) == (values["care"], other)
+
+
+def test_price_typed_while_the_product_got_variants_is_refused_and_not_lost_silently(client, seller):
+    mug = ProductFactory.create(artisan=seller.artisan, name="Mug", price_minor=1000, stock=0)
+    url = address("product", mug)
+    typed = form_of(client, url)
+    variants_change(
+        artisan=seller.artisan,
+        product_id=mug.pk,
+        actor=seller,
+        option_names=["Size"],
+        variants=[VariantInput(("Small",), 2000)],
+    )
+
+    shown = page(client.post(url, typed | {"price": "12.00", "care": "By hand"}))
+
+    assert "The price of Mug is now “$20.00”." in shown.one(class_="error-summary").text
+    again = shown.one("form", class_="narrow").fields()
+    assert ("price" in again, again["care"]) == (False, "By hand")
+    assert client.post(url, again).status_code == 302
+    mug.refresh_from_db()
+    assert (mug.price_minor, mug.care) == (2000, "By hand")
+
+
+def test_refused_variants_show_and_keep_what_was_sold_and_changed_meanwhile(client, seller, jug):
+    own = {"artisan": seller.artisan, "product_id": jug.pk, "actor": seller}
+    ProductFactory.create(artisan=seller.artisan, sku="TAKEN")
+    small, large = product_publish(**own).choices
+    stock_adjust(product_id=large.pk, counted=5, reason="made", actor=seller)
+    url = address("product_variants", jug)
+    typed = form_of(client, url) | {"variant-0-sku": "TAKEN", "variant-1-stock": "4"}  # one of five broke
+    place({small: 2, large: 2})
+    rows = [VariantInput(("Tiny",), 2500, "J-S", small.pk, version_of(small))]
+    variants_change(option_names=["How large"], variants=rows, **own)
+
+    shown = page(client.post(url, typed))
+
+    again = shown.one("main").all("form")[0].fields()
+    assert "TAKEN belongs to" in shown.text
+    assert (again["option_1"], again["variant-0-option_1"]) == ("How large", "Tiny")
+    assert (again["variant-0-stock"], again["variant-0-price"]) == ("1", "25.00")
+    assert again["variant-1-stock"] == "4"
+    assert client.post(url, again | {"variant-0-sku": "FREE"}).status_code == 302
+    jug = Product.objects.get(pk=jug.pk)
+    assert jug.options == ("How large",)
+    assert [(v.options, v.stock, v.price_minor, v.sku) for v in jug.choices] == [
+        (("Tiny",), 1, 2500, "FREE"),
+        (("Large",), 2, 3000, ""),  # five, less two sold and one broken
+    ]
+
+
+def test_refused_variants_name_each_conflict_where_it_is(client, seller, jug):
+    """The refusal is about the first: nobody overwrites what they were not shown."""
+    own = {"artisan": seller.artisan, "product_id": jug.pk, "actor": seller, "option_names": ["Size"]}
+    small, large = jug.choices
+    url = address("product_variants", jug)
+    typed = form_of(client, url) | {
+        "variant-0-price": "21.00",
+        "variant-0-stock": "7",
+        "variant-1-price": "31.00",
+    }
+    rows = [
+        VariantInput(v.options, v.price_minor + 500, v.sku, v.pk, version_of(v), is_archived=v == large)
+        for v in (small, large)
+    ]
+    variants_change(variants=rows, **own)
+    stock_adjust(product_id=small.pk, counted=9, reason="made", actor=seller)
+
+    shown = page(client.post(url, typed))
+
+    text, again = shown.text, shown.one("main").all("form")[0].fields()
+    for present in ("changed this to “$25.00”", "changed this to “$35.00”", "The stock is now 9."):
+        assert present in text
+    assert (again["variant-0-stock"], again["variant-1-is_archived"]) == ("7", "on")
+    client.post(url, again)
+    stored = [Product.objects.get(pk=v.pk) for v in (small, large)]
+    assert [(v.price_minor, v.stock, v.archived_at is None) for v in stored] == [
+        (2100, 7, True),
+        (3100, 0, False),
+    ]
+
+
+def test_names_of_options_that_two_people_change_are_refused_to_the_second(client, seller, jug):
+    url = address("product_variants", jug)
+    typed = form_of(client, url) | {"option_1": "Volume"}
+    own = {"artisan": seller.artisan, "product_id": jug.pk, "actor": seller, "variants": []}
+    variants_change(option_names=["How large"], **own)
+
+    shown = page(client.post(url, typed))
+
+    assert "is now “How large”." in shown.one(class_="error-summary").text
+    assert Product.objects.get(pk=jug.pk).options == ("How large",)
+    client.post(url, shown.one("main").all("form")[0].fields())
+    assert Product.objects.get(pk=jug.pk).options == ("Volume",)
 
 
 def test_incomplete_variants_are_refused_with_their_row(client, jug):
