@@ -23,7 +23,17 @@ from django.utils.translation import gettext_lazy
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.models import Artisan, Product
-from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust
+from artisans.catalog.services import (
+    Count,
+    StockChanged,
+    StockSnapshot,
+    last_counts,
+    products_lock,
+    stock_adjust,
+    stock_count,
+    stock_snapshot,
+)
+from artisans.catalog.stock_history import stock_after
 from artisans.core.errors import TEXT, WHOLE_NUMBER, Conflict, InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import save_columns
@@ -339,16 +349,21 @@ def variants_change(
 ) -> Product:
     """Add, change and archive variants, count their stock, and name the options. All or nothing.
 
-    Variants that are not in the list stay as they are, and so do the names of the options if they are the
-    `seen_names` that the person was shown. The product's own stock is counted down to zero when it gets
-    options; what orders return to it later stays until somebody counts it.
-    Errors: NotFound, InvalidVariant, ProductChanged, SkuTaken, and those of stock_adjust.
+    Repeating it changes nothing. Variants that are not in the list stay as they are, and so do the names of the options
+    if they are the `seen_names` that the person was shown. The product's own stock is counted down to zero when it
+    gets options; what orders return to it later stays until somebody counts it.
+    Errors: NotFound, InvalidVariant, ProductChanged, SkuTaken, StockChanged.
     Locks: artisan, product and variants.
     """
     product, stored = product_lock(artisan, product_id)
     names = present_names(product, clean_options(option_names), seen_names)
     known = {variant.pk: variant for variant in stored}
-    entries = [entry_for(product, known, entered, row) for row, entered in enumerate(variants)]
+    listed = {entered.variant_id for entered in variants}
+    others = [variant for variant in stored if variant.pk not in listed]
+    entries = [
+        entry_for(product, known, entered, row) if entered.variant_id else new_entry(product, others, entered)
+        for row, entered in enumerate(variants)
+    ]
     everything = known | {entry.variant.pk: entry.variant for entry in entries}
     for entry in entries:
         set_values(entry.variant, entry.values)
@@ -491,30 +506,44 @@ class Entry:
 
 
 def entry_for(product: Product, known: Mapping[UUID, Product], entered: VariantInput, row: int) -> Entry:
-    values = {
+    variant = known.get(entered.variant_id) if entered.variant_id else None
+    if variant is None:
+        raise InvalidVariant(_("This variant is not one of this product."), row)
+    return Entry(entered, variant, changed_values(variant, entered_values(entered), entered.version))
+
+
+def new_entry(product: Product, others: list[Product], entered: VariantInput) -> Entry:
+    """A new variant, or an archived one of these options. One that is there as entered is left as it is.
+
+    `others`: those that no entry is about yet.
+    """
+    values = entered_values(entered)
+    same = next((variant for variant in others if same_options(variant.options, entered.options)), None)
+    if same and (same.archived_at or is_as_entered(same, values, stock=entered.counted or 0)):
+        others.remove(same)
+        return Entry(entered, same, values if same.archived_at else {})
+    currency, category = product.currency, product.category_id
+    variant = new_product(
+        product.artisan, uuid4(), name=product.name, parent=product, currency=currency, category_id=category
+    )
+    return Entry(entered, variant, values)
+
+
+def entered_values(entered: VariantInput) -> dict[str, Any]:
+    return {
         "options": tuple(entered.options),
         "price_minor": entered.price_minor,
         "sku": entered.sku,
         "is_archived": entered.is_archived,
     }
-    if entered.variant_id is None:
-        archived = (v for v in known.values() if v.archived_at and same_options(v.options, entered.options))
-        variant = next(archived, None)
-        if variant is None:
-            currency, category = product.currency, product.category_id
-            variant = new_product(
-                product.artisan,
-                uuid4(),
-                name=product.name,
-                parent=product,
-                currency=currency,
-                category_id=category,
-            )
-        return Entry(entered, variant, values)
-    variant = known.get(entered.variant_id)
-    if variant is None:
-        raise InvalidVariant(_("This variant is not one of this product."), row)
-    return Entry(entered, variant, changed_values(variant, values, entered.version))
+
+
+def is_as_entered(product: Product, values: Mapping[str, Any], *, stock: int) -> bool:
+    """Whether it was made of the same form before, whatever was sold since."""
+    counted = stock_after(product, last_counts([product.pk])[product.pk])
+    return counted == stock and all(
+        stored_value(product, field) == plain_value(field, value) for field, value in values.items()
+    )
 
 
 def same_options(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -584,16 +613,16 @@ def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def count_stock(entries: Iterable[Entry], actor: User) -> None:
+    """Errors: StockChanged."""
     for entry in entries:
-        variant, counted, is_new = entry.variant, entry.entered.counted, not entry.entered.variant_id
-        if is_new:  # a restored one may still have stock from before
-            counted = counted or 0
-        if counted is None or (is_new and counted == variant.stock):
+        variant, counted = entry.variant, entry.entered.counted
+        if entry.entered.variant_id is None:
+            counted = counted or 0  # an archived one may still have stock from before
+            if counted == variant.stock or not entry.values:
+                continue
+        if counted is None:
             continue
-        stock_adjust(
-            product_id=variant.pk,
-            counted=counted,
-            reason="stock of variants",
-            actor=actor,
-            seen=entry.entered.seen,
-        )
+        count = Count(variant.pk, counted, entry.entered.seen or stock_snapshot(variant.pk))
+        [done] = stock_count(counts=[count], reason="stock of variants", actor=actor)
+        if done.problem:
+            raise StockChanged(done.problem.text)

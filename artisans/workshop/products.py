@@ -108,9 +108,10 @@ def product_variants(request: HttpRequest, product_id: UUID) -> HttpResponse:
     seen = stock_snapshots(variant.pk for variant in product.choices)
     count = option_count(request, product)
     options = OptionsForm(request.POST or None, product=product, count=count)
+    shown = [shown_variant(variant, seen[variant.pk]) for variant in product.choices]
     rows: Any = VariantFormSet(
         request.POST or None,
-        initial=[shown_variant(variant, seen[variant.pk]) for variant in product.choices],
+        initial=None if request.method == "POST" else shown,  # posted rows are those of the page, not of now
         form_kwargs={"currency": product.currency, "options": options.labels()},
         prefix="variant",
     )
