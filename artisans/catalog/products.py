@@ -233,13 +233,20 @@ def product_create(
     stock: int = 0,
     product_id: UUID | None = None,
 ) -> Product:
-    """A draft with these `values` (FIELDS). With the `product_id` of a product that exists already, that one.
+    """A draft with these `values` (FIELDS). With the `product_id` of a product made of the same before, that one.
 
-    Errors: NotFound if that belongs to another workshop, SkuTaken. Locks: artisan.
+    Errors: NotFound if that belongs to another workshop, Conflict if it was made of others, SkuTaken. Locks: artisan.
     """
     artisan_lock(artisan)
     if product_id and (made := Product.objects.filter(pk=product_id).first()):
-        return own(artisan, made)
+        if not is_as_entered(own(artisan, made), values, stock=stock):
+            raise Conflict(
+                _(
+                    "This form was already saved as “%(name)s”. Save it again if what you entered is another product."
+                )
+                % {"name": made.name}
+            )
+        return made
     check_skus(artisan, [values.get("sku", "")], except_for=[])
     product = new_product(artisan, product_id or uuid4(), currency=currency, **values)
     product.save(force_insert=True)

@@ -143,6 +143,10 @@ class NewProductForm(ProductForm):
     stock = units(initial=0)
     product_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
+    def renew(self) -> None:
+        """Keep what was typed, for another product than the one that may have been saved."""
+        self.data = {**self.data.dict(), "product_id": uuid4()}  # type: ignore[attr-defined]  # a QueryDict
+
 
 def shown_values(product: Product) -> dict[str, Any]:
     values = {name: getattr(product, name) for name in PRODUCT_FIELDS}

@@ -70,6 +70,7 @@ def product_new(request: HttpRequest) -> HttpResponse:
             )
         except DomainError as error:
             form.add_error(None, error.detail)
+            form.renew()
         else:
             messages.success(request, _("Saved as a draft. Buyers see it once you publish it."))
             return redirect("workshop:product", product_id=product.pk)

@@ -77,6 +77,29 @@ def test_product_is_written_published_and_archived(client, shopper, browser):
     assert product.state == ProductState.ARCHIVED
 
 
+def test_form_of_a_saved_product_makes_another_one_or_says_that_it_did_not(client):
+    """Such as after the browser's Back."""
+    typed = form_of(client, NEW) | {"name": "One", "category": CategoryFactory.create().pk, "price": "5.00"}
+    client.post(NEW, typed)
+
+    for change in ({"name": "Two"}, {"price": "9.00"}, {"stock": "3"}):
+        refused = page(client.post(NEW, typed | change))
+
+        assert "This form was already saved as “One”." in refused.one(class_="error-summary").text
+        again = refused.one("form", class_="narrow").fields()
+        assert again | change == again
+        before = Product.objects.count()
+        for _ in range(2):
+            assert client.post(NEW, again).status_code == 302
+        assert Product.objects.count() == before + 1
+    assert sorted(Product.objects.values_list("name", "price_minor", "stock")) == [
+        ("One", 500, 0),
+        ("One", 500, 3),
+        ("One", 900, 0),
+        ("Two", 500, 0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("price", "0"), ("price", "1e3"), ("price", "-1"), ("name", ""), ("name", "x" * 200),
