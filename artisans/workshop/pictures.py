@@ -100,8 +100,9 @@ def upload(product: Product, file: "UploadedFile[Any]", actor: User) -> None:
 def picture_text(request: HttpRequest, product_id: UUID, picture_id: UUID) -> HttpResponse:
     product = own_product(request, product_id)
     form = TextForm(request.POST)
-    if not form.is_valid():
-        return show(request, product, wrong=picture_id, form=form, has_error=True)
+    if not form.is_valid():  # says nothing of what others changed, so that it still counts as not seen
+        seen = form["seen"].value()
+        return show(request, product, wrong=picture_id, form=form, has_error=True, seen=seen)
     alt, seen = form.cleaned_data["alt"], form.cleaned_data["seen"]
     try:
         picture_describe(
