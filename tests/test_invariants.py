@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -249,12 +249,12 @@ def set_refund(changes: str) -> str:
     return f"UPDATE payments_paymentrefund SET {changes} WHERE id = {REFUND}"
 
 
-def another_payment(name: str) -> list[str]:
+def another_payment(name: str, **changes: str) -> list[str]:
     """SQL that gives the order a copy of the open payment."""
     source = f"id = {payment('unpaid')}"
     number = "(SELECT id FROM payments_payment WHERE payment_number = 'PAY-2')"
     return [
-        copy(Payment, source, order_id=order(name), payment_number="'PAY-2'"),
+        copy(Payment, source, order_id=order(name), payment_number="'PAY-2'", **changes),
         change(PaymentTransition, f"payment_id={number}", "", "PENDING"),
     ]
 
@@ -816,6 +816,27 @@ def test_violation_is_found_and_no_other(names, known, broken_books, name):
 def test_every_invariant_is_violated_here():
     other_tests = {"append_only", "ledger_trial_balance", "ledger_checkpoint"}
     assert INVARIANTS.keys() == DAMAGE.keys() | other_tests
+
+
+def test_payment_at_a_provider_is_found_when_no_check_has_withdrawn_it_for_a_day(names, broken_books):
+    with connection.cursor() as cursor:
+        for statement in another_payment("paid", next_check_at="CURRENT_TIMESTAMP"):
+            cursor.execute(statement.format(**names))
+    assert sentences() == {}
+
+    day_ago = timezone.now() - timedelta(days=1, minutes=1)
+    Order.objects.filter(order_number=names["paid"]).update(updated_at=day_ago)
+    expected = f"Order {names['paid']}: payment PAY-2 can be paid, but 0.00 USD are due."
+    assert sentences() == {"order_nothing_to_pay": [expected]}
+
+    source = "payment_id=(SELECT id FROM payments_payment WHERE payment_number = 'PAY-2')"
+    with connection.cursor() as cursor:
+        cursor.execute(change(PaymentTransition, source, "PENDING", "PROCESSING"))
+        cursor.execute(
+            "UPDATE payments_payment SET status = 'PROCESSING', in_review = true "
+            "WHERE payment_number = 'PAY-2'"
+        )
+    assert sentences() == {}
 
 
 def test_missing_trigger_is_found(names, broken_books):

@@ -1,7 +1,9 @@
 """The amounts of orders are those of their payments and refunds."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.invariants import Mismatch, compare
@@ -11,6 +13,8 @@ from orders.statuses import ORDERS_CLOSED, PARCELS_ENDED, PARCELS_UNSHIPPED
 from payments.invariants.rows import payments_of, refund_lines_of, refunds_of, total
 from payments.models import Payment, PaymentRefund, RefundDecision, RefundOrigin
 from payments.statuses import OPEN, RefundStatus
+
+TO_WITHDRAW = timedelta(days=1)  # a payment at a provider, from the order's last change on
 
 
 def find_wrong_received_of_orders(chunk: Orders) -> Found:
@@ -34,10 +38,13 @@ def find_open_twice(chunk: Orders) -> Found:
 
 
 def find_payable_without_need(chunk: Orders) -> Found:
-    """At a provider, the next check withdraws it."""
+    """At a provider, the next checks withdraw it, or the one after its review."""
+    lately = timezone.now() - TO_WITHDRAW
     for order, payments in open_payments(chunk):
-        is_closed = order.status in ORDERS_CLOSED
-        payable = [row for row in payments if is_closed or not row.next_check_at]
+        is_closed, has_changed = order.status in ORDERS_CLOSED, order.updated_at > lately
+        payable = [
+            row for row in payments if is_closed or not (row.next_check_at and (has_changed or row.in_review))
+        ]
         if payable and (is_closed or not order.balance_due):
             yield Mismatch(order, payable[0], order.balance_due)
 
