@@ -198,6 +198,7 @@ def test_a_request_of_release_0_1_0_is_booked_as_the_transfer_that_it_names(
         actor=staff,
         beyond_owed=True,
     )
+    assert isinstance(pending, ApprovalRequest)
     payload = json.loads(pending.payload)
     del payload["paid_from"], payload["paid_by"]
     ApprovalRequest.objects.update(payload=json.dumps(payload))

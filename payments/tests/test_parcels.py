@@ -620,7 +620,7 @@ def test_api_refuses_a_list_of_units_that_is_empty_or_names_a_line_twice(api, pa
     mine, client = of(paid.order, seller), api(seller)
     one, left = {"line": str(mine.lines.get().pk), "quantity": 1}, stock(bowl)
 
-    def refused(action: str, body: dict, words: str) -> None:
+    def refused(action: str, body: dict[str, object], words: str) -> None:
         for units, why in (([], words), ([one, one | {"quantity": 2}], "listed twice"), (None, "null")):
             answer = client.post(f"/parcels/{mine.pk}/{action}", body | {"units": units})
             assert why in str(problem(answer)), units
