@@ -151,7 +151,7 @@ class StoreRulesAdmin(AuditedAdmin):
     fieldsets = (
         (_("Store"), {"fields": ("name", "support_email", "country", "currency")}),
         (_("Pricing"), {"fields": ("tax_rate", "tax_remitter", "shipping", "cash_limit", "cash_holder")}),
-        (_("Commission"), {"fields": ("commission_tax", "commission_on_refund")}),
+        (_("Commission"), {"fields": ("commission_tax", "commission_on_refund", "payment_fee_bearer")}),
         (
             _("Artisans’ earnings"),
             {

@@ -21,6 +21,7 @@ from orders.addresses import address_lines, address_read
 from orders.commission import Terms
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.selectors import carrier_listed
+from orders.statuses import FeeBearer
 
 
 class OrderMail(TextChoices):
@@ -113,6 +114,7 @@ def parcel_mail(
             "phone": address_read(order.shipping_address).get("phone", ""),
             "fee": earnings.fee,
             "share": earnings.share,
+            "bears_payment_fee": parcel.payment_fee_bearer == FeeBearer.ARTISAN and not collect_cash,
             "collect_cash": parcel.total if collect_cash else "",
         },
     }

@@ -128,7 +128,10 @@ HOLDINGS = (
 IMPERSONAL = {
     "orders.Order": {"order_number", "status", "payment_status", "currency"},
     "orders.OrderLine": {"product_name", "artisan_name", "currency"},
-    "orders.Parcel": {"status", "currency", "carrier", "instruction", "fee_tax_treatment", "tax_remitter"},
+    "orders.Parcel": {
+        *("status", "currency", "carrier", "instruction"),
+        *("fee_tax_treatment", "tax_remitter", "payment_fee_bearer"),
+    },
     "orders.Carrier": {"name", "countries", "tracking_url"},
     "orders.Shipment": {"carrier"},
     "orders.ShipmentCorrection": {"carrier"},
@@ -137,7 +140,7 @@ IMPERSONAL = {
     "orders.StoreRules": {
         *("name", "support_email", "currency", "country", "account_holder", "account_iban", "account_bic"),
         *("account_bank", "check_payee", "check_address"),  # the shop's own
-        *("commission_on_refund", "tax_remitter", "cash_holder"),
+        *("commission_on_refund", "tax_remitter", "payment_fee_bearer", "cash_holder"),
     },
 }
 

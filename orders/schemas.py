@@ -191,6 +191,7 @@ class OrderShape(serializers.Serializer[Any]):
         "commission": "8.55",
         "commission_tax": "0.00",
         "remitted_tax": "0.00",
+        "payment_fee": "0.00",
         "share": "91.44",
         "collect_cash": None,
         "released_at": "2026-11-26T09:00:00Z",
@@ -207,10 +208,14 @@ class ArtisanParcelShape(ParcelShape):
     )
     commission_tax = AmountShape(help_text="The tax on the commission.")
     remitted_tax = AmountShape(help_text="Tax on the items that the shop pays to the tax office.")
+    payment_fee = AmountShape(
+        help_text="The part of the payment provider's fee that the artisan bears, with the tax on it; 0 until the fee "
+        "is known."
+    )
     share = AmountShape(
-        help_text="The artisan's earnings: the total less refunds, commission, its tax, and remitted tax; 0 if "
-        "cancelled or returned, and while the order is no longer paid. Once earned, it is `net` "
-        "less `returned` of `/earnings/`."
+        help_text="The artisan's earnings: the total less refunds, commission, its tax, remitted tax, and payment fee. "
+        "If cancelled or returned, and while the order is no longer paid, only the payment fee counts. Once earned, it "
+        "is `net` less `returned` and `payment_fee` of `/earnings/`."
     )
     collect_cash = AmountShape(
         allow_null=True,

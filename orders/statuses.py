@@ -53,6 +53,13 @@ class TaxRemitter(TextChoices):
     SHOP = "shop", _("The shop")
 
 
+class FeeBearer(TextChoices):
+    """Who bears the fee that a payment provider keeps of a payment."""
+
+    SHOP = "shop", _("The shop")
+    ARTISAN = "artisan", _("The artisans of the order")
+
+
 class CommissionOnRefund(TextChoices):
     """What becomes of the shop's commission on goods that are refunded."""
 

@@ -30,6 +30,7 @@ from orders.statuses import (
     PARCELS_UNSHIPPED,
     CashHolder,
     CommissionOnRefund,
+    FeeBearer,
     ParcelStatus,
     TaxRemitter,
 )
@@ -399,6 +400,7 @@ def simulate_once(seed: int, people: People) -> OrderSimulation:
         reserve_ppm=dice.choice((0, 100_000)),
         commission_on_refund=dice.choice(list(CommissionOnRefund)),
         tax_remitter=dice.choice(list(TaxRemitter)),
+        payment_fee_bearer=dice.choice(list(FeeBearer)),
     )
     method = dice.choice(
         (PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER, PaymentMethod.CASH_ON_DELIVERY)

@@ -42,6 +42,7 @@ from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
     DisputeTransition,
+    Earning,
     Payment,
     PaymentRefund,
     PaymentTransition,
@@ -729,6 +730,14 @@ DAMAGE: dict[str, Damage] = {
             f"WHERE entry_id = {ENTRY} AND amount_minor < 0"
         ],
         ["Order {paid}: the ledger holds -20.00 USD for it."],
+    ),
+    "earning_payment_fee": (
+        [Earning],
+        [
+            "UPDATE payments_earning SET payment_fee_minor = 120 "
+            f"WHERE parcel_id = (SELECT id FROM orders_parcel WHERE order_id = {order('paid')} AND number = 2)"
+        ],
+        ["Parcel {paid}-2: its artisan bears 1.20 USD of the payment fee instead of 0.00 USD."],
     ),
     "ledger_artisan_money": (
         [LedgerPosting],

@@ -69,6 +69,7 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "reserve_days": rule(_("Days of the reserve"), affects_money=True),
         "commission_on_refund": rule(_("Commission on refunded goods"), affects_money=True),
         "tax_remitter": rule(_("Who pays the tax on goods"), affects_money=True),
+        "payment_fee_bearer": rule(_("Who bears the fees of payment providers"), affects_money=True),
         "commission_tax_ppm": rule(_("Tax rate on commission"), DisplayFormat.RATE, affects_money=True),
         "cash_holder": rule(_("Who holds cash on delivery"), affects_money=True),
         "account_holder": bank("Account holder"),

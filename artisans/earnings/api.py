@@ -56,6 +56,7 @@ def earning_out(earning: Earning, store: StoreRules) -> dict[str, Any]:
         "net": earning.net.amount,
         "returned": earning.returned.amount,
         "promised": earning.promised.amount,
+        "payment_fee": earning.payment_fee.amount,
         "release_at": utc(release_at(earning, store)) if is_pending else None,
         "blocked_by": earning.block if is_pending else "",  # type: ignore[attr-defined]
         "released_at": utc(earning.released_at),

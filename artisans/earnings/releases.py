@@ -132,7 +132,7 @@ def order_release_earnings(order_id: UUID) -> int:
 def hold_reserve(earning: Earning, order: Order, store: StoreRules) -> Hold | None:
     """Hold back the reserve of an earning that was just released, as far as there is money."""
     artisan = artisan_lock(earning.artisan_id)
-    wanted = half_up(earning.remaining.minor * store.reserve_ppm, PPM)
+    wanted = half_up(max(0, earning.remaining.minor) * store.reserve_ppm, PPM)
     minor = min(wanted, available_minor(artisan.pk, earning.currency))
     is_held = Hold.objects.filter(
         artisan=artisan, order=order, reason=HoldReason.RESERVE, released_at__isnull=True

@@ -20,6 +20,7 @@ EARNING = {
     "net": "91.45",
     "returned": "0.00",
     "promised": "0.00",
+    "payment_fee": "0.00",
     "release_at": "2026-12-12T09:00:00Z",
     "blocked_by": "",
     "released_at": None,
@@ -64,6 +65,9 @@ class EarningShape(serializers.Serializer[Any]):
     net = AmountShape(help_text="The parcel's total less the shop's commission and what the shop remits.")
     returned = AmountShape(help_text="What refunds took back of it.")
     promised = AmountShape(help_text="What refunds in progress will take of it.")
+    payment_fee = AmountShape(
+        help_text="The part of the payment provider's fee that the artisan bears, with the tax on it."
+    )
     release_at = serializers.DateTimeField(
         allow_null=True,
         help_text="When it will be released if nothing blocks it; null before the parcel is shipped, and once it was "

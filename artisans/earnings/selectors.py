@@ -40,6 +40,7 @@ LINE_LABELS: dict[str, "_StrPromise"] = {
     EntryKind.SALE_CANCELLED: gettext_lazy("Sale cancelled"),
     EntryKind.CLAWBACK: gettext_lazy("Refunded to the buyer"),
     EntryKind.CLAWBACK_REVERSED: gettext_lazy("Refund taken back"),
+    EntryKind.FEE_SHARE: gettext_lazy("Payment fee"),
     EntryKind.RELEASE: gettext_lazy("Released"),
     EntryKind.HOLD: gettext_lazy("Held back"),
     EntryKind.HOLD_RELEASED: gettext_lazy("No longer held back"),

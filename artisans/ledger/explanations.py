@@ -194,6 +194,23 @@ def taken_back(text: "_StrPromise") -> Sentence:
     return sentence
 
 
+def charged(text: "_StrPromise", with_tax: "_StrPromise") -> Sentence:
+    """Artisans pay a part of a payment's fee: `text` with who pays what, or `with_tax` if it is taxed."""
+
+    def sentence(moved: Movements) -> str:
+        if moved.minor[A.FEE_RECOVERED] >= 0 or any(minor < 0 for minor in moved.sellers.values()):
+            return by_account(moved)
+        parts = [
+            _("%(amount)s from %(artisan)s") % {"amount": moved.show(minor), "artisan": artisan.name}
+            for artisan, minor in moved.sellers.items()
+        ]
+        tax = moved.minor[A.FEE_TAX]
+        facts = {"amount": moved.show(moved.minor[A.FEE_RECOVERED]), "parts": joined(parts)}
+        return (with_tax if tax else text) % {**facts, "tax": moved.show(tax)}
+
+    return sentence
+
+
 def deductions(moved: Movements, *, sign: int) -> list[str]:
     """What the shop takes (`sign` -1) or gives up (1), by kind."""
     return [
@@ -318,6 +335,10 @@ SENTENCES: dict[str, Sentence] = {
         gettext_lazy("%(amount)s was taken back for the buyer and is held for the order again: %(parts)s.")
     ),
     "clawback_reversed": earned(gettext_lazy("A refund shared with artisans was reversed. %(earned)s")),
+    "fee_share": charged(
+        gettext_lazy("Artisans bear %(amount)s of the payment fee: %(parts)s."),
+        gettext_lazy("Artisans bear %(amount)s of the payment fee, and the tax on it of %(tax)s: %(parts)s."),
+    ),
     "release": between(
         gettext_lazy("%(amount)s is now available to %(artisan)s"), A.SELLER_PENDING, A.SELLER_AVAILABLE
     ),

@@ -29,6 +29,7 @@ class EntryKind(models.TextChoices):
     SALE_CANCELLED = "sale_cancelled", _("Not earned any more")
     CLAWBACK = "clawback", _("Refund shared with artisans")
     CLAWBACK_REVERSED = "clawback_reversed", _("Shared refund reversed")
+    FEE_SHARE = "fee_share", _("Payment fee borne by artisans")
     RELEASE = "release", _("Earnings released")
     HOLD = "hold", _("Held back from the artisan")
     HOLD_RELEASED = "hold_released", _("No longer held back")

@@ -16,6 +16,7 @@ from orders.statuses import (
     PARCELS_ENDED,
     PARCELS_SHIPPED,
     PARCELS_UNSHIPPED,
+    FeeBearer,
     ParcelInstruction,
     ParcelStatus,
     TaxRemitter,
@@ -33,12 +34,14 @@ class Earnings:
 
     `refunded`: besides what the shop bears, and the whole total while nothing is earned. The shop takes `commission`,
     `commission_tax` on it, and `remitted_tax`, which it pays to the tax office.
+    `payment_fee`: the part of the fees of payment providers that the artisan bears, with the tax on it.
     """
 
     refunded: Money
     commission: Money
     commission_tax: Money
     remitted_tax: Money
+    payment_fee: Money
     share: Money
 
     @property
@@ -52,7 +55,8 @@ class Parcel(BaseModel):
 
     `commission_minor` is the shop's whole fee, frozen when the order was placed: the parts of the lines and of the
     shipping (`shipping_commission_minor`); `commission_tax_minor` is the tax on it, by `commission_tax_ppm`.
-    `tax_remitter` says who pays the tax on the goods to the tax office. `commission_ppm` is the rate of all lines, or
+    `tax_remitter` says who pays the tax on the goods to the tax office, `payment_fee_bearer` who bears the fees of
+    payment providers. `commission_ppm` is the rate of all lines, or
     the fee's part of the subtotal if they have several.
     """
 
@@ -93,6 +97,9 @@ class Parcel(BaseModel):
     )
     tax_remitter = models.CharField(
         max_length=7, choices=TaxRemitter, default=TaxRemitter.ARTISAN, db_default=TaxRemitter.ARTISAN
+    )
+    payment_fee_bearer = models.CharField(
+        max_length=7, choices=FeeBearer, default=FeeBearer.SHOP, db_default=FeeBearer.SHOP
     )
 
     class Meta:
@@ -141,6 +148,9 @@ class Parcel(BaseModel):
                 "fee_tax_treatment", ["", *FeeTaxTreatment.values], name="parcel_fee_tax_treatment_known"
             ),
             choices_constraint("tax_remitter", TaxRemitter.values, name="parcel_tax_remitter_known"),
+            choices_constraint(
+                "payment_fee_bearer", FeeBearer.values, name="parcel_payment_fee_bearer_known"
+            ),
             models.CheckConstraint(
                 condition=Q(cash_received_minor__gte=0, cash_received_minor__lte=F("total_minor")),
                 name="parcel_cash_within_total",
@@ -188,9 +198,10 @@ class Parcel(BaseModel):
         Reads the earning unless it was joined (`select_related("earning")`).
         """
         lines, earning = list(lines), getattr(self, "earning", None)
-        if earning is None or self.is_gone:
+        if earning is None:
             return self.expected_earnings(lines)
-        return self.show_shares(earning.left_of(Shares.sum(frozen_shares(self, lines))))
+        left = Shares() if self.is_gone else earning.left_of(Shares.sum(frozen_shares(self, lines)))
+        return self.show_shares(left, earning.payment_fee.minor)
 
     def expected_earnings(self, lines: "Iterable[OrderLine]") -> Earnings:
         """What the artisan earns once the parcel is paid: its shares without refunded items; nothing if it ended."""
@@ -202,13 +213,14 @@ class Parcel(BaseModel):
                 left = left.plus(shares.minus(returned))
         return self.show_shares(left)
 
-    def show_shares(self, left: Shares) -> Earnings:
+    def show_shares(self, left: Shares, payment_fee: int = 0) -> Earnings:
         amounts = (
             self.total_minor - left.total,
             left.commission,
             left.commission_tax,
             left.remitted_tax,
-            left.net,
+            payment_fee,
+            left.net - payment_fee,
         )
         return Earnings(*(Money.stored(minor, self.currency) for minor in amounts))
 

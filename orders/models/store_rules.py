@@ -9,7 +9,7 @@ from artisans.core.money import Money
 from artisans.core.security.encryption import EncryptedTextField
 from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
 from orders.countries import KNOWN, meant_by
-from orders.statuses import CashHolder, CommissionOnRefund, TaxRemitter
+from orders.statuses import CashHolder, CommissionOnRefund, FeeBearer, TaxRemitter
 
 NO_CONTACT = "help@localhost"
 
@@ -121,6 +121,17 @@ class StoreRules(models.Model):
         db_default=0,
         help_text=_("In millionths: 200000 is 20%. For artisans with domestic tax on commission."),
     )
+    payment_fee_bearer = models.CharField(
+        _("who bears the fees of payment providers"),
+        max_length=7,
+        choices=FeeBearer,
+        default=FeeBearer.SHOP,
+        db_default=FeeBearer.SHOP,
+        help_text=_(
+            "Artisans bear them by the totals of their parcels, and keep bearing them after a refund. "
+            "Applies to new orders only."
+        ),
+    )
     cash_holder = models.CharField(
         _("who holds cash on delivery"),
         max_length=7,
@@ -168,6 +179,7 @@ class StoreRules(models.Model):
                 "commission_on_refund", CommissionOnRefund.values, name="store_commission_on_refund_known"
             ),
             choices_constraint("tax_remitter", TaxRemitter.values, name="store_tax_remitter_known"),
+            choices_constraint("payment_fee_bearer", FeeBearer.values, name="store_payment_fee_bearer_known"),
             choices_constraint("cash_holder", CashHolder.values, name="store_cash_holder_known"),
         ]
 

@@ -130,6 +130,7 @@ def order_place(
             shipping_commission_tax_minor=fees.shipping.tax,
             fee_tax_treatment=artisan.fee_tax_treatment,
             tax_remitter=store.tax_remitter,
+            payment_fee_bearer=store.payment_fee_bearer,
         )
         parcels.append(parcel)
         for place, priced, product, rate, fee in zip(

@@ -30,6 +30,7 @@ def test_rules_about_commission_and_earnings(browser, admin_user, store):
     fields = rules(page(client.get(admin_page_url(store))))
     days = {"return_days": "30", "hold_days": "30", "longest_hold_days": "60"}
     choices = {"tax_remitter": "shop", "commission_on_refund": "kept", "cash_holder": "artisan"}
+    choices |= {"payment_fee_bearer": "artisan"}
     percents = {"commission_tax": "19", "reserve": "2.5"}
 
     answer = client.post(admin_page_url(store), fields | days | choices | percents | {"reserve_days": "90"})

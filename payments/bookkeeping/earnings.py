@@ -6,7 +6,7 @@ refunds, cancellations, returns and releases book differences and never need to 
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -24,6 +24,7 @@ from orders.selectors import order_lock
 from orders.services.placing import PlacedOrder
 from orders.shares import frozen_shares
 from orders.statuses import PARCELS_ENDED, CashHolder
+from payments.bookkeeping.payment_fees import NO_FEE, FeeShare, fee_shares, read_fees
 from payments.bookkeeping.split import NOTHING, Back, Item, OrderSplit, ParcelMoney, split_order, spread
 from payments.models import Bearer, Earning, EarningStatus, PaymentRefund, Receipt, RefundShare
 from payments.statuses import RefundStatus
@@ -36,7 +37,8 @@ class OrderBooks:
     """An order with what decides who earns what.
 
     `lines`, `earnings` and `cash` (minor units recorded on delivery, by its holder): by parcel. `refunds`: all but
-    failed ones, oldest first, with their lines and shares.
+    failed ones, oldest first, with their lines and shares. `fees`: of its captures, in minor units, as far as they are
+    known and artisans bear them.
     """
 
     order: Order
@@ -45,6 +47,7 @@ class OrderBooks:
     earnings: dict[UUID, Earning] = field(default_factory=dict)
     refunds: Sequence[PaymentRefund] = ()
     cash: Mapping[UUID, Mapping[str, int]] = field(default_factory=dict)
+    fees: Sequence[int] = ()
 
     @property
     def living(self) -> list[Parcel]:
@@ -58,6 +61,21 @@ class OrderBooks:
     def statuses(self) -> dict[UUID, str]:
         """The status of each earning, by parcel."""
         return {pk: row.status for pk, row in self.earnings.items()}
+
+    @property
+    def fee_shares(self) -> dict[UUID, FeeShare]:
+        """What artisans bear of the fees, by parcel. They bear nothing of a parcel that was never earned, and keep
+        bearing their part of one that is not earned any more."""
+        shares = fee_shares(self.parcels, self.fees)
+        return {pk: share for pk, share in shares.items() if pk in self.earnings}
+
+    @property
+    def stored_fee_shares(self) -> dict[UUID, FeeShare]:
+        stored = {
+            pk: FeeShare(row.payment_fee_minor, row.payment_fee_tax_minor)
+            for pk, row in self.earnings.items()
+        }
+        return {pk: share for pk, share in stored.items() if share != NO_FEE}
 
     def is_earned(self, parcel: Parcel) -> bool:
         """Whether a living parcel's money is here: the order is paid, or the cash for this parcel was recorded."""
@@ -82,7 +100,7 @@ class OrderBooks:
 
 
 def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
-    """The books of these orders, in six queries at most."""
+    """The books of these orders, in eight queries at most."""
     orders = list(orders)
     rows = Parcel.objects.filter(order__in=orders).select_related("earning")
     parcels = group(rows.order_by("order_id", "number"), "order_id")
@@ -90,7 +108,8 @@ def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
     refunds = defaultdict[UUID, list[PaymentRefund]](list)
     for refund in live_refunds().filter(payment__order__in=orders).select_related("payment"):
         refunds[refund.payment.order_id].append(refund)
-    cash = read_cash(parcel for group in parcels.values() for parcel in group)
+    every = [parcel for group in parcels.values() for parcel in group]
+    cash, fees = read_cash(every), read_fees(every)
     return [
         OrderBooks(
             order,
@@ -99,6 +118,7 @@ def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
             {row.pk: row.earning for row in parcels[order.pk] if hasattr(row, "earning")},
             refunds[order.pk],
             cash,
+            fees.get(order.pk, ()),
         )
         for order in orders
     ]
@@ -118,7 +138,8 @@ def read_cash(parcels: Iterable[Parcel]) -> dict[UUID, dict[str, int]]:
 
 def read_placed(placed: PlacedOrder) -> OrderBooks:
     """The books of an order that was just released, so nothing was earned or refunded before."""
-    return OrderBooks(placed.order, placed.parcels, group(placed.lines, "parcel_id"))
+    fees = read_fees(placed.parcels).get(placed.order.pk, ())
+    return OrderBooks(placed.order, placed.parcels, group(placed.lines, "parcel_id"), fees=fees)
 
 
 def group(rows: Iterable[Row], column: str) -> dict[UUID, list[Row]]:
@@ -181,8 +202,12 @@ def split_books(books: OrderBooks, *, with_pending: bool = False, disputed: int 
     )
 
 
-def required_legs(books: OrderBooks, split: OrderSplit) -> list[Leg]:
-    """What the order requires in the ledger, besides the money that came in and went back."""
+def required_legs(books: OrderBooks, split: OrderSplit, fees: Mapping[UUID, FeeShare]) -> list[Leg]:
+    """What the order requires in the ledger, besides the money that came in and went back.
+
+    `fees`: what artisans bear, by parcel. They are taken from what is pending of the parcel, and beyond that from what
+    is available, so that nothing pending is ever negative.
+    """
     currency = books.order.currency
     sums: Counter[AccountKey] = Counter()
 
@@ -202,6 +227,15 @@ def required_legs(books: OrderBooks, split: OrderSplit) -> list[Leg]:
         add(AccountKind.COMMISSION, -remaining.commission)
         add(AccountKind.FEE_TAX, -remaining.commission_tax)
         add(AccountKind.SALES_TAX, -remaining.remitted_tax)
+    nets = {part.parcel_id: part.remaining.net for part in split.parcels}
+    for parcel_id, fee in fees.items():
+        earning = books.earnings[parcel_id]
+        is_pending = earning.status == EarningStatus.PENDING
+        of_pending = min(fee.total, nets.get(parcel_id, 0)) if is_pending else 0
+        add(AccountKind.SELLER_PENDING, of_pending, earning.artisan_id)
+        add(AccountKind.SELLER_AVAILABLE, fee.total - of_pending, earning.artisan_id)
+        add(AccountKind.FEE_RECOVERED, fee.tax - fee.total)
+        add(AccountKind.FEE_TAX, -fee.tax)
     return [Leg(account, minor) for account, minor in sums.items() if minor]
 
 
@@ -232,8 +266,10 @@ def earnings_facts(orders: Iterable[Order]) -> list[Fact]:
         split = split_books(books)
         for part in split.parcels:
             if part.parcel_id not in books.earnings:
-                books.earnings[part.parcel_id] = Earning(status=EarningStatus.PENDING)
-        legs = required_legs(books, split) if books.order.released_at else []
+                books.earnings[part.parcel_id] = Earning(
+                    artisan_id=part.artisan_id, status=EarningStatus.PENDING
+                )
+        legs = required_legs(books, split, books.fee_shares) if books.order.released_at else []
         order = books.order
         facts.append(
             Fact(
@@ -259,11 +295,12 @@ def books_apply(
     caller changed them. `at`: when it happened, if that is not now."""
     refund_shares_write(books)
     before = books.statuses if before is None else before
+    fees_before = books.stored_fee_shares
     split = earnings_save(books)
-    after = books.statuses
-    if not has_moved and before == after:
+    after, fees = books.statuses, books.fee_shares
+    if not has_moved and before == after and fees == fees_before:
         return None
-    legs = required_legs(books, split)
+    legs = required_legs(books, split, fees_before)
     booked = {} if is_new or not (before or legs) else legs_by_entry([books.order.pk])[books.order.pk]
     fact = Fact(
         id=books.order.pk,
@@ -272,7 +309,12 @@ def books_apply(
         happened_at=at or timezone.now(),
         order_id=books.order.pk,
     )
-    return fact_book(fact, booked=booked)
+    entry = fact_book(fact, booked=booked)
+    if fees == fees_before:
+        return entry
+    # An entry of its own, so that artisans see the fee beside the sale.
+    legs = required_legs(books, split, fees)
+    return fact_book(replace(fact, kind=EntryKind.FEE_SHARE, legs=legs)) or entry
 
 
 def kind_of(before: Mapping[UUID, str], after: Mapping[UUID, str], due: Sequence[Leg]) -> EntryKind:
@@ -284,6 +326,8 @@ def kind_of(before: Mapping[UUID, str], after: Mapping[UUID, str], due: Sequence
         return EntryKind.SALE_CANCELLED
     if changed:
         return EntryKind.RELEASE
+    if any(leg.account.kind == AccountKind.FEE_RECOVERED for leg in due):
+        return EntryKind.FEE_SHARE
     of_order = sum(leg.minor for leg in due if leg.account.kind == AccountKind.ORDER)
     return EntryKind.CLAWBACK_REVERSED if of_order > 0 else EntryKind.CLAWBACK
 
@@ -292,6 +336,7 @@ def earnings_save(books: OrderBooks) -> OrderSplit:
     """Write the earnings that follow from the order's rows, and return how its money is split."""
     split = split_books(books)
     pending = split_books(books, with_pending=True) if has_pending(books) else split
+    fees = fee_shares(books.parcels, books.fees)
     new = []
     for part, later in zip(split.parcels, pending.parcels, strict=True):
         earning = books.earnings.get(part.parcel_id) or Earning(
@@ -305,6 +350,7 @@ def earnings_save(books: OrderBooks) -> OrderSplit:
             "returned_commission_tax_minor": part.returned.commission_tax,
             "returned_remitted_tax_minor": part.returned.remitted_tax,
             "promised_minor": max(0, later.returned.net - part.returned.net),
+            **fee_columns(fees.get(part.parcel_id, NO_FEE)),
         }
         if part.parcel_id in books.earnings:
             earning_update(earning, values)
@@ -318,8 +364,12 @@ def earnings_save(books: OrderBooks) -> OrderSplit:
     for pk, earning in books.earnings.items():
         if pk not in earned:
             cancelled = {"status": EarningStatus.CANCELLED, "promised_minor": 0, "released_at": None}
-            earning_update(earning, cancelled)
+            earning_update(earning, cancelled | fee_columns(fees.get(pk, NO_FEE)))
     return split
+
+
+def fee_columns(fee: FeeShare) -> dict[str, object]:
+    return {"payment_fee_minor": fee.total, "payment_fee_tax_minor": fee.tax}
 
 
 def released_at_once(books: OrderBooks, parcel_id: UUID, earning: Earning) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Movements of our balance at a provider: what explains them, and what they require in the ledger.
 
-Captures and refunds are booked when they happen; their movements add the fee. Fees of the account, disputes and
-withdrawals are booked from their movements alone.
+Captures and refunds are booked when they happen; their movements add the fee, and what artisans bear of it. Fees
+of the account, disputes and withdrawals are booked from their movements alone.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,7 +29,10 @@ from artisans.ledger.services import (
     fact_book,
     facts_book_new,
 )
+from orders.models import Order
 from orders.selectors import orders_locked
+from orders.statuses import FeeBearer
+from payments.bookkeeping.earnings import order_earnings_book
 from payments.bookkeeping.ledger import disputes_fact
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.models import Capture, Dispute, Explanation, Payment, PaymentRefund, ProviderMovement
@@ -162,6 +165,15 @@ def movements_add(provider: str, remotes: Collection[RemoteMovement], reasons: M
     facts_book_new(map(movement_fact, rows))
     for key in {row.payment_id for row in rows if row.explained_by == Explanation.DISPUTE}:
         fact_book(disputes_fact(payments[key]))
+    fees_share({row.payment_id for row in rows if row.explained_by == Explanation.CAPTURE})
+
+
+def fees_share(payments: Collection[UUID | None]) -> None:
+    """Book what artisans bear of the fees of these payments, whose movements are stored. The caller holds the locks of
+    their orders."""
+    borne = Order.objects.filter(payments__in=payments, parcels__payment_fee_bearer=FeeBearer.ARTISAN)
+    for order in borne.distinct():
+        order_earnings_book(order, has_moved=False)
 
 
 def payments_lock(keys: set[UUID]) -> dict[UUID | None, Payment]:
@@ -307,6 +319,8 @@ def movement_book(row: ProviderMovement) -> LedgerEntry | None:
     entry = fact_book(movement_fact(row))
     if row.explained_by == Explanation.DISPUTE and row.payment:
         fact_book(disputes_fact(row.payment))
+    if row.explained_by == Explanation.CAPTURE:
+        fees_share([row.payment_id])
     return entry
 
 

@@ -8,6 +8,7 @@ from payments.models import (
     CashDeposit,
     Dispute,
     DisputeTransition,
+    Earning,
     Payment,
     PaymentRefund,
     PaymentTransition,
@@ -25,6 +26,6 @@ register_invariants(
     reads=(
         *(Payment, PaymentTransition, Capture, Receipt, ReceiptReversal, CashDeposit),
         *(PaymentRefund, RefundLine, RefundTransition, Dispute, DisputeTransition),
-        *(LedgerEntry, LedgerPosting),
+        *(Earning, LedgerEntry, LedgerPosting),
     ),
 )

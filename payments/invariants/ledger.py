@@ -7,14 +7,16 @@ from django.db.models import Case, Q, QuerySet, Sum, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from artisans.core.invariants import Invariant, Mismatch
+from artisans.core.invariants import Invariant, Mismatch, compare, flat
+from artisans.core.money import Money
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.models import LedgerAccount, LedgerEntry, LedgerPosting
 from artisans.ledger.selectors import balances
-from orders.invariants.rows import Found, Orders, of_orders
+from orders.invariants.rows import Found, Orders, of_orders, parcels_of
 from orders.models import Order
 from payments.bookkeeping.ledger import find_differences
-from payments.models import Capture, Dispute, PaymentRefund, Receipt
+from payments.bookkeeping.payment_fees import NO_FEE, fee_shares, read_fees
+from payments.models import Capture, Dispute, Earning, PaymentRefund, Receipt
 
 NEVER_NEGATIVE = (AccountKind.SELLER_PENDING, AccountKind.SELLER_HELD)
 CASH = (AccountKind.CASH, AccountKind.COURIER_CASH)
@@ -42,6 +44,17 @@ def find_overdrawn_orders(chunk: Orders) -> Found:
     )
     for key, minor in sums.filter(sum__gt=0):
         yield Mismatch(orders[key], orders[key].money(-minor))
+
+
+def find_wrong_payment_fees(chunk: Orders) -> Found:
+    parcels = parcels_of(chunk)
+    earnings, fees = chunk.children(Earning, "parcel", flat(parcels)), read_fees(flat(parcels))
+    for order in chunk.rows:
+        shares = fee_shares(parcels[order.pk], fees.get(order.pk, ()))
+        for parcel in parcels[order.pk]:
+            due = Money.stored(shares.get(parcel.pk, NO_FEE).total, parcel.currency)
+            for earning in earnings[parcel.pk]:
+                yield from compare(parcel, earning.payment_fee, due)
 
 
 def find_overdrawn_artisans() -> Found:
@@ -112,6 +125,13 @@ INVARIANTS = (
         _("The money that the ledger holds for an order is never negative."),
         _("Order %(row)s: the ledger holds %(stored)s for it."),
         find_overdrawn_orders,
+    ),
+    of_orders(
+        "earning_payment_fee",
+        "P8",
+        _("Artisans bear their parts of the known fees of payments, or nothing if the shop bears them."),
+        _("Parcel %(row)s: its artisan bears %(stored)s of the payment fee instead of %(expected)s."),
+        find_wrong_payment_fees,
     ),
     Invariant(
         "ledger_artisan_money",

@@ -21,9 +21,10 @@ class Earning(BaseModel):
     """What an artisan earns with a parcel, from the moment its money is here.
 
     `net_minor`: as agreed. `returned_minor`: what completed refunds and lost disputes took back of it; they also took
-    `returned_commission_minor`, its tax and remitted tax of the shop's shares of the parcel.
-    `promised_minor`: what refunds in progress will take. CANCELLED: the parcel was cancelled or returned, or the
-    order is unpaid again; it can be earned anew.
+    `returned_commission_minor`, its tax and remitted tax of the shop's shares of the parcel. `promised_minor`: what
+    refunds in progress will take. `payment_fee_minor`: what the artisan bears of the payment provider's fees, with the
+    tax on it (`payment_fee_tax_minor`); it stays when the rest goes back. CANCELLED: the parcel was cancelled or
+    returned, or the order is unpaid again; it can be earned anew.
     """
 
     parcel = models.OneToOneField(Parcel, models.PROTECT, related_name="earning")
@@ -36,6 +37,8 @@ class Earning(BaseModel):
     returned_commission_tax_minor = models.BigIntegerField(default=0, db_default=0)
     returned_remitted_tax_minor = models.BigIntegerField(default=0, db_default=0)
     promised_minor = models.BigIntegerField(default=0)
+    payment_fee_minor = models.BigIntegerField(default=0, db_default=0)
+    payment_fee_tax_minor = models.BigIntegerField(default=0, db_default=0)
     released_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -59,6 +62,10 @@ class Earning(BaseModel):
                     returned_remitted_tax_minor__gte=0,
                 ),
                 name="earning_returned_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(payment_fee_tax_minor__gte=0, payment_fee_minor__gte=F("payment_fee_tax_minor")),
+                name="earning_payment_fee_not_negative",
             ),
             models.CheckConstraint(
                 condition=Q(status=EarningStatus.RELEASED, released_at__isnull=False)
@@ -90,10 +97,15 @@ class Earning(BaseModel):
         return Money.stored(self.promised_minor, self.currency)
 
     @property
+    def payment_fee(self) -> Money:
+        """With the tax on it."""
+        return Money.stored(self.payment_fee_minor, self.currency)
+
+    @property
     def remaining(self) -> Money:
-        """What is left for the artisan."""
+        """What is left for the artisan; negative if the payment fee is more."""
         left = 0 if self.is_cancelled else self.net_minor - self.returned_minor
-        return Money.stored(left, self.currency)
+        return Money.stored(left - self.payment_fee_minor, self.currency)
 
     @property
     def is_cancelled(self) -> bool:

@@ -122,9 +122,12 @@ def unit_selection(
     return RefundSelection(asked, with_shipping=shipping, restock=restock)
 
 
-def apply_card_captures(payment: Payment, **news: Any) -> Payment:
-    """Apply Stripe's state to a card payment without a Stripe: paid in two captures, changed by `news`."""
+def apply_card_captures(
+    payment: Payment, *, fees: tuple[int | None, int | None] = (None, None), **news: Any
+) -> Payment:
+    """Apply Stripe's state to a card payment without a Stripe: paid in two captures with `fees`, changed by `news`."""
     half = Money(payment.amount_minor // 2, payment.currency)
+    first, second = (None if fee is None else Money(fee, payment.currency) for fee in fees)
     Payment.objects.filter(pk=payment.pk).update(provider_payment_id=f"pi_{payment.pk.hex}")
     remote = RemotePayment(
         **{
@@ -134,8 +137,8 @@ def apply_card_captures(payment: Payment, **news: Any) -> Payment:
             "reference": str(payment.pk),
             "is_live": False,
             "captures": (
-                Capture(f"ch_{payment.pk.hex}_1", half),
-                Capture(f"ch_{payment.pk.hex}_2", payment.amount - half),
+                Capture(f"ch_{payment.pk.hex}_1", half, first),
+                Capture(f"ch_{payment.pk.hex}_2", payment.amount - half, second),
             ),
             "attempts": (
                 RemoteAttempt(f"ch_{payment.pk.hex}_1", half, is_success=True),

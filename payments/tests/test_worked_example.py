@@ -12,6 +12,9 @@ commission           1000           900            224            2124
 tax on commission    200            180            45             425
 net                  7600           9217           1331           18148
 One scarf refunded:  36.66, of it net 2983, commission 291, tax on it 59, sales tax 333.
+PayPal's fee         358            418            65             841
+tax on it            72             84             13             169
+net less both        7170           8715           1253           17138
 """
 
 from datetime import timedelta
@@ -27,6 +30,7 @@ from artisans.ledger.models import LedgerPosting
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import Earning
+from payments.reconciliation.runs import reconcile
 from payments.refunds.staff import refund_open
 from payments.tests.factories import reread, start, unit_selection
 from payments.tests.periodic import process_due
@@ -40,8 +44,15 @@ def spoon():
 
 
 @pytest.fixture
-def paid(store, bowl, scarf, spoon, shopper, paypal):
+def bearer():
+    """Who bears the fees of payment providers."""
+    return "shop"
+
+
+@pytest.fixture
+def paid(store, bearer, bowl, scarf, spoon, shopper, paypal):
     store.commission_tax_ppm, store.tax_remitter = 200_000, "shop"
+    store.payment_fee_bearer = bearer
     store.save()
     terms = {
         bowl: {"rate_ppm": 100_000, "minimum_minor": 1000},
@@ -88,3 +99,28 @@ def test_ledger_earnings_and_provider_agree_with_the_table(paid, paypal, bowl, s
     accounts = {"provider": 22707 - 3666, "seller_pending": -15165, "commission": -1833, "fee_tax": -366}
     assert booked() == {**accounts, "sales_tax": -1677}
     assert of_artisans(bowl, scarf, spoon) == [7600, 6234, 1331]
+
+
+@pytest.mark.parametrize("bearer", ["artisan"])
+def test_artisans_bear_the_fee_that_paypal_keeps_and_a_refund_does_not_give_it_back(
+    paid, bowl, scarf, spoon, staff
+):
+    accounts = {"provider": 22707, "seller_pending": -17138, "commission": -2124, "fee_recovered": -841}
+    assert booked() == {**accounts, "fee_tax": -425 - 169, "sales_tax": -2010}
+    assert of_artisans(bowl, scarf, spoon) == [7170, 8715, 1253]
+
+    reconcile("paypal", until=timezone.now() + timedelta(minutes=1))  # the movement says the same
+
+    assert booked() == {
+        **accounts,
+        "provider": 22707 - 841,
+        "provider_fee": 841,
+        "fee_tax": -425 - 169,
+        "sales_tax": -2010,
+    }
+    line = paid.order.lines.get(product=scarf)
+    refund_open(payment_id=paid.pk, items=unit_selection((line, 1)), reason="torn", actor=staff)
+    process_due()
+
+    assert of_artisans(bowl, scarf, spoon) == [7170, 8715 - 2983, 1253]
+    assert booked()["fee_recovered"] == -841

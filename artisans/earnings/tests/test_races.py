@@ -19,8 +19,10 @@ from artisans.earnings.releases import order_release_earnings
 from artisans.earnings.settlements import SettlementRequest, settlement_record, settlement_reverse
 from artisans.earnings.tests.conftest import figures
 from artisans.ledger.models import EntryKind, LedgerEntry
+from orders.models import StoreRules
 from orders.statuses import CashHolder
 from payments.bookkeeping.ledger import find_ledger_errors
+from payments.bookkeeping.movements import movements_record
 from payments.bookkeeping.refunds import refund_finish
 from payments.errors import AlreadyRecorded
 from payments.lifecycle.cash import IncomingMoney
@@ -29,7 +31,8 @@ from payments.methods import PaymentMethod
 from payments.models import CashDeposit, Earning, Receipt
 from payments.refunds.staff import refund_open
 from payments.selectors import cash_on_hand
-from payments.tests.factories import record, remote_refund_of, start, usd
+from payments.tests.factories import apply_card_captures, record, remote_refund_of, start, usd
+from payments.tests.test_payment_fees import moved
 from tests.live.runner import wait_for
 
 pytestmark = [
@@ -79,6 +82,37 @@ def due(sell, deliver, later, monkeypatch):
     monkeypatch.setattr("artisans.earnings.tests.conftest.release_task", lambda: None)
     later(days=15)
     return payment
+
+
+@pytest.fixture
+def borne(store):
+    """Artisans bear the fees of payment providers."""
+    StoreRules.objects.update(payment_fee_bearer="artisan")
+
+
+def test_captures_that_are_reported_twice_at_once_share_each_fee_once(borne, potter, bowl, shopper):
+    with transaction.atomic():
+        payment = start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper)
+
+    together(*[lambda: apply_card_captures(payment, fees=(101, 100))] * 2)
+
+    assert figures(potter) == ("89.43", "0.00", "0.00")
+    assert LedgerEntry.objects.filter(kind=EntryKind.FEE_SHARE).count() == 1
+    assert list(find_ledger_errors()) == []
+
+
+def test_movements_and_a_release_at_once_share_each_fee_once(borne, due, potter):
+    first, second = moved(due, 0, usd("1.01")), moved(due, 1, usd("1.00"))
+
+    together(
+        lambda: movements_record("stripe", [first]),
+        lambda: order_release_earnings(due.order_id),
+        lambda: movements_record("stripe", [first, second]),
+    )
+
+    assert figures(potter) == ("0.00", "89.43", "0.00")
+    assert LedgerEntry.objects.filter(kind=EntryKind.FEE_SHARE).count() in {1, 2}
+    assert list(find_ledger_errors()) == []
 
 
 def test_a_release_and_a_refund_take_the_artisans_part_once(due, potter, staff):

@@ -115,6 +115,16 @@ EXAMPLES = {
         "A refund shared with artisans was reversed. Clay Studio earned $9.00 of parcel K7M2XQ4RT-1: $10.00 less "
         "commission $1.00.",
     ),
+    "fee_share": (
+        [
+            (A.SELLER_PENDING, 360, CLAY),
+            (A.SELLER_AVAILABLE, 120, WOOD),
+            (A.FEE_RECOVERED, -400),
+            (A.FEE_TAX, -80),
+        ],
+        "Artisans bear $4.00 of the payment fee, and the tax on it of $0.80: $3.60 from Clay Studio and $1.20 from "
+        "Wood Works.",
+    ),
     "release": (
         [(A.SELLER_PENDING, 4590, CLAY), (A.SELLER_AVAILABLE, -4590, CLAY)],
         "$45.90 is now available to Clay Studio.",

@@ -52,6 +52,7 @@ FACTS = {  # of all kinds together
         "phone": "+1 503 555 0123",
         "fee": AMOUNT,
         "share": AMOUNT,
+        "bears_payment_fee": True,
         "collect_cash": AMOUNT,
         "carrier": "UPS",
         "tracking": "1Z999",
