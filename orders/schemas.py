@@ -204,18 +204,24 @@ class ArtisanParcelShape(ParcelShape):
     ship_to = AddressShape()
     note = serializers.CharField(allow_blank=True)
     commission = AmountShape(
-        help_text="What the shop takes of the items and of shipping, less what refunds gave back of it."
+        allow_null=True,
+        help_text="What the shop takes of the items and of shipping, less what refunds gave back of it. Null for "
+        "helpers of the workshop, as the next four.",
     )
-    commission_tax = AmountShape(help_text="The tax on the commission.")
-    remitted_tax = AmountShape(help_text="Tax on the items that the shop pays to the tax office.")
+    commission_tax = AmountShape(allow_null=True, help_text="The tax on the commission.")
+    remitted_tax = AmountShape(
+        allow_null=True, help_text="Tax on the items that the shop pays to the tax office."
+    )
     payment_fee = AmountShape(
+        allow_null=True,
         help_text="The part of the payment provider's fee that the artisan bears, with the tax on it; 0 until the fee "
-        "is known."
+        "is known.",
     )
     share = AmountShape(
+        allow_null=True,
         help_text="The artisan's earnings: the total less refunds, commission, its tax, remitted tax, and payment fee. "
         "If cancelled or returned, and while the order is no longer paid, only the payment fee counts. Once earned, it "
-        "is `net` less `returned` and `payment_fee` of `/earnings/`."
+        "is `net` less `returned` and `payment_fee` of `/earnings/`.",
     )
     collect_cash = AmountShape(
         allow_null=True,

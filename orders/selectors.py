@@ -229,10 +229,10 @@ def carriers_suggested(countries: Collection[str]) -> list[Carrier]:
     ]
 
 
-def parcels_of_artisan(user: User) -> QuerySet[Parcel]:
-    """Parcels of this user's workshop that were released for shipping."""
+def parcels_of_artisan(artisan: Artisan | None) -> QuerySet[Parcel]:
+    """Parcels of this workshop that were released for shipping; none without one."""
     return (
-        Parcel.objects.filter(artisan__user=user, order__released_at__isnull=False)
+        Parcel.objects.filter(artisan=artisan, order__released_at__isnull=False)
         .select_related("order", "artisan", "earning")
         .prefetch_related("lines", shipments_loaded())
         .order_by("-order__released_at", "number")

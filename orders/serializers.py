@@ -173,9 +173,14 @@ def order_out(
     }
 
 
-def artisan_parcel_out(parcel: Parcel, lines: Sequence[OrderLine]) -> dict[str, Any]:
-    """A parcel for its artisan: own lines and amounts and the delivery address, no payment details."""
-    order, earnings = parcel.order, parcel.earnings(lines)
+def artisan_parcel_out(
+    parcel: Parcel, lines: Sequence[OrderLine], *, shows_earnings: bool = True
+) -> dict[str, Any]:
+    """A parcel for its artisan: own lines and amounts and the delivery address, no payment details.
+
+    Helpers of the workshop do not see what it earns.
+    """
+    order, earnings = parcel.order, parcel.earnings(lines) if shows_earnings else None
     return {
         **parcel_out(parcel),
         "order_number": order.order_number,
@@ -183,11 +188,11 @@ def artisan_parcel_out(parcel: Parcel, lines: Sequence[OrderLine]) -> dict[str, 
         "items": [line_out(line) for line in lines],
         "ship_to": address_out(order.shipping_address),
         "note": order.delivery_note,
-        "commission": earnings.commission.amount,
-        "commission_tax": earnings.commission_tax.amount,
-        "remitted_tax": earnings.remitted_tax.amount,
-        "payment_fee": earnings.payment_fee.amount,
-        "share": earnings.share.amount,
+        "commission": earnings.commission.amount if earnings else None,
+        "commission_tax": earnings.commission_tax.amount if earnings else None,
+        "remitted_tax": earnings.remitted_tax.amount if earnings else None,
+        "payment_fee": earnings.payment_fee.amount if earnings else None,
+        "share": earnings.share.amount if earnings else None,
         "collect_cash": cash.amount if (cash := parcel.cash_to_collect) else None,
         "released_at": utc(order.released_at),
     }
@@ -195,7 +200,8 @@ def artisan_parcel_out(parcel: Parcel, lines: Sequence[OrderLine]) -> dict[str, 
 
 class ArtisanParcelOut(serializers.BaseSerializer[Parcel]):
     def to_representation(self, parcel: Parcel) -> dict[str, Any]:
-        return artisan_parcel_out(parcel, list(parcel.lines.all()))
+        lines, shows_earnings = list(parcel.lines.all()), self.context["shows_earnings"]
+        return artisan_parcel_out(parcel, lines, shows_earnings=shows_earnings)
 
 
 class OrderOut(serializers.BaseSerializer[Order]):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from artisans.accounts.principals import require_user
+from artisans.catalog.access import require_artisan
 from artisans.catalog.services import units_restocked
 from artisans.core.errors import DomainError, IllegalTransition, InvalidInput
 from artisans.core.models import save_columns
@@ -38,12 +39,11 @@ MOST_SLIPS = 50
 @login_required
 @require_GET
 def parcel_list(request: HttpRequest) -> HttpResponse:
-    if not require_user(request).is_artisan:
-        raise Http404
+    artisan = require_artisan(request)
     chosen, term = request.GET.get("filter", ""), request.GET.get("q", "")[:60]
     if chosen not in ParcelList.values:
         chosen = ParcelList.ALL if term else ParcelList.TO_SHIP
-    parcels = parcels_listed(parcels_found(parcels_of_artisan(require_user(request)), term), chosen)
+    parcels = parcels_listed(parcels_found(parcels_of_artisan(artisan), term), chosen)
     page = Paginator(parcels, 20).get_page(request.GET.get("page"))
     lines = {parcel.pk: list(parcel.lines.all()) for parcel in page}
     context = {
@@ -60,9 +60,8 @@ def parcel_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def next_parcel(request: HttpRequest) -> HttpResponse:
     """Leads to the parcel to do first; `?after=` names the one that was just open."""
-    if not require_user(request).is_artisan:
-        raise Http404
-    own = parcels_of_artisan(require_user(request))
+    artisan = require_artisan(request)
+    own = parcels_of_artisan(artisan)
     after = own.filter(pk__in=keys_in([request.GET.get("after", "")])).first()
     if parcel := parcel_next(own, after=after):
         return redirect("orders:parcel", parcel_id=parcel.pk)
@@ -74,10 +73,9 @@ def next_parcel(request: HttpRequest) -> HttpResponse:
 @require_GET
 def packing_slips(request: HttpRequest) -> HttpResponse:
     """A page per parcel for the printer: `?parcel=` for each; with `shipment=` what is in that shipment."""
-    if not require_user(request).is_artisan:
-        raise Http404
+    artisan = require_artisan(request)
     asked = keys_in(request.GET.getlist("parcel")[:MOST_SLIPS])
-    parcels = list(parcels_of_artisan(require_user(request)).filter(pk__in=asked))
+    parcels = list(parcels_of_artisan(artisan).filter(pk__in=asked))
     if not parcels:
         messages.info(request, _("Choose the parcels whose packing slips you want to print."))
         return redirect("orders:parcel_list")
@@ -104,7 +102,7 @@ def keys_in(texts: Iterable[str]) -> list[UUID]:
 @login_required
 @require_http_methods(["GET", "POST"])
 def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
-    parcel = get_object_or_404(parcels_of_artisan(require_user(request)), pk=parcel_id)
+    parcel = get_object_or_404(parcels_of_artisan(require_artisan(request)), pk=parcel_id)
     lines = list(parcel.lines.all())
     progress = progress_of(lines)
     display = ParcelDisplay(parcel, lines, units_restocked([line.pk for line in lines]), progress)
@@ -130,7 +128,7 @@ def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def shipment_detail(request: HttpRequest, parcel_id: UUID, number: int) -> HttpResponse:
     """Correct the carrier or the tracking number of a shipment."""
-    parcel = get_object_or_404(parcels_of_artisan(require_user(request)), pk=parcel_id)
+    parcel = get_object_or_404(parcels_of_artisan(require_artisan(request)), pk=parcel_id)
     shipment = next((one for one in shipments_of(parcel) if one.number == number), None)
     if shipment is None:
         raise Http404

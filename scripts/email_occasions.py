@@ -28,6 +28,7 @@ OCCASIONS = {
     # artisans' money
     "balance_owed": "The artisan has owed the shop money for as many days as the store rules say; once.",
     # workshops
+    "team_invitation": "An owner of a workshop invited somebody to the team, or sent the invitation again; at most once a minute.",
     "stock_low": "Products have fallen to the number at which their artisan wants to be told, or are sold out; at most every five minutes, and again only after the stock rose.",
     # orders and payments
     "order_placed": "An order was placed, or its payment method changed, with payment by bank transfer or check: amount, account, reference.",

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 
 from artisans.accounts.models import Role, User
 from artisans.accounts.tests.factories import UserFactory
-from artisans.catalog.models import Product
+from artisans.catalog.models import ArtisanMember, MemberRole, Product
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.models import Carrier, StoreRules
 from orders.tests.factories import store_of
@@ -49,6 +49,14 @@ def seller() -> User:
 
 def other_seller() -> User:
     return artisan("weaver@example.test", "Loom and Light", "loom-and-light")
+
+
+def helper() -> User:
+    """A helper in the seller's team."""
+    found = user("helper@example.test", role=Role.ARTISAN)
+    if not hasattr(found, "artisan_member"):
+        ArtisanMember.objects.create(user=found, artisan=seller().artisan, role=MemberRole.HELPER)
+    return found
 
 
 def staff() -> User:

@@ -67,6 +67,12 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "catalog.Artisan",
         {"holiday_from": timezone.now().date(), "back_on": None},
     ),
+    "artisan_member_role_known": ("catalog.ArtisanMember", {"role": "king"}),
+    "artisan_invitation_role_known": ("catalog.ArtisanInvitation", {"role": "king"}),
+    "artisan_invitation_once_per_address": (
+        "catalog.ArtisanInvitation",
+        {"artisan": "first", "email": "a@example.test"},
+    ),
     "commission_rate_at_most_all": ("catalog.CommissionRate", {"rate_ppm": 1_000_001}),
     "commission_rate_not_negative": ("catalog.CommissionRate", {"fixed_minor": -1}),
     "commission_rate_cap_at_least_minimum": (

@@ -29,6 +29,8 @@ from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.notifications.services import notifications_enqueue
 from artisans.privacy.services import user_erase
+from artisans.catalog.members import member_invite
+from artisans.catalog.models import MemberRole
 from artisans.workshop.mails import stock_low_mail
 from orders.models import Order
 from orders.services.parcels import parcel_ship, shipment_correct
@@ -115,6 +117,8 @@ def causes_of_mails() -> Payment:
     debt = Debt.objects.create(artisan=bowl.artisan, currency="USD")
     notifications_enqueue(debt_mail(debt, Money(1234, "USD"), rows.store()))
     notifications_enqueue(stock_low_mail(bowl.artisan, [bowl], rows.store()))
+    invited = {"email": "new.helper@example.test", "role": MemberRole.HELPER}
+    member_invite(artisan=bowl.artisan, actor=seller, **invited)
     user_erase(rows.user("leaving@example.test"))
     return start(items={scarf: 1}, user=shopper)
 

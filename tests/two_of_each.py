@@ -9,7 +9,14 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
-from artisans.catalog.models import CommissionRate, ProductPicture, StockImport, StockWatch
+from artisans.catalog.models import (
+    ArtisanInvitation,
+    ArtisanMember,
+    CommissionRate,
+    ProductPicture,
+    StockImport,
+    StockWatch,
+)
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
@@ -175,6 +182,16 @@ def rows_about_artisans(order: Order, staff: User) -> None:
         )
         settlement_book(settlement.pk)
         StockWatch.objects.create(product=product, threshold=1)
+        ArtisanMember.objects.create(
+            artisan=product.artisan, user=rows.user(f"of-{product.slug}@example.test"), role="helper"
+        )
+        ArtisanInvitation.objects.create(
+            artisan=product.artisan,
+            email=f"to-{product.slug}@example.test",
+            role="helper",
+            invited_by=product.artisan.user,
+            expires_at=timezone.now(),
+        )
         made = StockImport.objects.create(
             artisan=product.artisan, made_by=product.artisan.user, cause="counted", started_at=timezone.now()
         )

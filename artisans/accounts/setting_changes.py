@@ -204,7 +204,10 @@ def gives_access_to(row: models.Model, name: str, value: Any, person: User) -> b
     if not isinstance(field, models.ForeignKey):
         return normal_email(value) == person.email or has_verified(person, value)
     related = field.related_model._default_manager.filter(pk=value).first()
-    return person.pk in (getattr(related, "pk", None), getattr(related, "user_id", None))
+    if person.pk in (getattr(related, "pk", None), getattr(related, "user_id", None)):
+        return True
+    members = getattr(related, "members", None)
+    return members is not None and bool(members.filter(user=person).exists())
 
 
 def is_relation_list(row: models.Model, name: str) -> bool:

@@ -36,6 +36,11 @@ class Action(StrEnum):
     PRODUCT_ARCHIVE = "product.archive"
     VARIANTS_CHANGE = "variants.change"
     PROFILE_CHANGE = "profile.change"
+    TEAM_INVITE = "team.invite"
+    TEAM_WITHDRAW = "team.withdraw"
+    TEAM_JOIN = "team.join"
+    TEAM_REMOVE = "team.remove"
+    TEAM_LEAVE = "team.leave"
     STOCK_ADJUST = "stock.adjust"
     STOCK_IMPORT = "stock.import"
     PICTURE_ADD = "picture.add"
@@ -89,7 +94,7 @@ class Action(StrEnum):
 SECURITY_SUBJECTS = frozenset(
     {
         *("account", "address", "password", "second_factor", "recovery_codes", "sessions", "token"),
-        *("setting", "approval", "person", "record"),
+        *("setting", "approval", "person", "record", "team"),
     }
 )
 

@@ -21,6 +21,8 @@ from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.catalog.models import (
     Artisan,
+    ArtisanInvitation,
+    ArtisanMember,
     Category,
     CommissionRate,
     PictureState,
@@ -243,6 +245,38 @@ class ArtisanAdmin(AuditedAdmin):
             return gettext("The portrait was changed.")
 
         return self.run_action(request, "admin/catalog/artisan/portrait.html", artisan, form, change)
+
+
+@admin.register(ArtisanMember)
+class ArtisanMemberAdmin(ReadOnlyAdmin):
+    """Who acts for workshops beside their first owners."""
+
+    list_display = ("artisan", "user", "role", "time")
+    list_filter = ("role", ("created_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("artisan", "user")
+    search_fields = ("artisan__name", "user__email")
+    search_help_text = _("Artisan or email address")
+
+    @column(_("Date"), ordering="created_at")
+    def time(self, member: ArtisanMember) -> str:
+        return when(member.created_at)
+
+
+@admin.register(ArtisanInvitation)
+class ArtisanInvitationAdmin(ReadOnlyAdmin):
+    """Invitations that are neither accepted nor withdrawn."""
+
+    list_display = ("artisan", "email", "role", "time")
+    list_filter = ("role", ("sent_at", DayRangeFilter))
+    list_filter_submit = True
+    list_select_related = ("artisan",)
+    search_fields = ("artisan__name", "email")
+    search_help_text = _("Artisan or email address")
+
+    @column(_("Date"), ordering="sent_at")
+    def time(self, invitation: ArtisanInvitation) -> str:
+        return when(invitation.sent_at)
 
 
 @admin.register(Category)

@@ -60,6 +60,20 @@ HOLDINGS = (
         },
     ),
     Holding(
+        "catalog.ArtisanMember",
+        "team_memberships",
+        lambda person: Q(user__in=[person.user_id] if person.user_id else []),
+        export=("created_at", "role"),
+        is_deleted=True,
+    ),
+    Holding(
+        "catalog.ArtisanInvitation",
+        "team_invitations",
+        lambda person: Q(email__in=person.addresses) & person.in_time(),
+        export=("created_at", "email", "role", "expires_at"),
+        is_deleted=True,
+    ),
+    Holding(
         "catalog.StockImport",
         "stock_imports",
         lambda person: Q(artisan__in=person.of("artisans")),

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.principals import require_user
-from artisans.catalog.access import artisan_of
+from artisans.catalog.access import owned_artisan_of
 from artisans.core.api.fields import utc
 from artisans.core.api.filters import CreatedFilters
 from artisans.core.api.openapi import described, operation
@@ -92,7 +92,7 @@ class BalanceViewSet(ApiView, viewsets.ViewSet):
     @operation("balance_list", "Show own balances", responses=BalancePageShape)
     def list(self, request: Request) -> Response:
         """The artisan's money, by currency; nothing before the first sale."""
-        artisan = artisan_of(require_user(request))
+        artisan = owned_artisan_of(require_user(request))
         rows = [balance_out(balance) for balance in balances_of(artisan)] if artisan else []
         return Response({"next": None, "previous": None, "results": rows})
 
@@ -116,7 +116,7 @@ class EarningViewSet(ApiView, mixins.ListModelMixin, viewsets.GenericViewSet[Ear
     filterset_class = EarningFilters
 
     def get_queryset(self) -> QuerySet[Earning]:
-        own = Earning.objects.filter(artisan__user=require_user(self.request))
+        own = Earning.objects.filter(artisan=owned_artisan_of(require_user(self.request)))
         return with_block(with_times(own)).select_related("parcel__order")
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class LineViewSet(ApiView, mixins.ListModelMixin, viewsets.GenericViewSet[Ledger
 
     def get_queryset(self) -> QuerySet[LedgerPosting]:
         asked = self.request.query_params
-        self.artisan, self.account = artisan_of(require_user(self.request)), None
+        self.artisan, self.account = owned_artisan_of(require_user(self.request)), None
         if self.artisan is not None and (name := asked.get("account", "available")) in ACCOUNTS:
             currency = asked.get("currency") or default_currency(self.artisan)
             self.account = account_of(self.artisan, name, currency)

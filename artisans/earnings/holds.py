@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.catalog.access import workshops_of
 from artisans.catalog.models import Artisan
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.models import get_or_none
@@ -206,7 +207,7 @@ def check_staff(actor: User, artisan_id: UUID, order: Order | None) -> None:
 
 def check_not_own(actor: User, artisan_id: UUID) -> None:
     """Errors: OwnMoney."""
-    if Artisan.objects.filter(pk=artisan_id, user=actor).exists():
+    if artisan_id in workshops_of(actor):
         raise OwnMoney
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from artisans.catalog.access import require_artisan
+from artisans.catalog.access import require_owner
 from artisans.catalog.models import Artisan
 from artisans.core.csv_files import Echo
 from artisans.core.money import CURRENCIES
@@ -49,7 +49,7 @@ MAX_DIGITS = 18  # of the key of a posting
 @login_required
 @require_GET
 def earning_list(request: HttpRequest) -> HttpResponse:
-    artisan = require_artisan(request)
+    artisan = require_owner(request)
     chosen = request.GET.get("filter", "all")
     chosen = chosen if chosen in FILTERS else "all"
     rows = with_block(with_times(Earning.objects.filter(artisan=artisan, status__in=FILTERS[chosen])))
@@ -72,7 +72,7 @@ def earning_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def line_list(request: HttpRequest) -> HttpResponse:
-    artisan = require_artisan(request)
+    artisan = require_owner(request)
     name, currency, account = asked_account(request, artisan)
     page = NO_LINES
     if account is not None:
@@ -93,7 +93,7 @@ def line_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def line_download(request: HttpRequest) -> StreamingHttpResponse:
     """All lines of an account as CSV, oldest first."""
-    artisan = require_artisan(request)
+    artisan = require_owner(request)
     name, currency, account = asked_account(request, artisan)
     answer = StreamingHttpResponse(csv_rows(artisan, account), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="account-activity-{name}-{currency}.csv"'

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from artisans.accounts.models import Scope
 from artisans.accounts.principals import require_user
-from artisans.catalog.access import artisan_of
+from artisans.catalog.access import owned_artisan_of
 from artisans.catalog.models import Artisan
 from artisans.catalog.profile import ProfileChanged, profile_change, profile_of, version_of
 from artisans.core.api.fields import validated
@@ -49,7 +49,7 @@ class ProfileViewSet(ApiView, viewsets.ViewSet):
 
     def artisan(self) -> Artisan:
         """Errors: NotFound."""
-        artisan = artisan_of(require_user(self.request))
+        artisan = owned_artisan_of(require_user(self.request))
         if artisan is None:
-            raise NotFound(_("You have no workshop."))
+            raise NotFound(_("You own no workshop."))
         return artisan

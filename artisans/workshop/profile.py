@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from artisans.accounts.principals import require_user
-from artisans.catalog.access import require_artisan
+from artisans.catalog.access import require_owner
 from artisans.catalog.profile import profile_change
 from artisans.core.errors import DomainError
 from artisans.workshop.profile_forms import ProfileForm
@@ -17,7 +17,7 @@ from artisans.workshop.profile_forms import ProfileForm
 @login_required
 @require_http_methods(["GET", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
-    artisan = require_artisan(request)
+    artisan = require_owner(request)
     form = ProfileForm(request.POST or None, artisan=artisan)
     if request.method == "POST" and form.is_valid():
         version = form.cleaned_data["version"]
@@ -27,7 +27,7 @@ def profile(request: HttpRequest) -> HttpResponse:
             )
         except DomainError as error:
             form.add_error(None, error.detail)
-            form.show_again(require_artisan(request))
+            form.show_again(require_owner(request))
         else:
             messages.success(request, _("Saved."))
             return redirect("workshop:profile")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from artisans.workshop import pictures, products, profile, stock, stock_import
+from artisans.workshop import pictures, products, profile, stock, stock_import, team
 
 app_name = "workshop"
 urlpatterns = [
@@ -35,4 +35,10 @@ urlpatterns = [
     path("stock/import/<uuid:import_id>/", stock_import.import_detail, name="stock_import"),
     path("stock/<uuid:product_id>/", stock.stock_history, name="stock_history"),
     path("stock/<uuid:product_id>/history.csv", stock.history_download, name="stock_history_download"),
+    path("team/", team.team, name="team"),
+    path("team/leave/", team.leave, name="team_leave"),
+    path("team/<uuid:member_id>/remove/", team.remove, name="team_remove"),
+    path("team/invitations/<uuid:invitation_id>/again/", team.invitation_again, name="invitation_again"),
+    path("team/invitations/<uuid:invitation_id>/withdraw/", team.invitation_end, name="invitation_end"),
+    path("invitations/<str:token>/", team.invitation, name="invitation"),
 ]

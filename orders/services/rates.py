@@ -19,6 +19,7 @@ from artisans.accounts.models import User
 from artisans.accounts.setting_changes import FieldChange, record_changes
 from artisans.accounts.setting_fields import Setting
 from artisans.approvals.services import EXPIRES_AFTER, approval_request
+from artisans.catalog.access import workshops_of
 from artisans.catalog.models import Artisan, Category, CommissionRate, Product
 from artisans.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from artisans.core.models import get_or_none
@@ -255,7 +256,7 @@ def check_actor(new: NewRate, *, changes: Iterable[RateChange], actor: User) -> 
         raise Forbidden(_("You do not have permission to change commission rates."))
     about = target_of(new)
     artisans = {about} if isinstance(about, Artisan) else {change.artisan for change in changes}
-    if artisans and all(artisan.user_id == actor.pk for artisan in artisans):
+    if artisans and {artisan.pk for artisan in artisans} <= workshops_of(actor):
         raise OwnMoney
 
 

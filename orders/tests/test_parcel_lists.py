@@ -53,7 +53,7 @@ def test_lists_search_and_next_parcel(browser, api, parcel_of, seller, bowl):
         ship(parcel, seller)
     parcel_deliver(parcel_id=delivered.pk, actor=seller)
 
-    own = parcels_of_artisan(seller)
+    own = parcels_of_artisan(seller.artisan)
     found = {name: set(parcels_listed(own, name).values_list("pk", flat=True)) for name in ParcelList.values}
     by_api = {
         name: {row["id"] for row in api(seller).get("/parcels/", {"list": name}).json()["results"]}
@@ -86,7 +86,7 @@ def test_oldest_promise_is_first(parcel_of, seller, bowl):
     early, late = parcel_of(days=9), parcel_of(days=5)
 
     def listed():
-        return list(parcels_listed(parcels_of_artisan(seller), ParcelList.TO_SHIP))
+        return list(parcels_listed(parcels_of_artisan(seller.artisan), ParcelList.TO_SHIP))
 
     assert listed() == [early, late]
     line = early.lines.get()
@@ -111,7 +111,7 @@ def test_waiting_and_returned_parcels_have_lists(parcel_of, seller):
     held = parcel_of()
     type(held).objects.filter(pk=held.pk).update(instruction="hold")
 
-    own = parcels_of_artisan(seller)
+    own = parcels_of_artisan(seller.artisan)
 
     assert [list(parcels_listed(own, name)) for name in ("returns", "waiting", "to_ship")] == [
         [parcel],

@@ -99,8 +99,8 @@ def test_artisans_mail_has_only_their_lines_address_and_share(released, seller, 
 def test_artisan_sees_only_their_parcels_that_may_be_shipped(released, bowl, scarf, seller, shopper):
     place({bowl: 1}, user=shopper)
 
-    assert [p.pk for p in parcels_of_artisan(seller)] == [released.parcels[0].pk]
-    assert not parcels_of_artisan(shopper)
+    assert [p.pk for p in parcels_of_artisan(seller.artisan)] == [released.parcels[0].pk]
+    assert not parcels_of_artisan(None)
 
 
 def test_cash_is_reported_once_and_after_shipping(released, seller):

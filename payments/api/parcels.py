@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F, QuerySet
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from rest_framework import mixins, viewsets
@@ -14,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.principals import require_user
+from artisans.catalog.access import Membership, membership_of
 from artisans.core.api.fields import (
     IdField,
     StrictBooleanField,
@@ -133,7 +135,7 @@ class ReleasedCursorPagination(CreatedCursorPagination):
         "parcel_get",
         "Show a parcel",
         responses=ArtisanParcelShape,
-        description="Its lines, delivery address and earnings, without other artisans' lines or payment data.",
+        description="Its lines, delivery address and (for owners of the workshop) earnings, without other artisans' lines or payment data.",
     ),
 )
 class ParcelViewSet(
@@ -145,8 +147,16 @@ class ParcelViewSet(
     filterset_class = ParcelFilters
 
     def get_queryset(self) -> QuerySet[Parcel]:
-        own = parcels_of_artisan(require_user(self.request))
-        return own.annotate(released_at=F("order__released_at"))
+        artisan = self.membership.artisan if self.membership else None
+        return parcels_of_artisan(artisan).annotate(released_at=F("order__released_at"))
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        is_helper = self.membership is not None and not self.membership.is_owner
+        return {**super().get_serializer_context(), "shows_earnings": not is_helper}
+
+    @cached_property
+    def membership(self) -> Membership | None:
+        return membership_of(require_user(self.request))
 
     @operation(
         "parcel_start",

@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
+from artisans.catalog.access import workshops_of
 from artisans.core.errors import Conflict, InvalidInput
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
@@ -83,7 +84,8 @@ def parcels_of_cash(order: Order, parcel_id: UUID | str | None) -> QuerySet[Parc
 
 def check_did_not_report(actor: User, parcels: Iterable[Parcel]) -> None:
     """Errors: OwnCashReport if the actor reported the cash, or acts for the artisan."""
-    if any(actor.pk in {parcel.cash_reported_by_id, parcel.artisan.user_id} for parcel in parcels):
+    own = workshops_of(actor)
+    if any(parcel.cash_reported_by_id == actor.pk or parcel.artisan_id in own for parcel in parcels):
         raise OwnCashReport
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.catalog.access import workshops_of
 from artisans.core.errors import InvalidInput
 from artisans.notifications.services import notifications_enqueue
 from orders.errors import NotReleased, ParcelChanged
@@ -128,7 +129,7 @@ def parcel_return(
     IllegalTransition unless it was shipped. Locks: order, payment, products.
     """
     parcel, order = parcel_lock(parcel_id)
-    is_artisan = parcel.artisan.user_id == actor.pk
+    is_artisan = parcel.artisan_id in workshops_of(actor)
     if not is_artisan:
         check_staff_permission(actor, "orders.cancel_order", order)
     lines, before = lines_by_parcel(order), order.balance

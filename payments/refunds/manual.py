@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.catalog.access import workshops_of
 from artisans.core.errors import InvalidInput
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
@@ -175,10 +176,10 @@ def check_payer(payment: Payment, order: Order, paid: PaidBack, amount: Money, a
         )
     if paid.artisan_id is None:
         return
-    parcels = order.parcels.filter(artisan=paid.artisan_id).select_related("artisan")
-    if (parcel := parcels.first()) is None:
+    parcels = order.parcels.filter(artisan=paid.artisan_id)
+    if not parcels.exists():
         raise InvalidInput(_("This artisan has no parcel in the order."))
-    if parcel.artisan.user_id == actor.pk:
+    if paid.artisan_id in workshops_of(actor):
         raise OwnMoney
 
 

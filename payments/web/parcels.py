@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from artisans.accounts.principals import require_user
+from artisans.catalog.access import require_artisan
 from artisans.core.errors import DomainError, IllegalTransition
 from orders.selectors import parcels_of_artisan
 from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
@@ -20,7 +21,7 @@ from payments.web.forms import CannotDeliverForm
 @login_required
 @require_POST
 def parcel_returned(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
-    parcel = get_object_or_404(parcels_of_artisan(require_user(request)), pk=parcel_id)
+    parcel = get_object_or_404(parcels_of_artisan(require_artisan(request)), pk=parcel_id)
     restock = request.POST.get("restock")
     if restock not in {"yes", "no"}:
         messages.error(request, _("Choose whether the items can be sold again. Nothing was changed."))
@@ -38,7 +39,7 @@ def parcel_returned(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def parcel_undeliverable(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
     """Cancel a parcel that the artisan cannot ship; what was paid for it is then listed for staff as a refund due."""
-    parcel = get_object_or_404(parcels_of_artisan(require_user(request)), pk=parcel_id)
+    parcel = get_object_or_404(parcels_of_artisan(require_artisan(request)), pk=parcel_id)
     form = CannotDeliverForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

@@ -1,5 +1,6 @@
 from artisans.catalog.models.artisan import Artisan, FeeTaxTreatment
 from artisans.catalog.models.commission_rate import CommissionRate
+from artisans.catalog.models.member import ArtisanInvitation, ArtisanMember, MemberRole
 from artisans.catalog.models.picture import PictureRefusal, PictureState, ProductPicture
 from artisans.catalog.models.product import Category, Product, ProductState, ShownPicture
 from artisans.catalog.models.search import SearchDocument, SearchTerm
@@ -9,11 +10,14 @@ from artisans.catalog.models.stock_watch import StockWatch
 
 __all__ = [
     "Artisan",
+    "ArtisanInvitation",
+    "ArtisanMember",
     "Category",
     "CommissionRate",
     "CountCause",
     "CountOutcome",
     "FeeTaxTreatment",
+    "MemberRole",
     "PictureRefusal",
     "PictureState",
     "Product",

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.core.signing import BadSignature, Signer
 
 ORDER_LINK = Signer(salt="orders.link", sep=".")
+INVITATION = Signer(salt="catalog.invitation", sep=".")
 MAILBOX = Signer(salt="orders.mailbox", sep=".")
 
 
@@ -26,9 +27,23 @@ def order_token(order_id: UUID, version: int) -> str:
 
 def read_order_token(token: str) -> tuple[UUID, int] | None:
     """The order and version of a link, or None if its signature is invalid."""
+    return read_token(ORDER_LINK, token)
+
+
+def invitation_token(invitation_id: UUID, version: int) -> str:
+    """A token that lets one person join a workshop. A higher version revokes older links."""
+    return INVITATION.sign(f"{invitation_id.hex}-{version}")
+
+
+def read_invitation_token(token: str) -> tuple[UUID, int] | None:
+    """The invitation and version of a link, or None if its signature is invalid."""
+    return read_token(INVITATION, token)
+
+
+def read_token(signer: Signer, token: str) -> tuple[UUID, int] | None:
     try:
-        order_id, _, version = ORDER_LINK.unsign(token).partition("-")
-        return UUID(hex=order_id), int(version)
+        key, _, version = signer.unsign(token).partition("-")
+        return UUID(hex=key), int(version)
     except (BadSignature, ValueError):
         return None
 

@@ -88,6 +88,8 @@ FACTS = {  # of all kinds together
     "note": "Agreed.",
     "about": "Artisan Harbour Pottery",
     "actor": "ada@example.test",
+    "invitation": [ONE_ID, 1],
+    "role": "helper",
     "user_id": ONE_ID,
     "account_state": [0, "ada@example.test"],
     "address_id": 7,
@@ -135,7 +137,7 @@ def test_unregistered_kind_is_refused():
 def test_links_are_built_only_from_the_stored_facts():
     fixed = {"reset_url", "signup_url", "methods_url", "low_stock_url"}
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url"}
-    signed |= {"new_password_url", "confirm_address_url"}
+    signed |= {"new_password_url", "confirm_address_url", "invitation_url"}
     of_a_fact = {"earning_lines_url"}
     of_a_carrier = {"tracking_url"}
 

@@ -1,0 +1,276 @@
+"""The team of a workshop: inviting, joining, removing and leaving.
+
+Every service locks the artisan first, so that two of them work one after the other: the first owner (`Artisan.user`)
+is never missing. Rights are read from these rows at each request, so that changes take effect at once.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from artisans.accounts.mails import AccountMail
+from artisans.accounts.models import Role, User, normal_email
+from artisans.accounts.setting_changes import mask_email
+from artisans.audit.services import Action, audit_record
+from artisans.catalog.access import membership_of
+from artisans.catalog.mails import invitation_mail
+from artisans.catalog.models import Artisan, ArtisanInvitation, ArtisanMember, MemberRole
+from artisans.core.errors import Conflict, Forbidden, NotFound
+from artisans.core.models import get_or_none, save_columns
+from artisans.core.security.tokens import read_invitation_token
+from artisans.notifications.services import MailMessage, notifications_enqueue
+
+MOST = 20  # people and open invitations of a workshop
+DAYS = 7
+AGAIN_AFTER = timedelta(minutes=1)  # repeated requests to send an invitation again send one email
+LABEL = gettext_noop("Team member")
+
+
+class OwnersOnly(Forbidden):
+    """Only owners of the workshop may change its team."""
+
+    code = "owners_only"
+    remedy = "Ask an owner of the workshop."
+
+    def __init__(self) -> None:
+        super().__init__(_("Only owners of the workshop may do this."))
+
+
+class TeamFull(Conflict):
+    """The workshop has as many people and open invitations as it may have."""
+
+    code = "team_full"
+    remedy = "Withdraw an invitation, or remove somebody, first."
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("A team has at most %(count)d people and invitations. Withdraw or remove one first.")
+            % {"count": MOST}
+        )
+
+
+class AlreadyInTeam(Conflict):
+    """The person acts for a workshop already."""
+
+    code = "already_in_team"
+    remedy = "Nothing is to be done; who wants to join another workshop leaves the first one before."
+
+
+class InvitationGone(NotFound):
+    """The invitation was accepted or withdrawn, has expired, or a newer email has replaced its link."""
+
+    code = "invitation_gone"
+    remedy = "Use the link in the newest email, or ask the workshop for another invitation."
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "This invitation was used or withdrawn, or it has expired. Use the link in the newest email, or ask "
+                "the workshop for another invitation."
+            )
+        )
+
+
+class LastOwner(Conflict):
+    """The only owner cannot leave the workshop."""
+
+    code = "last_owner"
+    remedy = "Invite another owner first, or ask the shop to close the workshop."
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "You are the only owner of this workshop. Invite another owner before you leave, or ask the shop to "
+                "close the workshop."
+            )
+        )
+
+
+# ---- invitations -----------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def member_invite(*, artisan: Artisan, actor: User, email: str, role: MemberRole) -> ArtisanInvitation:
+    """Email an invitation that is open for DAYS. One that is open already stays as it is, unless the role differs.
+
+    Errors: OwnersOnly, AlreadyInTeam, TeamFull. Locks: artisan.
+    """
+    artisan, email = lock_for_owner(artisan.pk, actor), normal_email(email)
+    if is_in_team(artisan, email):
+        raise AlreadyInTeam(_("%(email)s is in your team already.") % {"email": email})
+    open_ones = {one.email: one for one in artisan.invitations.all()}
+    invitation = open_ones.get(email)
+    if invitation is not None:
+        if invitation.is_open and invitation.role == role:
+            return invitation
+        invitation.role = role
+    elif artisan.members.count() + len(open_ones) >= MOST - 1:  # beside the first owner
+        raise TeamFull
+    else:
+        invitation = ArtisanInvitation(artisan=artisan, email=email, role=role, version=0)
+    send(invitation, actor)
+    return invitation
+
+
+@transaction.atomic
+def invitation_resend(*, artisan: Artisan, invitation_id: UUID, actor: User) -> ArtisanInvitation:
+    """Send it again, with a new link that is open for DAYS; the earlier link ends. Repeating it at once sends one email.
+
+    Errors: OwnersOnly, InvitationGone. Locks: artisan.
+    """
+    artisan = lock_for_owner(artisan.pk, actor)
+    invitation = get_or_none(artisan.invitations.filter(pk=invitation_id))
+    if invitation is None:
+        raise InvitationGone
+    if invitation.sent_at < timezone.now() - AGAIN_AFTER:
+        send(invitation, actor)
+    return invitation
+
+
+@transaction.atomic
+def invitation_withdraw(*, artisan: Artisan, invitation_id: UUID, actor: User) -> None:
+    """Its link ends. Repeating it changes nothing. Errors: OwnersOnly. Locks: artisan."""
+    artisan = lock_for_owner(artisan.pk, actor)
+    deleted, _rows = artisan.invitations.filter(pk=invitation_id).delete()
+    if deleted:
+        data = {"invitation": str(invitation_id)}
+        audit_record(actor=actor, action=Action.TEAM_WITHDRAW, target=artisan, data=data)
+
+
+def invitation_read(token: str) -> ArtisanInvitation | None:
+    """The open invitation that a link names."""
+    invitation_id, version = read_invitation_token(token) or (None, 0)
+    rows = ArtisanInvitation.objects.filter(pk=invitation_id, version=version).select_related("artisan")
+    invitation = get_or_none(rows)
+    return invitation if invitation and invitation.is_open else None
+
+
+@transaction.atomic
+def invitation_accept(*, token: str, user: User) -> Artisan:
+    """The user joins the workshop, and the invitation is used up: of two people with one link, the first.
+
+    Any account may accept: the link was only sent to the mailbox that was invited. Staff keep apart from workshops,
+    about whose money they decide. Errors: InvitationGone, AlreadyInTeam, Forbidden. Locks: artisan, user.
+    """
+    invitation = invitation_read(token)
+    if invitation is None:
+        raise InvitationGone
+    artisan = artisan_lock(invitation.artisan_id)
+    if invitation_read(token) is None:  # used or withdrawn while we waited
+        raise InvitationGone
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    if user.is_staff:
+        raise Forbidden(_("Staff accounts cannot join a workshop. Use an account of your own."))
+    if (found := membership_of(user)) is not None:
+        raise AlreadyInTeam(
+            _("You act for %(artisan)s already, and nobody acts for two workshops.")
+            % {"artisan": found.artisan.name}
+        )
+    ArtisanMember.objects.create(artisan=artisan, user=user, role=invitation.role)
+    invitation.delete()
+    user.role = Role.ARTISAN
+    save_columns(user, ["role"])
+    record(Action.TEAM_JOIN, artisan, user, actor=user, new=user)
+    return artisan
+
+
+def send(invitation: ArtisanInvitation, actor: User) -> None:
+    invitation.version, invitation.invited_by = invitation.version + 1, actor
+    invitation.sent_at = timezone.now()
+    invitation.expires_at = invitation.sent_at + timedelta(days=DAYS)
+    invitation.save()
+    notifications_enqueue(invitation_mail(invitation, days=DAYS))
+    data = {"invitation": str(invitation.pk), "role": invitation.role}
+    audit_record(actor=actor, action=Action.TEAM_INVITE, target=invitation.artisan, data=data)
+
+
+def is_in_team(artisan: Artisan, email: str) -> bool:
+    is_first_owner = artisan.user is not None and artisan.user.email == email
+    return is_first_owner or artisan.members.filter(user__email=email).exists()
+
+
+# ---- leaving ---------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def member_remove(*, artisan: Artisan, member_id: UUID, actor: User) -> None:
+    """The person acts for the workshop no longer, at once. The first owner only leaves on their own.
+
+    Errors: OwnersOnly, NotFound. Locks: artisan.
+    """
+    artisan = lock_for_owner(artisan.pk, actor)
+    member = get_or_none(artisan.members.filter(pk=member_id).select_related("user"))
+    if member is None:
+        raise NotFound(_("This person is no longer in your team, or is now its first owner."))
+    member.delete()
+    released(member.user)
+    record(Action.TEAM_REMOVE, artisan, member.user, actor=actor, old=member.user)
+
+
+@transaction.atomic
+def member_leave(*, artisan: Artisan, user: User) -> None:
+    """The user acts for the workshop no longer. If it was the first owner, the longest owner takes that place.
+
+    Errors: LastOwner; NotFound if they left, or were removed, already. Locks: artisan.
+    """
+    artisan = artisan_lock(artisan.pk)
+    if artisan.user_id == user.pk:
+        successor = artisan.members.filter(role=MemberRole.OWNER).order_by("created_at", "pk").first()
+        if successor is None:
+            raise LastOwner
+        successor.delete()
+        artisan.user_id = successor.user_id
+        save_columns(artisan, ["user"])
+    else:
+        deleted, _rows = artisan.members.filter(user=user).delete()
+        if not deleted:
+            raise NotFound(_("You are no longer in this team."))
+    released(user)
+    record(Action.TEAM_LEAVE, artisan, user, actor=user, old=user)
+
+
+# ---- shared ----------------------------------------------------------------------------------------------------
+
+
+def artisan_lock(artisan_id: UUID) -> Artisan:
+    return Artisan.objects.select_for_update(of=("self",), no_key=True).get(pk=artisan_id)
+
+
+def lock_for_owner(artisan_id: UUID, actor: User) -> Artisan:
+    """Errors: OwnersOnly, also for an owner who was removed while we waited."""
+    artisan = artisan_lock(artisan_id)
+    found = membership_of(actor)
+    if found is None or found.artisan != artisan or not found.is_owner:
+        raise OwnersOnly
+    return artisan
+
+
+def released(user: User) -> None:
+    """A shopper again; their API tokens lose the scope for products."""
+    User.objects.filter(pk=user.pk, role=Role.ARTISAN).update(role=Role.SHOPPER, updated_at=timezone.now())
+
+
+def record(
+    action: Action,
+    artisan: Artisan,
+    person: User,
+    *,
+    actor: User,
+    old: User | None = None,
+    new: User | None = None,
+) -> None:
+    """In the audit log, and by email to the workshop's address."""
+    entry = audit_record(actor=actor, action=action, target=artisan, data={"user": str(person.pk)})
+    before, after = (mask_email(one.email) if one else "" for one in (old, new))
+    context = {
+        "about": artisan.name,
+        "actor": mask_email(actor.email),
+        "at": timezone.now(),
+        "changes": [{"label": LABEL, "old": before, "new": after}],
+    }
+    kind = AccountMail.ARTISAN_ACCESS_CHANGED
+    notifications_enqueue(MailMessage(kind, artisan.email, f"{kind}:{entry.pk}", context))

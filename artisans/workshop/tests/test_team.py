@@ -1,0 +1,261 @@
+"""Several people act for one workshop: inviting, joining, what helpers may, removing and leaving."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from artisans.accounts.models import Scope
+from artisans.accounts.services import token_create
+from artisans.audit.models import AuditEntry
+from artisans.catalog.access import artisan_of, membership_of, owned_artisan_of, workshops_of
+from artisans.catalog.members import (
+    MOST,
+    AlreadyInTeam,
+    InvitationGone,
+    LastOwner,
+    OwnersOnly,
+    TeamFull,
+    invitation_accept,
+    invitation_read,
+    invitation_resend,
+    member_invite,
+    member_leave,
+    member_remove,
+)
+from artisans.catalog.models import ArtisanInvitation, ArtisanMember, MemberRole
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.errors import Forbidden, NotFound
+from artisans.core.security.tokens import invitation_token
+from artisans.notifications.models import Notification
+from orders.errors import OwnMoney
+from payments.methods import PaymentMethod
+from payments.tests.factories import start
+from tests import rows
+from tests.html import page
+from tests.problems import problem
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+TEAM = reverse("workshop:team")
+
+
+def token(invitation):
+    invitation.refresh_from_db()
+    return invitation_token(invitation.pk, invitation.version)
+
+
+@pytest.fixture
+def workshop(seller):
+    return seller.artisan
+
+
+@pytest.fixture
+def join(workshop, seller):
+    """`join(user, role)`"""
+
+    def joined(user, role=MemberRole.HELPER):
+        invited = member_invite(artisan=workshop, actor=seller, email="x@example.test", role=role)
+        invitation_accept(token=token(invited), user=user)
+        user.refresh_from_db()
+        return user.artisan_member
+
+    return joined
+
+
+def links_sent():
+    mails = Notification.objects.filter(kind="team_invitation").order_by("created_at", "pk")
+    return [tuple(mail.context["invitation"]) for mail in mails]
+
+
+def test_helper_is_invited_on_a_page_and_joins_with_a_button(browser, seller, stranger):
+    owner, invited = browser(seller), {"email": "New.Person@Example.test", "role": "helper"}
+
+    for _time in range(2):
+        owner.post(TEAM, invited)
+
+    invitation = ArtisanInvitation.objects.get()
+    assert (invitation.email, links_sent()) == ("new.person@example.test", [(str(invitation.pk), 1)])
+    address = reverse("workshop:invitation", args=[token(invitation)])
+    seen = page(browser().get(address))
+    assert "Invitation to the team of Harbour Pottery" in seen.text
+    for link in ("account_login", "account_signup"):
+        assert seen.one("main").one("a", href=f"{reverse(link)}?next={address}")
+    assert browser().post(address).status_code == 200
+    client = browser(stranger)
+    answer = client.get(address)
+    assert (answer["Referrer-Policy"], answer["Cache-Control"]) == ("no-referrer", "no-store")
+    assert artisan_of(stranger) is None, "GET shows it only"
+
+    answers = [client.post(address).url for _time in range(2)]
+
+    assert answers == [reverse("orders:parcel_list")] * 2
+    assert membership_of(stranger).role == MemberRole.HELPER
+    assert not ArtisanInvitation.objects.exists()
+    assert browser().get(address).status_code == 404
+    assert list(AuditEntry.objects.filter(action__startswith="team").values_list("action", flat=True)) == [
+        "team.invite",
+        "team.join",
+    ]
+    told = Notification.objects.filter(kind="artisan_access_changed", recipient=seller.artisan.email)
+    assert re.match(r"s•••@", told.get().context["changes"][0]["new"])
+
+
+def test_helper_works_with_parcels_and_products_but_sees_no_money(api, browser, bowl, join, stranger):
+    join(stranger)
+    client, program = browser(stranger), api(stranger)
+    program.credentials(
+        HTTP_AUTHORIZATION=f"Bearer {token_create(user=stranger, name='', scopes=list(Scope))[1]}"
+    )
+    parcel = start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1}).order.parcels.get()
+    own = f"/artisan/products/{bowl.pk}/"
+
+    shown = program.get(f"/parcels/{parcel.pk}/").json()
+    money = ("commission", "commission_tax", "remitted_tax", "share")
+    assert ({shown[name] for name in money}, shown["order_number"]) == ({None}, parcel.order.order_number)
+    assert program.post(f"/parcels/{parcel.pk}/ship", {"carrier": "x"}).status_code == 200
+    version = program.get(own).json()["version"]
+    assert program.patch(own, {"version": version, "care": "By hand"}).status_code == 200
+    for name in ("balance", "lines", ""):
+        assert program.get(f"/earnings/{name}").json()["results"] == []
+    problem(program.get("/artisan/profile/"), 404)
+    texts = [client.get(reverse("orders:parcel_list") + "?filter=all"), client.get(reverse("orders:parcel", args=[parcel.pk]))]
+    for text in texts:
+        assert "Your share" not in page(text).text
+        assert reverse("earnings:earning_list") not in text.content.decode()
+    for name in ("earnings:earning_list", "earnings:line_list", "workshop:profile"):
+        assert client.get(reverse(name)).status_code == 404
+    team = page(client.get(TEAM))
+    assert "stranger@example.test (you)" in team.text
+    assert not team.one("main").all("form")
+    assert client.post(TEAM, {"email": "a@example.test", "role": "owner"}).status_code == 404
+
+
+def test_removed_helper_is_out_at_once_in_session_and_api(api, browser, bowl, join, seller, stranger):
+    member, owner, client = join(stranger), browser(seller), browser(stranger)
+    program = api(stranger)
+    program.credentials(
+        HTTP_AUTHORIZATION=f"Bearer {token_create(user=stranger, name='', scopes=list(Scope))[1]}"
+    )
+    own, address = f"/artisan/products/{bowl.pk}/", reverse("workshop:team_remove", args=[member.pk])
+    assert (client.get(reverse("workshop:product_list")).status_code, program.get(own).status_code) == (200, 200)
+
+    assert "stranger@example.test will no longer act" in page(owner.get(address)).text
+    assert owner.post(address).url == TEAM
+
+    assert client.get(reverse("workshop:product_list")).status_code == 404
+    assert client.get(reverse("orders:parcel_list")).status_code == 404
+    problem(program.get(own), 404)
+    problem(program.patch(own, {"version": "x", "care": "x"}), 403, "insufficient_scope")
+    stranger.refresh_from_db()
+    assert (stranger.role, stranger.scopes) == ("shopper", (Scope.READ, Scope.WRITE))
+    assert client.get("/shop/account/orders/").status_code == 200, "the session stays"
+
+
+def test_link_works_once_until_it_expires_and_only_the_newest(workshop, seller, stranger, shopper, time_machine):
+    begin = timezone.now()
+    time_machine.move_to(begin, tick=False)
+    invited = member_invite(
+        artisan=workshop, actor=seller, email="x@example.test", role=MemberRole.HELPER
+    )
+    first, act = token(invited), {"artisan": workshop, "invitation_id": invited.pk, "actor": seller}
+    invitation_resend(**act)
+    assert len(links_sent()) == 1, "at once means the same request"
+    time_machine.move_to(begin + timedelta(minutes=2), tick=False)
+    invitation_resend(**act)
+
+    assert [version for _key, version in links_sent()] == [1, 2]
+    for wrong in (first, "x", "", f"{token(invited)}x"):
+        with pytest.raises(InvitationGone):
+            invitation_accept(token=wrong, user=stranger)
+    time_machine.move_to(begin + timedelta(days=7, minutes=3), tick=False)
+    with pytest.raises(InvitationGone):
+        invitation_accept(token=token(invited), user=stranger)
+    assert member_invite(artisan=workshop, actor=seller, email="X@example.test", role=MemberRole.OWNER) == invited
+    newest = token(invited)
+    invitation_accept(token=newest, user=stranger)
+    with pytest.raises(InvitationGone):
+        invitation_accept(token=newest, user=shopper)
+    assert owned_artisan_of(stranger) == workshop
+    with pytest.raises(AlreadyInTeam):
+        member_invite(artisan=workshop, actor=stranger, email=seller.email, role=MemberRole.HELPER)
+
+
+def test_nobody_acts_for_two_workshops_and_staff_for_none(workshop, seller, other_seller, staff):
+    invited = member_invite(artisan=workshop, actor=seller, email="x@example.test", role=MemberRole.OWNER)
+
+    with pytest.raises(AlreadyInTeam):
+        invitation_accept(token=token(invited), user=other_seller)
+    with pytest.raises(Forbidden):
+        invitation_accept(token=token(invited), user=staff)
+
+    assert invitation_read(token(invited)) == invited
+    assert not ArtisanMember.objects.exists()
+
+
+def test_only_owners_change_the_team_and_it_has_a_bound(join, workshop, seller, stranger, other_seller):
+    join(stranger)
+    for person in (stranger, other_seller):
+        with pytest.raises(OwnersOnly):
+            member_invite(artisan=workshop, actor=person, email="y@example.test", role=MemberRole.HELPER)
+    for number in range(MOST - 2):
+        email = f"{number}@example.test"
+        member_invite(artisan=workshop, actor=seller, email=email, role=MemberRole.HELPER)
+    with pytest.raises(TeamFull):
+        member_invite(artisan=workshop, actor=seller, email="y@example.test", role=MemberRole.HELPER)
+
+
+def test_workshop_always_has_an_owner(join, workshop, seller, stranger, shopper):
+    with pytest.raises(LastOwner):
+        member_leave(artisan=workshop, user=seller)
+    helper, owner = join(stranger), join(shopper, MemberRole.OWNER)
+    with pytest.raises(NotFound):
+        member_remove(artisan=workshop, member_id=workshop.pk, actor=shopper)
+
+    member_leave(artisan=workshop, user=seller)
+
+    workshop.refresh_from_db()
+    assert (workshop.user, artisan_of(seller)) == (shopper, None)
+    assert list(ArtisanMember.objects.all()) == [helper]
+    with pytest.raises(NotFound):
+        member_remove(artisan=workshop, member_id=owner.pk, actor=shopper)
+    with pytest.raises(LastOwner):
+        member_leave(artisan=workshop, user=shopper)
+    member_leave(artisan=workshop, user=stranger)
+    with pytest.raises(NotFound):
+        member_leave(artisan=workshop, user=stranger)
+
+
+def test_people_leave_on_a_page(browser, join, stranger, seller):
+    join(stranger)
+    client, address = browser(stranger), reverse("workshop:team_leave")
+
+    assert page(client.get(address)).one("main").all("form")
+    assert client.post(address).url == reverse("catalog:product_list")
+    assert client.get(TEAM).status_code == 404
+    assert "You are the only owner" in page(browser(seller).post(address, follow=True)).text
+
+
+def test_staff_who_were_helpers_do_not_decide_about_their_workshops_money(join, stranger, seller):
+    from artisans.earnings.holds import check_not_own
+
+    member = join(stranger)
+    assert workshops_of(stranger) == workshops_of(seller) == {member.artisan_id}
+
+    for person in (stranger, seller):
+        with pytest.raises(OwnMoney):
+            check_not_own(person, member.artisan_id)
+    check_not_own(rows.staff(), member.artisan_id)
+
+
+def test_queries_of_the_team_page_are_flat(browser, join, seller, django_assert_max_num_queries):
+    client = browser(seller)
+    client.get(TEAM)
+    for number in range(6):
+        join(rows.user(f"p{number}@example.test"))
+    ProductFactory.create(artisan=seller.artisan)
+
+    with django_assert_max_num_queries(14):
+        client.get(TEAM)
