@@ -33,7 +33,8 @@ pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("
 ROLES = ("anonymous", "owner", "stranger", "seller", "helper", "intern", "staff")
 
 # Route: method, address, then the answers in the order of ROLES ("login" is a redirect to the sign-in page).
-# The seller has a parcel in the order, and a helper; the intern is staff without permissions; staff may manage payments and orders.
+# The seller has a parcel in the order, and a helper.
+# The intern is staff without permissions; staff may manage payments and orders.
 ACCESS = """
 catalog:product_list                 get  /                                        200 200 200 200 200 200 200
 catalog:product                      get  /shop/products/{slug}/                   200 200 200 200 200 200 200
@@ -86,6 +87,7 @@ workshop:product_publish             post /shop/artisan/products/{product}/publi
 workshop:product_archive             get  /shop/artisan/products/{product}/archive/ login 405 405 405 405 405 405
 workshop:product_duplicate           post /shop/artisan/products/{product}/duplicate/ login 404 404 302 302 404 404
 workshop:profile                     get  /shop/artisan/profile/                    login 404 404 200 404 404 404
+workshop:portrait                    get  /shop/artisan/profile/portrait/             login 405 405 405 405 405 405
 workshop:stock_list                  get  /shop/artisan/stock/                     login 404 404 200 200 404 404
 workshop:stock_export                get  /shop/artisan/stock/export.csv           login 404 404 200 200 404 404
 workshop:stock_import_list           get  /shop/artisan/stock/import/              login 404 404 200 200 404 404

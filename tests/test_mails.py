@@ -20,7 +20,8 @@ from artisans.accounts.tests.sign_in import browser_client
 from artisans.approvals import kinds
 from artisans.approvals.kinds import ApprovalKind
 from artisans.approvals.services import approval_approve, approval_request
-from artisans.catalog.models import Artisan, Product
+from artisans.catalog.members import member_invite
+from artisans.catalog.models import Artisan, MemberRole, Product
 from artisans.core.money import Money
 from artisans.earnings.mails import debt_mail
 from artisans.earnings.models import Debt
@@ -29,8 +30,6 @@ from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.notifications.services import notifications_enqueue
 from artisans.privacy.services import user_erase
-from artisans.catalog.members import member_invite
-from artisans.catalog.models import MemberRole
 from artisans.workshop.mails import stock_low_mail
 from orders.models import Order
 from orders.services.parcels import parcel_ship, shipment_correct
@@ -116,11 +115,15 @@ def causes_of_mails() -> Payment:
     setting_mails(bowl.artisan)
     debt = Debt.objects.create(artisan=bowl.artisan, currency="USD")
     notifications_enqueue(debt_mail(debt, Money(1234, "USD"), rows.store()))
+    workshop_mails(bowl, seller)
+    user_erase(rows.user("leaving@example.test"))
+    return start(items={scarf: 1}, user=shopper)
+
+
+def workshop_mails(bowl: Product, seller: User) -> None:
     notifications_enqueue(stock_low_mail(bowl.artisan, [bowl], rows.store()))
     invited = {"email": "new.helper@example.test", "role": MemberRole.HELPER}
     member_invite(artisan=bowl.artisan, actor=seller, **invited)
-    user_erase(rows.user("leaving@example.test"))
-    return start(items={scarf: 1}, user=shopper)
 
 
 def refunded_mails(card: Payment, staff: User) -> None:

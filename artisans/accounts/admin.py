@@ -119,7 +119,12 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Without superuser rights nobody edits the account of staff or an artisan, which would be a takeover."""
-        is_shopper = obj is None or not (obj.is_staff or obj.is_artisan or getattr(obj, "artisan", None) or getattr(obj, "artisan_member", None))
+        is_shopper = obj is None or not (
+            obj.is_staff
+            or obj.is_artisan
+            or getattr(obj, "artisan", None)
+            or getattr(obj, "artisan_member", None)
+        )
         reachable = is_shopper or request.user.is_superuser
         return reachable and bool(super().has_change_permission(request, obj))
 

@@ -118,7 +118,7 @@ def member_invite(*, artisan: Artisan, actor: User, email: str, role: MemberRole
 
 @transaction.atomic
 def invitation_resend(*, artisan: Artisan, invitation_id: UUID, actor: User) -> ArtisanInvitation:
-    """Send it again, with a new link that is open for DAYS; the earlier link ends. Repeating it at once sends one email.
+    """Send it again, with a new link that is open for DAYS; the earlier link ends. Repeating it at once sends one.
 
     Errors: OwnersOnly, InvitationGone. Locks: artisan.
     """
@@ -143,9 +143,11 @@ def invitation_withdraw(*, artisan: Artisan, invitation_id: UUID, actor: User) -
 
 def invitation_read(token: str) -> ArtisanInvitation | None:
     """The open invitation that a link names."""
-    invitation_id, version = read_invitation_token(token) or (None, 0)
-    rows = ArtisanInvitation.objects.filter(pk=invitation_id, version=version).select_related("artisan")
-    invitation = get_or_none(rows)
+    named = read_invitation_token(token)
+    if named is None:
+        return None
+    rows = ArtisanInvitation.objects.filter(pk=named[0], version=named[1])
+    invitation = get_or_none(rows.select_related("artisan"))
     return invitation if invitation and invitation.is_open else None
 
 
@@ -264,7 +266,8 @@ def record(
     new: User | None = None,
 ) -> None:
     """In the audit log, and by email to the workshop's address."""
-    entry = audit_record(actor=actor, action=action, target=artisan, data={"user": str(person.pk)})
+    data = {"user": str(person.pk), "first_owner": str(artisan.user_id)}
+    entry = audit_record(actor=actor, action=action, target=artisan, data=data)
     before, after = (mask_email(one.email) if one else "" for one in (old, new))
     context = {
         "about": artisan.name,

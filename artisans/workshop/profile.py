@@ -5,10 +5,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import require_owner
+from artisans.catalog.portraits import portrait_remove, portrait_set
 from artisans.catalog.profile import profile_change
 from artisans.core.errors import DomainError
 from artisans.workshop.profile_forms import ProfileForm
@@ -32,3 +33,22 @@ def profile(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("workshop:profile")
     return render(request, "workshop/profile.html", {"form": form, "artisan": artisan})
+
+
+@login_required
+@require_POST
+def portrait(request: HttpRequest) -> HttpResponse:
+    """Upload another picture, or with `remove` show none."""
+    artisan, actor, file = require_owner(request), require_user(request), request.FILES.get("portrait")
+    try:
+        if "remove" in request.POST:
+            portrait_remove(artisan=artisan, actor=actor)
+            messages.success(request, _("The portrait was removed."))
+        elif file is None:
+            messages.error(request, _("Choose a file first."))
+        else:
+            portrait_set(artisan=artisan, file=file, actor=actor)
+            messages.success(request, _("The portrait was saved."))
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+    return redirect("workshop:profile")

@@ -29,6 +29,7 @@ urlpatterns = [
         name="picture_delete",
     ),
     path("profile/", profile.profile, name="profile"),
+    path("profile/portrait/", profile.portrait, name="portrait"),
     path("stock/", stock.stock_list, name="stock_list"),
     path("stock/export.csv", stock_import.stock_export, name="stock_export"),
     path("stock/import/", stock_import.import_list, name="stock_import_list"),

@@ -135,7 +135,8 @@ class ReleasedCursorPagination(CreatedCursorPagination):
         "parcel_get",
         "Show a parcel",
         responses=ArtisanParcelShape,
-        description="Its lines, delivery address and (for owners of the workshop) earnings, without other artisans' lines or payment data.",
+        description="Its lines, delivery address and (for owners of the workshop) earnings, without other "
+        "artisans’ lines or payment data.",
     ),
 )
 class ParcelViewSet(

@@ -11,10 +11,11 @@ from django.test import override_settings
 from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.catalog.models import Product
+from artisans.catalog.members import member_invite
+from artisans.catalog.models import MemberRole, Product
 from artisans.catalog.products import VariantInput, product_create, product_publish, variants_change
 from artisans.core.money import Money
-from artisans.core.security.tokens import hash_secret, mailbox_token, new_secret
+from artisans.core.security.tokens import hash_secret, invitation_token, mailbox_token, new_secret
 from artisans.notifications.services import notifications_send_due
 from carts.checkout import Assertions, order_create
 from carts.models import Cart, CartItem
@@ -306,6 +307,13 @@ def history(one: Window) -> None:
     one.go("/shop/account/orders/")
 
 
+def invitation(one: Window) -> None:
+    artisan = teapot().artisan
+    owner = artisan.user or person("artisan")
+    invited = member_invite(artisan=artisan, actor=owner, email="new@demo.test", role=MemberRole.HELPER)
+    one.go(f"/shop/artisan/invitations/{invitation_token(invited.pk, invited.version)}/")
+
+
 def parcels(one: Window) -> None:
     paid_with(0)
     one.go("/shop/artisan/parcels/")
@@ -411,6 +419,10 @@ ARTISAN: dict[str, Scene] = {
     "variants, wrong": variants_wrong,
     "preview": own_jug("preview/"),
     "profile": path("/shop/artisan/profile/"),
+    "team": path("/shop/artisan/team/"),
+    "team, wrong": send_empty("/shop/artisan/team/"),
+    "leave the team": path("/shop/artisan/team/leave/"),
+    "invitation": invitation,
     "stock": path("/shop/artisan/stock/"),
     "stock, none found": path("/shop/artisan/stock/?q=zzz&show=low"),
     "stock, wrong": stock_wrong,

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.urls import reverse
 from django.utils import timezone
 
@@ -10,6 +11,7 @@ from artisans.accounts.services import token_create
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan
 from artisans.catalog.profile import ProfileChanged, profile_change, version_of
+from artisans.catalog.tests.pictures import png
 from artisans.core.errors import InvalidInput
 from tests.html import page
 from tests.problems import problem
@@ -134,3 +136,23 @@ def test_api_shows_and_changes_the_profile(api, seller, shopper):
     reads = api()
     reads.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     problem(reads.patch(API, {"version": seen["version"], "town": "x"}), 403, "insufficient_scope")
+
+
+def test_portrait_is_uploaded_refused_and_removed_on_the_page(browser, seller, settings, tmp_path):
+    files = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    settings.MEDIA_ROOT, settings.STORAGES = str(tmp_path), settings.STORAGES | {"default": files}
+    client, address = browser(seller), reverse("workshop:portrait")
+
+    def send(content):
+        shown = page(client.post(address, {"portrait": ContentFile(content, "me.png")}, follow=True))
+        return shown, Artisan.objects.get(user=seller).portrait
+
+    shown, portrait = send(png())
+    assert "The portrait was saved." in shown.text
+    assert shown.one("main").all("img", src=portrait.url)
+    refused, same = send(b"<html>")
+    assert "not a JPEG, PNG, WebP, AVIF or HEIC picture" in refused.text
+    assert same == portrait
+    assert "Choose a file first." in page(client.post(address, follow=True)).text
+    client.post(address, {"remove": "1"})
+    assert not Artisan.objects.get(user=seller).portrait
