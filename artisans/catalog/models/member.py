@@ -16,9 +16,7 @@ class ArtisanMember(BaseModel):
     """Somebody who acts for a workshop beside its first owner (`Artisan.user`). One workshop per person."""
 
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="members")
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="artisan_member"
-    )
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="artisan_member")
     role = models.CharField(max_length=6, choices=MemberRole)
 
     class Meta:
@@ -53,9 +51,7 @@ class ArtisanInvitation(BaseModel):
         verbose_name_plural = _("invitations to workshops")
         constraints = [
             choices_constraint("role", MemberRole.values, name="artisan_invitation_role_known"),
-            models.UniqueConstraint(
-                fields=["artisan", "email"], name="artisan_invitation_once_per_address"
-            ),
+            models.UniqueConstraint(fields=["artisan", "email"], name="artisan_invitation_once_per_address"),
         ]
 
     def __str__(self) -> str:
