@@ -22,10 +22,7 @@ PAGE, API = reverse("workshop:profile"), "/artisan/profile/"
 
 
 def form_of(client):
-    [form] = [
-        form for form in page(client.get(PAGE)).one("main").all("form") if form.attrs.get("method") == "post"
-    ]
-    return form.fields()
+    return page(client.get(PAGE)).one("form", class_="narrow").fields()
 
 
 def change(user, version=None, **values):
