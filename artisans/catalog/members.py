@@ -184,7 +184,10 @@ def send(invitation: ArtisanInvitation, actor: User) -> None:
     invitation.version, invitation.invited_by = invitation.version + 1, actor
     invitation.sent_at = timezone.now()
     invitation.expires_at = invitation.sent_at + timedelta(days=DAYS)
-    invitation.save()
+    if invitation._state.adding:
+        invitation.save(force_insert=True)
+    else:
+        save_columns(invitation, ["role", "version", "invited_by", "sent_at", "expires_at"])
     notifications_enqueue(invitation_mail(invitation, days=DAYS))
     data = {"invitation": str(invitation.pk), "role": invitation.role}
     audit_record(actor=actor, action=Action.TEAM_INVITE, target=invitation.artisan, data=data)

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.signing import BadSignature, Signer
 
 ORDER_LINK = Signer(salt="orders.link", sep=".")
-INVITATION = Signer(salt="catalog.invitation", sep=".")
+INVITATION = Signer(salt="team.invitation", sep=".")
 MAILBOX = Signer(salt="orders.mailbox", sep=".")
 
 
