@@ -173,6 +173,7 @@ def module_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     around = transaction.atomic()
     around._from_testcase = True  # type: ignore[attr-defined]  # as Django's TestCase marks its own
     with django_db_blocker.unblock(), around:
+        cache.clear()  # of the test before: a provider that was down, for example
         note_writes()
         yield
         transaction.set_rollback(True)
