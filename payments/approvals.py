@@ -22,6 +22,7 @@ from artisans.approvals.errors import SecondPersonRequired
 from artisans.approvals.kinds import ApprovalKind, Payload, register
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.services import approval_request
+from artisans.catalog.access import workshops_of
 from artisans.catalog.models import Artisan
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
@@ -366,7 +367,7 @@ def check_return(payload: Payload, actor: User) -> None:
     """Nor about money for which an artisan is credited for whom they act. Errors: NoPermission, OwnOrder, OwnMoney."""
     decidable(REFUND_PERMISSION)(payload, actor)
     paid_by = payload.get("paid_by")
-    if paid_by and Artisan.objects.filter(pk=paid_by, user=actor).exists():
+    if paid_by and UUID(paid_by) in workshops_of(actor):
         raise OwnMoney
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.services import approval_approve
 from artisans.audit.models import AuditEntry
-from artisans.catalog.models import Artisan
+from artisans.catalog.models import Artisan, ArtisanMember, MemberRole
 from artisans.core.admin.pages import admin_page_url
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
@@ -212,7 +212,10 @@ def test_a_request_of_release_0_1_0_is_booked_as_the_transfer_that_it_names(
     assert "The reference on your bank statement is OUT 8" in mail.body
 
 
-def test_nobody_approves_cash_that_their_own_account_is_credited_for(cash, parcels, staff, admin_user, store):
+@pytest.mark.parametrize("is_first_owner", [True, False])
+def test_nobody_approves_cash_that_their_own_account_is_credited_for(
+    cash, parcels, staff, admin_user, store, is_first_owner
+):
     collect(cash, parcels[0], CashHolder.ARTISAN, staff)
     store.second_person_above_minor = 100
     store.save()
@@ -225,7 +228,10 @@ def test_nobody_approves_cash_that_their_own_account_is_credited_for(cash, parce
         actor=staff,
         beyond_owed=True,
     )
-    Artisan.objects.filter(pk=parcels[0].artisan_id).update(user=admin_user)
+    if is_first_owner:
+        Artisan.objects.filter(pk=parcels[0].artisan_id).update(user=admin_user)
+    else:
+        ArtisanMember.objects.create(artisan=parcels[0].artisan, user=admin_user, role=MemberRole.HELPER)
 
     with pytest.raises(OwnMoney):
         approval_approve(approval_id=pending.pk, actor=admin_user)
