@@ -58,7 +58,7 @@ def require_membership(request: HttpRequest) -> Membership:
     found = membership_of(user) if user.is_artisan else None
     if found is None:
         raise Http404
-    request.membership = found  # type: ignore[attr-defined]
+    request.membership = found  # type: ignore[attr-defined]  # for templates
     return found
 
 

@@ -1,6 +1,6 @@
-"""Which products are low, and of which the artisan has yet to be told.
+"""Which products are low in stock, and which of them the artisan has not been emailed about.
 
-They are told once when the stock falls to the threshold, once more when it is sold out, and again only after it rose.
+One email when the stock falls to the threshold, one more when it is sold out, and again only after it rose.
 """
 
 from collections.abc import Iterator
@@ -31,28 +31,29 @@ def artisans_with_falls() -> Iterator[UUID]:
 
 
 def watches_rearm() -> None:
-    """Of products whose stock has risen: the artisan is told again when it falls."""
-    told = StockWatch.objects.filter(told__isnull=False)
-    risen = told.alias(limit=Coalesce(F("threshold"), Value(settings.LOW_STOCK)))
-    told.filter(pk__in=risen.filter(product__stock__gt=F("limit")).values("pk")).update(told=None)
-    back = told.filter(told=0, product__stock__gt=0)
-    told.filter(pk__in=back.values("pk")).update(told=1)
+    """Of products whose stock has risen: the artisan gets an email again when it falls."""
+    emailed = StockWatch.objects.filter(emailed_stock__isnull=False)
+    risen = emailed.alias(limit=Coalesce(F("threshold"), Value(settings.LOW_STOCK)))
+    above = risen.filter(product__stock__gt=F("limit"))
+    emailed.filter(pk__in=above.values("pk")).update(emailed_stock=None)
+    back = emailed.filter(emailed_stock=0, product__stock__gt=0)
+    emailed.filter(pk__in=back.values("pk")).update(emailed_stock=1)
 
 
 @transaction.atomic
 def low_stock_take(artisan_id: UUID) -> tuple[Artisan, list[Product]]:
-    """The products of which the artisan has yet to be told; they count as told. Locks: the artisan."""
+    """The products that the artisan has not been emailed about; they now count as emailed. Locks: the artisan."""
     artisan = Artisan.objects.select_for_update(no_key=True).get(pk=artisan_id)
     fell = StockMove.objects.filter(quantity__lt=0, at__gte=timezone.now() - RECENT).order_by()
     products = Product.objects.filter(
         BUYABLE, artisan=artisan, artisan__is_active=True, is_active=True, pk__in=fell.values("product")
     )
-    news = low(products).filter(Q(stock_watch__told__isnull=True) | Q(stock=0, stock_watch__told__gt=0))
-    found = list(news.order_by("name", "pk"))
+    is_new = Q(stock_watch__emailed_stock__isnull=True) | Q(stock=0, stock_watch__emailed_stock__gt=0)
+    found = list(low(products).filter(is_new).order_by("name", "pk"))
     for product in found:
         watch, _is_new = StockWatch.objects.get_or_create(product=product)
-        watch.told = product.stock
-        watch.save(update_fields=["told"])
+        watch.emailed_stock = product.stock
+        watch.save(update_fields=["emailed_stock"])
     return artisan, found
 
 

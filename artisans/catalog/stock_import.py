@@ -113,8 +113,8 @@ def expect(rows: Iterable[StockImportRow], *, actor: User) -> None:
 
 def count_of(row: StockImportRow) -> Count:
     """Of a row that is not refused: it has all of them (stock_import_row_counts_a_product)."""
-    seen = StockSnapshot(row.seen_stock, row.last_count)  # type: ignore[arg-type]
-    return Count(row.product_id, row.counted, seen)  # type: ignore[arg-type]
+    seen = StockSnapshot(row.seen_stock, row.last_count)  # type: ignore[arg-type]  # not null, see above
+    return Count(row.product_id, row.counted, seen)  # type: ignore[arg-type]  # not null, see above
 
 
 def set_result(row: StockImportRow, counted: Counted) -> None:

@@ -20,7 +20,7 @@ def tell_low_stock() -> None:
 
 @transaction.atomic
 def artisan_tell(artisan_id: UUID) -> None:
-    """What counts as told is mailed in the same transaction."""
+    """What counts as emailed is mailed in the same transaction."""
     artisan, products = low_stock_take(artisan_id)
     if products:
         notifications_enqueue(stock_low_mail(artisan, products, store_rules()))

@@ -1,4 +1,4 @@
-"""When artisans want to be told of low stock."""
+"""Thresholds of low stock, and what artisans were emailed about."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('product', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='stock_watch', serialize=False, to='catalog.product')),
                 ('threshold', models.PositiveIntegerField(null=True)),
-                ('told', models.PositiveIntegerField(null=True)),
+                ('emailed_stock', models.PositiveIntegerField(null=True)),
             ],
             options={
                 'default_permissions': ('view',),

@@ -4,15 +4,15 @@ from artisans.catalog.models.product import Product
 
 
 class StockWatch(models.Model):
-    """When the artisan wants to be told that little of a product is left, and whether they were.
+    """An artisan's low-stock threshold of a product, and the stock in the last email about it.
 
-    `threshold`: null for the shop's (settings.LOW_STOCK). `told`: the stock in the last email, null once the stock has
+    `threshold`: null for the shop's (settings.LOW_STOCK). `emailed_stock`: null once the stock has
     risen above the threshold.
     """
 
     product = models.OneToOneField(Product, models.PROTECT, primary_key=True, related_name="stock_watch")
     threshold = models.PositiveIntegerField(null=True)
-    told = models.PositiveIntegerField(null=True)
+    emailed_stock = models.PositiveIntegerField(null=True)
 
     class Meta:
         default_permissions = ("view",)

@@ -71,7 +71,7 @@ def test_page_shows_the_chosen_variant_and_sells_it(client, store, jug):
     client.post(reverse("carts:item_add"), {"product_id": small.pk, "quantity": 1})
     cart = page(client.get(reverse("carts:cart")))
 
-    assert "Choose first: Size." in unchosen.text
+    assert "Choose options first: Size." in unchosen.text
     assert not unchosen.all("input", name="product_id")
     assert shown.one("input", name="product_id").attrs["value"] == str(small.pk)
     options = shown.one("nav", aria_label="Size")

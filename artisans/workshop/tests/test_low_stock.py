@@ -1,4 +1,4 @@
-"""Artisans are told of low stock: once, for several products in one email, and again only after it rose."""
+"""Artisans are emailed about low stock: once, for several products in one email, and again only after it rose."""
 
 import pytest
 from django.utils import timezone
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 STOCK = "/shop/artisan/stock/"
 
 
-def told() -> list[list[tuple[str, int]]]:
+def emailed() -> list[list[tuple[str, int]]]:
     """Run the task; the products of each email that it wrote."""
     before = set(Notification.objects.values_list("pk", flat=True))
     tell_low_stock()
@@ -31,25 +31,25 @@ def test_one_email_for_a_burst_of_orders_and_another_only_when_sold_out_or_after
     draft = ProductFactory.create(artisan=seller.artisan, name="Draft", stock=4)
     stock_adjust(product_id=draft.pk, counted=1, reason="x", actor=staff)
     Product.objects.filter(pk=draft.pk).update(is_active=False)
-    assert told() == []
+    assert emailed() == []
     for _ in range(4):
         place({bowl: 2})
     place({jug: 2})
 
-    assert told() == [[("Jug", 1), ("Moss bowl", 2)]]
+    assert emailed() == [[("Jug", 1), ("Moss bowl", 2)]]
     assert Notification.objects.get(kind="stock_low").recipient == seller.artisan.email
     place({bowl: 1})
-    assert told() == []
+    assert emailed() == []
     place({jug: 1})
-    assert told() == [[("Jug", 0)]]
+    assert emailed() == [[("Jug", 0)]]
     stock_adjust(product_id=jug.pk, counted=2, reason="x", actor=staff)  # still low
-    assert told() == []
+    assert emailed() == []
     place({jug: 2})
-    assert told() == [[("Jug", 0)]]
+    assert emailed() == [[("Jug", 0)]]
     stock_adjust(product_id=jug.pk, counted=5, reason="x", actor=staff)
-    assert told() == []
+    assert emailed() == []
     place({jug: 4})
-    assert told() == [[("Jug", 1)]]
+    assert emailed() == [[("Jug", 1)]]
 
 
 def test_artisans_set_a_threshold_for_a_product_and_see_those_below(browser, seller, other_seller, bowl):
@@ -64,26 +64,26 @@ def test_artisans_set_a_threshold_for_a_product_and_see_those_below(browser, sel
     client.post(address, form | {"threshold": "9"})
     place({bowl: 1})
 
-    assert told() == [[("Moss bowl", 9)]]
+    assert emailed() == [[("Moss bowl", 9)]]
     assert bowl.name in page(client.get(f"{STOCK}?show=low")).text
     client.post(address, form | {"threshold": "0"})
     assert bowl.name not in page(client.get(f"{STOCK}?show=low")).text
-    assert told() == []
+    assert emailed() == []
 
 
 def test_what_fell_long_ago_is_no_news(bowl, monkeypatch):
     """Such as in a shop that was upgraded."""
     place({bowl: 9})
     monkeypatch.setattr("artisans.catalog.low_stock.RECENT", -RECENT)
-    assert told() == []
+    assert emailed() == []
     monkeypatch.undo()
     assert StockMove.objects.latest("at").at < timezone.now()
-    assert told() == [[("Moss bowl", 1)]]
+    assert emailed() == [[("Moss bowl", 1)]]
 
 
-def test_nothing_counts_as_told_when_the_email_was_not_written(bowl, monkeypatch):
+def test_nothing_counts_as_emailed_when_the_email_was_not_written(bowl, monkeypatch):
     place({bowl: 9})
     with monkeypatch.context() as patch:
         patch.setattr("artisans.workshop.tasks.notifications_enqueue", lambda *_: 1 / 0)
-        assert told() == []
-    assert told() == [[("Moss bowl", 1)]]
+        assert emailed() == []
+    assert emailed() == [[("Moss bowl", 1)]]
