@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from artisans.accounts.models import Scope
+from artisans.accounts.models import Role, Scope, User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.accounts.tests.sign_in import api_client
 from artisans.catalog import profile
@@ -88,6 +88,8 @@ def send(module_db, module_stripe) -> Iterator[Send]:
 def sender(stripe: Any) -> Send:
     rows.store()
     admin_user, shopper = rows.superuser(), rows.shopper()
+    User.objects.filter(pk=admin_user.pk).update(role=Role.ARTISAN)  # a superuser, too
+    admin_user.refresh_from_db()
     account("sam@example.com")
     own = ProductFactory.create(artisan=ArtisanFactory.create(user=admin_user), stock=50)
     draft = ProductFactory.create(artisan=own.artisan, category__slug="ceramics", stock=0, is_active=False)

@@ -27,6 +27,12 @@ class Membership:
 
 
 def membership_of(user: User) -> Membership | None:
+    """None without the role of an artisan, which staff may take away. A superuser whose role is staff acts for none."""
+    return membership_stored(user) if user.is_artisan else None
+
+
+def membership_stored(user: User) -> Membership | None:
+    """Whatever the user's role is now: for joining a workshop, which gives the role."""
     if (artisan := get_or_none(Artisan.objects.filter(user=user))) is not None:
         return Membership(artisan, MemberRole.OWNER)
     member = get_or_none(ArtisanMember.objects.filter(user=user).select_related("artisan"))
@@ -55,7 +61,7 @@ def workshops_of(user: User) -> set[UUID]:
 def require_membership(request: HttpRequest) -> Membership:
     """Templates read it as `request.membership`. Errors: Http404 for everybody who acts for no workshop."""
     user = require_user(request)
-    found = membership_of(user) if user.is_artisan else None
+    found = membership_of(user)
     if found is None:
         raise Http404
     request.membership = found  # type: ignore[attr-defined]  # for templates

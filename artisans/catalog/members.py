@@ -16,7 +16,7 @@ from artisans.accounts.mails import AccountMail
 from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.setting_changes import mask_email
 from artisans.audit.services import Action, audit_record
-from artisans.catalog.access import membership_of
+from artisans.catalog.access import membership_of, membership_stored
 from artisans.catalog.mails import invitation_mail
 from artisans.catalog.models import Artisan, ArtisanInvitation, ArtisanMember, MemberRole
 from artisans.core.errors import Conflict, Forbidden, NotFound
@@ -167,7 +167,7 @@ def invitation_accept(*, token: str, user: User) -> Artisan:
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if user.is_staff:
         raise Forbidden(_("Staff accounts cannot join a workshop. Use an account of your own."))
-    if (found := membership_of(user)) is not None:
+    if (found := membership_stored(user)) is not None:
         raise AlreadyInTeam(
             _("You act for %(artisan)s already, and nobody acts for two workshops.")
             % {"artisan": found.artisan.name}

@@ -132,7 +132,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         try:
             artisan = invitation_accept(token=token, user=user)
         except InvitationGone:
-            if user.is_artisan and membership_of(user):  # sent twice
+            if membership_of(user):  # sent twice
                 return redirect("orders:parcel_list")
         except DomainError as error:
             refusals.append(error.detail)

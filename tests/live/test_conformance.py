@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 
-from artisans.accounts.models import User
+from artisans.accounts.models import Role, User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.tests.factories import place
@@ -41,7 +41,7 @@ def shop(postgres_only, production, sandbox: Sandbox):
 @pytest.fixture
 def ids(caller) -> dict[str, str]:
     """Keys of things that exist and belong to the caller, by the path in front of them."""
-    user = User.objects.create_superuser("all@example.test", "correct-horse-1")
+    user = User.objects.create_superuser("all@example.test", "correct-horse-1", role=Role.ARTISAN)
     staff = User.objects.create_superuser("other@example.test", "correct-horse-1")
     goods = ProductFactory.create(artisan=ArtisanFactory.create(user=user), stock=100_000)
     with transaction.atomic():

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from artisans.accounts.models import User
+from artisans.accounts.models import Role, User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.statuses import ApprovalStatus
@@ -279,7 +279,7 @@ def test_concurrent_receipt_and_cancelling_leave_a_refund_due(caller, buyers, sh
 def test_concurrent_shipping_and_cancelling_have_one_winner(caller, buyers, shop: Shop):
     """The artisan sends a parcel, or one of its two units, while staff cancel it. One is refused, and goods and money
     agree."""
-    maker = UserFactory.create()
+    maker = UserFactory.create(role=Role.ARTISAN)
     bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
     seller, staff = caller(maker), money_staff()
     people = buyers(40)

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from artisans.accounts.models import Role, User
 from artisans.audit.models import AuditEntry
 from artisans.catalog import stock_import
 from artisans.catalog.models import Artisan, Product, StockImport, StockMove
@@ -222,10 +223,14 @@ def test_an_import_that_was_interrupted_continues_and_applies_each_row_once(sell
 
 @pytest.mark.django_db
 @with_shop
-def test_nothing_is_applied_for_a_person_who_no_longer_acts_for_the_workshop(seller, bowl):
+@pytest.mark.parametrize("lost", ["workshop", "role"])
+def test_nothing_is_applied_for_a_person_who_no_longer_acts_for_the_workshop(seller, bowl, lost):
     made = imported(seller.artisan, filled(seller.artisan, {bowl: 7}), seller)
     stock_import_start(import_id=made.pk, actor=seller)
-    Artisan.objects.filter(user=seller).update(user=None)
+    if lost == "workshop":
+        Artisan.objects.filter(user=seller).update(user=None)
+    else:
+        User.objects.filter(pk=seller.pk).update(role=Role.SHOPPER)
 
     run()
 

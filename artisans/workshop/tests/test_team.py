@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from artisans.accounts.models import Scope
+from artisans.accounts.models import Role, Scope, User
 from artisans.accounts.services import token_create
 from artisans.audit.models import AuditEntry
 from artisans.catalog.access import artisan_of, membership_of, owned_artisan_of, workshops_of
@@ -93,6 +93,7 @@ def test_helper_is_invited_on_a_page_and_joins_with_a_button(browser, seller, st
     answers = [client.post(address).url for _time in range(2)]
 
     assert answers == [reverse("orders:parcel_list")] * 2
+    stranger.refresh_from_db()
     assert membership_of(stranger).role == MemberRole.HELPER
     assert not ArtisanInvitation.objects.exists()
     assert browser().get(address).status_code == 404
@@ -186,6 +187,7 @@ def test_link_works_once_until_it_expires_and_only_the_newest(
     invitation_accept(token=newest, user=stranger)
     with pytest.raises(InvitationGone):
         invitation_accept(token=newest, user=shopper)
+    stranger.refresh_from_db()
     assert owned_artisan_of(stranger) == workshop
     with pytest.raises(AlreadyInTeam):
         member_invite(artisan=workshop, actor=stranger, email=seller.email, role=MemberRole.HELPER)
@@ -254,6 +256,23 @@ def test_staff_who_were_helpers_do_not_decide_about_their_workshops_money(join, 
         with pytest.raises(OwnMoney):
             check_not_own(person, member.artisan_id)
     check_not_own(rows.staff(), member.artisan_id)
+
+
+@pytest.mark.parametrize("role", [Role.SHOPPER, Role.STAFF])
+def test_nobody_acts_for_a_workshop_without_the_role_of_an_artisan(api, bowl, join, stranger, seller, role):
+    """API and services, as the pages; a superuser whose role is staff acts for none."""
+    join(stranger)
+    programs = [api(person) for person in (seller, stranger)]
+    User.objects.filter(pk__in=[seller.pk, stranger.pk]).update(role=role, is_superuser=role == Role.STAFF)
+
+    for person, program in zip((seller, stranger), programs, strict=True):
+        person.refresh_from_db()
+        assert (membership_of(person), artisan_of(person), owned_artisan_of(person)) == (None, None, None)
+        for path in ("/parcels/", "/artisan/products/", "/artisan/stock/", "/earnings/balance"):
+            assert not program.get(path).json().get("results"), path
+        with pytest.raises(OwnersOnly):
+            member_invite(artisan=bowl.artisan, actor=person, email="x@example.test", role=MemberRole.HELPER)
+    assert workshops_of(seller) == workshops_of(stranger) == {bowl.artisan_id}, "their own money all the same"
 
 
 def test_queries_of_the_team_page_are_flat(browser, join, seller, django_assert_max_num_queries):
