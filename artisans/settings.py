@@ -114,6 +114,7 @@ RATE_LIMITS = {
     "methods_network": (30, 3600),
     "refunds_principal": (60, 600),
     "refunds_network": (240, 600),
+    "journey_problems_network": (30, 600),
     "webhook_refused": (30, 300),
 }
 MAX_OPEN_ORDERS = number("MAX_OPEN_ORDERS", default=2)
@@ -171,6 +172,7 @@ INSTALLED_APPS = [
     "csp",
     "artisans.core",
     "artisans.audit",
+    "artisans.journeys",
     "artisans.notifications",
     "artisans.accounts",
     "artisans.privacy",
@@ -430,6 +432,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=50),
         "options": {"expires": 3600},
     },
+    "complete the journeys of orders": {
+        "task": "carts.complete_journeys",
+        "schedule": crontab(hour=2, minute=20),
+        "options": {"expires": 3600},
+    },
     "tell artisans of low stock": periodic("workshop.tell_low_stock", seconds=5 * 60),
     "continue imports of stock": periodic("catalog.continue_stock_imports", seconds=60),
     "continue erasures of personal data": periodic("privacy.continue_erasures", seconds=120),
@@ -456,6 +463,8 @@ RETENTION_DAYS = {
     "guest_carts": number("KEEP_GUEST_CART_DAYS", default=30),
     "account_carts": number("KEEP_ACCOUNT_CART_DAYS", default=180),
     "ordered_cart_items": number("KEEP_ORDERED_CART_ITEM_DAYS", default=90),
+    "journeys": number("KEEP_JOURNEY_DAYS", default=400),
+    "journey_problems": number("KEEP_JOURNEY_DAYS", default=400),
     "reconciliations": number("KEEP_RECONCILIATION_DAYS", default=400),
     "resolved_flags": number("KEEP_RESOLVED_FLAG_DAYS", default=400),
     "resolved_alerts": number("KEEP_RESOLVED_ALERT_DAYS", default=400),

@@ -28,6 +28,8 @@ from artisans.core.idempotency.keys import effect_id
 from artisans.core.models import get_or_none
 from artisans.core.requests import api_request
 from artisans.core.security.client_ip import network_hash
+from artisans.journeys.models import Step
+from carts import journeys
 from carts.checkout import Checkout, cart_checkout, checkout_of, order_create
 from carts.errors import (
     CartClosed,
@@ -38,7 +40,7 @@ from carts.errors import (
     TooManyItems,
     UnknownProduct,
 )
-from carts.models import Cart, CartItem
+from carts.models import Cart, CartStatus
 from carts.schemas import CartShape, CheckoutShape, OrderInOneCallShape, SummaryShape, ValidationShape
 from carts.selectors import CartSummary, carts_visible_to, items_of, summarize
 from carts.serializers import (
@@ -51,7 +53,7 @@ from carts.serializers import (
     cart_out,
     summary_out,
 )
-from carts.services import MAX_ITEMS, cart_item_set, cart_items_add, cart_open
+from carts.services import MAX_ITEMS, FilledCart, cart_item_set, cart_items_add, cart_open
 from orders.api import OrderViewSet
 from orders.errors import (
     AmountTooLarge,
@@ -161,16 +163,15 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         principal = Principal.from_api(request)
         adds = line_requests_from(data.get("items", []))
         try:
-            cart, items, token, is_new = self.open_with(principal, adds)
+            filled, token, is_new = self.open_with(principal, adds)
         except CartClosed:  # ordered in this moment
-            cart, items, token, is_new = self.open_with(principal, adds)
-        body = cart_out(cart, items, token=token)
+            filled, token, is_new = self.open_with(principal, adds)
+        journeys.start(filled, journeys.api_visit(principal))
+        body = cart_out(filled.cart, filled.items, token=token)
         return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
-    def open_with(
-        self, principal: Principal, adds: dict[UUID, int]
-    ) -> tuple[Cart, list[CartItem], str, bool]:
-        """The open cart, or a new one, with these items added: cart, items, token of a new guest cart, is new.
+    def open_with(self, principal: Principal, adds: dict[UUID, int]) -> tuple[FilledCart, str, bool]:
+        """The open cart, or a new one, with these items added; the token of a new guest cart; whether it is new.
 
         Errors: CartClosed if it is ordered at the same time, and those of cart_items_add.
         """
@@ -178,10 +179,10 @@ class CartViewSet(ApiView, viewsets.ViewSet):
             cart, token, is_new = cart_open(principal)
             if adds:
                 owner = Principal(user=cart.user, cart_hash=cart.token_hash or "")
-                cart, items = cart_items_add(principal=owner, cart_id=cart.pk, adds=adds)
+                filled = cart_items_add(principal=owner, cart_id=cart.pk, adds=adds)
             else:
-                items = [] if is_new else items_of(cart)
-        return cart, items, token, is_new
+                filled = FilledCart(cart, [] if is_new else items_of(cart))
+        return filled, token, is_new
 
     @operation("cart_get", "Show a cart", responses=CartShape)
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -218,8 +219,10 @@ class CartViewSet(ApiView, viewsets.ViewSet):
                 _("Send one item, or a list of 1 to %(maximum)s items.") % {"maximum": MAX_ITEMS}
             )
         adds = line_requests_from(rows)
-        cart, items = cart_items_add(principal=Principal.from_api(request), cart_id=UUID(pk), adds=adds)
-        return Response(cart_out(cart, items), status=status.HTTP_201_CREATED)
+        principal = Principal.from_api(request)
+        filled = cart_items_add(principal=principal, cart_id=UUID(pk), adds=adds)
+        journeys.start(filled, journeys.api_visit(principal))
+        return Response(cart_out(filled.cart, filled.items), status=status.HTTP_201_CREATED)
 
     @operation("cart_item_put", "Set an item's quantity", **SET_ITEM, methods=["PUT"])
     @operation("cart_item_set", "Change an item's quantity", **SET_ITEM, methods=["PATCH"])
@@ -251,17 +254,20 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     @action(detail=True, methods=["post"])
     def checkout(self, request: Request, pk: str) -> Response:
         """Order the cart (201). If it was ordered before, the same order is returned (200)."""
-        data = validated(CheckoutIn, request.data)
         principal, store = Principal.from_api(request), store_rules()
-        done = cart_checkout(
-            principal=principal,
-            cart_id=UUID(pk),
-            buyer=buyer_of(request, principal, data, store),
-            method=parse_method(data["payment_method"], data.get("payment_provider")),
-            provider=data.get("payment_provider", ""),
-            assertions=AssertionsIn.of(data),
-            store=store,
-        )
+        visit, cart_id = journeys.api_visit(principal), UUID(pk)
+        with journeys.problems_recorded(Step.CHECK, visit, cart_id=cart_id):
+            data = validated(CheckoutIn, request.data)
+            done = cart_checkout(
+                principal=principal,
+                cart_id=cart_id,
+                buyer=buyer_of(request, principal, data, store),
+                method=parse_method(data["payment_method"], data.get("payment_provider")),
+                provider=data.get("payment_provider", ""),
+                assertions=AssertionsIn.of(data),
+                store=store,
+            )
+        journeys.placed(done, visit, cart_id=cart_id)
         code = status.HTTP_201_CREATED if done.is_new else status.HTTP_200_OK
         return Response(order_body(done, store), status=code)
 
@@ -279,7 +285,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         Figures sent along are compared with the shop's; a difference is 409 `quote_changed`.
         """
         data = validated(AssertionsIn, request.query_params.dict())
-        summary = self.summary(self.cart(request, pk))
+        summary = self.summary(request, pk)
         AssertionsIn.of(data).check(summary.quote)
         return Response(summary_out(summary))
 
@@ -292,7 +298,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     @action(detail=True, methods=["get"], url_path="checkout/validate")
     def checkout_validate(self, request: Request, pk: str) -> Response:
         """Whether a checkout would succeed now, and what would have to change. Nothing is reserved."""
-        summary = self.summary(self.cart(request, pk))
+        summary = self.summary(request, pk)
         problems = [problem.as_dict() for problem in summary.problems]
         return Response({"valid": summary.can_checkout, "problems": problems})
 
@@ -302,11 +308,14 @@ class CartViewSet(ApiView, viewsets.ViewSet):
             raise NotFound(_("Cart not found."))
         return cart
 
-    def summary(self, cart: Cart) -> CartSummary:
-        store = store_rules()
+    def summary(self, request: Request, pk: str) -> CartSummary:
+        cart, store = self.cart(request, pk), store_rules()
         if not store.is_open:
             raise ShopNotOpen
-        return summarize(cart, items_of(cart), store)
+        summary = summarize(cart, items_of(cart), store)
+        if cart.status == CartStatus.OPEN and not summary.is_empty:
+            journeys.reach(cart, Step.CHECK, journeys.api_visit(Principal.from_api(request)))
+        return summary
 
 
 @example({"reason": "Ordered twice"})
@@ -331,21 +340,24 @@ class PlacingOrderViewSet(OrderViewSet):
     @idempotent(replay=order_replay, secrets=order_secrets)
     def create(self, request: Request) -> Response:
         """Order products in one call; with `payment_method`, the payment is started too."""
-        data = validated(OrderIn, request.data)
         principal, store = Principal.from_api(request), store_rules()
-        named = data.get("payment_method")
-        line_requests = [
-            LineRequest(product_id, product_id, quantity, None)
-            for product_id, quantity in line_requests_from(data["order_items"]).items()
-        ]
-        done = order_create(
-            line_requests=line_requests,
-            buyer=buyer_of(request, principal, data, store),
-            method=parse_method(named, data.get("payment_provider")) if named else None,
-            provider=data.get("payment_provider", ""),
-            assertions=AssertionsIn.of(data),
-            store=store,
-        )
+        visit = journeys.api_visit(principal)
+        with journeys.problems_recorded(Step.CHECK, visit):
+            data = validated(OrderIn, request.data)
+            named = data.get("payment_method")
+            line_requests = [
+                LineRequest(product_id, product_id, quantity, None)
+                for product_id, quantity in line_requests_from(data["order_items"]).items()
+            ]
+            done = order_create(
+                line_requests=line_requests,
+                buyer=buyer_of(request, principal, data, store),
+                method=parse_method(named, data.get("payment_provider")) if named else None,
+                provider=data.get("payment_provider", ""),
+                assertions=AssertionsIn.of(data),
+                store=store,
+            )
+        journeys.placed(done, visit)
         return created_order(done, store)
 
     @operation(

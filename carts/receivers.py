@@ -9,8 +9,10 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
+from artisans.journeys.services import journeys_merge
 from carts.cookies import cookie_hash
 from carts.models import Cart, CartStatus
+from carts.selectors import open_cart
 from carts.services import cart_merge
 from orders.models import StoreRules
 
@@ -19,7 +21,12 @@ from orders.models import StoreRules
 def merge_guest_cart(sender: Any, request: HttpRequest | None, user: User, **kwargs: Any) -> None:
     if request is None or not (guest := cookie_hash(request)):
         return
-    if found := cart_merge(guest=Principal(cart_hash=guest), user=user):
+    guest_cart = open_cart(Principal(cart_hash=guest))
+    found = cart_merge(guest=Principal(cart_hash=guest), user=user)
+    own_cart = open_cart(Principal(user=user))
+    if guest_cart and own_cart:
+        journeys_merge(guest_cart_id=guest_cart.pk, cart_id=own_cart.pk)
+    if found:
         text = _(
             "Your cart also has what you saved in it when you were last signed in: %(products)s. Check the items "
             "before you order."

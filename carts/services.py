@@ -57,10 +57,11 @@ def cart_open(principal: Principal, *, currency: str = "") -> OpenedCart:
 
 
 class FilledCart(NamedTuple):
-    """A cart with all its items, as just written."""
+    """A cart with all its items, as just written. `was_empty`: these are its first."""
 
     cart: Cart
     items: list[CartItem]
+    was_empty: bool = False
 
 
 @transaction.atomic
@@ -72,6 +73,7 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
     """
     cart = cart_lock(principal, cart_id)
     have = {item.product_id: item for item in sort_items(cart, items_in(cart.pk))}
+    was_empty = not have
     products = products_by_id([*have, *adds])
     for item in have.values():
         item.product = products[item.product_id]
@@ -97,7 +99,7 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
             item.pk = old.pk  # the upsert changed the existing row
         have[item.product_id] = item
     effect_record(f"cart:{cart.pk}")
-    return FilledCart(cart, list(have.values()))
+    return FilledCart(cart, list(have.values()), was_empty)
 
 
 def new_item(cart: Cart, product: Product, quantity: int) -> CartItem:

@@ -13,4 +13,5 @@ urlpatterns = [
     path("checkout/delivery/", views.checkout, name="checkout_delivery"),  # an earlier step, in open tabs
     path("checkout/payment/", views.checkout_payment, name="checkout_payment"),
     path("checkout/check/", views.checkout_check, name="checkout_check"),
+    path("checkout/problem/", views.browser_problem, name="browser_problem"),
 ]

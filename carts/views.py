@@ -22,10 +22,14 @@ from artisans.accounts.principals import Principal
 from artisans.core.errors import DomainError
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
-from artisans.core.security.client_ip import network_hash
-from artisans.core.security.tokens import hash_secret
+from artisans.core.security.client_ip import client_line, network_hash
+from artisans.core.security.rate_limits import consume
+from artisans.core.security.tokens import hash_secret, read_order_token
 from artisans.core.templatetags.money import show
 from artisans.core.validators import is_email
+from artisans.journeys.models import ProblemKind, Step
+from artisans.journeys.services import journey_problems_add
+from carts import journeys
 from carts.checkout import Assertions, Checkout, cart_checkout
 from carts.cookies import cookie_hash, keep_token, page_principal
 from carts.fingerprint import changed_parts, page_fingerprint, quote_fingerprint
@@ -69,9 +73,12 @@ CHANGES = {
 
 @require_GET
 def cart_detail(request: HttpRequest) -> HttpResponse:
-    return render(
-        request, "carts/cart_detail.html", {"summary": summary_of(open_cart(page_principal(request)))}
-    )
+    principal = page_principal(request)
+    cart = open_cart(principal)
+    summary = summary_of(cart)
+    if cart is not None and not summary.is_empty:
+        journeys.reach(cart, Step.CART, journeys.page_visit(request, principal))
+    return render(request, "carts/cart_detail.html", {"summary": summary})
 
 
 @require_POST
@@ -90,10 +97,11 @@ def item_add(request: HttpRequest) -> HttpResponse:
     keep_token(response, token)
     owner = principal if not token else Principal(cart_hash=hash_secret(token))
     try:
-        cart_items_add(principal=owner, cart_id=cart.pk, adds={product_id: quantity})
+        filled = cart_items_add(principal=owner, cart_id=cart.pk, adds={product_id: quantity})
     except DomainError as error:
         messages.error(request, error.detail)
     else:
+        journeys.start(filled, journeys.page_visit(request, principal))
         messages.success(request, _("Added to your cart."))
     return response
 
@@ -145,7 +153,7 @@ def summary_of(cart: Cart | None) -> CartSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ShownStep:
     label: str
     url: str
     is_done: bool
@@ -199,12 +207,12 @@ class CheckoutSession:
             return True
         return not is_email(str(self.draft.get("email", "")))
 
-    def steps(self, current: str) -> list[Step]:
+    def steps(self, current: str) -> list[ShownStep]:
         """The steps to show: payment only where there is a choice."""
         names = [name for name, _ in STEPS]
         first_open = names.index(self.first_open_step())
         return [
-            Step(str(label), reverse(f"carts:checkout_{name}"), place < first_open, name == current)
+            ShownStep(str(label), reverse(f"carts:checkout_{name}"), place < first_open, name == current)
             for place, (name, label) in enumerate(STEPS)
             if name != "payment" or self.has_choice()
         ]
@@ -254,7 +262,9 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
                 if request.method == "POST":
                     messages.error(request, describe_open_step(session))
                 return session.next_step()
-            return view(request, session)
+            visit = journeys.page_visit(request, principal)
+            with journeys.problems_recorded(Step(name), visit, cart_id=cart.pk):
+                return view(request, session)
 
         return step
 
@@ -382,6 +392,8 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
         text = _("The form now fits the country that you chose. Check the address, then continue.")
         return show_step(request, session, "details", changed, refusals=[text])
     if not form.is_valid():
+        visit = journeys.page_visit(request, session.principal)
+        journeys.form_problems_add(form, Step.DETAILS, visit, cart_id=session.cart.pk)
         return show_step(request, session, "details", form)
     data = form.cleaned_data
     shipping = {name: data.get(name, "") for name in (*ADDRESS, "phone")}
@@ -432,6 +444,8 @@ def checkout_payment(request: HttpRequest, session: CheckoutSession) -> HttpResp
         form = PaymentForm(request.POST, choices=choices)
         if form.is_valid():
             return session.save_draft(method=form.cleaned_data["payment_method"])
+        visit = journeys.page_visit(request, session.principal)
+        journeys.form_problems_add(form, Step.PAYMENT, visit, cart_id=session.cart.pk)
     return show_step(request, session, "payment", form, methods=choices)
 
 
@@ -464,6 +478,7 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
     assertions = Assertions(
         total=form.cleaned_data["quote"], fingerprint=quote_fingerprint(session.summary.quote)
     )
+    visit = journeys.page_visit(request, session.principal)
     try:
         done = cart_checkout(
             principal=session.principal,
@@ -473,19 +488,23 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
             assertions=assertions,
             store=store_rules(),
         )
-    except QuoteChanged:
+    except QuoteChanged as error:
+        journeys.problem_add(error, Step.CHECK, visit, cart_id=session.cart.pk)
         return show_changes(request, session.reload(), form)
     except CheckoutBlocked as error:
+        journeys.problem_add(error, Step.CHECK, visit, cart_id=session.cart.pk)
         current = session.reload()
         return show_check(
             request, current, refusals=[accept_changes() if current.summary.problems else error.detail]
         )
     except DomainError as error:
+        journeys.problem_add(error, Step.CHECK, visit, cart_id=session.cart.pk)
         has_open_orders = isinstance(error, TooManyOpenOrders)
         response = show_check(request, session, refusals=[error.detail], has_open_orders=has_open_orders)
         if error.wait:
             response["Retry-After"] = str(error.wait)
         return response
+    journeys.placed(done, visit, cart_id=session.cart.pk)
     return redirect_to_payment(request, done, chosen)
 
 
@@ -580,5 +599,30 @@ def show_step(
     status: int = 200,
     **extra: object,
 ) -> HttpResponse:
+    journeys.reach(session.cart, Step(name), journeys.page_visit(request, session.principal))
     context = {"form": form, "summary": session.summary, "steps": session.steps(name), **extra}
     return render(request, f"carts/checkout_{name}.html", context, status=status)
+
+
+BROWSER_PROBLEMS = ("script_blocked", "script_slow", "offline", "element_error")
+
+
+@require_POST
+def browser_problem(request: HttpRequest) -> HttpResponse:
+    """What a script of a checkout page could not do; `order`: the token in the address of an order's page."""
+    code, order = request.POST.get("code", ""), read_order_token(request.POST.get("order", ""))
+    if code not in BROWSER_PROBLEMS:
+        return HttpResponse(status=400)
+    if consume("journey_problems_network", client_line(request)).is_exceeded:
+        return HttpResponse(status=429)
+    principal = page_principal(request)
+    cart = None if order else open_cart(principal)
+    journey_problems_add(
+        step=Step.PLACED if order else Step.CHECK,
+        kind=ProblemKind.SCRIPT,
+        codes=[code],
+        visit=journeys.page_visit(request, principal),
+        cart_id=cart.pk if cart else None,
+        order_id=order[0] if order else None,
+    )
+    return HttpResponse(status=204)

@@ -49,6 +49,7 @@ carts:checkout_details               get  /shop/checkout/details/               
 carts:checkout_delivery              get  /shop/checkout/delivery/                 302 302 302 302 302 302 302
 carts:checkout_payment               get  /shop/checkout/payment/                  302 302 302 302 302 302 302
 carts:checkout_check                 get  /shop/checkout/check/                    302 302 302 302 302 302 302
+carts:browser_problem                get  /shop/checkout/problem/                  405 405 405 405 405 405 405
 shop/orders/                         get  /shop/orders/                            302 302 302 302 302 302 302
 payments:order_find                  get  /shop/orders/find/                       200 200 200 200 200 200 200
 payments:order                       get  /shop/orders/{token}/                    200 200 200 200 200 200 200

@@ -22,6 +22,7 @@ from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
 from artisans.earnings.models import Debt, Hold, Settlement
 from artisans.earnings.settlements import settlement_book
+from artisans.journeys.models import Journey, JourneyProblem
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
@@ -107,9 +108,21 @@ def make_two_of_each() -> None:
         )
         CommissionRate.objects.create(currency="USD", valid_from=now + timedelta(days=month))
     rows_about_artisans(payment.order, staff)
+    rows_of_checkouts()
     EmailAddress.objects.create(user=shopper, email=shopper.email)
     for part in ("disputes", "refunds"):
         ProviderAlert.objects.create(provider="stripe", part=part)
+
+
+def rows_of_checkouts() -> None:
+    for cart in Cart.objects.order_by("pk")[:2]:
+        at = timezone.now()
+        journey = Journey.objects.create(
+            cart_id=cart.pk, channel="page", currency="USD", started_at=at, last_at=at
+        )
+        JourneyProblem.objects.create(
+            journey=journey, channel="page", step="details", kind="form", code="city", at=at
+        )
 
 
 def rows_of_staff(staff: User) -> None:

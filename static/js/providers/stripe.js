@@ -35,17 +35,26 @@ const showFallback = () => {
   if (late) late.hidden = false;
 };
 
+// For the shop's figures; nothing depends on it. The page itself sends no referrer, which Django would refuse.
+const report = (code) => {
+  const page = document.querySelector("[data-problems]");
+  if (!page) return;
+  const csrf = document.querySelector("[name=csrfmiddlewaretoken]");
+  const body = new URLSearchParams({ code, order: page.dataset.order, csrfmiddlewaretoken: csrf.value });
+  fetch(page.dataset.problems, { method: "POST", body, keepalive: true, referrerPolicy: "origin" }).catch(() => {});
+};
+
 const load = (address) => new Promise((resolve, reject) => {
   const script = document.createElement("script");
   Object.assign(script, { src: address, onload: resolve, onerror: reject });
   document.head.append(script);
 });
 
-const limit = () => new Promise((resolve, reject) => { setTimeout(reject, LOAD_LIMIT, new Error("too late")); });
+const limit = () => new Promise((resolve, reject) => { setTimeout(reject, LOAD_LIMIT, "script_slow"); });
 
 // A script that arrived in part leaves no Stripe function: calling it is an error like any other here.
 const open = async () => {
-  await load(form.dataset.script);
+  await load(form.dataset.script).catch(() => Promise.reject("script_blocked"));
   const stripe = Stripe(form.dataset.key);
   const elements = stripe.elements({ clientSecret: form.dataset.secret });
   const element = elements.create("payment");
@@ -98,7 +107,10 @@ const start = (opened) => {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-disabled")) return;
-    if (!navigator.onLine) return showMessage(form.dataset.offline);
+    if (!navigator.onLine) {
+      addEventListener("online", () => report("offline"), { once: true });
+      return showMessage(form.dataset.offline);
+    }
     showMessage("");
     document.getElementById("decline")?.remove();
     busy(form.dataset.progress);
@@ -116,4 +128,7 @@ const start = (opened) => {
 
 form.hidden = false;
 fallback.hidden = true;
-Promise.race([open(), limit()]).then(start).catch(showFallback);
+Promise.race([open(), limit()]).then(start).catch((reason) => {
+  report(typeof reason === "string" ? reason : "element_error");
+  showFallback();
+});

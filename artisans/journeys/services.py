@@ -1,0 +1,191 @@
+"""Records the steps of a checkout. Called after the change that it reports, outside of its transaction.
+
+A checkout never depends on it: whatever fails here is logged. A placed order that was missed is added at night.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any, ParamSpec
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from artisans.journeys.models import COLUMNS, Channel, Device, Journey, JourneyProblem, ProblemKind, Step
+
+logger = logging.getLogger(__name__)
+
+SEEN_SECONDS = 7 * 24 * 3600
+MAX_PROBLEMS = 20  # of one request
+CODE = re.compile(r"[a-z0-9_.]{1,60}")
+OTHER = "other"
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """How somebody shops; nothing of it identifies a person."""
+
+    channel: Channel
+    device: Device = Device.UNKNOWN
+    is_signed_in: bool = False
+    is_staff: bool = False
+
+
+def savepoint() -> Any:
+    """Only in a transaction, as in tests: alone, one statement needs none."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()
+
+
+def never_fails(record: Callable[P, None]) -> Callable[P, None]:
+    """Log what fails, whatever it is."""
+
+    @wraps(record)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            with savepoint():
+                record(*args, **kwargs)
+        except Exception:
+            logger.warning("journey_not_recorded", exc_info=True)
+
+    return run
+
+
+def first_times(step: Step, at: datetime) -> dict[str, datetime]:
+    """The columns that reaching a step fills: its own and those of the steps before."""
+    steps = list(Step)
+    return {COLUMNS[one]: at for one in steps[: steps.index(step) + 1]}
+
+
+@never_fails
+def journey_start(*, cart_id: UUID, currency: str, visit: Visit) -> None:
+    """An item was added to an empty cart. A cart that was emptied before keeps its journey."""
+    now = timezone.now()
+    with suppress(IntegrityError), savepoint():
+        Journey.objects.create(
+            cart_id=cart_id, currency=currency, started_at=now, last_at=now, **asdict(visit)
+        )
+
+
+@never_fails
+def journey_reach(*, cart_id: UUID, step: Step, currency: str, country: str = "", visit: Visit) -> None:
+    """A step was shown. Only the first time is stored; the cache saves the statement of later ones.
+
+    `country`: of delivery, in two letters; "" if it is not known yet.
+    """
+    if not cache.add(f"journey:{cart_id}:{step}", 1, SEEN_SECONDS):
+        return
+    now = timezone.now()
+    row = Journey(cart_id=cart_id, currency=currency, delivery_country=country, **asdict(visit))
+    write_step(row, step, now)
+
+
+@never_fails
+def journey_place(
+    *, cart_id: UUID | None, order_id: UUID, placed_at: datetime, currency: str, country: str, visit: Visit
+) -> None:
+    """The order was placed, from this cart or in one call without one."""
+    row = Journey(
+        cart_id=cart_id, order_id=order_id, currency=currency, delivery_country=country, **asdict(visit)
+    )
+    write_step(row, Step.PLACED, placed_at)
+
+
+def write_step(row: Journey, step: Step, at: datetime) -> None:
+    """Update the cart's journey unless it had reached the step before; insert `row` if there is none."""
+    times = first_times(step, at)
+    if row.cart_id and update_step(row, step, times):
+        return
+    for column, time in times.items():
+        setattr(row, column, time)
+    row.last_at = at
+    if row.cart_id is None:
+        row.save(force_insert=True)
+        return
+    Journey.objects.bulk_create([row], ignore_conflicts=True)
+    update_step(row, step, times)  # if another request has inserted it since
+
+
+def update_step(row: Journey, step: Step, times: dict[str, datetime]) -> bool:
+    changes: dict[str, Any] = {column: Coalesce(column, Value(at)) for column, at in times.items()}
+    changes |= {"last_at": times[COLUMNS[step]], "currency": row.currency, "is_signed_in": row.is_signed_in}
+    if row.is_staff:
+        changes["is_staff"] = True
+    if row.delivery_country:
+        changes["delivery_country"] = row.delivery_country
+    if row.order_id:
+        changes["order_id"] = row.order_id
+    missing = {f"{COLUMNS[step]}__isnull": True}
+    return bool(Journey.objects.filter(cart_id=row.cart_id, **missing).update(**changes))
+
+
+@never_fails
+def journeys_merge(*, guest_cart_id: UUID, cart_id: UUID) -> None:
+    """The guest's cart was merged into the cart of the account, so their journeys are one."""
+    with transaction.atomic():
+        found = {
+            row.cart_id: row
+            for row in Journey.objects.filter(cart_id__in=[guest_cart_id, cart_id])
+            .select_for_update(no_key=True)
+            .order_by("pk")
+        }
+        guest, own = found.get(guest_cart_id), found.get(cart_id)
+        if guest is None:
+            return
+        if own is None:
+            Journey.objects.filter(pk=guest.pk).update(cart_id=cart_id, is_signed_in=True)
+            return
+        columns = [*COLUMNS.values()]
+        times = {name: [at for row in (guest, own) if (at := getattr(row, name))] for name in columns}
+        earliest = {name: min(known) for name, known in times.items() if known}
+        last_at = max(guest.last_at, own.last_at)
+        Journey.objects.filter(pk=own.pk).update(**earliest, last_at=last_at, is_signed_in=True)
+        Journey.objects.filter(pk=guest.pk).update(is_merged=True)
+
+
+@never_fails
+def journey_problems_add(
+    *,
+    step: Step,
+    kind: ProblemKind,
+    codes: Iterable[str],
+    visit: Visit,
+    cart_id: UUID | None = None,
+    order_id: UUID | None = None,
+) -> None:
+    """`codes`: names of fields, or error codes. Without a journey, the problem is recorded alone."""
+    now = timezone.now()
+    key = {"order_id": order_id} if order_id else {"cart_id": cart_id}
+    journey = Journey.objects.filter(**key).first() if cart_id or order_id else None
+    known = dict.fromkeys(code if CODE.fullmatch(code) else OTHER for code in codes)
+    rows = [
+        JourneyProblem(
+            journey=journey,
+            channel=visit.channel,
+            step=step,
+            kind=kind,
+            code=code,
+            is_staff=visit.is_staff,
+            at=now,
+        )
+        for code in [*known][:MAX_PROBLEMS]
+    ]
+    JourneyProblem.objects.bulk_create(rows)
+
+
+def journeys_backfill(rows: Sequence[Journey]) -> None:
+    """Add journeys of orders of which only the placing is known; of carts that have a journey, complete it."""
+    carts = [row.cart_id for row in rows if row.cart_id]
+    begun = set(Journey.objects.filter(cart_id__in=carts).values_list("cart_id", flat=True))
+    Journey.objects.bulk_create([row for row in rows if row.cart_id not in begun], ignore_conflicts=True)
+    for row in rows:
+        if row.cart_id in begun and row.placed_at:
+            update_step(row, Step.PLACED, first_times(Step.PLACED, row.placed_at))
