@@ -138,7 +138,7 @@ def journeys_merge(*, guest_cart_id: UUID, cart_id: UUID) -> None:
             .order_by("pk")
         }
         guest, own = found.get(guest_cart_id), found.get(cart_id)
-        if guest is None:
+        if guest is None or guest.placed_at:
             return
         if own is None:
             Journey.objects.filter(pk=guest.pk).update(cart_id=cart_id, is_signed_in=True)
@@ -146,9 +146,9 @@ def journeys_merge(*, guest_cart_id: UUID, cart_id: UUID) -> None:
         columns = [*COLUMNS.values()]
         times = {name: [at for row in (guest, own) if (at := getattr(row, name))] for name in columns}
         earliest = {name: min(known) for name, known in times.items() if known}
-        last_at = max(guest.last_at, own.last_at)
+        last_at = timezone.now()  # the figures of the days on which they began change now
         Journey.objects.filter(pk=own.pk).update(**earliest, last_at=last_at, is_signed_in=True)
-        Journey.objects.filter(pk=guest.pk).update(is_merged=True)
+        Journey.objects.filter(pk=guest.pk).update(is_merged=True, last_at=last_at)
 
 
 @never_fails
