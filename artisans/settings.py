@@ -438,6 +438,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "tell artisans of low stock": periodic("workshop.tell_low_stock", seconds=5 * 60),
+    "close workshops": periodic("workshop.close_workshops", seconds=10 * 60),
     "continue imports of stock": periodic("catalog.continue_stock_imports", seconds=60),
     "continue erasures of personal data": periodic("privacy.continue_erasures", seconds=120),
     "expire approval requests": periodic("approvals.expire", seconds=3600),

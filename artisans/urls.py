@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("shop/", include("orders.urls")),
     path("shop/", include("artisans.earnings.urls")),
     path("shop/artisan/", include("artisans.workshop.urls")),
+    path("shop/sell/", include("artisans.workshop.selling_urls")),
     path("shop/account/data/", include("artisans.privacy.urls")),
     path("shop/account/", include("artisans.accounts.urls")),
     path("admin/", admin.site.urls),

@@ -29,6 +29,12 @@ OCCASIONS = {
     "balance_owed": "The artisan has owed the shop money for as many days as the store rules say; once.",
     # workshops
     "team_invitation": "An owner of a workshop invited somebody to the team, or sent the invitation again; at most once a minute.",
+    "application_submitted": "An applicant sent the application to sell, or an answer; to each person who can decide.",
+    "application_asked": "Staff ask an applicant something.",
+    "application_approved": "Staff approved an application: the workshop sells.",
+    "application_refused": "Staff refused an application, with the reason.",
+    "workshop_state": "A workshop was suspended, is about to close, is closed, or is active again.",
+    "terms_published": "Staff published a new version of the terms; to each workshop that is not closed.",
     "stock_low": "Products have fallen to the number at which their artisan wants to be told, or are sold out; at most every five minutes, and again only after the stock rose.",
     # orders and payments
     "order_placed": "An order was placed, or its payment method changed, with payment by bank transfer or check: amount, account, reference.",

@@ -48,6 +48,7 @@ WELCOME = """
 
     sign in as     shopper@demo.test    shopper
                    artisan@demo.test    artisan
+                   applicant@demo.test  wants to sell
                    staff@demo.test      records payments, makes refunds
                    admin@demo.test      administrator
     password       demo-alley-1

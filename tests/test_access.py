@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from artisans.accounts.models import User
 from artisans.accounts.tests.sign_in import api_client, browser_client, token_of
 from artisans.catalog.members import member_invite
-from artisans.catalog.models import MemberRole, Product
+from artisans.catalog.models import MemberRole, Product, Terms
 from artisans.core.security.tokens import invitation_token
 from orders.services.parcels import parcel_ship
 from payments.bookkeeping.saved_methods import method_store
@@ -95,6 +95,13 @@ workshop:stock_import_list           get  /shop/artisan/stock/import/           
 workshop:stock_import                get  /shop/artisan/stock/import/{order}/      login 404 404 404 404 404 404
 workshop:stock_history               get  /shop/artisan/stock/{product}/           login 404 404 200 200 404 404
 workshop:stock_history_download      get  /shop/artisan/stock/{product}/history.csv login 404 404 200 200 404 404
+workshop:close                       get  /shop/artisan/close/                      login 404 404 200 404 404 404
+selling:start                        get  /shop/sell/                               200 200 302 302 302 200 200
+selling:terms                        get  /shop/sell/terms/                         200 200 200 200 200 200 200
+selling:application                  get  /shop/sell/application/                   login 404 404 404 404 404 404
+selling:details                      get  /shop/sell/application/workshop/          login 404 404 404 404 404 404
+selling:submit                       get  /shop/sell/application/submit/            login 405 405 405 405 405 405
+selling:withdraw                     get  /shop/sell/application/withdraw/          login 404 404 404 404 404 404
 workshop:team                        get  /shop/artisan/team/                       login 404 404 200 200 404 404
 workshop:team_leave                  get  /shop/artisan/team/leave/                 login 404 404 200 200 404 404
 workshop:team_remove                 get  /shop/artisan/team/{member}/remove/       login 404 404 200 404 404 404
@@ -322,6 +329,7 @@ def make_things(shopper: User, bowl: Product, admin_user: User) -> dict[str, obj
     shipped = paid.order.parcels.get()
     parcel_ship(parcel_id=shipped.pk, carrier="x", tracking="", actor=admin_user)
     owner = bowl.artisan.user
+    Terms.objects.create(number=1, text="Be kind.")
     invitation = member_invite(
         artisan=bowl.artisan, actor=owner, email="new@example.test", role=MemberRole.HELPER
     )

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from artisans.accounts.models import User
-from artisans.catalog.models import Product
+from artisans.catalog.models import Product, Terms
 from artisans.ledger.models import LedgerPeriod
 from carts.models import Cart
 from orders.models import Order, Shipment, ShipmentLine
@@ -78,6 +78,16 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "catalog.Artisan",
         {"holiday_from": timezone.now().date(), "back_on": None},
     ),
+    "artisan_state_known": ("catalog.Artisan", {"stored_state": "x", "is_active": False}),
+    "artisan_on_sale_only_if_active": ("catalog.Artisan", {"stored_state": "closed"}),
+    "artisan_state_change_old_known": ("catalog.ArtisanStateChange", {"old": "x"}),
+    "artisan_state_change_new_known": ("catalog.ArtisanStateChange", {"new": "x"}),
+    "artisan_state_change_changes": ("catalog.ArtisanStateChange", {"new": F("old")}),
+    "application_status_known": ("catalog.Application", {"status": "x", "submitted_at": Now()}),
+    "application_decided_was_submitted": ("catalog.Application", {"status": "approved"}),
+    "application_event_status_known": ("catalog.ApplicationEvent", {"status": "x"}),
+    "application_event_asks_in_words": ("catalog.ApplicationEvent", {"status": "asked"}),
+    "terms_accepted_once_per_artisan": ("catalog.TermsAcceptance", {"artisan": "first", "terms": "first"}),
     "artisan_member_role_known": ("catalog.ArtisanMember", {"role": "king"}),
     "artisan_invitation_role_known": ("catalog.ArtisanInvitation", {"role": "king"}),
     "artisan_invitation_once_per_address": (
@@ -373,6 +383,7 @@ FIRST = {
     "product": Product.objects.first,
     "artisan": lambda: Product.objects.first().artisan,
     "category": lambda: Product.objects.first().category,
+    "terms": Terms.objects.first,
     "order_line": lambda: Order.objects.first().lines.first().pk,
     "parcel": lambda: Shipment.objects.first().parcel,
     "shipment": lambda: Shipment.objects.first().pk,

@@ -20,8 +20,12 @@ from artisans.accounts.tests.sign_in import browser_client
 from artisans.approvals import kinds
 from artisans.approvals.kinds import ApprovalKind
 from artisans.approvals.services import approval_approve, approval_request
+from artisans.catalog.applications import application_decide, application_start, application_submit
 from artisans.catalog.members import member_invite
 from artisans.catalog.models import Artisan, MemberRole, Product
+from artisans.catalog.statuses import ApplicationStatus
+from artisans.catalog.terms import terms_accept, terms_now, terms_publish
+from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
 from artisans.earnings.mails import debt_mail
 from artisans.earnings.models import Debt
@@ -31,6 +35,7 @@ from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.notifications.services import notifications_enqueue
 from artisans.privacy.services import user_erase
 from artisans.workshop.mails import stock_low_mail
+from artisans.workshop.states import Act, workshop_change
 from orders.models import Order
 from orders.services.parcels import parcel_ship, shipment_correct
 from orders.services.rates import NewRate, rate_add
@@ -124,6 +129,27 @@ def workshop_mails(bowl: Product, seller: User) -> None:
     notifications_enqueue(stock_low_mail(bowl.artisan, [bowl], rows.store()))
     invited = {"email": "new.helper@example.test", "role": MemberRole.HELPER}
     member_invite(artisan=bowl.artisan, actor=seller, **invited)
+    selling_mails(rows.user("fern@example.test"), rows.superuser())
+
+
+def selling_mails(applicant: User, staff: User) -> None:
+    """Somebody applies, is asked, refused, asked again and approved; then the workshop is suspended."""
+    terms_publish(text="Be kind.", changes="<b>Ship</b> & answer\nin time.", actor=staff, seen=0)
+    application = application_start(user=applicant, name="Fern & <Ash>", craft="Weaver", town="Astoria")
+    artisan = application.artisan
+    artisan.story, artisan.contact_email = "Willow.", applicant.email
+    artisan.save(update_fields=["story", "contact_email"])
+    ProductFactory.create(artisan=artisan, is_active=False, stock=0)
+    terms_accept(artisan=artisan, terms_id=terms_now().pk, actor=User.objects.get(pk=applicant.pk))
+    A, pk = ApplicationStatus, application.pk  # noqa: N806  # as in the module
+    for status in (A.ASKED, A.REFUSED, A.ASKED, A.APPROVED):
+        if status != A.ASKED or application.status != A.REFUSED:
+            application_submit(application_id=pk, actor=applicant, text="From the <river> & the fen.")
+        text = "Where is <it> from,\nand why?"
+        seen = application.events.count()
+        application = application_decide(application_id=pk, to=status, actor=staff, text=text, seen=seen)
+    reason = "It <sells> & copies."
+    workshop_change(artisan_id=artisan.pk, act=Act.SUSPEND, actor=staff, reason=reason, seen="active")
 
 
 def refunded_mails(card: Payment, staff: User) -> None:

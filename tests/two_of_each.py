@@ -10,12 +10,17 @@ from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.approvals.models import ApprovalRequest
 from artisans.catalog.models import (
+    Application,
+    ApplicationEvent,
     ArtisanInvitation,
     ArtisanMember,
+    ArtisanStateChange,
     CommissionRate,
     ProductPicture,
     StockImport,
     StockWatch,
+    Terms,
+    TermsAcceptance,
 )
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.idempotency.keys import KeyClaim, key_claim
@@ -205,6 +210,11 @@ def rows_about_artisans(order: Order, staff: User) -> None:
             invited_by=product.artisan.user,
             expires_at=timezone.now(),
         )
+        terms = Terms.objects.create(number=Terms.objects.count() + 1, text="Be kind.")
+        TermsAcceptance.objects.create(artisan=product.artisan, terms=terms, user=product.artisan.user)
+        ArtisanStateChange.objects.create(artisan=product.artisan, old="active", new="suspended")
+        application = Application.objects.create(artisan=product.artisan)
+        ApplicationEvent.objects.create(application=application, status="draft")
         made = StockImport.objects.create(
             artisan=product.artisan, made_by=product.artisan.user, cause="counted", started_at=timezone.now()
         )

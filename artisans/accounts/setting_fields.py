@@ -88,7 +88,6 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "fee_tax_treatment": Setting(
             _("Tax on commission"), affects_money=True, permission="catalog.change_commission"
         ),
-        "is_active": Setting("Active"),
     },
     "catalog.Product": {
         "artisan": access("Sold by"),
@@ -115,6 +114,7 @@ UNAUDITED: dict[str, set[str]] = {
     "catalog.Artisan": {
         "id", "created_at", "updated_at", "slug", "name", "craft", "town", "story", "portrait",
         "processing_days", "contact_email", "holiday_from", "back_on",  # profile.py audits them
+        "is_active", "stored_state",  # artisan_states.py audits them
     },
     "catalog.Product": {
         "id", "created_at", "updated_at", "category", "slug", "name", "description", "materials", "dimensions",

@@ -34,10 +34,17 @@ from artisans.catalog.pictures import check_size, picture_add
 from artisans.catalog.portraits import portrait_remove, portrait_set
 from artisans.catalog.products import price_follow, variants_follow
 from artisans.catalog.search import MAX_LENGTH, search
+from artisans.catalog.selectors import in_state
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
+from artisans.catalog.statuses import ArtisanState
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import FiguresForm, amount_text
 from artisans.core.admin.pages import (
+    BAD,
+    GOOD,
+    PLAIN,
+    WAIT,
+    WARN,
     EditAdmin,
     ReadOnlyAdmin,
     StrOrPromise,
@@ -65,6 +72,13 @@ class ArtisanPage(NamedTuple):
     address: Callable[[Artisan], str]
 
 
+STATE_TONES = {
+    ArtisanState.PENDING: WAIT,
+    ArtisanState.ACTIVE: GOOD,
+    ArtisanState.SUSPENDED: BAD,
+    ArtisanState.CLOSING: WARN,
+    ArtisanState.CLOSED: PLAIN,
+}
 ARTISAN_PAGES: list[ArtisanPage] = []  # apps above register theirs in `apps.py`
 
 
@@ -175,19 +189,31 @@ def pages_for(user: User) -> list[ArtisanPage]:
     return [page for page in ARTISAN_PAGES if user.has_perm(page.permission)]
 
 
+class StateFilter(admin.SimpleListFilter):
+    title = _("status")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(ArtisanState.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Artisan]) -> QuerySet[Artisan]:
+        asked = self.value() or ""
+        return in_state(queryset, ArtisanState(asked)) if asked in ArtisanState.values else queryset
+
+
 @admin.register(Artisan)
 class ArtisanAdmin(AuditedAdmin):
     pages = {"portrait": "catalog.change_artisan"}
     everyday_pages = frozenset({"portrait"})
     saving_needs_fresh_sign_in = True
-    list_display = ("name", "craft", "town", "email", "is_active")
-    list_filter = ("is_active",)
+    list_display = ("name", "craft", "town", "email", "state_shown")
+    list_filter = (StateFilter,)
     search_fields = ("name", "email")
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("user",)
-    readonly_fields = ("portrait_shown", "pages_shown")
+    readonly_fields = ("state_shown", "portrait_shown", "pages_shown")
     fieldsets: Any = (
-        (None, {"fields": ("name", "slug", "user", "email", "is_active", "fee_tax_treatment")}),
+        (None, {"fields": ("name", "slug", "user", "email", "state_shown", "fee_tax_treatment")}),
         (_("Shop page"), {"fields": ("craft", "town", "story", "portrait_shown")}),
     )
 
@@ -209,7 +235,11 @@ class ArtisanAdmin(AuditedAdmin):
         return may_grant and bool(super().has_add_permission(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Artisan | None = None) -> bool:
-        return False  # orders refer to them; deactivate them instead
+        return False  # orders refer to them; close them instead
+
+    @column(_("Status"), label=STATE_TONES)
+    def state_shown(self, artisan: Artisan) -> tuple[str, str]:
+        return artisan.state, str(artisan.state.label)
 
     @column(_("Rates"))
     def rates(self, artisan: Artisan) -> SafeString | str:

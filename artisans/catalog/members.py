@@ -16,9 +16,16 @@ from artisans.accounts.mails import AccountMail
 from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.setting_changes import mask_email
 from artisans.audit.services import Action, audit_record
-from artisans.catalog.access import membership_of, membership_stored
+from artisans.catalog.access import membership_stored
+from artisans.catalog.artisan_states import (
+    WorkshopNotActive,
+    artisan_lock,
+    check_not_closed,
+    lock_for_owner,
+)
 from artisans.catalog.mails import invitation_mail
 from artisans.catalog.models import Artisan, ArtisanInvitation, ArtisanMember, MemberRole
+from artisans.catalog.statuses import ArtisanState
 from artisans.core.errors import Conflict, Forbidden, NotFound
 from artisans.core.models import get_or_none, save_columns
 from artisans.core.security.tokens import read_invitation_token
@@ -28,16 +35,6 @@ MOST = 20  # people and open invitations of a workshop
 DAYS = 7
 AGAIN_AFTER = timedelta(minutes=1)  # repeated requests to send an invitation again send one email
 LABEL = gettext_noop("Team member")
-
-
-class OwnersOnly(Forbidden):
-    """Only owners of the workshop may change its team."""
-
-    code = "owners_only"
-    remedy = "Ask an owner of the workshop."
-
-    def __init__(self) -> None:
-        super().__init__(_("Only owners of the workshop may do this."))
 
 
 class TeamFull(Conflict):
@@ -79,13 +76,13 @@ class LastOwner(Conflict):
     """The only owner cannot leave the workshop."""
 
     code = "last_owner"
-    remedy = "Invite another owner first, or ask the shop to close the workshop."
+    remedy = "Invite another owner first, or close the workshop."
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "You are the only owner of this workshop. Invite another owner before you leave, or ask the shop to "
-                "close the workshop."
+                "You are the only owner of this workshop. Invite another owner before you leave, or close the "
+                "workshop."
             )
         )
 
@@ -97,9 +94,13 @@ class LastOwner(Conflict):
 def member_invite(*, artisan: Artisan, actor: User, email: str, role: MemberRole) -> ArtisanInvitation:
     """Email an invitation that is open for DAYS. One that is open already stays as it is, unless the role differs.
 
-    Errors: OwnersOnly, AlreadyInTeam, TeamFull. Locks: artisan.
+    Errors: OwnersOnly, AlreadyInTeam, TeamFull; WorkshopNotActive before the workshop is approved, WorkshopClosed.
+    Locks: artisan.
     """
     artisan, email = lock_for_owner(artisan.pk, actor), normal_email(email)
+    if artisan.state == ArtisanState.PENDING:
+        raise WorkshopNotActive(artisan.state)
+    check_not_closed(artisan)
     if is_in_team(artisan, email):
         raise AlreadyInTeam(_("%(email)s is in your team already.") % {"email": email})
     open_ones = {one.email: one for one in artisan.invitations.all()}
@@ -156,12 +157,14 @@ def invitation_accept(*, token: str, user: User) -> Artisan:
     """The user joins the workshop, and the invitation is used up: of two people with one link, the first.
 
     Any account may accept: the link was only sent to the mailbox that was invited. Staff keep apart from workshops,
-    about whose money they decide. Errors: InvitationGone, AlreadyInTeam, Forbidden. Locks: artisan, user.
+    about whose money they decide. Errors: InvitationGone, AlreadyInTeam, Forbidden, WorkshopClosed.
+    Locks: artisan, user.
     """
     invitation = invitation_read(token)
     if invitation is None:
         raise InvitationGone
     artisan = artisan_lock(invitation.artisan_id)
+    check_not_closed(artisan)
     if invitation_read(token) is None:  # used or withdrawn while we waited
         raise InvitationGone
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -239,19 +242,6 @@ def member_leave(*, artisan: Artisan, user: User) -> None:
 
 
 # ---- shared ----------------------------------------------------------------------------------------------------
-
-
-def artisan_lock(artisan_id: UUID) -> Artisan:
-    return Artisan.objects.select_for_update(of=("self",), no_key=True).get(pk=artisan_id)
-
-
-def lock_for_owner(artisan_id: UUID, actor: User) -> Artisan:
-    """Errors: OwnersOnly, also for an owner who was removed while we waited."""
-    artisan = artisan_lock(artisan_id)
-    found = membership_of(actor)
-    if found is None or found.artisan != artisan or not found.is_owner:
-        raise OwnersOnly
-    return artisan
 
 
 def released(user: User) -> None:

@@ -6,9 +6,11 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from artisans.catalog.models import Artisan, Product
+from artisans.catalog.applications import application_end
+from artisans.catalog.models import Application, Artisan, Product
 from artisans.catalog.search_index import documents_write
-from artisans.core.personal_data import AFTERWARDS, COLLECTORS, REFUSALS, Holding, Person, register
+from artisans.catalog.statuses import ArtisanState
+from artisans.core.personal_data import AFTERWARDS, COLLECTORS, ERASED, REFUSALS, Holding, Person, register
 from artisans.core.queue import enqueue_after_commit
 
 FORMER = "Former artisan"
@@ -20,16 +22,20 @@ def find_artisans(person: Person) -> Iterable[UUID]:
 
 
 def shop_refusals(person: Person) -> Iterator[str]:
-    for artisan in Artisan.objects.filter(Q(pk__in=person.of("artisans")), is_active=True):
-        yield _("The artisan page “%(name)s” is open. Ask the shop to close it first.") % {
-            "name": artisan.name
-        }
+    is_open = Q(is_active=True) | Q(stored_state=ArtisanState.CLOSING)
+    for artisan in Artisan.objects.filter(is_open, Q(pk__in=person.of("artisans"))):
+        yield _("The workshop “%(name)s” is open. Close it first.") % {"name": artisan.name}
 
 
 def search_documents_follow(person: Person) -> None:
     if person.of("artisans"):
         documents_write(Product.objects.filter(Q(artisan__in=person.of("artisans"))))
         enqueue_after_commit("catalog.search_index_refresh")  # forgets words that no product has any more
+
+
+def applications_end(person: Person) -> None:
+    for pk in Application.objects.filter(Q(artisan__in=person.of("artisans"))).values_list("pk", flat=True):
+        application_end(pk)
 
 
 HOLDINGS = (
@@ -74,6 +80,32 @@ HOLDINGS = (
         is_deleted=True,
     ),
     Holding(
+        "catalog.Application",
+        "applications",
+        lambda person: Q(artisan__in=person.of("artisans")),
+        export=("created_at", "status", "submitted_at"),
+    ),
+    Holding(
+        "catalog.ApplicationEvent",
+        "application_events",
+        lambda person: Q(application__artisan__in=person.of("artisans")),
+        export=("created_at", "status", "text"),
+        clear={"text": ERASED},
+    ),
+    Holding(
+        "catalog.ArtisanStateChange",
+        "workshop_states",
+        lambda person: Q(artisan__in=person.of("artisans")),
+        export=("created_at", "old", "new", "reason"),
+        clear={"reason": ""},
+    ),
+    Holding(
+        "catalog.TermsAcceptance",
+        "terms_accepted",
+        lambda person: Q(artisan__in=person.of("artisans")),
+        export=("created_at", "terms__number"),
+    ),
+    Holding(
         "catalog.StockImport",
         "stock_imports",
         lambda person: Q(artisan__in=person.of("artisans")),
@@ -82,7 +114,8 @@ HOLDINGS = (
     ),
 )
 IMPERSONAL = {
-    "catalog.Artisan": {"craft", "fee_tax_treatment"},
+    "catalog.Artisan": {"craft", "fee_tax_treatment", "stored_state"},
+    "catalog.Terms": {"text", "changes"},
     "catalog.Category": {"slug", "name"},
     "catalog.CommissionRate": {"currency"},
     "catalog.Product": {
@@ -103,3 +136,4 @@ register(*HOLDINGS, impersonal=IMPERSONAL)
 COLLECTORS["artisans"] = find_artisans
 REFUSALS.append(shop_refusals)
 AFTERWARDS.append(search_documents_follow)
+AFTERWARDS.append(applications_end)

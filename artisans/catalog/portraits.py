@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.catalog.artisan_states import artisan_lock, check_not_closed
 from artisans.catalog.models import Artisan
 from artisans.catalog.pictures import (
     PORTRAITS,
@@ -35,7 +36,7 @@ def portrait_set(*, artisan: Artisan, file: "File[Any]", actor: User) -> Artisan
     """Show a copy of the upload on the artisan's pages: upright, in sRGB and without metadata. The former file is
     deleted. Call it outside of transactions.
 
-    Errors: PictureRefused with the reason; ServiceUnavailable. Locks: artisan.
+    Errors: PictureRefused with the reason; ServiceUnavailable, WorkshopClosed. Locks: artisan.
     """
     check_size(file.size)
     content = file.read()
@@ -49,7 +50,7 @@ def portrait_set(*, artisan: Artisan, file: "File[Any]", actor: User) -> Artisan
 
 
 def portrait_remove(*, artisan: Artisan, actor: User) -> Artisan:
-    """With its file. Locks: artisan."""
+    """With its file. Errors: WorkshopClosed. Locks: artisan."""
     return portrait_write(artisan, "", actor)
 
 
@@ -84,8 +85,9 @@ def portrait_store(copy: bytes) -> str:
 
 @transaction.atomic
 def portrait_write(artisan: Artisan, name: str, actor: User) -> Artisan:
-    """Locks: artisan."""
-    artisan = Artisan.objects.select_for_update(no_key=True).get(pk=artisan.pk)
+    """Errors: WorkshopClosed. Locks: artisan."""
+    artisan = artisan_lock(artisan.pk)
+    check_not_closed(artisan)
     former = str(artisan.portrait)
     if former == name:
         return artisan

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.catalog.artisan_states import artisan_lock, check_may_publish, check_not_closed
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.services import (
     Count,
@@ -235,9 +236,10 @@ def product_create(
 ) -> Product:
     """A draft with these `values` (FIELDS). With the `product_id` of a product made of the same before, that one.
 
-    Errors: NotFound if that belongs to another workshop, Conflict if it was made of others, SkuTaken. Locks: artisan.
+    Errors: NotFound if that belongs to another workshop, Conflict if it was made of others, SkuTaken, WorkshopClosed.
+    Locks: artisan.
     """
-    artisan_lock(artisan)
+    check_not_closed(artisan_lock(artisan.pk))
     if product_id and (made := Product.objects.filter(pk=product_id).first()):
         if not is_as_entered(own(artisan, made), values, stock=stock):
             raise Conflict(
@@ -263,10 +265,10 @@ def product_change(
 ) -> Product:
     """Change the fields whose `values` (FIELDS) differ from those of the `version` that the person saw.
 
-    Errors: NotFound, ProductChanged, SkuTaken; InvalidInput for the price of a product with options.
+    Errors: NotFound, WorkshopClosed, ProductChanged, SkuTaken; InvalidInput for the price of a product with options.
     Locks: artisan, product and variants.
     """
-    product, variants = product_lock(artisan, product_id)
+    product, variants = product_change_lock(artisan, product_id)
     changed = changed_values(product, values, version)
     if product.needs_choice and "price_minor" in changed:
         raise InvalidInput(_("This product has options: change the prices of its variants."))
@@ -284,9 +286,10 @@ def product_change(
 def product_publish(*, artisan: Artisan, product_id: UUID, actor: User) -> Product:
     """Put a draft or an archived product on sale, with its variants. Repeating it changes nothing.
 
-    Errors: NotFound, NoVariants. Locks: artisan, product and variants.
+    Errors: NotFound, WorkshopNotActive, NoVariants. Locks: artisan, product and variants.
     """
     product, variants = product_lock(artisan, product_id)
+    check_may_publish(product.artisan)
     if product.needs_choice and all(variant.archived_at for variant in variants):
         raise NoVariants
     if not product.is_active:
@@ -318,9 +321,10 @@ def product_duplicate(
 ) -> Product:
     """A draft with the same texts, options and prices; without SKUs, pictures and stock.
 
-    If there is a product with the `copy_id`, that one. Errors: NotFound. Locks: artisan, product and variants.
+    If there is a product with the `copy_id`, that one. Errors: NotFound, WorkshopClosed.
+    Locks: artisan, product and variants.
     """
-    product, variants = product_lock(artisan, product_id)
+    product, variants = product_change_lock(artisan, product_id)
     if copy_id and (made := Product.objects.filter(pk=copy_id).first()):
         return own(artisan, made)
     start = shortened(product.name, MAX_NAME - len(_("%(name)s (copy)")))
@@ -359,10 +363,10 @@ def variants_change(
     Repeating it changes nothing. Variants that are not in the list stay as they are, and so do the names of the options
     if they are the `seen_names` that the person was shown. The product's own stock is counted down to zero when it
     gets options; what orders return to it later stays until somebody counts it.
-    Errors: NotFound, InvalidVariant, ProductChanged, SkuTaken, StockChanged.
+    Errors: NotFound, WorkshopClosed, InvalidVariant, ProductChanged, SkuTaken, StockChanged.
     Locks: artisan, product and variants.
     """
-    product, stored = product_lock(artisan, product_id)
+    product, stored = product_change_lock(artisan, product_id)
     names = present_names(product, clean_options(option_names), seen_names)
     known = {variant.pk: variant for variant in stored}
     listed = {entered.variant_id for entered in variants}
@@ -397,10 +401,6 @@ def variants_change(
 # ---- rows ------------------------------------------------------------------------------------------------------
 
 
-def artisan_lock(artisan: Artisan) -> None:
-    Artisan.objects.select_for_update(no_key=True).get(pk=artisan.pk)
-
-
 def own(artisan: Artisan, product: Product) -> Product:
     if product.artisan_id != artisan.pk or product.parent_id:
         raise NotFound(_("Product not found."))
@@ -409,7 +409,7 @@ def own(artisan: Artisan, product: Product) -> Product:
 
 def product_lock(artisan: Artisan, product_id: UUID) -> tuple[Product, list[Product]]:
     """An artisan's product and its variants, archived ones too, oldest first. Errors: NotFound."""
-    artisan_lock(artisan)
+    artisan_lock(artisan.pk)
     rows = Product.objects.filter(Q(pk=product_id) | Q(parent=product_id), artisan=artisan)
     locked = products_lock(rows.values_list("pk", flat=True))
     product = locked.pop(product_id, None)
@@ -418,6 +418,13 @@ def product_lock(artisan: Artisan, product_id: UUID) -> tuple[Product, list[Prod
     return own(artisan, product), sorted(
         locked.values(), key=lambda variant: (variant.created_at, variant.slug)
     )
+
+
+def product_change_lock(artisan: Artisan, product_id: UUID) -> tuple[Product, list[Product]]:
+    """As product_lock. Errors: NotFound, WorkshopClosed."""
+    product, variants = product_lock(artisan, product_id)
+    check_not_closed(product.artisan)
+    return product, variants
 
 
 def new_product(artisan: Artisan, pk: UUID, *, name: str, **values: Any) -> Product:

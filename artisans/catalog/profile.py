@@ -1,7 +1,7 @@
 """What an artisan says about the own workshop, and its holidays."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
@@ -14,7 +14,9 @@ from django.utils.translation import gettext_lazy
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.catalog.artisan_states import artisan_lock, check_not_closed
 from artisans.catalog.models import Artisan
+from artisans.catalog.statuses import ArtisanState
 from artisans.core.errors import TEXT, Conflict, InvalidInput
 from artisans.core.models import save_columns
 
@@ -27,6 +29,14 @@ FIELDS = {
     "holiday_from": gettext_lazy("first day of the holiday"),
     "back_on": gettext_lazy("first day after the holiday"),
 }
+APPLICANT_FIELDS = {  # before the workshop is approved; afterwards staff change the name and the craft
+    "name": gettext_lazy("name"),
+    "craft": gettext_lazy("craft"),
+    "town": gettext_lazy("place"),
+    "story": gettext_lazy("story"),
+    "contact_email": gettext_lazy("contact address"),
+}
+LABELS = FIELDS | APPLICANT_FIELDS
 
 
 class ProfileChanged(Conflict):
@@ -44,7 +54,7 @@ class ProfileChanged(Conflict):
     def __init__(self, changes: Mapping[str, Any]) -> None:
         sentences = " ".join(
             _("The %(field)s is now “%(value)s”.")
-            % {"field": FIELDS[field], "value": Truncator(shown(value)).chars(80)}
+            % {"field": LABELS[field], "value": Truncator(shown(value)).chars(80)}
             for field, value in changes.items()
         )
         super().__init__(
@@ -54,16 +64,16 @@ class ProfileChanged(Conflict):
         )
 
 
-def profile_of(artisan: Artisan) -> dict[str, Any]:
-    """The values of FIELDS; without a holiday that is over."""
-    values = {field: getattr(artisan, field) for field in FIELDS}
+def profile_of(artisan: Artisan, fields: Collection[str] = FIELDS) -> dict[str, Any]:
+    """The values of these fields; without a holiday that is over."""
+    values = {field: getattr(artisan, field) for field in fields}
     is_over = artisan.back_on is not None and artisan.back_on <= timezone.localdate()
-    return values | dict.fromkeys(HOLIDAY) if is_over else values
+    return values | {field: None for field in HOLIDAY if field in fields} if is_over else values
 
 
-def version_of(artisan: Artisan) -> str:
+def version_of(artisan: Artisan, fields: Collection[str] = FIELDS) -> str:
     """The profile as it is now. Opaque to clients."""
-    return ".".join(f"{field}:{digest(value)}" for field, value in profile_of(artisan).items())
+    return ".".join(f"{field}:{digest(value)}" for field, value in profile_of(artisan, fields).items())
 
 
 def digest(value: Any) -> str:
@@ -80,13 +90,19 @@ def shown(value: Any) -> str:
 
 @transaction.atomic
 def profile_change(*, artisan: Artisan, actor: User, values: Mapping[str, Any], version: str) -> Artisan:
-    """Change the FIELDS whose `values` differ from those of the `version` that the person saw.
+    """Change the fields whose `values` differ from those of the `version` that the person saw.
+
+    Of an applicant the name and the craft too.
 
     Orders that were placed before a holiday stay as they are. Errors: ProfileChanged; InvalidInput for a holiday that
-    is over, or that begins after its end. Locks: artisan.
+    is over, or that begins after its end; WorkshopClosed. Locks: artisan.
     """
-    artisan = Artisan.objects.select_for_update(no_key=True).get(pk=artisan.pk)
-    seen, stored = dict(part.partition(":")[::2] for part in version.split(".")), profile_of(artisan)
+    artisan = artisan_lock(artisan.pk)
+    check_not_closed(artisan)
+    allowed = LABELS if artisan.state == ArtisanState.PENDING else FIELDS
+    if not values.keys() <= allowed.keys():
+        raise InvalidInput(_("Ask the shop to change the name or the craft of your workshop."))
+    seen, stored = dict(part.partition(":")[::2] for part in version.split(".")), profile_of(artisan, allowed)
     changed = {
         field: value
         for field, value in values.items()

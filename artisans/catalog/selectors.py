@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import (
+    Application,
     Artisan,
     CommissionRate,
     PictureState,
@@ -25,6 +26,7 @@ from artisans.catalog.search import (
     search_words,
     sorted_by,
 )
+from artisans.catalog.statuses import ApplicationStatus, ArtisanState
 from artisans.core.compiled import compiled
 
 BEST_MATCH = "match"
@@ -161,3 +163,19 @@ def products_new() -> QuerySet[Product]:
 
 def artisans_open() -> QuerySet[Artisan]:
     return Artisan.objects.filter(is_active=True)
+
+
+def applications_to_decide() -> QuerySet[Application]:
+    return Application.objects.filter(status=ApplicationStatus.SUBMITTED)
+
+
+def in_state(artisans: QuerySet[Artisan], state: ArtisanState) -> QuerySet[Artisan]:
+    """As `Artisan.state`."""
+    match state:
+        case ArtisanState.ACTIVE:
+            return artisans.filter(is_active=True)
+        case ArtisanState.SUSPENDED:
+            deactivated = Q(stored_state__in=[ArtisanState.ACTIVE, ArtisanState.SUSPENDED])
+            return artisans.filter(deactivated, is_active=False)
+        case _:
+            return artisans.filter(stored_state=state)

@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import require_user
 from artisans.approvals.selectors import approvals_to_decide
+from artisans.catalog.models import Application
+from artisans.catalog.selectors import applications_to_decide
 from artisans.core.admin.filters import midnight
 from artisans.core.admin.pages import admin_list_url
 from artisans.core.templatetags.money import show
@@ -70,6 +72,7 @@ def waiting(request: HttpRequest) -> dict[str, int]:
             "alert": ("payments.view_provideralert", alerts_open()),
             "mail": ("notifications.view_notification", stuck_mails()),
             "approve": ("approvals.view_approvalrequest", approvals_to_decide(require_user(request))),
+            "apply": ("catalog.view_application", applications_to_decide()),
             "return": ("orders.view_order", Order.objects.filter(REFUND_DUE)),
         }
         counts = dict.fromkeys(lists, 0)
@@ -173,6 +176,17 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         gettext("Catalog"): [
             link(request, gettext("Products"), "styler", "catalog.product"),
             link(request, gettext("Artisans"), "storefront", "catalog.artisan"),
+            link(
+                request,
+                gettext("Applications"),
+                "person_add",
+                "catalog.application",
+                "status__exact=submitted",
+                badge=counts["apply"],
+            ),
+            link(request, gettext("States of workshops"), "toggle_on", "catalog.artisanstatechange"),
+            link(request, gettext("Terms for artisans"), "contract", "catalog.terms"),
+            link(request, gettext("Acceptances of terms"), "task", "catalog.termsacceptance"),
             link(request, gettext("Categories"), "category", "catalog.category"),
             link(request, gettext("Stock movements"), "inventory_2", "catalog.stockmove"),
             link(request, gettext("Commission rates"), "percent", "catalog.commissionrate"),
@@ -270,6 +284,15 @@ QUEUES = (
         "",
         PaymentRefund,
         "needs=decision",
+    ),
+    Queue(
+        "apply",
+        "catalog.view_application",
+        _("Applications"),
+        ngettext_lazy("application to sell", "applications to sell", "n"),
+        "",
+        Application,
+        "status__exact=submitted",
     ),
     Queue(
         "alert",

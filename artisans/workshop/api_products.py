@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from artisans.accounts.models import Scope
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import artisan_of
+from artisans.catalog.artisan_states import WorkshopClosed, WorkshopNotActive
 from artisans.catalog.models import Artisan, Category, Product, ProductState
 from artisans.catalog.products import (
     InvalidVariant,
@@ -148,7 +149,7 @@ class OwnProductViewSet(
         "Create a product",
         request=ProductIn,
         responses={201: OwnProductShape},
-        problems=(SkuTaken, InvalidInput, NotFound),
+        problems=(SkuTaken, WorkshopClosed, InvalidInput, NotFound),
     )
     @idempotent(replay=product_replay)
     def create(self, request: Request) -> Response:
@@ -169,7 +170,7 @@ class OwnProductViewSet(
         "Change a product",
         request=ProductChangeIn,
         responses=OwnProductShape,
-        problems=(ProductChanged, SkuTaken, InvalidInput, NotFound),
+        problems=(ProductChanged, SkuTaken, WorkshopClosed, InvalidInput, NotFound),
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Only the fields that are sent. If somebody else changed one of them since, 409 `product_changed`."""
@@ -184,7 +185,7 @@ class OwnProductViewSet(
         "Publish a product",
         request=None,
         responses=OwnProductShape,
-        problems=(NoVariants, NotFound),
+        problems=(NoVariants, WorkshopNotActive, NotFound),
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def publish(self, request: Request, pk: str) -> Response:
@@ -208,7 +209,7 @@ class OwnProductViewSet(
         "Duplicate a product",
         request=None,
         responses={201: OwnProductShape},
-        problems=(NotFound,),
+        problems=(WorkshopClosed, NotFound),
     )
     @idempotent(replay=product_replay)
     @action(detail=True, methods=["post"], filterset_class=None)
@@ -223,7 +224,7 @@ class OwnProductViewSet(
         "Add, change and archive variants",
         request=VariantsIn,
         responses=OwnProductShape,
-        problems=(InvalidVariant, ProductChanged, SkuTaken, NotFound),
+        problems=(InvalidVariant, ProductChanged, SkuTaken, WorkshopClosed, NotFound),
     )
     @idempotent(replay=variants_replay)
     @action(detail=True, methods=["post"], filterset_class=None)

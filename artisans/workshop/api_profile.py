@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from artisans.accounts.models import Scope
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import owned_artisan_of
+from artisans.catalog.artisan_states import WorkshopClosed
 from artisans.catalog.models import Artisan
 from artisans.catalog.profile import ProfileChanged, profile_change, profile_of, version_of
 from artisans.core.api.fields import validated
@@ -20,7 +21,8 @@ from artisans.workshop.schemas_profile import ProfileIn, ProfileShape
 
 
 def profile_out(artisan: Artisan) -> dict[str, Any]:
-    return {"name": artisan.name, "slug": artisan.slug, "version": version_of(artisan)} | profile_of(artisan)
+    shown = {"name": artisan.name, "slug": artisan.slug, "state": artisan.state.value}
+    return shown | {"version": version_of(artisan)} | profile_of(artisan)
 
 
 class ProfileViewSet(ApiView, viewsets.ViewSet):
@@ -36,7 +38,7 @@ class ProfileViewSet(ApiView, viewsets.ViewSet):
         "Change the own profile",
         request=ProfileIn,
         responses=ProfileShape,
-        problems=(ProfileChanged, InvalidInput, NotFound),
+        problems=(ProfileChanged, WorkshopClosed, InvalidInput, NotFound),
     )
     def change(self, request: Request) -> Response:
         """Only the fields that are sent. If somebody else changed one of them since, 409 `profile_changed`."""

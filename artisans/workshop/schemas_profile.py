@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from artisans.catalog.models.artisan import MAX_PROCESSING_DAYS
+from artisans.catalog.statuses import ArtisanState
 from artisans.core.api.fields import (
     StrictCharField,
     StrictDateField,
@@ -41,10 +42,17 @@ class ProfileIn(StrictSerializer):
     back_on = StrictDateField(required=False, allow_null=True, help_text=BACK_HELP)
 
 
-@example({"name": "Harbour Pottery", "slug": "harbour-pottery", "version": PROFILE_VERSION} | PROFILE)
+@example(
+    {"name": "Harbour Pottery", "slug": "harbour-pottery", "state": "active", "version": PROFILE_VERSION}
+    | PROFILE
+)
 class ProfileShape(serializers.Serializer[Any]):
     name = serializers.CharField()
     slug = serializers.CharField()
+    state = serializers.ChoiceField(
+        choices=ArtisanState.choices,
+        help_text="Only an active workshop publishes and sells. Parcels and earnings go on in every state.",
+    )
     version = serializers.CharField(help_text="Sent back with a change. Its form may change.")
     story = serializers.CharField(allow_blank=True)
     town = serializers.CharField()

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from artisans.workshop import pictures, products, profile, stock, stock_import, team
+from artisans.workshop import closing, pictures, products, profile, stock, stock_import, team
 
 app_name = "workshop"
 urlpatterns = [
@@ -36,6 +36,7 @@ urlpatterns = [
     path("stock/import/<uuid:import_id>/", stock_import.import_detail, name="stock_import"),
     path("stock/<uuid:product_id>/", stock.stock_history, name="stock_history"),
     path("stock/<uuid:product_id>/history.csv", stock.history_download, name="stock_history_download"),
+    path("close/", closing.close, name="close"),
     path("team/", team.team, name="team"),
     path("team/leave/", team.leave, name="team_leave"),
     path("team/<uuid:member_id>/remove/", team.remove, name="team_remove"),

@@ -76,7 +76,9 @@ def order_apply_settlement(
     if not is_settled or order.status != OrderStatus.EXPIRED or is_erased_address(order.email):
         return None
     placed = load_placed_order(order)
-    products_lock(line.product_id for line in placed.lines)
+    products = products_lock(line.product_id for line in placed.lines)
+    if not all(product.artisan.is_active for product in products.values()):
+        return None  # of a workshop that is suspended or closed nothing is ordered
     try:
         with transaction.atomic():
             stock_take(

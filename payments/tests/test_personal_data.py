@@ -406,7 +406,7 @@ def open_things(payment: Payment, staff: User) -> dict[str, tuple[Model, dict[st
         "is not processed yet": (event, {"state": "waiting"}),
         "is being saved": (call, {"state": CallState.OPEN}),
         "awaits approval": (request, {"status": ApprovalStatus.PENDING}),
-        "is open. Ask the shop": (artisan, {"is_active": True}),
+        "is open. Close it": (artisan, {"is_active": True}),
         "staff account": (shopper, {"role": Role.STAFF}),
     }
 

@@ -1,3 +1,10 @@
+from artisans.catalog.models.application import (
+    Application,
+    ApplicationEvent,
+    ArtisanStateChange,
+    Terms,
+    TermsAcceptance,
+)
 from artisans.catalog.models.artisan import Artisan, FeeTaxTreatment
 from artisans.catalog.models.commission_rate import CommissionRate
 from artisans.catalog.models.member import ArtisanInvitation, ArtisanMember, MemberRole
@@ -9,9 +16,12 @@ from artisans.catalog.models.stock_import import StockImport, StockImportRow
 from artisans.catalog.models.stock_watch import StockWatch
 
 __all__ = [
+    "Application",
+    "ApplicationEvent",
     "Artisan",
     "ArtisanInvitation",
     "ArtisanMember",
+    "ArtisanStateChange",
     "Category",
     "CommissionRate",
     "CountCause",
@@ -31,4 +41,6 @@ __all__ = [
     "StockMove",
     "StockMoveKind",
     "StockWatch",
+    "Terms",
+    "TermsAcceptance",
 ]

@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from artisans.catalog.statuses import ArtisanState
 from artisans.core.models import BaseModel, choices_constraint
 
 MAX_PROCESSING_DAYS = 365
@@ -25,6 +26,8 @@ class Artisan(BaseModel):
     `processing_days`: within how many days it usually ships; `contact_email`: where buyers may write.
     `back_on`: the first day after a holiday, which begins on the day `holiday_from`, or at once without one. Both are
     days in the shop's time zone, and stay when the holiday is over.
+    `is_active`: its products are on sale. It and `stored_state` change together (artisan_states.py); release 0.1.0
+    knows only `is_active`.
     """
 
     user = models.OneToOneField(
@@ -51,6 +54,13 @@ class Artisan(BaseModel):
         help_text=_("Whether the shop adds tax to its commission. Applies to new orders only."),
     )
     is_active = models.BooleanField(default=True)
+    stored_state = models.CharField(
+        max_length=9,
+        choices=ArtisanState,
+        default=ArtisanState.ACTIVE,
+        db_default=ArtisanState.ACTIVE,
+        editable=False,
+    )
     processing_days = models.PositiveSmallIntegerField(null=True, editable=False)
     contact_email = models.EmailField(default="", db_default="", editable=False)
     holiday_from = models.DateField(null=True, editable=False)
@@ -69,6 +79,11 @@ class Artisan(BaseModel):
             choices_constraint(
                 "fee_tax_treatment", FeeTaxTreatment.values, name="artisan_fee_tax_treatment_known"
             ),
+            choices_constraint("stored_state", ArtisanState.values, name="artisan_state_known"),
+            models.CheckConstraint(
+                condition=Q(is_active=False) | Q(stored_state=ArtisanState.ACTIVE),
+                name="artisan_on_sale_only_if_active",
+            ),
             models.CheckConstraint(
                 condition=Q(processing_days__isnull=True)
                 | Q(processing_days__gte=1, processing_days__lte=MAX_PROCESSING_DAYS),
@@ -83,6 +98,12 @@ class Artisan(BaseModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def state(self) -> ArtisanState:
+        """What release 0.1.0 deactivates is suspended."""
+        stored = ArtisanState(self.stored_state)
+        return ArtisanState.SUSPENDED if stored == ArtisanState.ACTIVE and not self.is_active else stored
 
     @property
     def on_holiday_until(self) -> date | None:

@@ -1,15 +1,22 @@
 """Artisans who owe the shop: they see why, and are asked for it once."""
 
 import pytest
+from django.urls import reverse
+from django.utils import timezone
 
+from artisans.core.admin.pages import admin_list_url
 from artisans.earnings.debts import debts_to_follow
-from artisans.earnings.models import Debt
+from artisans.earnings.models import Debt, SettlementMeans
 from artisans.earnings.selectors import account_of
+from artisans.earnings.settlements import SettlementRequest, settlement_record
 from artisans.earnings.tasks import release_task
 from artisans.earnings.tests.conftest import figures, lines_page, money
 from artisans.notifications.models import Notification
+from artisans.workshop.admin import state_address
+from artisans.workshop.states import closing_ask
 from payments.models import Receipt
 from payments.tests.factories import usd
+from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -30,6 +37,31 @@ def test_a_negative_balance_is_recorded_and_asked_for_once(indebted, potter, lat
     for fact in ("$60.00", debt.number, "contact us", "/shop/artisan/earnings/lines/"):
         assert fact in mail.body
     assert Debt.objects.count() == 1
+
+
+def test_a_workshop_closed_with_a_negative_balance_stays_in_the_books_and_owes(
+    indebted, potter, seller, admin_user, browser, later, mails
+):
+    """It is shown to staff before and after, followed as a debt like any other, and its artisan can still read why."""
+    shown = page(browser(admin_user).get(state_address(potter)))
+    assert "owes the shop money" in shown.text
+    closing_ask(artisan=potter, actor=seller)
+    potter.refresh_from_db()
+    assert (potter.state, figures(potter)) == ("closed", ("0.00", "-60.00", "60.00"))
+
+    later(hours=1)
+    later(days=31)
+
+    debt = Debt.objects.get(artisan=potter, ended_at=None)
+    assert debt.number in page(browser(admin_user).get(admin_list_url(Debt))).text
+    assert any("owe" in mail.subject for mail in mails(potter.email))
+    assert debt.number in page(browser(seller).get(reverse("earnings:earning_list"))).text
+    wanted = SettlementRequest(
+        means=SettlementMeans.BANK, amount=usd("60.00"), value_date=timezone.localdate(), reference="PAID-1"
+    )
+    settlement_record(debt=debt, request=wanted, actor=admin_user)
+    later(hours=1)
+    assert not Debt.objects.filter(ended_at=None).exists()
 
 
 def test_debts_are_found_account_by_account(indebted, potter, scarf, sell, monkeypatch):

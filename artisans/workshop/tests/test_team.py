@@ -11,12 +11,12 @@ from artisans.accounts.models import Role, Scope, User
 from artisans.accounts.services import token_create
 from artisans.audit.models import AuditEntry
 from artisans.catalog.access import artisan_of, membership_of, owned_artisan_of, workshops_of
+from artisans.catalog.artisan_states import OwnersOnly
 from artisans.catalog.members import (
     MOST,
     AlreadyInTeam,
     InvitationGone,
     LastOwner,
-    OwnersOnly,
     TeamFull,
     invitation_accept,
     invitation_read,

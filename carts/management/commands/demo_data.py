@@ -15,10 +15,21 @@ from django.db import transaction
 from django.utils import timezone
 
 from artisans.accounts.models import Role, User
-from artisans.catalog.models import Artisan, Category, CommissionRate, Product, StockMove, StockMoveKind
+from artisans.catalog.applications import application_start, application_submit
+from artisans.catalog.models import (
+    Artisan,
+    Category,
+    CommissionRate,
+    Product,
+    StockMove,
+    StockMoveKind,
+    Terms,
+    TermsAcceptance,
+)
 from artisans.catalog.picture_encoder import make_copies
 from artisans.catalog.pictures import Sizes, folder_store, picture_show
-from artisans.catalog.products import VariantInput, variants_change
+from artisans.catalog.products import VariantInput, product_create, variants_change
+from artisans.catalog.terms import terms_accept, terms_publish
 from artisans.core.models import save_columns
 from artisans.core.money import Money
 from orders.models import StoreRules
@@ -43,6 +54,15 @@ RULES = {
     "check_payee": "Artisans Alley Demo Co.",
     "check_address": "1 Alley Lane\nPortland, OR 97201\nUSA",
 }
+
+TERMS = """What you sell here, you have made yourself, by hand.
+
+You ship within the time that your page names, and answer buyers within two working days.
+
+The shop takes its commission from each sale, and pays out what you earned once the buyer can no longer send the parcel \
+back."""
+STORY = "I grow willow by the river, and weave it in winter, when the sap is down. Every basket is signed underneath."
+MESSAGE = "I sell at the Saturday market in Astoria, and would like to reach people further away. Two baskets a week."
 
 
 class Command(BaseCommand):
@@ -71,6 +91,7 @@ class Command(BaseCommand):
             if not CommissionRate.objects.exists():
                 CommissionRate.objects.create(currency=CURRENCY, rate_ppm=80_000, valid_from=timezone.now())
             artisans = {row["slug"]: self.artisan(row) for row in catalogue["artisans"]}
+            self.applicant(categories)
             made = sum(self.product(row, artisans, categories) for row in reversed(catalogue["products"]))
         self.stdout.write(
             f"Demo shop: {len(artisans)} artisans, {Product.objects.count()} products ({made} new)."
@@ -82,6 +103,28 @@ class Command(BaseCommand):
         staff = login("staff@demo.test", "Stef Staff", role=Role.STAFF)
         staff.groups.add(*Group.objects.filter(name__in=["Payments team", "Refunds team", "Orders team"]))
         login("admin@demo.test", "Ada Admin", role=Role.STAFF, is_superuser=True)
+
+    def applicant(self, categories: dict[str, Category]) -> None:
+        """Terms, which the shown workshops have accepted, and somebody whose application waits for staff."""
+        if Terms.objects.exists():
+            return
+        terms = terms_publish(text=TERMS, changes="", actor=User.objects.get(email="admin@demo.test"), seen=0)
+        for artisan in Artisan.objects.filter(user__isnull=False):
+            TermsAcceptance.objects.create(artisan=artisan, terms=terms, user_id=artisan.user_id)
+        user = login("applicant@demo.test", "Fern Applicant")
+        application = application_start(user=user, name="Fern & Ash", craft="Basket maker", town="Astoria")
+        artisan = application.artisan
+        artisan.story, artisan.contact_email = STORY, user.email
+        save_columns(artisan, ["story", "contact_email"])
+        values = {
+            "name": "Willow log basket",
+            "category": categories["home"],
+            "price_minor": 8900,
+        }
+        user.refresh_from_db()
+        product_create(artisan=artisan, actor=user, currency=CURRENCY, values=values, stock=2)
+        terms_accept(artisan=artisan, terms_id=terms.pk, actor=user)
+        application_submit(application_id=application.pk, actor=user, text=MESSAGE)
 
     def artisan(self, row: dict[str, Any]) -> Artisan:
         owner = User.objects.filter(email=row["email"]).first()
