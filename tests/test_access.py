@@ -96,7 +96,7 @@ workshop:stock_import                get  /shop/artisan/stock/import/{order}/   
 workshop:stock_history               get  /shop/artisan/stock/{product}/           login 404 404 200 200 404 404
 workshop:stock_history_download      get  /shop/artisan/stock/{product}/history.csv login 404 404 200 200 404 404
 workshop:close                       get  /shop/artisan/close/                      login 404 404 200 404 404 404
-selling:start                        get  /shop/sell/                               200 200 302 302 302 200 200
+selling:start                        get  /shop/sell/                               200 200 200 302 302 200 200
 selling:terms                        get  /shop/sell/terms/                         200 200 200 200 200 200 200
 selling:application                  get  /shop/sell/application/                   login 404 404 404 404 404 404
 selling:details                      get  /shop/sell/application/workshop/          login 404 404 404 404 404 404

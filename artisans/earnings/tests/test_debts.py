@@ -59,7 +59,7 @@ def test_a_workshop_closed_with_a_negative_balance_stays_in_the_books_and_owes(
     wanted = SettlementRequest(
         means=SettlementMeans.BANK, amount=usd("60.00"), value_date=timezone.localdate(), reference="PAID-1"
     )
-    settlement_record(debt=debt, request=wanted, actor=admin_user)
+    settlement_record(debt_id=debt.pk, request=wanted, actor=admin_user)
     later(hours=1)
     assert not Debt.objects.filter(ended_at=None).exists()
 
