@@ -113,6 +113,7 @@ def test_statuses_are_set_only_in_their_transition_functions():
         "deposit_move",
         "settlement_move",
         "approval_move",
+        "application_move",
         "cart_checkout",
         "cart_merge",
     }

@@ -114,6 +114,9 @@ HOLDINGS = (
     ),
 )
 IMPERSONAL = {
+    "catalog.Application": {"status"},
+    "catalog.ApplicationEvent": {"status"},
+    "catalog.ArtisanStateChange": {"old", "new"},
     "catalog.Artisan": {"craft", "fee_tax_treatment", "stored_state"},
     "catalog.Terms": {"text", "changes"},
     "catalog.Category": {"slug", "name"},

@@ -41,7 +41,7 @@ from artisans.core.admin.pages import (
 from artisans.core.errors import DomainError
 from artisans.core.models import is_uuid
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
-from artisans.workshop.admin_forms import StateForm, TermsForm, WordsForm
+from artisans.workshop.admin_forms import MessageForm, StateForm, TermsForm
 from artisans.workshop.states import OFFERED, facts_of, last_change, workshop_change
 
 A = ApplicationStatus
@@ -59,8 +59,8 @@ STATUS_TONES = {
 class ApplicationAdmin(ReadOnlyAdmin):
     """Who wants to sell. Staff ask, approve and refuse, each on a page of its own."""
 
-    pages = dict.fromkeys(("ask", "approve", "refuse"), DECIDE)
-    everyday_pages = frozenset({"ask"})
+    pages = dict.fromkeys(("question", "approve", "refuse"), DECIDE)
+    everyday_pages = frozenset({"question"})
     views = {"": _("All"), "status__exact=submitted": _("To decide"), "status__exact=asked": _("Asked")}
     detail_template = "admin/workshop/application/detail.html"
     list_display = ("artisan_shown", "craft", "town", "state", "submitted")
@@ -100,7 +100,7 @@ class ApplicationAdmin(ReadOnlyAdmin):
             "may_refuse": may and A.REFUSED in possible,
         }
 
-    def ask_page(self, request: HttpRequest, application: Application) -> HttpResponse:
+    def question_page(self, request: HttpRequest, application: Application) -> HttpResponse:
         return self.decide_page(request, application, A.ASKED, gettext("Sent to the applicant."))
 
     def approve_page(self, request: HttpRequest, application: Application) -> HttpResponse:
@@ -116,7 +116,7 @@ class ApplicationAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, application: Application, to: ApplicationStatus, done: str
     ) -> HttpResponse:
         shown = application.events.count()
-        form = WordsForm(posted(request), seen=shown, needs_words=to != A.APPROVED)
+        form = MessageForm(posted(request), seen=shown, needs_words=to != A.APPROVED)
 
         def decide(data: dict[str, Any]) -> str:
             application_decide(application_id=application.pk, to=to, actor=require_user(request), **data)

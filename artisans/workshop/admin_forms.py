@@ -42,7 +42,7 @@ class StateForm(forms.Form):
         self.fields["act"].choices = [(act.value, ACTS[act]) for act in offered]  # type: ignore[attr-defined]  # a ChoiceField
 
 
-class WordsForm(forms.Form):
+class MessageForm(forms.Form):
     """Words for an applicant, with how many events the page shows (`seen`)."""
 
     text = StoryField(label=_("Message to the applicant"), max_length=2000, widget=UnfoldAdminTextareaWidget)

@@ -137,6 +137,7 @@ EVERYDAY = {
     "payments.webhookevent": {"replay"},
     "payments.paymentflag": {"resolve"},
     "orders.order": {"as-buyer", "ledger"},
+    "catalog.application": {"question"},
     "catalog.artisan": {"portrait"},
     "catalog.product": {"count", "pictures"},
     "payments.providermovement": {"close", "reopen"},

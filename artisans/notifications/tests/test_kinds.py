@@ -143,8 +143,9 @@ def test_unregistered_kind_is_refused():
 @pytest.mark.django_db
 def test_links_are_built_only_from_the_stored_facts():
     fixed = {"reset_url", "signup_url", "methods_url", "low_stock_url"}
+    fixed |= {"application_url", "terms_url", "own_products_url", "own_parcels_url"}
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url"}
-    signed |= {"new_password_url", "confirm_address_url", "invitation_url"}
+    signed |= {"new_password_url", "confirm_address_url", "invitation_url", "application_review_url"}
     of_a_fact = {"earning_lines_url"}
     of_a_carrier = {"tracking_url"}
 

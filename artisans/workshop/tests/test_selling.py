@@ -104,8 +104,8 @@ def test_staff_ask_in_words_and_approve_what_they_saw(browser, applying, strange
     assert "Here <I> am." in shown.text
     assert "Willow, by hand." in shown.text
     asked = {"text": "Where does the willow come from?", "seen": application.events.count()}
-    assert staff.post(admin_page_url(application, "ask"), asked | {"text": ""}).status_code == 200
-    assert staff.post(admin_page_url(application, "ask"), asked).url == admin_page_url(application)
+    assert staff.post(admin_page_url(application, "question"), asked | {"text": ""}).status_code == 200
+    assert staff.post(admin_page_url(application, "question"), asked).url == admin_page_url(application)
     assert "Where does the willow" in page(client.get(APPLICATION)).text
     assert sent("application_asked").get().recipient == stranger.email
     assert "Write an answer" in page(client.post(reverse("selling:submit"), {"text": ""})).text

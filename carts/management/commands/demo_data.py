@@ -59,8 +59,8 @@ TERMS = """What you sell here, you have made yourself, by hand.
 
 You ship within the time that your page names, and answer buyers within two working days.
 
-The shop takes its commission from each sale, and pays out what you earned once the buyer can no longer send the parcel \
-back."""
+The shop takes its commission from each sale, and pays out what you earned once the buyer can no longer send the \
+parcel back."""
 STORY = "I grow willow by the river, and weave it in winter, when the sap is down. Every basket is signed underneath."
 MESSAGE = "I sell at the Saturday market in Astoria, and would like to reach people further away. Two baskets a week."
 
