@@ -109,8 +109,8 @@ class Command(BaseCommand):
         if Terms.objects.exists():
             return
         terms = terms_publish(text=TERMS, changes="", actor=User.objects.get(email="admin@demo.test"), seen=0)
-        for artisan in Artisan.objects.filter(user__isnull=False):
-            TermsAcceptance.objects.create(artisan=artisan, terms=terms, user_id=artisan.user_id)
+        for owner in User.objects.filter(artisan__isnull=False):
+            TermsAcceptance.objects.create(artisan=owner.artisan, terms=terms, user=owner)
         user = login("applicant@demo.test", "Fern Applicant")
         application = application_start(user=user, name="Fern & Ash", craft="Basket maker", town="Astoria")
         artisan = application.artisan
