@@ -17,6 +17,7 @@ from payments.bookkeeping.deployment import (
     held_lines_fill,
     paid_at_fill,
     parcel_cash_fill,
+    webhook_times_fill,
 )
 from payments.bookkeeping.ledger import (
     LedgerError,
@@ -164,6 +165,7 @@ def reconcile_task() -> None:
     run_each(reconcilable_providers(), reconcile, event="reconciliation_failed")
     reconcile_unregistered()
     paid_at_fill()
+    webhook_times_fill()
     held_lines_fill(WITHIN)
     commission_rates_fill(WITHIN)
     parcel_cash_fill(WITHIN)

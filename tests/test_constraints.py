@@ -365,6 +365,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "provider_customer_one_per_account": ("payments.ProviderCustomer", {"user": "first"}),
     "provider_customer_id_unique": ("payments.ProviderCustomer", {"customer_id": "cus_1"}),
     "webhook_state_known": ("payments.WebhookEvent", {"state": "lost"}),
+    "webhook_first_processed_was_processed": (
+        "payments.WebhookEvent",
+        {"processed_at": None, "first_processed_at": Now()},
+    ),
     "webhook_once_per_provider": ("payments.WebhookEvent", {"event_id": "evt_1"}),
 }
 

@@ -19,7 +19,7 @@ from orders.selectors import order_lock, store_rules
 from orders.services.placing import held_lines_write
 from orders.statuses import PARCELS_ENDED, OrderPaymentStatus
 from payments.bookkeeping.ledger import payment_book
-from payments.models import Capture, Earning, Payment, Receipt, ReceiptReversal
+from payments.models import Capture, Earning, Payment, Receipt, ReceiptReversal, WebhookEvent
 from payments.selectors import receipts_naming_parcels
 
 FILL_SECONDS = 40 * 60  # of one night
@@ -46,6 +46,16 @@ def find_paid_at(order: Order) -> datetime | None:
     if not sums or sums[-1] != order.received_minor:
         return None
     return next((at for (at, _), total in zip(moves, sums, strict=True) if total >= order.total_minor), None)
+
+
+def webhook_times_fill() -> None:
+    """Release 0.1.0 sets neither `WebhookEvent.sent_at` nor `first_processed_at`."""
+    recent = WebhookEvent.objects.filter(created_at__gte=timezone.now() - WITHIN)
+    for event in recent.filter(sent_at=None, content__has_key="created_at").only("content"):
+        sent_at = datetime.fromisoformat(event.content["created_at"])
+        WebhookEvent.objects.filter(pk=event.pk, sent_at=None).update(sent_at=sent_at)
+    processed = recent.filter(first_processed_at=None, processed_at__isnull=False)
+    processed.update(first_processed_at=F("processed_at"))
 
 
 def commission_rates_fill(within: timedelta) -> None:

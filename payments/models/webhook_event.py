@@ -24,7 +24,8 @@ class WebhookEvent(BaseModel):
     """A verified provider event, stored once and acknowledged, then processed by a worker.
 
     `content` is deleted after a time (payments/retention.py); the row stays longer, so that a repeated delivery is
-    recognised.
+    recognised. `sent_at`: when the provider made the event, by its clock; null if it does not say so.
+    `first_processed_at` stays when staff reprocess the event; `processed_at` is the last time.
     """
 
     provider = models.CharField(max_length=32, choices=provider_choices)
@@ -38,6 +39,8 @@ class WebhookEvent(BaseModel):
     next_try_at = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField(null=True, blank=True)
     processed_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    first_processed_at = models.DateTimeField(null=True, blank=True, editable=False)
     note = models.CharField(max_length=300, blank=True)
     content_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -47,6 +50,10 @@ class WebhookEvent(BaseModel):
         ordering = ("-created_at",)
         constraints = [
             choices_constraint("state", EventState.values, name="webhook_state_known"),
+            models.CheckConstraint(
+                condition=Q(first_processed_at__isnull=True) | Q(processed_at__isnull=False),
+                name="webhook_first_processed_was_processed",
+            ),
             models.UniqueConstraint(fields=["provider", "event_id"], name="webhook_once_per_provider"),
         ]
         indexes = [

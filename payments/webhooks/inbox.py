@@ -70,6 +70,7 @@ def webhook_receive(*, name: str, provider_event: ProviderEvent) -> None:
         event_id=provider_event.event_id,
         kind=provider_event.kind[:80],
         content=dump_event(provider_event),
+        sent_at=provider_event.created_at,
     )
     known = WebhookEvent.objects.filter(provider=name, event_id=provider_event.event_id).exclude(pk=event.pk)
     with transaction.atomic():
@@ -226,6 +227,7 @@ def save_outcome(
         next_try_at=next_try_at or event.next_try_at,
         lease_until=None,
         processed_at=ended_at,
+        first_processed_at=event.first_processed_at or ended_at,
     )
 
 
@@ -390,7 +392,8 @@ def webhook_close(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
         audit_event(event, Action.WEBHOOK_CLOSE, reason, actor)
         event.state, event.note = EventState.DONE, f"{reason.strip()} ({actor.email})"[:300]
         event.processed_at = timezone.now()
-        event.save(update_fields=["state", "note", "processed_at", "updated_at"])
+        event.first_processed_at = event.first_processed_at or event.processed_at
+        event.save(update_fields=["state", "note", "processed_at", "first_processed_at", "updated_at"])
     return event
 
 

@@ -5,7 +5,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -39,7 +40,7 @@ def feed_event(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) 
     if not any(hmac.compare_digest(one, other) for one in wanted for other in given):
         raise BadSignature("wrong_signature")
     try:
-        return parse_event(strict_json(body))
+        return replace(parse_event(strict_json(body)), created_at=datetime.fromtimestamp(at, UTC))
     except (ValueError, RecursionError) as error:
         raise BadSignature("unreadable", f"The signature is valid, but the body is not: {error}") from None
 

@@ -50,9 +50,9 @@ def time_at(value: Any, *path: str | int) -> datetime | None:
     """The time at this path; None if it is invalid or has no time zone."""
     try:
         found = datetime.fromisoformat(text_at(value, *path))
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else None
 
 
 def written(time: datetime) -> str:

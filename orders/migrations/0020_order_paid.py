@@ -1,0 +1,19 @@
+"""For figures by the day on which orders were paid."""
+
+from django.db import migrations, models
+
+from artisans.core.index_operations import AddIndex
+
+
+class Migration(migrations.Migration):
+
+    atomic = False
+
+    dependencies = [('orders', '0019_payment_fee_bearer_checked')]
+
+    operations = [
+        AddIndex(
+            model_name='order',
+            index=models.Index(condition=models.Q(('paid_at__isnull', False)), fields=['paid_at'], name='order_paid'),
+        ),
+    ]
