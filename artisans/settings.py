@@ -460,6 +460,7 @@ RETENTION_DAYS = {
     "webhook_content": number("KEEP_WEBHOOK_CONTENT_DAYS", default=90),
     "webhooks": number("KEEP_WEBHOOK_DAYS", default=400),
     "provider_requests": number("KEEP_PROVIDER_REQUEST_DAYS", default=90),
+    "request_times": number("KEEP_REQUEST_TIMES_DAYS", default=35),
     "card_fingerprints": number("KEEP_CARD_FINGERPRINT_DAYS", default=180),
     "guest_carts": number("KEEP_GUEST_CART_DAYS", default=30),
     "account_carts": number("KEEP_ACCOUNT_CART_DAYS", default=180),

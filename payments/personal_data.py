@@ -287,6 +287,7 @@ IMPERSONAL = {
     "payments.PaymentMethodInfo": {"payment_method", "provider", "account"},
     "payments.ProviderCustomer": {"provider", "customer_id", "account"},
     "payments.ProviderCall": {"provider", "operation", "object_id", "state"},
+    "payments.ProviderRequest": {"provider", "operation", "outcome", "error_code", "request_id"},
     "payments.ProviderAlert": {"provider", "part", "detail"},
     "payments.ReconciliationRun": {"balances", "provider", "differences", "error"},  # ids and amounts
     "payments.WebhookEvent": {"provider", "event_id", "kind", "state"},

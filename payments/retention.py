@@ -18,6 +18,7 @@ from payments.models import (
     PaymentFlag,
     ProviderAlert,
     ProviderCall,
+    ProviderRequest,
     ReconciliationRun,
     WebhookEvent,
 )
@@ -67,6 +68,13 @@ PAYMENT_RULES = (
         minimum_days=7,
     ),
     Retention("provider_requests", settled_calls, remove=delete_request, minimum_days=30),
+    Retention(
+        "request_times",
+        lambda before: ProviderRequest.objects.filter(started_at__lt=before),
+        clock="started_at",
+        minimum_days=7,
+        is_personal=False,
+    ),
     Retention(
         "card_fingerprints",
         old_fingerprints,

@@ -365,6 +365,8 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "provider_customer_one_per_account": ("payments.ProviderCustomer", {"user": "first"}),
     "provider_customer_id_unique": ("payments.ProviderCustomer", {"customer_id": "cus_1"}),
     "webhook_state_known": ("payments.WebhookEvent", {"state": "lost"}),
+    "provider_request_outcome_known": ("payments.ProviderRequest", {"outcome": "maybe"}),
+    "provider_request_without_answer_is_unknown": ("payments.ProviderRequest", {"status_code": None}),
     "webhook_first_processed_was_processed": (
         "payments.WebhookEvent",
         {"processed_at": None, "first_processed_at": Now()},

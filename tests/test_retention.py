@@ -25,6 +25,7 @@ from artisans.core.retention import RULES, Retention, purge, purge_task, retenti
 from artisans.notifications.models import MailState, Notification, mails_of_order
 from carts.models import Cart, CartItem
 from carts.services import cart_items_add, cart_open
+from payments.bookkeeping.provider_requests import requests_record
 from payments.errors import AlreadyRecorded
 from payments.methods import PaymentMethod
 from payments.models import (
@@ -37,6 +38,7 @@ from payments.models import (
     WebhookEvent,
 )
 from payments.providers.contract import ProviderEvent
+from payments.providers.round_trips import RoundTrip
 from payments.tests.factories import apply_card_captures, start
 from payments.webhooks.inbox import webhook_receive, webhook_replay
 
@@ -84,6 +86,7 @@ def make_rows(shopper, bowl) -> None:
     ProviderCall.objects.update(state="done", finished_at=begin)
     PaymentFlag.objects.create(payment=payment, kind="stuck", detail="x", resolved_at=begin)
     ProviderAlert.objects.create(provider="stripe", part="x", detail="x", resolved_at=begin)
+    requests_record("stripe", [RoundTrip("GET /v1/charges", begin)] * 2)
     for days in (1, 2):
         ReconciliationRun.objects.create(
             provider="stripe", since=begin, until=begin + days * DAY, finished_at=begin
@@ -113,6 +116,7 @@ def test_rows_are_removed_when_their_time_has_come_and_not_before(shopper, bowl,
         "email_content": (90, 1),
         "webhook_content": (90, 1),
         "provider_requests": (90, 1),
+        "request_times": (35, 2),
         "account_carts": (180, 1),
         "emails": (400, 1),
         "webhooks": (400, 1),

@@ -46,6 +46,7 @@ from payments.models import (
     PaymentMethodInfo,
     ProviderAlert,
     ProviderCustomer,
+    ProviderRequest,
     Receipt,
     ReconciliationRun,
     ReversalReason,
@@ -256,5 +257,13 @@ def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
             provider_method_id=f"pm_{n}",
             card_last_four="4242",
             consented_at=timezone.now(),
+        )
+        ProviderRequest.objects.create(
+            provider="stripe",
+            operation="GET /v1/charges",
+            started_at=timezone.now(),
+            duration_ms=80,
+            outcome="answered",
+            status_code=200,
         )
         WebhookEvent.objects.create(provider="stripe", event_id=f"evt_{n}", kind="x", content={})

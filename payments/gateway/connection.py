@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from artisans.core.cache import count_all
+from payments.bookkeeping.provider_requests import requests_recorded
 from payments.methods import SPECS, PaymentMethod
 from payments.providers import registry
 from payments.providers.contract import (
@@ -87,7 +88,7 @@ def execute(name: str, operation: Callable[[PaymentProvider], T]) -> T:
         raise Unknown(NOT_CONFIGURED, _("%(name)s is not configured.") % {"name": name}, is_outage=True)
     if is_down(name):
         raise Unknown("marked_down", retry_after=DOWN_SECONDS, is_outage=True)
-    with call_slot(name):
+    with requests_recorded(name), call_slot(name):
         started = time.monotonic()
         try:
             answer = operation(found)
@@ -134,7 +135,8 @@ def webhook_read(facts: ProviderFacts, body: bytes, headers: Mapping[str, str]) 
     found = provider(facts.name)
     if found is None or Capability.WEBHOOK not in found.capabilities:
         raise CannotVerify(NOT_CONFIGURED, _("%(name)s is not configured.") % {"name": facts.name})
-    return found.parse_webhook(body, headers)
+    with requests_recorded(facts.name):  # for the provider's certificate
+        return found.parse_webhook(body, headers)
 
 
 def forbid_transaction() -> None:

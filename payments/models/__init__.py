@@ -6,6 +6,7 @@ from payments.models.payment import Payment, PaymentTransition
 from payments.models.provider_alert import ProviderAlert
 from payments.models.provider_call import CallState, Operation, ProviderCall
 from payments.models.provider_movement import Explanation, ProviderMovement
+from payments.models.provider_request import ProviderRequest
 from payments.models.receipt import Receipt, ReceiptReversal, ReversalReason
 from payments.models.reconciliation_run import ReconciliationRun
 from payments.models.refund import (
@@ -48,6 +49,7 @@ __all__ = [
     "ProviderCall",
     "ProviderCustomer",
     "ProviderMovement",
+    "ProviderRequest",
     "Receipt",
     "ReceiptReversal",
     "ReconciliationRun",

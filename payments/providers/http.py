@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as SocketTimeout
 
 from payments.providers.contract import Unknown
+from payments.providers.round_trips import round_trip
 
 CONNECTIONS = 16
 CHUNK = 65_536
@@ -35,8 +36,9 @@ def session() -> requests.Session:
 def read_server_time(url: str) -> datetime:
     """From the header `Date` of an answer to a request without credentials, whatever its status. Errors: Unknown."""
     try:
-        with session() as sender:
+        with session() as sender, round_trip("HEAD", url) as trip:
             answer = sender.head(url, timeout=TIME_SECONDS, allow_redirects=False)
+            trip.answer(answer.status_code)
         return parsedate_to_datetime(answer.headers["Date"]).replace(tzinfo=UTC)  # always GMT
     except requests.RequestException as silence:
         raise Unknown("no_answer", type(silence).__name__) from None

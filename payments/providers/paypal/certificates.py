@@ -18,6 +18,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from payments.providers.contract import BadSignature, CannotVerify
 from payments.providers.http import TooLarge, read_body, session
+from payments.providers.round_trips import round_trip
 from payments.providers.paypal.config import PayPalConfig
 
 # The names that PayPal's SDKs require of the leaf certificate; live mode accepts none of the sandbox's.
@@ -87,8 +88,12 @@ class Certificates:
 
     def _fetch(self, url: str) -> list[x509.Certificate]:
         try:
-            with self._session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
+            with (
+                round_trip("GET", url) as trip,
+                self._session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer,
+            ):
                 status, content = answer.status_code, read_body(answer, limit=SIZE_LIMIT, seconds=TIMEOUT[1])
+                trip.answer(status)
         except TooLarge:
             raise BadSignature("certificate_size", "The certificate is too large.") from None
         except requests.RequestException as silence:

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import paypalrestsdk
@@ -18,7 +19,8 @@ from paypalrestsdk import exceptions as sdk
 
 from payments.providers.contract import Unknown
 from payments.providers.http import read_body, session
-from payments.providers.paypal.errors import failure
+from payments.providers.paypal.errors import DECLINES, error_body, failure, issue_of
+from payments.providers.round_trips import RoundTrip, round_trip
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -84,6 +86,16 @@ class PayPalClient:
         return answer
 
 
+def note_answer(trip: RoundTrip, response: requests.Response, text: str) -> None:
+    code = issue_of(error_body(text)) if response.status_code >= HTTPStatus.BAD_REQUEST else ""
+    trip.answer(
+        response.status_code,
+        error_code=code,
+        request_id=response.headers.get("PayPal-Debug-Id", ""),
+        is_decline=code in DECLINES,
+    )
+
+
 class RepairedApi(paypalrestsdk.Api):
     """The SDK's Api with timeouts, a single re-authentication, and a token that threads can share."""
 
@@ -96,11 +108,15 @@ class RepairedApi(paypalrestsdk.Api):
         self._token: dict[str, Any] = {}
 
     def http_call(self, url: str, method: str, **request: Any) -> Any:
-        with self._session.request(
-            method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
-        ) as response:
+        with (
+            round_trip(method, url) as trip,
+            self._session.request(
+                method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
+            ) as response,
+        ):
             text = read_body(response, limit=ANSWER_LIMIT, seconds=self._timeout[1]).decode(errors="replace")
-            return self.handle_response(response, text)
+            note_answer(trip, response, text)
+        return self.handle_response(response, text)
 
     def request(
         self,

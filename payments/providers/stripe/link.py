@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 import requests
@@ -18,7 +19,8 @@ from payments.providers.contract import (
     RemotePayment,
     Unknown,
 )
-from payments.providers.reading import UNREADABLE, an_id
+from payments.providers.reading import UNREADABLE, an_id, mapping, plain
+from payments.providers.round_trips import RoundTrip, round_trip
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.declines import group_of
 from payments.providers.stripe.objects import Row, payment_of
@@ -53,8 +55,29 @@ class SameHostSession(requests.Session):
         self.trust_env = False
         self.proxies = get_environ_proxies(base)
 
-    def request(self, *args: Any, **options: Any) -> requests.Response:
-        return super().request(*args, **(options | {"allow_redirects": False}))
+    def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
+        with round_trip(method, url) as trip:
+            response = super().request(method, url, *args, **(options | {"allow_redirects": False}))
+            note_answer(trip, response)
+            return response
+
+
+def note_answer(trip: RoundTrip, response: requests.Response) -> None:
+    details = error_details(response) if response.status_code >= HTTPStatus.BAD_REQUEST else {}
+    code = plain(details.get("decline_code")) or plain(details.get("code")) or plain(details.get("type"))
+    trip.answer(
+        response.status_code,
+        error_code=code,
+        request_id=response.headers.get("Request-Id", ""),
+        is_decline=details.get("type") == "card_error",
+    )
+
+
+def error_details(response: requests.Response) -> Row:
+    try:
+        return mapping(mapping(response.json()).get("error"))
+    except (ValueError, RecursionError):
+        return {}
 
 
 class StripeLink:
