@@ -8,10 +8,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from prometheus_client.core import Metric
 
+from artisans.core.known_since import FACTS
 from artisans.core.metrics import LARGEST_COUNT, RECENT, Backlog, backlog, count_recent, gauge
 from payments.bookkeeping.provider_calls import open_calls_due
 from payments.gateway.payments import checks_due
 from payments.lifecycle.cancel_and_expire import orders_overdue
+from payments.methods import MANUAL
 from payments.models import EventState, PaymentAttempt, WebhookEvent
 from payments.selectors import alerts_open, reconciliation_runs_to_review
 from payments.webhooks.inbox import events_due
@@ -34,9 +36,9 @@ BACKLOG_LABELS = {
 def attempt_metrics() -> Iterator[Metric]:
     yield gauge(
         "alley_payment_attempts_last_hour",
-        "Attempts to pay within the last hour.",
+        "Attempts to pay at a provider within the last hour.",
         ["provider", "outcome"],
-        count_recent(PaymentAttempt.objects.all(), "provider", "outcome"),
+        count_recent(PaymentAttempt.objects.exclude(provider=MANUAL), "provider", "outcome"),
     )
 
 
@@ -99,3 +101,15 @@ METRICS: dict[str, Callable[[], Iterable[Metric]]] = {
     "provider alerts": alert_metrics,
     "reconciliation": reconciliation_metrics,
 }
+
+FACTS.update(
+    {
+        "payment_attempts": ("payments", "0003_attempts"),  # successful ones of before are filled in
+        "attempt_verdicts": ("payments", "0004_attempt_facts"),  # checks, risk, liability, network
+        "attempt_challenges": ("payments", "0008_challenged_attempts"),
+        # also: suspected fraud apart from other declines
+        "attempt_reviews": ("payments", "0034_pending_attempts"),
+        "provider_requests": ("payments", "0033_provider_requests"),
+        "webhook_times": ("payments", "0030_webhook_times"),  # as far back as contents were kept
+    }
+)

@@ -46,8 +46,10 @@ POLL_SECONDS = 20  # of one run of a periodic task that calls providers
 @shared_task(name="payments.expire_orders")
 @one_at_a_time
 def expire_orders_task() -> None:
-    """Periodic: overdue orders whose payment no provider has to cancel first; then the holds that have ended."""
+    """Periodic: overdue orders whose payment no provider has to cancel first; then 3-D Secure that was left, and the
+    holds that have ended."""
     run_each(orders_due_to_expire(is_remote=False), order_expire_by_id, event="order_expire_failed")
+    challenges_expire()
     purge(HELD_LINES)
     held_lines_fill(JUST_NOW)
     commission_rates_fill(JUST_NOW)
@@ -169,4 +171,3 @@ def reconcile_task() -> None:
     held_lines_fill(WITHIN)
     commission_rates_fill(WITHIN)
     parcel_cash_fill(WITHIN)
-    challenges_expire()

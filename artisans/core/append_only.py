@@ -47,17 +47,17 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation';
 END $$
 """  # noqa: S608  # names of our own
-FORMER_KINDS = ("rows", "update", "decided", "settled")  # of triggers that a later version may have replaced
+FORMER_KINDS = ("rows", "update", "decided", "settled", "permitted")  # of triggers that are replaced
 # The model of permits: `table_name`, `row_id` (text). Registered by the app that erases persons.
 PERMITS: list[type[models.Model]] = []
 
 
 class AppendOnlyModel(models.Model):
-    """`undecided`: the column and value of rows that may still be updated, though not deleted. `erasable`: columns of
+    """`undecided`: the column and values of rows that may still be updated, though not deleted. `erasable`: columns of
     text that may be emptied later, without any other change. `personal`: columns that the erasure of a person may
     replace."""
 
-    undecided: ClassVar[tuple[str, str] | None] = None
+    undecided: ClassVar[tuple[str, ...]] = ()
     erasable: ClassVar[tuple[str, ...]] = ()
     personal: ClassVar[tuple[str, ...]] = ()
 
@@ -90,7 +90,7 @@ def triggers_of(table: str, vendor: str) -> dict[str, str]:
     )
     condition = refused_updates(model, vendor)
     if condition or model.personal:
-        name, when = "permitted" if model.personal else "settled", f"WHEN ({condition})" if condition else ""
+        name, when = update_trigger(model), f"WHEN ({condition})" if condition else ""
         events = [(name, "UPDATE", when), ("delete", "DELETE", "")]
     head = f'CREATE TRIGGER "{table}_{{}}" BEFORE {{}} ON "{table}"'
     if on_postgres:
@@ -107,6 +107,13 @@ def triggers_of(table: str, vendor: str) -> dict[str, str]:
     return {
         f"{table}_{name}": f"{head.format(name, event)} {when} {refuse}" for name, event, when in events
     } | extra
+
+
+def update_trigger(model: type[AppendOnlyModel]) -> str:
+    """Its name says what it allows, so that one of an earlier release is replaced."""
+    if len(model.undecided[1:]) > 1:
+        return "unsettled"
+    return "permitted" if model.personal else "settled"
 
 
 def same_key(model: type[AppendOnlyModel]) -> str:
@@ -135,7 +142,7 @@ def same_values(model: type[AppendOnlyModel], constraint: UniqueConstraint) -> s
 
 def refusal_of(model: type[AppendOnlyModel], name: str) -> str:
     """The call of PostgreSQL's function; there a WHEN cannot look for a permit."""
-    if name != "permitted":
+    if name != update_trigger(model) or not model.personal:
         return f"{REFUSE}()"
     return f"{REFUSE_UNLESS_PERMITTED}({', '.join(repr(column) for column in model.personal)})"
 
@@ -144,8 +151,8 @@ def refused_updates(model: type[AppendOnlyModel], vendor: str) -> str:
     """The condition in SQL under which a row cannot be updated; "" if it never can."""
     refused = []
     if model.undecided:
-        column, value = model.undecided
-        refused.append(f"OLD.\"{column}\" <> '{value}'")
+        column, *values = model.undecided
+        refused += [f"OLD.\"{column}\" <> '{value}'" for value in values]
     if model.erasable:
         allowed = [f"OLD.\"{one}\" <> '' AND NEW.\"{one}\" = ''" for one in model.erasable]
         if vendor == "postgresql":  # also of columns that later releases add

@@ -251,7 +251,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             "refunds": refund_rows([obj], require_user(request)),
             "disputes": obj.disputes.all(),
             "flags": flag_rows(obj, require_user(request)),
-            "attempts": obj.attempts.all(),
+            "attempts": obj.attempts.order_by("tried_at", "number") if obj.is_remote else (),
             "calls": calls_about(obj),
             "timeline": payment_timeline(obj),
             "pending": approvals_pending().filter(target=target_of(obj)),

@@ -22,6 +22,7 @@ from orders.models import Order
 from orders.selectors import parcels_to_send, store_rules
 from orders.services.settlement import order_set_hold
 from orders.statuses import OrderStatus
+from payments.bookkeeping.attempts import receipt_attempt_record, rejection_attempt_record
 from payments.bookkeeping.ledger import receipt_fact
 from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
 from payments.bookkeeping.references import reference_key, reference_lock
@@ -113,6 +114,7 @@ def receipt_book(
     if cash.parcel:
         parcel_count_cash(cash.parcel, amount.minor)
     fact_book(receipt_fact(payment, receipt), is_new=True)
+    receipt_attempt_record(payment, receipt)
     cause = _("%(amount)s received offline (%(reference)s)") % {
         "amount": amount,
         "reference": receipt.bank_reference,
@@ -259,6 +261,7 @@ def payment_reject(*, payment_id: UUID, reason: str, actor: User) -> Payment:
         raise HasReceipts(payment.received)
     payment.failure_reason = reason.strip()[:300]
     payment_move(payment, PaymentStatus.FAILED, cause=f"rejected: {reason.strip()}", actor=actor)
+    rejection_attempt_record(payment)
     if order.status == OrderStatus.PENDING and order.expires_at is not None:
         keep = max(order.expires_at, timezone.now() + AFTER_REJECTION)
         order_set_hold(order, pay_by=order.pay_by, expires_at=keep)

@@ -1,4 +1,4 @@
-from payments.models.attempt import AttemptOutcome, PaymentAttempt
+from payments.models.attempt import DECIDED_AT, AttemptOutcome, DeclineReason, PaymentAttempt
 from payments.models.capture import Capture, Dispute, DisputeTransition
 from payments.models.cash_deposit import CashDeposit, CashDepositLine, DepositStatus
 from payments.models.earning import Earning, EarningStatus, RefundShare
@@ -23,12 +23,14 @@ from payments.models.saved_method import PaymentMethodInfo, ProviderCustomer
 from payments.models.webhook_event import EventState, WebhookEvent
 
 __all__ = [
+    "DECIDED_AT",
     "AttemptOutcome",
     "Bearer",
     "CallState",
     "Capture",
     "CashDeposit",
     "CashDepositLine",
+    "DeclineReason",
     "DepositStatus",
     "Dispute",
     "DisputeTransition",

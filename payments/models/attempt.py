@@ -1,9 +1,10 @@
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.append_only import AppendOnlyModel
-from artisans.core.models import BaseModel, choices_constraint, currency_constraint
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint, label_of
 from artisans.core.money import Money
 from payments.models.payment import Payment
 from payments.providers.contract import Check, Liability, Verdict
@@ -12,10 +13,31 @@ from payments.providers.registry import provider_choices
 
 class AttemptOutcome(models.TextChoices):
     CHALLENGED = "challenged", _("3-D Secure pending")
+    PENDING = "pending", _("In review")
     SUCCEEDED = "succeeded", _("Succeeded")
     DECLINED = "declined", _("Declined")
     ABANDONED = "abandoned", _("Abandoned during 3-D Secure")
 
+
+UNDECIDED = (AttemptOutcome.CHALLENGED.value, AttemptOutcome.PENDING.value)
+
+
+class DeclineReason(models.TextChoices):
+    """`decline_group` for staff and figures: the groups of contract.DeclineGroup, and what buyers are not told."""
+
+    FUNDS = "funds", _("Insufficient funds, or above a limit")
+    EXPIRED = "expired_card", _("Card expired")
+    FIX_DATA = "fix_data", _("Wrong card details")
+    OTHER_CARD = "other_card", _("Card or account cannot be used")
+    AUTHENTICATION = "authentication", _("3-D Secure failed")
+    TRY_AGAIN = "try_again", _("Technical failure at the bank or provider")
+    FRAUD = "fraud", _("Suspected fraud, or reported lost or stolen")
+    DECLINED = "declined", _("No reason given")
+    REJECTED = "rejected", _("Rejected by staff")
+
+
+# Rows of release 0.1.0 have no `decided_at`; they were decided when they were made.
+DECIDED_AT = Coalesce("decided_at", "tried_at")
 
 # New columns only: older rows hold what the provider sent.
 KNOWN_VALUES = {"address_check": Check, "liability": Liability, "verdict": Verdict}
@@ -28,17 +50,19 @@ def optional_text(length: int = 30) -> "models.CharField[str, str]":
 
 class PaymentAttempt(BaseModel, AppendOnlyModel):
     """An attempt to pay, as the provider sees it: a charge, a capture, or a payment for which the buyer's bank requires
-    3-D Secure (CHALLENGED). That one is decided once; all others are never changed, so that the declines of a payment
-    that succeeds later are kept.
+    3-D Secure (CHALLENGED). That one, and a capture that the provider still checks (PENDING), is decided once; all
+    others are never changed, so that the declines of a payment that succeeds later are kept. Offline, a receipt is an
+    attempt that succeeded, and a rejection by staff one that was declined.
 
-    `attempt_id` is the provider's; without a charge, made of its object and a hash of the payment method. `tried_at`
-    and `decided_at` (null in rows of release 0.1.0): by the provider's clock, or when we learned of it. The columns
+    `attempt_id` is the provider's; without a charge, made of its object and a hash of the payment method; offline, the
+    receipt's. `decline_group`: a DeclineReason. `tried_at` and `decided_at` (null in rows of release 0.1.0: see
+    DECIDED_AT): by the provider's clock, or when we learned of it. The columns
     below `method` describe a card and what bank, network and provider said of it, as in contract.RemoteAttempt;
     unknown values are "". `fingerprint_hash`: a keyed hash, the same for every use of a card; emptied after a time
     (payments/retention.py).
     """
 
-    undecided = ("outcome", "challenged")
+    undecided = ("outcome", *UNDECIDED)
     erasable = ("fingerprint_hash",)
     personal = ("last_four", "fingerprint_hash")
 
@@ -89,6 +113,10 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
                 condition=~Q(outcome=AttemptOutcome.CHALLENGED) | Q(decided_at__isnull=True),
                 name="attempt_challenged_is_not_decided",
             ),
+            models.CheckConstraint(
+                condition=~Q(outcome=AttemptOutcome.PENDING) | Q(decided_at__isnull=True),
+                name="attempt_pending_is_not_decided",
+            ),
             *(
                 choices_constraint(name, [one.value for one in values], name=f"attempt_{name}_known")
                 for name, values in KNOWN_VALUES.items()
@@ -98,6 +126,11 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
             models.UniqueConstraint(fields=["payment", "number"], name="attempt_number_once"),
         ]
         indexes = [
+            models.Index(fields=["tried_at"], name="attempt_tried"),
+            models.Index(DECIDED_AT, condition=~Q(outcome__in=UNDECIDED), name="attempt_decided"),
+            models.Index(
+                fields=["tried_at"], condition=Q(outcome=AttemptOutcome.CHALLENGED), name="attempt_challenged"
+            ),
             models.Index(
                 fields=["created_at"], condition=Q(outcome=AttemptOutcome.DECLINED), name="attempt_declined"
             ),
@@ -108,6 +141,11 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.get_outcome_display()}: {self.amount}"
+
+    @property
+    def decline_reason(self) -> str:
+        """Why it was declined, in words for staff; "" if it was not."""
+        return label_of(DeclineReason, self.decline_group) if self.outcome == AttemptOutcome.DECLINED else ""
 
     @property
     def details(self) -> str:

@@ -254,9 +254,11 @@ class Liability(StrEnum):
 @dataclass(frozen=True, slots=True)
 class RemoteAttempt:
     """An attempt to pay: a charge or capture that succeeded or was declined, or one that is not decided because the
-    buyer's bank requires 3-D Secure (`is_challenged`). `challenge_id`: its id while it has no charge, the same whenever
-    this card is challenged for this object. `at`: by the provider's clock, if known. `method` is "card" or the name of
-    the wallet; what is not known of a card is "".
+    buyer's bank requires 3-D Secure (`is_challenged`) or the provider still checks it (`is_pending`). `challenge_id`:
+    its id while it has no charge, the same whenever this card is challenged for this object. `at`: by the provider's
+    clock, if known. `is_fraud_suspected`: declined for it, or the card is reported lost or stolen; for staff, because
+    `decline` is what buyers may be told. `method` is "card" or the name of the wallet; what is not known of a card is
+    "".
 
     `three_d_secure`: the result of the authentication; `three_d_secure_flow`: "challenge" or "frictionless".
     `risk_score`: 0 to 100. `fingerprint`: the same for every use of a card, never its number; only a hash is stored.
@@ -268,6 +270,8 @@ class RemoteAttempt:
     amount: Money
     is_success: bool
     is_challenged: bool = False
+    is_pending: bool = False
+    is_fraud_suspected: bool = False
     challenge_id: str = ""
     at: datetime | None = None
     decline: DeclineGroup | None = None
@@ -292,6 +296,15 @@ class RemoteAttempt:
     network_decline_code: str = ""
     advice_code: str = ""
     provider_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAttempt:
+    """An attempt with its object and our payment, as the provider names them ("" if it does not)."""
+
+    object_id: str
+    reference: str
+    attempt: RemoteAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -662,6 +675,11 @@ class PaymentProvider(ABC):
     def list_moved(self, since: datetime, until: datetime) -> Iterable[ChangedPayments]:
         """Capability LIST: payments refunded, disputed or otherwise changed in this period, page by page; a payment may
         be named again. A list that fails is named in `lists` of a page; the others are still returned."""
+        return ()
+
+    def list_attempts(self, since: datetime, until: datetime) -> Iterable[ListedAttempt]:
+        """Capability LIST: attempts decided in this period, page by page. By default none, for a provider that shows
+        all attempts of an object whenever it is read."""
         return ()
 
     def list_movements(self, since: datetime, until: datetime) -> Iterable[RemoteMovement]:

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 # Words of the providers' paths; anything else is an id, as is what has a short prefix ("pi_").
@@ -50,9 +51,13 @@ class RoundTrip:
 
     @property
     def outcome(self) -> RequestOutcome:
-        if self.status_code is None or self.status_code >= 500 or self.status_code in UNDECIDED:
+        if (
+            self.status_code is None
+            or self.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+            or self.status_code in UNDECIDED
+        ):
             return RequestOutcome.UNKNOWN
-        if self.status_code < 400:
+        if self.status_code < HTTPStatus.BAD_REQUEST:
             return RequestOutcome.ANSWERED
         return RequestOutcome.DECLINED if self.is_decline else RequestOutcome.REFUSED
 

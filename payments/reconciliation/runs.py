@@ -23,6 +23,7 @@ from django.utils.translation import ngettext
 from artisans.core.errors import InvalidInput
 from artisans.core.models import save_columns
 from artisans.core.security.redaction import scrub
+from payments.bookkeeping.attempts import attempts_fill
 from payments.bookkeeping.movements import movements_explain, movements_record
 from payments.bookkeeping.provider_alerts import alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
@@ -35,6 +36,7 @@ from payments.providers.contract import (
     ObjectNotFound,
     PaymentProvider,
     ProviderError,
+    RemoteAttempt,
     RemotePayment,
 )
 from payments.providers.registry import find_facts, reports_late
@@ -174,9 +176,24 @@ class Reconciler:
         else:
             alerts_sync(name, lists)
             self.note_problem("; ".join(f"{part}: {error}" for part, error in lists.items() if error))
+        self.fill_attempts(since, until)
         unlisted = captured_between(name, since, min(until, self.run.until - reports_late(name)))
         self.compare_payments({payment: set() for payment in unlisted - self.compared}, changed=set())
         self.progress(self.run.seen, until)
+
+    def fill_attempts(self, since: datetime, until: datetime) -> None:
+        """Record declined attempts that no read of their payment showed."""
+        name = self.run.provider
+        try:
+            for listed in batches(name, lambda provider: provider.list_attempts(since, until)):
+                keys = payment_keys_of_objects(name, [((row.object_id,), row.reference) for row in listed])
+                found = defaultdict[UUID, list[RemoteAttempt]](list)
+                for row, key in zip(listed, keys, strict=True):
+                    if key is not None:
+                        found[key].append(row.attempt)
+                attempts_fill(name, found)
+        except ProviderError as error:
+            self.note_problem(error)
 
     def read_unseen(self, ids: Iterable[tuple[str, ...]]) -> list[RemotePayment]:
         """The payments with these ids that were not compared today, read in full; each has several ids."""

@@ -1,21 +1,26 @@
 """Attempts to pay: each recorded once and kept, a payment closed after too many declines, and alerts for staff."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from artisans.core.money import Money
 from artisans.core.security.tokens import order_token
 from orders.models import Order
+from payments.bookkeeping import attempts
 from payments.bookkeeping.attempts import ALARM, TOO_MANY_DECLINES, attempts_record, challenges_expire
+from payments.declines import MESSAGES
 from payments.errors import MethodNotOffered
 from payments.gateway.connection import provider
 from payments.gateway.payments import payment_check, payment_ensure_at_provider, payment_sync
 from payments.gateway.sync import payment_apply_remote_state
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.offer import is_closed_after_declines
+from payments.lifecycle.receipts import payment_reject
 from payments.lifecycle.saved_methods import payment_pay
 from payments.methods import PaymentMethod
 from payments.models import AttemptOutcome, Payment, PaymentAttempt, ProviderAlert
@@ -26,17 +31,21 @@ from payments.providers.contract import (
     RemoteAttempt,
     RemotePayment,
     RemoteStatus,
+    Verdict,
 )
 from payments.providers.paypal.orders import payment_of
 from payments.providers.stripe.objects import liability_of
+from payments.reconciliation.runs import reconcile
 from payments.tasks import check_alerts_task
-from payments.tests.factories import reread, start
+from payments.tests.factories import record, reread, start
 from payments.tests.periodic import process_due
 from payments.tests.saved_cards import save_after_3d_secure
 from payments.web.order_display import get_display_state
+from tests.append_only import rewriting
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
+fill_migration = import_module("payments.migrations.0036_fill_attempts")
 CARD, TRANSFER = PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER
 LIMIT = 5
 
@@ -137,6 +146,7 @@ def test_captures_of_paypal_are_attempts():
                         {
                             "id": "CAP3",
                             "status": "PENDING",
+                            "status_details": {"reason": "PENDING_REVIEW"},
                             "amount": {"value": "10.00", "currency_code": "USD"},
                         },
                     ]
@@ -144,13 +154,15 @@ def test_captures_of_paypal_are_attempts():
             }
         ],
     }
-    first, second = payment_of(order, is_live=False).attempts
+    first, second, third = payment_of(order, is_live=False).attempts
     assert (first.attempt_id, first.is_success, first.decline_code) == ("CAP1", False, "DECLINED")
     assert first.at is not None
     assert (first.address_check, first.postal_code_check, first.cvc_check) == ("fail", "pass", "pass")
     assert (first.verdict, first.network_decline_code, first.liability) == ("issuer_declined", "5120", "")
     assert (second.verdict, second.liability) == ("authorized", "shifted")
     assert (second.attempt_id, second.is_success, second.amount) == ("CAP2", True, Money(1000, "USD"))
+    assert (third.attempt_id, third.is_pending, third.decline_code) == ("CAP3", True, "")
+    assert (third.verdict, third.provider_reason) == ("manual_review", "PENDING_REVIEW")
 
 
 def test_what_stripe_says_of_an_attempt_is_recorded(payment, stripe):
@@ -168,6 +180,12 @@ def test_what_stripe_says_of_an_attempt_is_recorded(payment, stripe):
         "highest_risk_level",
     )
     assert (lost.advice_code, lost.liability, lost.three_d_secure) == ("do_not_try_again", "", "")
+    assert [attempt.decline_group for attempt in (code, blocked, lost, paid)] == [
+        "fix_data",
+        "fraud",
+        "fraud",
+        "",
+    ]
     assert (paid.verdict, paid.network_status) == ("authorized", "approved_by_network")
     assert (paid.three_d_secure, paid.three_d_secure_flow) == ("authenticated", "challenge")
     assert (paid.liability, paid.risk_score) == ("shifted", 12)
@@ -196,7 +214,171 @@ def test_attempts_are_shown_to_staff(payment, client, staff):
     client.force_login(staff)
     page = client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
     assert "Attempts to pay" in page
+    assert "Insufficient funds, or above a limit" in page
     assert "insufficient_funds" in page
+
+
+def test_suspected_fraud_is_told_to_staff_and_not_to_the_buyer(payment, stripe, client):
+    stripe.pay(payment, "visa_chargeDeclinedStolenCard")
+    payment_sync(payment.pk, cause="test")
+
+    attempt, failed = payment.attempts.get(), reread(payment)
+    assert attempt.decline_reason == "Suspected fraud, or reported lost or stolen"
+    assert failed.failure_reason == str(MESSAGES[DeclineGroup.DECLINED])
+    shown = client.get(f"/shop/orders/{payment.order.access_token}/").content.decode()
+    assert "Credit card payment declined." in shown
+    assert not {word for word in ("fraud", "stolen") if word in shown.lower()}
+
+
+# ---- facts beside the money --------------------------------------------------------------------------------------
+
+
+def reconcile_last_hour() -> None:
+    """Including the current second."""
+    now, hour = timezone.now(), timedelta(hours=1)
+    reconcile("stripe", since=now - hour, until=now + hour)
+
+
+def refuse(*_: object, **__: object) -> None:
+    """As the database does, which then undoes all that follows until the next savepoint."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO payments_paymentattempt (number) VALUES (-1)")
+
+
+def test_payment_completes_if_its_attempts_cannot_be_recorded(payment, stripe, monkeypatch, caplog):
+    stripe.pay(payment, "visa_chargeDeclinedInsufficientFunds")
+    stripe.pay(payment, "visa")
+    monkeypatch.setattr(PaymentAttempt.objects, "bulk_create", refuse)
+    with caplog.at_level("ERROR"):
+        payment_sync(payment.pk, cause="test")
+
+    paid = reread(payment)
+    assert (paid.status, paid.declines, paid.attempts.count()) == ("COMPLETED", 0, 0)
+    assert paid.order.status == "CONFIRMED"
+    assert "attempts_not_recorded" in {record.msg for record in caplog.records}
+
+    monkeypatch.undo()
+    reconcile_last_hour()
+    assert outcomes(reread(payment)) == [(1, "succeeded", ""), (2, "declined", "insufficient_funds")]
+
+
+def test_reconciliation_records_declines_that_no_read_has_shown(shopper, stripe):
+    payments = []
+    for _ in range(2):
+        started = start(CARD, user=shopper)
+        payment_ensure_at_provider(started)
+        payments.append(reread(started))
+        stripe.pay(payments[-1], "visa_chargeDeclinedInsufficientFunds")
+        stripe.pay(payments[-1], "visa")
+        payment_sync(started.pk, cause="test")
+    with rewriting():
+        PaymentAttempt.objects.filter(outcome="declined").delete()
+    Payment.objects.update(declines=0)
+    before = charge_lists(stripe)
+
+    for _ in range(2):
+        reconcile_last_hour()
+
+    assert charge_lists(stripe) - before == 2, "one of each run, for any number of payments"
+    for payment in payments:
+        assert outcomes(reread(payment)) == [(2, "succeeded", ""), (3, "declined", "insufficient_funds")]
+        assert reread(payment).declines == 1
+
+
+def test_declined_charge_may_be_reported_in_any_order_and_again(payment, stripe, deliver):
+    for card in ("visa_chargeDeclinedInsufficientFunds", "chargeDeclinedExpiredCard", "visa"):
+        stripe.pay(payment, card)
+    events = stripe.events()
+    for event in (*reversed(events), *events):
+        deliver(event)
+        process_due()
+
+    paid = reread(payment)
+    assert (paid.status, paid.declines) == ("COMPLETED", 2)
+    assert sorted(code for _, _, code in outcomes(paid)) == ["", "expired_card", "insufficient_funds"]
+
+
+# ---- in review ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [("succeeded", ("succeeded", "", 0)), ("declined", ("declined", "declined", 1))],
+)
+def test_capture_in_review_is_decided_once(payment, time_machine, result, expected):
+    now = timezone.now()
+
+    def attempt(**state: object) -> RemoteAttempt:
+        return RemoteAttempt("CAP1", payment.amount, at=now, **{"is_success": False} | state)
+
+    pending = attempt(is_pending=True, verdict=Verdict.MANUAL_REVIEW, provider_reason="PENDING_REVIEW")
+    decided = attempt(is_success=result == "succeeded")
+    for _ in range(2):
+        assert not attempts_record(payment, payment.order, [pending])
+    row = payment.attempts.get()
+    assert (row.outcome, row.decided_at, row.verdict) == ("pending", None, "manual_review")
+
+    time_machine.move_to(now + timedelta(days=2))
+    challenges_expire()
+    attempts_record(payment, payment.order, [decided])
+    for late in (pending, decided):
+        assert not attempts_record(payment, payment.order, [late])
+
+    row = payment.attempts.get()
+    assert (row.outcome, row.decline_group, payment.declines) == expected
+    assert row.provider_reason == "PENDING_REVIEW"
+    assert row.decided_at - row.tried_at >= timedelta(days=2)
+
+
+# ---- offline -----------------------------------------------------------------------------------------------------
+
+
+def test_receipts_and_rejections_are_attempts(shopper, staff, client):
+    payment = start(TRANSFER, user=shopper)
+    payment_reject(payment_id=payment.pk, reason="No money came", actor=staff)
+    record(payment, "90.00", actor=staff)
+    record(payment, "9.99", actor=staff, reference="STMT-2")
+
+    facts = list(payment.attempts.values_list("outcome", "decline_group", "amount_minor", "method"))
+    assert facts == [
+        ("declined", "rejected", 9999, "bank_transfer"),
+        ("succeeded", "", 9000, "bank_transfer"),
+        ("succeeded", "", 999, "bank_transfer"),
+    ]
+    assert reread(payment).declines == 0
+    client.force_login(staff)
+    page = client.get(f"/admin/payments/payment/{payment.pk}/change/").content.decode()
+    assert "Attempts to pay" not in page, "it lists the receipts"
+
+
+def test_receipt_is_recorded_if_its_attempt_cannot_be(shopper, staff, monkeypatch):
+    payment = start(TRANSFER, user=shopper)
+    monkeypatch.setattr(attempts, "build_offline", lambda *_: 1 / 0)
+    record(payment, "99.99", actor=staff)
+    assert (reread(payment).status, payment.attempts.count()) == ("COMPLETED", 0)
+
+
+def test_attempts_of_earlier_payments_are_filled_in(shopper, staff, stripe, monkeypatch):
+    offline = start(TRANSFER, user=shopper)
+    payment_reject(payment_id=offline.pk, reason="No money came", actor=staff)
+    record(offline, "99.99", actor=staff)
+    card = start(CARD, user=shopper)
+    payment_ensure_at_provider(card)
+    stripe.pay(reread(card), "visa")
+    payment_sync(card.pk, cause="test")
+    columns = ("payment", "number", "outcome", "decline_group", "amount_minor", "decided_at")
+    before = {row[:5] for row in PaymentAttempt.objects.values_list(*columns)}
+    with rewriting():
+        PaymentAttempt.objects.all().delete()
+
+    monkeypatch.setattr(fill_migration, "CHUNK", 1)
+    for _ in range(2):  # it can be run again after it was interrupted
+        fill_migration.fill(apps, None)
+
+    assert {row[:5] for row in PaymentAttempt.objects.values_list(*columns)} == before
+    assert PaymentAttempt.objects.filter(decided_at=None).count() == 0
+    payment_sync(card.pk, cause="test")
+    assert card.attempts.count() == 1
 
 
 # ---- 3-D Secure --------------------------------------------------------------------------------------------------
@@ -366,16 +548,17 @@ def test_declines_of_an_earlier_hour_raise_no_alert(payment, settings, time_mach
 # ---- read --------------------------------------------------------------------------------------------------------
 
 
-def test_charges_are_listed_only_for_a_new_attempt(payment, stripe):
-    def listed() -> int:
-        return len([row for row in stripe.get("requests")["rows"] if row["path"] == "/v1/charges"])
+def charge_lists(stripe) -> int:
+    return len([row for row in stripe.get("requests")["rows"] if row["path"] == "/v1/charges"])
 
+
+def test_charges_are_listed_only_for_a_new_attempt(payment, stripe):
     cards = ("visa_chargeDeclinedInsufficientFunds", "chargeDeclinedExpiredCard", "visa")
     for expected, card in enumerate(cards, 1):
         stripe.pay(payment, card)
         for _ in range(2):
             payment_sync(payment.pk, cause="test")
-            assert listed() == expected
+            assert charge_lists(stripe) == expected
 
     assert [code for _, _, code in outcomes(payment)] == ["insufficient_funds", "expired_card", ""]
 

@@ -29,6 +29,8 @@ from payments.providers.contract import (
     Capture,
     ChangedPayments,
     CreateRequest,
+    ListedAttempt,
+    RemoteAttempt,
     RemotePayment,
     RemoteStatus,
 )
@@ -384,6 +386,11 @@ class Listing:
         for first in range(0, self.of_a_day, 100):
             numbers = range(first, min(first + 100, self.of_a_day))
             yield ChangedPayments(tuple((f"pi_{since:%d}_{number}",) for number in numbers))
+
+    def list_attempts(self, since, until):
+        for number in range(self.of_a_day):
+            attempt = RemoteAttempt(f"ch_{since:%d}_{number}", usd("12.00"), is_success=False)
+            yield ListedAttempt(f"pi_{since:%d}_{number}", "", attempt)
 
     def list_movements(self, since, until):
         return ()

@@ -51,6 +51,7 @@ from payments.methods import PaymentMethod
 from payments.models import (
     AttemptOutcome,
     Capture,
+    DeclineReason,
     Payment,
     PaymentAttempt,
     PaymentRefund,
@@ -219,7 +220,9 @@ def methods_chosen(payments: Iterable[Payment]) -> Iterator[Event]:
 
 def declines(order: Order) -> Iterator[Event]:
     """Every declined attempt, and other failures of a payment, also of methods that were changed since."""
-    attempts = PaymentAttempt.objects.filter(payment__order=order, outcome=AttemptOutcome.DECLINED)
+    attempts = PaymentAttempt.objects.filter(payment__order=order, outcome=AttemptOutcome.DECLINED).exclude(
+        decline_group=DeclineReason.REJECTED  # the transition has the reason that staff gave
+    )
     tried = set()
     for attempt in attempts.select_related("payment"):
         tried.add(attempt.payment_id)

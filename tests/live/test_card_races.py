@@ -18,7 +18,7 @@ from orders.models import Order
 from orders.selectors import order_lock
 from orders.services.closing import order_close
 from orders.statuses import OrderStatus
-from payments.models import Payment, PaymentRefund, ProviderCall, Receipt
+from payments.models import Payment, PaymentAttempt, PaymentRefund, ProviderCall, Receipt
 from payments.statuses import OPEN
 from tests.live.cards import (
     INTENTS,
@@ -104,6 +104,7 @@ def test_concurrent_return_and_webhook_book_once(shop, buyer, bowl, provider):
     payments = []
     for round_ in range(27):  # three times each head start
         payment = card_order(buyer, bowl)
+        pay(provider, payment, "pm_card_visa_chargeDeclinedInsufficientFunds")
         pay(provider, payment)
         head_start = (round_ % 9 - 4) * 0.01
         come, send = partial(come_back, shop, payment), partial(provider.post, "webhooks/send")
@@ -113,6 +114,8 @@ def test_concurrent_return_and_webhook_book_once(shop, buyer, bowl, provider):
     assert {status(payment) for payment in payments} == {PAID}
     assert provider.captured() == [9999] * 27
     assert Notification.objects.filter(kind="payment_received").count() == 27
+    attempts = Counter(PaymentAttempt.objects.values_list("payment", "outcome"))
+    assert attempts == {(one.pk, outcome): 1 for one in payments for outcome in ("declined", "succeeded")}
 
 
 @pytest.mark.parametrize("first", ["webhook", "return"])

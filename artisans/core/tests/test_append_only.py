@@ -173,16 +173,17 @@ def test_triggers_of_earlier_releases_that_refuse_more_are_dropped(monkeypatch):
     table = PaymentAttempt._meta.db_table
     event = "rows" if connection.vendor == "postgresql" else "update"
     with monkeypatch.context() as earlier, connection.cursor() as cursor:
-        earlier.setattr(PaymentAttempt, "undecided", None)
+        earlier.setattr(PaymentAttempt, "undecided", ())
         earlier.setattr(PaymentAttempt, "erasable", ())
         earlier.setattr(PaymentAttempt, "personal", ())
         refuse_all = triggers_of(table, connection.vendor)[f"{table}_{event}"]
-        for name in (event, "decided"):
+        for name in (event, "decided", "permitted"):
             cursor.execute(refuse_all.replace(f"{table}_{event}", f"{table}_{name}"))
 
     create_triggers(connection)
 
-    assert not present_triggers(connection) & {f"{table}_{event}", f"{table}_decided"}
+    former = {f"{table}_{name}" for name in (event, "decided", "permitted")}
+    assert not present_triggers(connection) & former
 
 
 def test_protection_returns_after_rewriting(history):

@@ -18,8 +18,8 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from payments.providers.contract import BadSignature, CannotVerify
 from payments.providers.http import TooLarge, read_body, session
-from payments.providers.round_trips import round_trip
 from payments.providers.paypal.config import PayPalConfig
+from payments.providers.round_trips import round_trip
 
 # The names that PayPal's SDKs require of the leaf certificate; live mode accepts none of the sandbox's.
 NAMES = {

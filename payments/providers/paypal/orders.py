@@ -93,6 +93,8 @@ RESPONSES = {
     DeclineGroup.AUTHENTICATION: "5650 7710",
     DeclineGroup.TRY_AGAIN: "0960 5920 8000 8110 8220 9100",
 }
+# Suspected fraud, a security violation, a lost or stolen card; for staff.
+FRAUD = frozenset({"9500", "9510", "9520"})
 REFUNDS = {
     "COMPLETED": RemoteRefundStatus.SUCCEEDED,
     "PENDING": RemoteRefundStatus.PENDING,
@@ -270,10 +272,14 @@ def capture_of(row: dict[str, Any], parts: Parts) -> RemoteCapture:
 
 
 def attempt_of(capture: RemoteCapture) -> RemoteAttempt | None:
-    """A capture that succeeded or was declined. An attempt that cannot be parsed is left out."""
-    if capture.status not in {RemoteStatus.SUCCEEDED, RemoteStatus.FAILED}:
+    """A capture that succeeded, was declined, or is pending. An attempt that cannot be parsed is left out."""
+    if capture.status == RemoteStatus.UNKNOWN:
         return None
-    is_success, row = capture.status == RemoteStatus.SUCCEEDED, capture.row
+    is_success, is_pending = (
+        capture.status == RemoteStatus.SUCCEEDED,
+        capture.status == RemoteStatus.PROCESSING,
+    )
+    is_declined, row = capture.status == RemoteStatus.FAILED, capture.row
     reason = text_at(row, "status_details", "reason")
     processor = mapping(row.get("processor_response"))
     avs_code, response_code = text_at(processor, "avs_code"), text_at(processor, "response_code")
@@ -281,16 +287,18 @@ def attempt_of(capture: RemoteCapture) -> RemoteAttempt | None:
         attempt_id=capture.id,
         amount=positive(from_paypal(row["amount"])),
         is_success=is_success,
+        is_pending=is_pending,
+        is_fraud_suspected=is_declined and response_code in FRAUD,
         at=datetime.fromisoformat(text_at(row, "create_time")) if text_at(row, "create_time") else None,
-        decline=None if is_success else decline_of(row),
-        decline_code="" if is_success else reason or text_at(row, "status"),
+        decline=decline_of(row) if is_declined else None,
+        decline_code=(reason or text_at(row, "status")) if is_declined else "",
         method="paypal",
         cvc_check=check_of(CODE_CHECKS, text_at(processor, "cvv_code")),
         address_check=check_of(STREET_CHECKS, avs_code),
         postal_code_check=check_of(POSTAL_CODE_CHECKS, avs_code),
         liability=liability_of(row) if is_success else Liability.UNKNOWN,
-        verdict=verdict_of(response_code, is_success=is_success),
-        network_decline_code="" if is_success else response_code,
+        verdict=verdict_of(capture, response_code),
+        network_decline_code=response_code if is_declined else "",
         advice_code=text_at(processor, "payment_advice_code"),
         provider_reason=reason,
     )
@@ -306,10 +314,13 @@ def decline_of(capture: Mapping[str, Any]) -> DeclineGroup:
     return next((group for group, codes in RESPONSES.items() if code in codes.split()), DeclineGroup.DECLINED)
 
 
-def verdict_of(response_code: str, *, is_success: bool) -> Verdict:
+def verdict_of(capture: RemoteCapture, response_code: str) -> Verdict:
     """PayPal names a card processor's refusal by its response code, and gives no verdict of its own."""
-    if is_success:
+    if capture.status == RemoteStatus.SUCCEEDED:
         return Verdict.AUTHORIZED
+    if capture.status == RemoteStatus.PROCESSING:
+        is_review = text_at(capture.row, "status_details", "reason") == "PENDING_REVIEW"
+        return Verdict.MANUAL_REVIEW if is_review else Verdict.UNKNOWN
     return Verdict.ISSUER_DECLINED if response_code else Verdict.UNKNOWN
 
 

@@ -39,6 +39,19 @@ CODES: dict[DeclineGroup, str] = {
         "approve_with_id issuer_not_available processing_error reenter_transaction try_again_later"
     ),
 }
+# Declines for suspected fraud, and of cards that were reported lost or stolen, for staff.
+FRAUD = frozenset(
+    (
+        *(
+            "fraudulent",
+            "highest_risk_level",
+            "lost_card",
+            "merchant_blacklist",
+            "partner_high_risk_customer",
+        ),
+        *("pickup_card", "restricted_card", "stolen_card"),
+    )
+)
 GROUPS = {code: group for group, codes in CODES.items() for code in codes.split()}
 
 

@@ -31,7 +31,7 @@ from payments.providers.contract import (
     Verdict,
 )
 from payments.providers.reading import Parts, an_id, mapping, plain, positive
-from payments.providers.stripe.declines import group_of
+from payments.providers.stripe.declines import FRAUD, group_of
 from payments.providers.stripe.money import from_stripe
 
 Row = Mapping[str, Any]
@@ -252,6 +252,7 @@ def attempt_of(charge: Row) -> RemoteAttempt | None:
         is_success=is_success,
         challenge_id=challenge_of(id_of(charge.get("payment_intent")), id_of(charge.get("payment_method"))),
         at=datetime.fromtimestamp(charge["created"], UTC),
+        is_fraud_suspected=not is_success and not FRAUD.isdisjoint({decline_code, code}),
         decline=None if is_success else group_of(decline_code, code),
         decline_code=decline_code,
         liability=liability_of(mapping(details.get("card"))) if is_success else Liability.UNKNOWN,
@@ -275,6 +276,7 @@ def failed_attempt(intent: Row, error: Row) -> RemoteAttempt:
         amount=positive(from_stripe(intent["amount"], intent["currency"])),
         is_success=False,
         challenge_id=challenge_id,
+        is_fraud_suspected=not FRAUD.isdisjoint({decline_code, code}),
         decline=group_of(decline_code, code),
         decline_code=decline_code or code,
         **card_facts(method),

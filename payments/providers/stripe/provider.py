@@ -13,6 +13,7 @@ from payments.providers.contract import (
     ConfirmRequest,
     CreateRequest,
     CustomerNotFound,
+    ListedAttempt,
     ObjectNotFound,
     PaymentProvider,
     ProviderError,
@@ -140,6 +141,9 @@ class StripeProvider(PaymentProvider):
 
     def list_moved(self, since: datetime, until: datetime) -> Iterator[ChangedPayments]:
         return self._reading.moved(since, until)
+
+    def list_attempts(self, since: datetime, until: datetime) -> Iterator[ListedAttempt]:
+        return self._reading.attempts_between(since, until)
 
     def list_movements(self, since: datetime, until: datetime) -> Iterator[RemoteMovement]:
         return movements_between(self._link, since, until)

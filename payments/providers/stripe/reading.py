@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -13,16 +14,18 @@ import stripe
 from payments.providers.contract import (
     Access,
     ChangedPayments,
+    ListedAttempt,
     RefundRequest,
     Refused,
     RemotePayment,
     RemoteRefund,
     Unknown,
 )
-from payments.providers.reading import LONGEST_TEXT, UNREADABLE, mapping, plain
+from payments.providers.reading import LONGEST_TEXT, UNREADABLE, Parts, mapping, plain
 from payments.providers.stripe.link import StripeLink, row_of
 from payments.providers.stripe.objects import (
     Row,
+    attempt_of,
     captured_in,
     charges_in,
     id_of,
@@ -199,6 +202,16 @@ class StripeReading:
         for page in self._link.pages(lambda api: api.v1.payment_intents.list(params)):
             yield from page
 
+    def attempts_between(self, since: datetime, until: datetime) -> Iterator[ListedAttempt]:
+        """The decided charges of intents."""
+        created = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+        params: Any = {"created": created, "limit": PAGE}
+        for page in self._link.pages(lambda api: api.v1.charges.list(params)):
+            for charge in page:
+                listed = Parts("charges").read("charge", partial(listed_attempt, charge), None)
+                if listed:
+                    yield listed
+
     def access(self) -> list[Access]:
         return [Access(part, permission, self._link.error_of(read)) for part, permission, read in ACCESS]
 
@@ -219,6 +232,13 @@ class StripeReading:
         for page in beside.pages("balance", lambda api: api.v1.balance_transactions.list(whole)):
             yield changed([mapping(row.get("source")) for row in page])
         yield ChangedPayments(lists=beside.lists)
+
+
+def listed_attempt(charge: Row) -> ListedAttempt | None:
+    attempt, intent_id = attempt_of(charge), id_of(charge.get("payment_intent"))
+    if attempt is None or not intent_id:
+        return None
+    return ListedAttempt(intent_id, plain(mapping(charge.get("metadata")).get("payment_id")), attempt)
 
 
 def changed(rows: Iterable[Row]) -> ChangedPayments:
