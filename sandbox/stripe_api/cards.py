@@ -53,6 +53,8 @@ LIVE_CARD = Decline(
     "For a list of valid test cards, visit: https://stripe.com/docs/testing.",
 )
 
+LINE, POSTAL_CODE = "address_line1_check", "address_postal_code_check"
+
 
 @dataclass(frozen=True)
 class Card:
@@ -69,6 +71,9 @@ class Card:
     refund: Literal["succeed", "pending", "fail"] = "succeed"
     dispute: str = ""
     available: bool = False  # funds skip the pending balance
+    is_risky: bool = False  # elevated risk: the payment succeeds and is reviewed
+    failed_checks: tuple[str, ...] = ()  # the payment succeeds all the same
+    unchecked: bool = False  # the bank checks no address
 
 
 def declining_card(name: str, number: str, label: str, decline: Decline) -> Card:
@@ -97,6 +102,12 @@ CARDS = (
         "visa_chargeDeclinedVelocityLimitExceeded", "4000000000006975", "Tried too often", VELOCITY
     ),
     declining_card("radarBlock", "4100000000000019", "Blocked as fraud", FRAUD),
+    Card("riskLevelElevated", "4000000000009235", "Succeeds, with elevated risk", is_risky=True),
+    Card("cvcCheckFail", "4000000000000101", "Succeeds, security code wrong", failed_checks=("cvc_check",)),
+    Card("avsFail", "4000000000000010", "Succeeds, address wrong", failed_checks=(LINE, POSTAL_CODE)),
+    Card("avsLineFail", "4000000000000028", "Succeeds, street wrong", failed_checks=(LINE,)),
+    Card("avsZipFail", "4000000000000036", "Succeeds, postal code wrong", failed_checks=(POSTAL_CODE,)),
+    Card("avsUnchecked", "4000000000000044", "Succeeds, address not checked", unchecked=True),
     Card("chargeCustomerFail", "4000000000000341", "Can be saved, then declined", decline=GENERIC),
     Card("authenticationRequired", "4000002760003184", "Always asks for 3-D Secure", authenticate="always"),
     Card(

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
-from sandbox.stripe_api.cards import CVC, Card, Decline
+from sandbox.stripe_api.cards import BY_NAME, CVC, LINE, LIVE, POSTAL_CODE, Card, Decline
 from sandbox.stripe_api.money import fee_of
 from sandbox.stripe_api.parameters import Text
 from sandbox.stripe_api.routes import Call, Route, list_params, page
@@ -43,7 +43,7 @@ def create_charge(
             "livemode": False,
             "metadata": dict(intent["metadata"]),
             "on_behalf_of": None,
-            "outcome": outcome(decline) if status != "pending" else None,
+            "outcome": outcome(decline, card_of(account, method)) if status != "pending" else None,
             "paid": status != "failed",
             "payment_intent": intent["id"],
             "payment_method": method["id"],
@@ -69,8 +69,14 @@ def create_charge(
     )
 
 
-def outcome(decline: Decline | None) -> Json:
+def card_of(account: Account, method: Json) -> Card:
+    return BY_NAME.get(account.internal(method["id"])["card"], LIVE)
+
+
+def outcome(decline: Decline | None, card: Card) -> Json:
+    """https://docs.stripe.com/api/charges/object#charge_object-outcome"""
     blocked = decline is not None and decline.reason == "fraudulent"
+    in_review = decline is None and card.is_risky
     return {
         "advice_code": decline.advice if decline else None,
         "network_advice_code": None,
@@ -80,12 +86,34 @@ def outcome(decline: Decline | None) -> Json:
         else "declined_by_network"
         if decline
         else "approved_by_network",
-        "reason": "highest_risk_level" if blocked else decline.reason if decline else None,
-        "risk_level": "highest" if blocked else "normal",
-        "risk_score": 92 if blocked else 12,
-        "seller_message": "The bank declined the payment." if decline else "Payment complete.",
-        "type": "blocked" if blocked else "issuer_declined" if decline else "authorized",
+        "reason": "highest_risk_level"
+        if blocked
+        else "elevated_risk_level"
+        if in_review
+        else decline.reason
+        if decline
+        else None,
+        "risk_level": "highest" if blocked else "elevated" if card.is_risky else "normal",
+        "risk_score": 92 if blocked else 68 if card.is_risky else 12,
+        "seller_message": seller_message(decline, blocked=blocked, in_review=in_review),
+        "type": "blocked"
+        if blocked
+        else "issuer_declined"
+        if decline
+        else "manual_review"
+        if in_review
+        else "authorized",
     }
+
+
+def seller_message(decline: Decline | None, *, blocked: bool, in_review: bool) -> str:
+    if blocked:
+        return "Stripe blocked this payment as too risky."
+    if in_review:
+        return "Stripe evaluated this payment as having elevated risk, and placed it in your manual review queue."
+    if decline is None:
+        return "Payment complete."
+    return f"The bank returned the decline code `{decline.reason or decline.code}`."
 
 
 def card_details(account: Account, intent: Json, method: Json, decline: Decline | None) -> Json:
@@ -104,7 +132,7 @@ def card_details(account: Account, intent: Json, method: Json, decline: Decline 
         **{name: method["card"][name] for name in names},
         "amount_authorized": intent["amount"],
         "authorization_code": None,
-        "checks": checks(method, decline),
+        "checks": checks(method, decline, card_of(account, method)),
         "extended_authorization": {"status": "disabled"},
         "incremental_authorization": {"status": "unavailable"},
         "installments": None,
@@ -119,14 +147,16 @@ def card_details(account: Account, intent: Json, method: Json, decline: Decline 
     }
 
 
-def checks(method: Json, decline: Decline | None) -> Json:
+def checks(method: Json, decline: Decline | None, card: Card) -> Json:
     """What the bank said of the code and address that came with the card."""
     address = method["billing_details"]["address"]
-    return {
-        "address_line1_check": "pass" if address["line1"] else None,
-        "address_postal_code_check": "pass" if address["postal_code"] else None,
+    usual = "unchecked" if card.unchecked else "pass"
+    said = {
+        LINE: usual if address["line1"] else None,
+        POSTAL_CODE: usual if address["postal_code"] else None,
         "cvc_check": "fail" if decline is CVC else "pass",
     }
+    return {name: "fail" if value and name in card.failed_checks else value for name, value in said.items()}
 
 
 def three_d_secure(account: Account, intent: Json, method: Json) -> Json | None:

@@ -144,10 +144,14 @@ def finish_processing(account: Account, intent_id: str, outcome: str) -> None:
     intent["processing"] = None
     if outcome == "succeeds":
         charge |= {"status": "succeeded", "captured": True, "paid": True, "amount_captured": charge["amount"]}
-        charge["outcome"] = charges.outcome(None)
+        charge["outcome"] = charges.outcome(None, card_of(account, method))
         succeed(account, intent, method, account.save(charge))
     else:
-        charge |= {"status": "failed", "paid": False, "outcome": charges.outcome(GENERIC)}
+        charge |= {
+            "status": "failed",
+            "paid": False,
+            "outcome": charges.outcome(GENERIC, card_of(account, method)),
+        }
         charge |= {"failure_code": GENERIC.code, "failure_message": GENERIC.message}
         decline(account, intent, method, GENERIC, charge=account.save(charge))
 

@@ -56,6 +56,29 @@ def test_accepted(stripe_api, name):
     assert intent.payment_method.id.startswith("pm_")
 
 
+@pytest.mark.parametrize(
+    ("name", "outcome", "failed"),
+    [
+        ("visa", ("authorized", "normal", 12, None), []),
+        ("riskLevelElevated", ("manual_review", "elevated", 68, "elevated_risk_level"), []),
+        ("cvcCheckFail", ("authorized", "normal", 12, None), ["cvc_check"]),
+    ],
+)
+def test_outcome_and_checks(stripe_api, name, outcome, failed):
+    intent = stripe_api.v1.payment_intents.create(
+        {**INTENT, "payment_method": f"pm_card_{name}", "expand": ["latest_charge"]}
+    )
+
+    charge = intent.latest_charge
+    told = charge.outcome
+    assert (intent.status, told.type, told.risk_level, told.risk_score, told.reason) == (
+        "succeeded",
+        *outcome,
+    )
+    checks = charge.payment_method_details.card.checks
+    assert [check for check, result in checks.to_dict().items() if result == "fail"] == failed
+
+
 @pytest.mark.parametrize("name", AUTHENTICATED)
 def test_three_d_secure_is_required(stripe_api, name):
     intent = stripe_api.v1.payment_intents.create(
