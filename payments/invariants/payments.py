@@ -1,9 +1,11 @@
 """Payments are what their captures, receipts, refunds and disputes say."""
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.invariants import Invariant, Mismatch, compare, find_fractions, flat, one_statement
+from artisans.core.money import Money
 from orders.invariants.rows import Found, Orders, find_wrong_histories, of_orders
 from payments.invariants.rows import (
     TO_BE_REVIEWED,
@@ -21,6 +23,7 @@ from payments.methods import MANUAL
 from payments.models import (
     Capture,
     CashDeposit,
+    CashDepositLine,
     DepositStatus,
     DisputeTransition,
     PaymentTransition,
@@ -78,6 +81,16 @@ def find_deposited_as_received() -> QuerySet[CashDeposit, tuple[str]]:
     return wrong.values_list("bank_reference")
 
 
+def find_wrong_deposits() -> Found:
+    """Lines that have another status than their deposit are not part of it."""
+    lines = CashDepositLine.objects.filter(deposit=OuterRef("pk"), status=OuterRef("status")).order_by()
+    cash = Sum(F("receipt__amount_minor") - F("paid_back_minor"))
+    covered = Coalesce(Subquery(lines.values("deposit").annotate(cash=cash).values("cash")), 0)
+    deposits = CashDeposit.objects.annotate(covered=covered)
+    for row in deposits.exclude(covered=F("amount_minor") + F("fee_minor")).order_by("pk"):
+        yield Mismatch(row.bank_reference, row.total, Money.stored(row.covered, row.currency))
+
+
 def find_settled_without_money(chunk: Orders) -> Found:
     for payment in flat(payments_of(chunk)):
         if payment.status in SETTLED and payment.received_minor < payment.amount_minor:
@@ -88,12 +101,10 @@ def find_wrong_settled_statuses(chunk: Orders) -> Found:
     """Completed, partly refunded and refunded follow from what is left of the money."""
     for payment in flat(payments_of(chunk)):
         kept = payment.net_received_minor
-        is_wrong = (
-            kept < payment.amount_minor
-            if payment.status == PaymentStatus.COMPLETED
-            else payment.status == PaymentStatus.REFUNDED and kept != 0
-        )
-        if is_wrong:
+        due = PaymentStatus.PARTIALLY_REFUNDED if kept else PaymentStatus.REFUNDED
+        if kept >= payment.amount_minor:
+            due = PaymentStatus.COMPLETED
+        if payment.status in SETTLED and payment.status != due:
             yield Mismatch(payment, payment.status, money(payment, kept))
 
 
@@ -220,6 +231,15 @@ INVARIANTS = (
         tables=(CashDeposit,),
         remedy=_("Compare both with the bank’s statement, and reverse the one that is wrong."),
     ),
+    Invariant(
+        "deposit_total",
+        "P8",
+        _("A deposit of cash, and the fee that was kept of it, is the cash of the receipts that it covers."),
+        _("The deposit %(row)s, with its fee, is %(stored)s, but the cash of its receipts is %(expected)s."),
+        find_wrong_deposits,
+        tables=(CashDeposit,),
+        remedy=_("Compare the deposit with the bank’s statement, reverse it, and record it again."),
+    ),
     of_orders(
         "payment_settled",
         "P6",
@@ -231,7 +251,7 @@ INVARIANTS = (
     of_orders(
         "payment_status",
         "P7",
-        _("A completed payment kept its amount, and a refunded one nothing."),
+        _("A completed payment kept its amount, a partly refunded one less, and a refunded one nothing."),
         _("Payment %(row)s is %(stored)s, but %(expected)s of it are kept."),
         find_wrong_settled_statuses,
     ),
