@@ -95,11 +95,16 @@ def read_known(provider: str, sources: Collection[str], captures: Collection[str
     )
 
 
-def explain(kind: str, source_id: str, capture_id: str, known: Known) -> Reason:
+def explain(
+    kind: str, source_id: str, capture_id: str, known: Known, *, is_given_back: bool = False
+) -> Reason:
+    """`is_given_back`: the provider returns a fee with it, which is about the capture whose fee it was."""
     dispute = known.disputes.get(source_id) or known.disputes_of_captures.get(capture_id)
     refund = known.refunds.get(source_id)
     if kind == MovementKind.PAYMENT and source_id in known.captures:
         return Reason(Explanation.CAPTURE, known.captures[source_id])
+    if kind == MovementKind.FEE and is_given_back and (capture := known.captures.get(capture_id)):
+        return Reason(Explanation.CAPTURE, capture)
     if kind in {MovementKind.REFUND, MovementKind.REFUND_FAILED, MovementKind.REVERSAL} and refund:
         return Reason(Explanation.REFUND, refund)
     if kind in {MovementKind.DISPUTE, MovementKind.REVERSAL, MovementKind.DISPUTE_FEE} and dispute:
@@ -118,7 +123,12 @@ def movements_record(
     ]
     new = sorted(ids.values(), key=lambda row: row.occurred_at)
     known = read_known(provider, {row.source_id for row in new}, {row.capture_id for row in new} - {""})
-    reasons = {row.movement_id: explain(row.kind, row.source_id, row.capture_id, known) for row in new}
+    reasons = {
+        row.movement_id: explain(
+            row.kind, row.source_id, row.capture_id, known, is_given_back=row.fee.minor < 0
+        )
+        for row in new
+    }
     try:
         movements_add(provider, new, reasons)
     except IntegrityError:  # another run was first
@@ -165,7 +175,14 @@ def movements_add(provider: str, remotes: Collection[RemoteMovement], reasons: M
     facts_book_new(map(movement_fact, rows))
     for key in {row.payment_id for row in rows if row.explained_by == Explanation.DISPUTE}:
         fact_book(disputes_fact(payments[key]))
-    fees_share({row.payment_id for row in rows if row.explained_by == Explanation.CAPTURE})
+    fees_share({row.payment_id for row in rows if changes_fee(row)})
+
+
+def changes_fee(row: ProviderMovement) -> bool:
+    """Whether it tells the fee of a payment, or gives a part of it back."""
+    return row.explained_by == Explanation.CAPTURE or (
+        row.explained_by == Explanation.REFUND and row.fee_minor != 0
+    )
 
 
 def fees_share(payments: Collection[UUID | None]) -> None:
@@ -319,7 +336,7 @@ def movement_book(row: ProviderMovement) -> LedgerEntry | None:
     entry = fact_book(movement_fact(row))
     if row.explained_by == Explanation.DISPUTE and row.payment:
         fact_book(disputes_fact(row.payment))
-    if row.explained_by == Explanation.CAPTURE:
+    if changes_fee(row):
         fees_share([row.payment_id])
     return entry
 

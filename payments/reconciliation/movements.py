@@ -174,7 +174,9 @@ def disputes_without_movement(name: str, before: datetime) -> Iterator[Differenc
 
 
 def fees_that_differ(name: str) -> Iterator[Difference]:
-    rows = ProviderMovement.objects.filter(provider=name, explained_by=Explanation.CAPTURE)
+    rows = ProviderMovement.objects.filter(
+        provider=name, explained_by=Explanation.CAPTURE, kind=MovementKind.PAYMENT
+    )
     known = rows.filter(capture__fee_minor__isnull=False, currency=F("capture__currency"))
     differing = known.exclude(fee_minor=F("capture__fee_minor")).select_related("capture")
     text = _("%(movement)s has a fee of %(fee)s; with the capture it was %(ours)s.")

@@ -1,6 +1,7 @@
 """What artisans bear of the fees that providers keep: shared when a fee is known, and kept when the rest goes back."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from django.db.models import Sum
@@ -26,8 +27,9 @@ from payments.providers.contract import (
     RemoteDisputeStatus,
     RemoteMovement,
 )
+from payments.refunds.staff import refund_open
 from payments.statuses import PaymentStatus
-from payments.tests.factories import apply_card_captures, start, usd
+from payments.tests.factories import apply_card_captures, remote_refund_of, start, usd
 from tests.append_only import rewriting
 from tests.html import page
 
@@ -164,6 +166,40 @@ def test_artisans_keep_bearing_the_fee_of_what_went_back(payment, bowl, scarf):
         apply_card_captures(payment, disputes=(remote,))
         assert (booked(PENDING, bowl), booked(AVAILABLE, bowl)) == ((left - 174, 0) if left else (0, -174))
     assert booked(AccountKind.FEE_RECOVERED) == 201
+
+
+@pytest.mark.parametrize("kind", [MovementKind.REFUND, MovementKind.FEE])
+def test_artisans_get_their_part_of_a_fee_that_the_provider_gives_back(
+    payment, bowl, scarf, kind, admin_user
+):
+    apply_card_captures(payment, fees=(101, 100))
+    sent = refund_open(payment_id=payment.pk, reason="chipped", actor=admin_user, amount=usd("10.00"))
+    apply_card_captures(payment, refunds=(remote_refund_of(sent),), fees=(101, 100))
+    sent.refresh_from_db()
+    gross = Money(-1000 if kind == MovementKind.REFUND else 0, "USD")
+    known = {"source_id": str(sent.provider_refund_id)} if kind == MovementKind.REFUND else {}
+
+    def movement(number: int, fee: int, **changes) -> RemoteMovement:
+        return replace(
+            moved(payment, 0, Money(fee, "USD")),
+            movement_id=f"txn_{number}",
+            **{"kind": kind, "gross": gross, "capture_id": f"ch_{payment.pk.hex}_1", "source_id": "", **known}
+            | changes,
+        )
+
+    movements_record("stripe", [movement(1, -51)])
+
+    # 101 less 51 are 50: 36 and 14; the tax on it falls too.
+    assert shares(bowl, scarf) == [(108 + 22, 22), (42 + 8, 8)]
+    assert booked(AccountKind.FEE_RECOVERED) == 150
+    assert list(find_differences()) == []
+    if kind == MovementKind.REFUND:  # it fails, and the fee is taken again; what a refund costs is the shop's
+        movements_record(
+            "stripe", [movement(2, 51, kind=MovementKind.REFUND_FAILED, gross=Money(1000, "USD"))]
+        )
+        movements_record("stripe", [movement(3, 20)])
+
+        assert booked(AccountKind.FEE_RECOVERED) == 201
 
 
 def test_rule_of_the_placement_counts(payment, bowl, scarf, shopper):
