@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -24,6 +24,7 @@ from artisans.catalog.models import Artisan, Category, CommissionRate, Product
 from artisans.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
+from artisans.core.personal_data import ERASED_DOMAIN
 from artisans.notifications.services import notifications_enqueue
 from orders.commission import Terms, applying_rate, most_commission, parcel_fees, terms_of
 from orders.errors import OwnMoney
@@ -59,7 +60,9 @@ class NewRate:
 
     @classmethod
     def parse(cls, payload: dict[str, Any]) -> Self:
-        return cls(**payload)
+        """From what an approval stores, which has more beside it."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in payload.items() if name in known})
 
     @property
     def starts(self) -> datetime:
@@ -127,7 +130,11 @@ def rate_changes(new: NewRate) -> list[RateChange]:
 
     A category's rate concerns those who sell in it.
     """
-    artisans, sold = Artisan.objects.filter(is_active=True).order_by("name"), categories_sold(new)
+    return changes_of(new, Artisan.objects.filter(is_active=True))
+
+
+def changes_of(new: NewRate, artisans: QuerySet[Artisan]) -> list[RateChange]:
+    artisans, sold = artisans.order_by("name"), categories_sold(new)
     if new.artisan_id:
         artisans = artisans.filter(pk=new.artisan_id)
     elif new.category_id:
@@ -304,23 +311,30 @@ def raise_taken() -> NoReturn:
 
 
 @transaction.atomic
-def rate_add(new: NewRate, *, actor: User, is_approved: bool = False) -> CommissionRate | None:
+def rate_add(
+    new: NewRate, *, actor: User, is_approved: bool = False, seen: dict[str, list[list[Any]]] | None = None
+) -> CommissionRate | None:
     """Add a rate, or request a second person's approval if the store rules ask for it; then None.
 
-    Artisans whose commission rises get an email. Errors: those of `rate_check` and approval_request.
+    `seen`: the terms before, as the approver read them. Artisans whose commission rises get an email, those who are not
+    active too: it applies when they sell again. Errors: those of `rate_check` and approval_request; Conflict if the
+    terms before are not as `seen`.
     """
     changes = rate_changes(new)
     rate_check(new, changes=changes, actor=actor, is_approved=is_approved)
+    if seen is not None:
+        check_terms_before(changes, seen)
     if needs_approval() and not is_approved:
         approval_request(
             KIND,
             target=target_of(new),
             title=_("Commission rate: %(scope)s") % {"scope": scope_text(new)},
             details=details_of(new, changes),
-            payload=asdict(new),
+            payload=asdict(new) | {"seen": terms_before(changes)},
             actor=actor,
         )
         return None
+    mailed = changes_of(new, Artisan.objects.exclude(email__endswith=f"@{ERASED_DOMAIN}"))
     row = new.row(made_by=actor)
     try:
         with transaction.atomic():
@@ -333,7 +347,7 @@ def rate_add(new: NewRate, *, actor: User, is_approved: bool = False) -> Commiss
         row, [FieldChange("rate_ppm", setting, "", text)], actor=actor, actor_name="system", addresses=()
     )
     rises = defaultdict[tuple[UUID, datetime | None], list[RateChange]](list)
-    for change in changes:
+    for change in mailed:
         if change.is_rise:
             rises[change.artisan.pk, change.later].append(change)
     notifications_enqueue(
@@ -366,8 +380,34 @@ def target_of(new: NewRate) -> Model:
     return found
 
 
+def terms_before(changes: Iterable[RateChange]) -> dict[str, list[list[Any]]]:
+    """What applies to each artisan concerned without the new rate, and from when it differs, as JSON."""
+    found = defaultdict[str, list[list[Any]]](list)
+    for change in changes:
+        terms = [change.later.isoformat() if change.later else None, *change.before]
+        if terms not in found[str(change.artisan.pk)]:
+            found[str(change.artisan.pk)].append(terms)
+    return {key: sorted(terms, key=str) for key, terms in found.items()}
+
+
+def check_terms_before(changes: Iterable[RateChange], seen: dict[str, list[list[Any]]]) -> None:
+    """Whether the approver read what still applies. Artisans who came since do not count. Errors: Conflict."""
+    now = terms_before(changes)
+    keys = [key for key in seen if now.get(key) != seen[key]]
+    artisans = Artisan.objects.filter(pk__in=keys, is_active=True)
+    if names := list(artisans.order_by("name").values_list("name", flat=True)):
+        raise Conflict(
+            _(
+                "What applies to %(artisans)s without this rate has changed since it was requested. Nothing was added. "
+                "Request it again, so that its effect can be checked."
+            )
+            % {"artisans": names_text(names)}
+        )
+
+
 def rate_execute(payload: dict[str, Any], requested_by: User, approved_by: User) -> None:
-    rate_add(NewRate.parse(payload), actor=requested_by, is_approved=True)
+    """Requests from before an upgrade have no `seen`."""
+    rate_add(NewRate.parse(payload), actor=requested_by, is_approved=True, seen=payload.get("seen"))
 
 
 def rate_decidable(payload: dict[str, Any], actor: User) -> None:

@@ -14,7 +14,7 @@ from artisans.approvals.models import ApprovalRequest
 from artisans.approvals.services import approval_approve
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, CommissionRate, Product
-from artisans.catalog.tests.factories import ProductFactory
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.errors import Conflict, Forbidden, InvalidInput
 from artisans.notifications.models import Notification
 from orders.errors import OwnMoney
@@ -172,6 +172,36 @@ def test_request_fails_if_it_has_become_a_rise_without_notice(bowl, admin_user, 
 
     assert (approval.status, CommissionRate.objects.count()) == ("FAILED", 2)
     assert approval.note.startswith("This is a rise for")
+
+
+@pytest.mark.parametrize("has_changed", [True, False])
+def test_request_fails_if_what_the_approver_read_as_before_has_changed(bowl, admin_user, second, has_changed):
+    rate_add(NewRate("USD", rate_ppm=100_000, is_agreed=True), actor=admin_user)
+    StoreRules.objects.update(second_person_for_settings=True)
+    rate_add(NewRate("USD", rate_ppm=80_000), actor=admin_user)
+    ProductFactory.create()  # of an artisan who came since, which changes nothing for the others
+    if has_changed:
+        StoreRules.objects.update(second_person_for_settings=False)
+        rate_add(NewRate("USD", str(bowl.artisan_id), rate_ppm=90_000), actor=admin_user)
+        rate_add(NewRate("USD", str(bowl.artisan_id), is_end=True, valid_from=in_days(40)), actor=admin_user)
+
+    approval = approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
+
+    if has_changed:
+        assert (approval.status, CommissionRate.objects.count()) == ("FAILED", 3)
+        assert approval.note.startswith(f"What applies to {bowl.artisan.name} without this rate has changed")
+    else:
+        assert (approval.status, CommissionRate.objects.count()) == ("APPROVED", 2)
+
+
+def test_artisans_who_are_not_active_are_told_of_a_rise_too(bowl, scarf, admin_user):
+    Artisan.objects.filter(pk=scarf.artisan_id).update(is_active=False)
+    erased = ArtisanFactory.create(email="0a@erased.invalid", is_active=False)
+
+    rate_add(NewRate("USD", rate_ppm=100_000, is_agreed=True), actor=admin_user)
+
+    assert mailed() == sorted([bowl.artisan.email, scarf.artisan.email])
+    assert erased.email not in mailed()
 
 
 def test_lower_rate_whose_start_has_passed_starts_with_its_approval(bowl, admin_user, second, time_machine):
