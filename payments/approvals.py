@@ -46,7 +46,7 @@ from payments.bookkeeping.second_person import (
     request_approval,
 )
 from payments.bookkeeping.seen import check_seen
-from payments.bookkeeping.staff_checks import check_staff_permission
+from payments.bookkeeping.staff_checks import check_bearer, check_staff_permission
 from payments.lifecycle.cash import IncomingMoney, check_did_not_report, parcels_of_cash
 from payments.lifecycle.parcels import Decisions
 from payments.lifecycle.receipts import receipt_record
@@ -165,8 +165,8 @@ def return_submit(  # noqa: PLR0913  # what the form asks for
         % {"amount": show(amount), "order_number": payment.order.order_number},
         details=[
             (_("Amount refunded"), show(amount)),
-            (_("Transfer date"), value_date.isoformat()),
-            (_("Transfer reference"), bank_reference),
+            (_("Paid back on") if paid.is_cash else _("Transfer date"), value_date.isoformat()),
+            (_("Reference") if paid.is_cash else _("Transfer reference"), bank_reference),
             *describe_payer(paid),
             *describe_bearer(borne_by),
             ("Reason", reason),
@@ -363,9 +363,15 @@ def check_receipt(payload: Payload, actor: User) -> None:
         check_did_not_report(actor, parcels_of_cash(payment.order, payload.get("parcel")))
 
 
-def check_return(payload: Payload, actor: User) -> None:
-    """Nor about money for which an artisan is credited for whom they act. Errors: NoPermission, OwnOrder, OwnMoney."""
+def check_refund(payload: Payload, actor: User) -> None:
+    """Nor about what their own workshop would bear otherwise. Errors: NoPermission, OwnOrder, OwnMoney."""
     decidable(REFUND_PERMISSION)(payload, actor)
+    check_bearer(actor, load_bearer(payload), payment_of(payload["payment"]).order)
+
+
+def check_return(payload: Payload, actor: User) -> None:
+    """Nor about money for which an artisan is credited for whom they act. Errors: as of `check_refund`."""
+    check_refund(payload, actor)
     paid_by = payload.get("paid_by")
     if paid_by and UUID(paid_by) in workshops_of(actor):
         raise OwnMoney
@@ -375,7 +381,7 @@ def kinds_register() -> None:
     for name, label, permission, service, check in (
         (RECEIPT, gettext_lazy("Record a payment received"), APPROVE_MANUAL, receipt_execute, check_receipt),
         (RETURN, gettext_lazy("Record an offline refund"), REFUND_PERMISSION, return_execute, check_return),
-        (REFUND, gettext_lazy("Refund"), REFUND_PERMISSION, refund_execute, decidable(REFUND_PERMISSION)),
+        (REFUND, gettext_lazy("Refund"), REFUND_PERMISSION, refund_execute, check_refund),
     ):
         register(ApprovalKind(name, label, permission, as_requested(service), check))
     label, permission = gettext_lazy("Close a month of the ledger"), "ledger.close_period"

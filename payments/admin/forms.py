@@ -251,7 +251,7 @@ class ReturnForm(ReasonForm):
             currency=payment.currency,
             initial=suggested or None,
             help_text=gettext("At most %(amount)s can be refunded.") % {"amount": show(payment.refundable)},
-            error_messages={"required": gettext("Enter the amount you transferred.")},
+            error_messages={"required": gettext("Enter the amount that was paid back.")},
         )
         self.order_fields(
             ["amount", "beyond_owed", "payer", "value_date", "bank_reference", "borne_by", "preset", "text"]

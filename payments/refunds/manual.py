@@ -28,7 +28,7 @@ from payments.bookkeeping.payments import order_settle, payment_recompute_status
 from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.refunds import keeps_commission
 from payments.bookkeeping.second_person import refund_approval_check
-from payments.bookkeeping.staff_checks import check_staff_permission
+from payments.bookkeeping.staff_checks import check_bearer, check_staff_permission
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
 from payments.mails import PaymentMail
 from payments.methods import MANUAL, PaymentMethod
@@ -85,6 +85,7 @@ def money_return_record(  # noqa: PLR0913  # what the form asks for
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.refund", order)
+    check_bearer(actor, borne_by, order)
     key = reference_key(bank_reference)
     check_input(payment, amount, value_date=value_date, key=key, reason=reason)
     paid = paid or likely_payer(payment, amount)
@@ -153,7 +154,7 @@ def check_input(payment: Payment, amount: Money, *, value_date: date, key: str, 
             % {"currency": payment.currency}
         )
     if not key or not reason.strip():
-        raise InvalidInput(_("Enter the reference of your transfer and the reason."))
+        raise InvalidInput(_("Enter the reference and the reason."))
     if value_date > timezone.localdate():
         raise InvalidInput(_("The value date cannot be in the future."))
     if (before := find_return(key)) is not None:

@@ -23,7 +23,7 @@ from payments.bookkeeping.refund_amounts import (
 )
 from payments.bookkeeping.refunds import refund_create, refund_lines_create, refund_restock
 from payments.bookkeeping.second_person import refund_approval_check
-from payments.bookkeeping.staff_checks import check_staff_permission
+from payments.bookkeeping.staff_checks import check_bearer, check_staff_permission
 from payments.errors import (
     AlreadyRecorded,
     NoPermission,
@@ -65,13 +65,14 @@ def refund_open(  # noqa: PLR0913  # what the form asks for
     refunded or being refunded when the actor loaded the page; a different one now means that a colleague, or
     a double click, was faster.
 
-    Errors: NoPermission, OwnOrder, RecordedOnly for offline payments, InvalidInput, PaymentDisputed,
+    Errors: NoPermission, OwnOrder, OwnMoney, RecordedOnly for offline payments, InvalidInput, PaymentDisputed,
     AlreadyRecorded, RefundMismatch, RefundExceedsReceived, UnitsAlreadyRefunded, NothingToRestock,
     ParcelChanged, SecondPersonRequired without `approved_by` above the store's limit. Locks: order, payment,
     products.
     """
     payment, order = payment_lock(payment_id)
     check_staff_permission(actor, "payments.refund", order)
+    check_bearer(actor, borne_by, order)
     if not payment.is_remote:
         raise RecordedOnly
     if not reason.strip():

@@ -1,6 +1,7 @@
 """Refunds of cash on delivery: the ledger credits who paid it back, the bank, the shop's cash or an artisan."""
 
 import json
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -18,18 +19,19 @@ from artisans.ledger.explanations import explain
 from artisans.ledger.models import LedgerEntry
 from artisans.ledger.selectors import balances
 from orders.errors import OwnMoney
-from orders.models import Parcel
+from orders.models import Parcel, StoreRules
 from orders.statuses import CashHolder
-from payments.approvals import return_submit
+from payments.approvals import refund_submit, return_submit
 from payments.errors import ReceiptSpent
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.cash_deposits import cash_deposit_record, cash_deposit_reverse
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
-from payments.models import CashDeposit, PaidFrom, Payment, PaymentRefund, Receipt, ReversalReason
-from payments.refunds.manual import PaidBack, likely_payer
+from payments.models import Bearer, CashDeposit, PaidFrom, Payment, PaymentRefund, Receipt, ReversalReason
+from payments.refunds.manual import PaidBack, likely_payer, money_return_record
+from payments.refunds.staff import refund_open
 from payments.selectors import cash_left, cash_to_deposit
-from payments.tests.factories import give_back, record, start, usd
+from payments.tests.factories import apply_card_captures, give_back, record, start, usd
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -175,6 +177,8 @@ def test_a_second_person_approves_who_paid_it_back(cash, parcels, staff, admin_u
     )
     assert isinstance(pending, ApprovalRequest)
     assert f"{first.artisan.name}, in cash" in pending.details
+    assert "Transfer" not in pending.details
+    assert "Paid back on" in pending.details
 
     approval_approve(approval_id=pending.pk, actor=admin_user)
 
@@ -238,6 +242,35 @@ def test_nobody_approves_cash_that_their_own_account_is_credited_for(
 
     pending.refresh_from_db()
     assert (pending.status, PaymentRefund.objects.count()) == ("PENDING", 0)
+
+
+@pytest.mark.usefixtures("card_shop")
+@pytest.mark.parametrize("is_first_owner", [True, False])
+def test_nobody_spares_their_own_workshop_a_refund(cash, staff, admin_user, bowl, shopper, is_first_owner):
+    """Neither of a refund through a provider or offline, nor when they approve it."""
+    collect(cash, cash.order.parcels.get(artisan=bowl.artisan), CashHolder.SHOP, staff)
+    card = start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper)
+    apply_card_captures(card)
+    if is_first_owner:
+        Artisan.objects.filter(pk=bowl.artisan_id).update(user=admin_user)
+    else:
+        ArtisanMember.objects.create(artisan=bowl.artisan, user=admin_user, role=MemberRole.HELPER)
+    wanted: dict[str, Any] = {"reason": "Chipped.", "borne_by": Bearer.SHOP, "amount": Money(500, "USD")}
+    transfer = {"value_date": timezone.localdate(), "bank_reference": "R 8", "beyond_owed": True}
+    for attempt in (
+        lambda: refund_open(payment_id=card.pk, actor=admin_user, **wanted),
+        lambda: money_return_record(payment_id=cash.pk, actor=admin_user, **wanted, **transfer),
+    ):
+        with pytest.raises(OwnMoney), transaction.atomic():
+            attempt()
+    StoreRules.objects.update(second_person_above_minor=100)
+    for pending in (
+        refund_submit(payment_id=card.pk, actor=staff, **wanted),
+        return_submit(payment_id=cash.pk, actor=staff, **wanted, **transfer),
+    ):
+        with pytest.raises(OwnMoney):
+            approval_approve(approval_id=pending.pk, actor=admin_user)
+    assert not PaymentRefund.objects.exists()
 
 
 def test_the_page_asks_who_paid_cash_back(cash, parcels, browser, staff, bowl, shopper):
