@@ -6,12 +6,17 @@ import pytest
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
+from artisans.earnings.models import Debt, SettlementMeans
+from artisans.earnings.settlements import SettlementRequest, settlement_record
+from orders.statuses import CashHolder
 from payments.lifecycle.cancel_and_expire import order_expire
+from payments.lifecycle.cash import IncomingMoney
+from payments.lifecycle.cash_deposits import cash_deposit_record
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Receipt, ReversalReason, WebhookEvent
-from payments.tests.factories import record, reread, start
+from payments.tests.factories import record, reread, start, usd
 from payments.tests.webhook_helpers import FEED_SECRET, feed_body, post_feed
 from payments.webhooks.inbox import webhook_process, webhook_replay, webhooks_due
 
@@ -156,6 +161,33 @@ def test_bank_reference_used_before_is_not_booked_again(shopper):
 
     assert event.state == "staff"
     assert statuses_of(second) == ("PENDING", "PENDING", "UNPAID")
+
+
+@pytest.mark.parametrize("other", ["deposit", "settlement"])
+def test_bank_reference_of_other_money_waits_for_staff(shopper, staff, admin_user, bowl, other):
+    if other == "deposit":
+        cash = start(PaymentMethod.CASH_ON_DELIVERY, user=shopper)
+        [parcel] = cash.order.parcels.all()
+        receipt = record(cash, parcel.total.amount, actor=staff, parcel_id=parcel.pk, holder=CashHolder.SHOP)
+        money = IncomingMoney(receipt.amount, timezone.localdate(), "BANK-1")
+        cash_deposit_record(receipt_ids=[receipt.pk], holder=CashHolder.SHOP, money=money, actor=staff)
+    else:
+        debt = Debt.objects.create(artisan=bowl.artisan, currency="USD")
+        request = SettlementRequest(
+            means=SettlementMeans.BANK,
+            amount=usd("1.00"),
+            value_date=timezone.localdate(),
+            reference="BANK-1",
+            beyond_owed=True,
+        )
+        settlement_record(debt_id=debt.pk, request=request, actor=admin_user)
+    payment = start(user=shopper)
+
+    event = arrive(feed_body(payment))
+
+    assert (event.state, event.payment, event.tries) == ("staff", payment, 1)
+    assert "with the reference BANK-1 was already recorded" in event.note
+    assert not payment.receipts.exists()
 
 
 def test_replay_after_recording_recognises_the_transfer(shopper, staff, admin_user):

@@ -20,8 +20,7 @@ from payments.webhooks.events import Outcome
 
 
 def process_feed_event(provider_event: ProviderEvent) -> Outcome:
-    """Errors: AlreadyRecorded when somebody records the same money concurrently; the next try finds it
-    booked."""
+    """Errors: AlreadyRecorded when somebody records money concurrently; the next try finds it booked."""
     if provider_event.kind != RECEIVED:
         return Outcome(EventState.IGNORED, _("This type of event is not used."))
     order = find_order_by_reference(provider_event.payload["reference"])
@@ -87,8 +86,12 @@ def record_receipt(provider_event: ProviderEvent, payment: Payment) -> Outcome:
             ),
             seen_minor=payment.received_minor,
         )
-    except AlreadyRecorded:
-        raise
+    except AlreadyRecorded as refusal:
+        key = reference_key(provider_event.payload["bank_reference"])
+        received = Payment.objects.values_list("received_minor", flat=True).get(pk=payment.pk)
+        if received != payment.received_minor or find_active_receipt(key):
+            raise
+        return Outcome(EventState.STAFF, refusal.detail, payment.pk)  # it is of other money than a payment's
     except DomainError as refusal:
         return Outcome(EventState.STAFF, refusal.detail, payment.pk)
     return Outcome(EventState.DONE, f"{provider_event.amount} recorded.", payment.pk)
