@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from artisans.core.models import get_or_none
@@ -15,18 +16,26 @@ from artisans.earnings.mails import debt_mail
 from artisans.earnings.models import Debt
 from artisans.earnings.selectors import available_minor
 from artisans.ledger.accounts import AccountKind
+from artisans.ledger.models import LedgerPosting
 from artisans.ledger.selectors import accounts_with_balances
 from artisans.notifications.services import notifications_enqueue
 from orders.selectors import store_rules
 
 CHUNK = 500
+HOURS = 24
+RECENT = 20_000  # postings
 ArtisanCurrency = tuple[UUID, str]
 
 
 def debts_to_follow() -> Iterator[ArtisanCurrency]:
-    """Artisans with an open debt, and those whose available balance is below zero; so many accounts in a query."""
+    """Artisans with an open debt, and those whose available balance is below zero; so many accounts in a query.
+
+    Balances are read of accounts with recent postings, and each hour of another part of all accounts: each once a day.
+    """
     yield from Debt.objects.filter(ended_at__isnull=True).order_by("pk").values_list("artisan", "currency")
+    recent = LedgerPosting.objects.order_by("-id").values("account")[:RECENT]
     accounts: Any = accounts_with_balances().filter(kind=AccountKind.SELLER_AVAILABLE).order_by("pk")
+    accounts = accounts.alias(hour=F("pk") % HOURS).filter(Q(pk__in=recent) | Q(hour=timezone.now().hour))
     last = 0
     while chunk := list(accounts.filter(pk__gt=last)[:CHUNK]):
         for account in chunk:

@@ -70,6 +70,18 @@ def test_debts_are_found_account_by_account(indebted, potter, scarf, sell, monke
     assert list(debts_to_follow()) == [(potter.pk, "USD")]
 
 
+def test_balances_are_read_where_something_was_booked_lately_and_of_each_account_once_a_day(
+    indebted, potter, monkeypatch, time_machine
+):
+    assert list(debts_to_follow()) == [(potter.pk, "USD")]
+    monkeypatch.setattr("artisans.earnings.debts.RECENT", 0)
+    found = []
+    for hour in range(24):
+        time_machine.move_to(timezone.now().replace(hour=hour), tick=False)
+        found += debts_to_follow()
+    assert found == [(potter.pk, "USD")]
+
+
 def test_lines_show_why(indebted, potter):
     [newest, *_rest] = lines_page(potter, account_of(potter, "available", "USD"), size=5).lines
     assert (newest.text, newest.amount.amount, newest.balance.amount) == (
