@@ -27,6 +27,7 @@ from artisans.catalog.models import Artisan
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.templatetags.money import show
+from artisans.core.transactions import atomic_with_retry
 from artisans.ledger.models import LedgerPeriod
 from artisans.ledger.services import first_day_to_close
 from orders.errors import OwnMoney
@@ -60,7 +61,7 @@ CLOSE_MONTH = "ledger_close_month"
 APPROVE_MANUAL, REFUND_PERMISSION = "payments.approve_manual", "payments.refund"
 
 
-@transaction.atomic
+@atomic_with_retry
 def receipt_submit(
     *,
     payment_id: UUID,

@@ -13,7 +13,11 @@ TRANSIENT_ERRORS = ("deadlock", "could not serialize", "order_number", "payment_
 
 
 def atomic_with_retry(service: Callable[P, R]) -> Callable[P, R]:
-    """Run a service in its own transaction, up to three times if the database aborts it (deadlock, serialization)."""
+    """Run a service in its own transaction, up to three times if the database aborts it (deadlock, serialization).
+
+    Within another transaction it is run once: repeating a part would keep the locks that the deadlock is about. A
+    service that calls one of these in a transaction of its own therefore uses this instead of `transaction.atomic`.
+    """
 
     @wraps(service)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

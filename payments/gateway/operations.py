@@ -17,6 +17,7 @@ from artisans.accounts.models import User
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.redaction import scrub
 from artisans.core.security.tokens import order_token
+from artisans.core.transactions import atomic_with_retry
 from orders.models import Order
 from payments.bookkeeping.buyer_facts import buyer_of
 from payments.bookkeeping.payments import payment_move
@@ -284,7 +285,7 @@ def clear_provider_object(call: ProviderCall, payment: Payment) -> None:
         payment.save(update_fields=["provider_payment_id", "updated_at"])
 
 
-@transaction.atomic
+@atomic_with_retry
 def book_refund(call: ProviderCall, remote: RemoteRefund) -> None:
     provider_call_finish(call, CallState.DONE)
     if call.refund_id:
@@ -361,7 +362,7 @@ def refuse_cancel(call: ProviderCall, refused: Refused) -> None:
         clear_provider_object(call, payment)
 
 
-@transaction.atomic
+@atomic_with_retry
 def refuse_refund(call: ProviderCall, refused: Refused) -> None:
     provider_call_finish(call, CallState.REFUSED, error=str(refused))
     if call.refund_id:
