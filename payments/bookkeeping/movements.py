@@ -129,13 +129,21 @@ def movements_record(
         )
         for row in new
     }
-    try:
-        movements_add(provider, new, reasons)
-    except IntegrityError:  # another run was first
-        if not (added := set(stored.filter(external_id__in=ids).values_list("external_id", flat=True))):
-            raise
-        movements_add(provider, [row for row in new if row.movement_id not in added], reasons)
+    while new:
+        try:
+            movements_add(provider, new, reasons)
+            break
+        except IntegrityError:  # other runs were first with some of them
+            names = [row.movement_id for row in new]
+            if not (added := set(stored_again(provider, names))):
+                raise
+            new = [row for row in new if row.movement_id not in added]
     return changed
+
+
+def stored_again(provider: str, names: list[str]) -> QuerySet[ProviderMovement, str]:
+    rows = ProviderMovement.objects.filter(provider=provider, external_id__in=names)
+    return rows.values_list("external_id", flat=True)
 
 
 def values_of(remote: RemoteMovement) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from artisans.core.money import Money
 from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPosting
 from artisans.ledger.selectors import balances
@@ -22,9 +23,10 @@ from payments.gateway.connection import execute
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import Capture, Payment, ProviderMovement, ReconciliationRun
+from payments.providers.contract import MovementKind, RemoteMovement
 from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open
-from payments.tests.factories import paid_by_card, refund, reread, start
+from payments.tests.factories import apply_card_captures, paid_by_card, refund, reread, start
 from tests.append_only import rewriting
 from tests.html import page
 
@@ -41,10 +43,10 @@ def paid(stripe, shopper) -> Payment:
 
 @pytest.fixture
 def by_paypal(paypal, shopper) -> Payment:
-    return paid_by_paypal(paypal, shopper)
+    return paid_by_paypal(paypal, user=shopper)
 
 
-def paid_by_paypal(paypal: Any, user: Any) -> Payment:
+def paid_by_paypal(paypal: Any, *, user: Any) -> Payment:
     payment = start(PaymentMethod.PAYPAL, user=user)
     payment_ensure_at_provider(payment)
     paypal.approve(payment)
@@ -241,6 +243,38 @@ def test_paypal_totals_equal_the_ledger(by_paypal, paypal, staff):
     assert at_provider(run) == (-PAYPAL_FEE - 2100,) * 3
 
 
+@pytest.mark.parametrize("name", ["stripe", "paypal"])
+def test_what_the_sandbox_moved_is_on_the_ledgers_account_of_the_provider(request, shopper, staff, name):
+    """By the sandbox's journal, which its balance is not computed from: before and after its movements are read."""
+    sandbox: Any = request.getfixturevalue(name)
+    buy = paid_by_card if name == "stripe" else paid_by_paypal
+    kept, refunded, disputed = (buy(sandbox, user=shopper) for _number in range(3))
+    refund(refunded, "20.00", actor=staff)
+    about = (
+        {"payment_intent": disputed.provider_payment_id}
+        if name == "stripe"
+        else {"capture": capture_id(disputed)}
+    )
+    dispute = sandbox.post(f"{name}/dispute", **about)
+    sandbox.post(f"{name}/close_dispute", dispute=dispute.get("id") or dispute["dispute_id"], outcome="lost")
+    sync(disputed)
+    totals = {
+        part: sum(found.values()) for part, found in sandbox.get("journal/totals", provider=name).items()
+    }
+    assert totals == {"captured": 3 * kept.amount_minor, "refunded": 2000, "disputed": disputed.amount_minor}
+    moved = totals["captured"] - totals["refunded"] - totals["disputed"]
+
+    assert sums()["provider", name] == moved
+    if name == "stripe":
+        sandbox.run_jobs()
+    run = night(name)
+
+    fees = sums()["provider_fee", name] + sums().get(("dispute_fee", name), 0)
+    assert run.differences == []
+    assert at_provider(run) == (moved - fees,) * 3
+    assert fees > 0
+
+
 def test_paypal_holds_what_is_disputed_and_may_give_it_back(by_paypal, paypal):
     dispute = paypal.post("paypal/dispute", capture=capture_id(by_paypal))["dispute_id"]
     sync(by_paypal)
@@ -331,6 +365,72 @@ def test_movement_that_another_run_stores_meanwhile_is_booked_once(paid, stripe,
     assert run.differences == []
     assert ProviderMovement.objects.count() == 1
     assert at_provider(run) == (9999 - FEE,) * 3
+
+
+def test_movements_that_several_other_runs_store_meanwhile_are_booked_once(monkeypatch):
+    remotes = [
+        RemoteMovement(
+            movement_id=f"txn_{number}",
+            kind=MovementKind.FEE,
+            code="fee",
+            gross=Money(0, "USD"),
+            fee=Money(number, "USD"),
+            occurred_at=timezone.now() + timedelta(seconds=number),
+        )
+        for number in (1, 2, 3)
+    ]
+    rivals, store = list(remotes[:2]), movements.movements_add
+
+    def store_first(provider: str, new: list[RemoteMovement], reasons: Any) -> None:
+        if rivals:
+            store(provider, [rivals.pop()], reasons)
+        store(provider, new, reasons)
+
+    monkeypatch.setattr(movements, "movements_add", store_first)
+
+    assert movements.movements_record("stripe", remotes) == []
+
+    assert not rivals
+    assert LedgerEntry.objects.filter(kind=EntryKind.PROVIDER_FEE).count() == 3
+
+
+def test_explaining_goes_on_where_it_stopped(shopper, stripe, monkeypatch):
+    payments = [start(PaymentMethod.CREDIT_CARD, user=shopper) for _number in range(2)]
+    for payment in payments:
+        key = f"ch_{payment.pk.hex}_1"
+        movements.movements_record(
+            "stripe",
+            [
+                RemoteMovement(
+                    movement_id=f"txn_{key}",
+                    kind=MovementKind.PAYMENT,
+                    code="charge",
+                    gross=payment.amount,
+                    fee=Money(0, "USD"),
+                    occurred_at=timezone.now(),
+                    source_id=key,
+                    capture_id=key,
+                )
+            ],
+        )
+        apply_card_captures(payment, fees=(None, None))
+    done, book = list[object](), movements.movement_book
+
+    def book_one(row: ProviderMovement) -> LedgerEntry | None:
+        if done:
+            raise ConnectionError("killed")
+        done.append(row.pk)
+        return book(row)
+
+    monkeypatch.setattr(movements, "movement_book", book_one)
+    with pytest.raises(ConnectionError):
+        movements.movements_explain("stripe")
+    assert ProviderMovement.objects.filter(explained_by="").count() == 1
+    monkeypatch.undo()
+
+    movements.movements_explain("stripe")
+
+    assert not ProviderMovement.objects.filter(explained_by="").exists()
 
 
 # ---- what is made behind our back ----------------------------------------------------------------------------------
