@@ -289,7 +289,13 @@ IMPERSONAL = {
     "payments.ProviderCall": {"provider", "operation", "object_id", "state"},
     "payments.ProviderRequest": {"provider", "operation", "outcome", "error_code", "request_id"},
     "payments.ProviderAlert": {"provider", "part", "detail"},
-    "payments.ReconciliationRun": {"balances", "provider", "differences", "error"},  # ids and amounts
+    "payments.ReconciliationRun": {
+        "balances",
+        "provider",
+        "differences",
+        "closed",
+        "error",
+    },  # ids and amounts
     "payments.WebhookEvent": {"provider", "event_id", "kind", "state"},
 }
 

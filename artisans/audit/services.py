@@ -73,6 +73,8 @@ class Action(StrEnum):
     FLAG_RESOLVE = "flag.resolve"
     MOVEMENT_CLOSE = "movement.close"
     MOVEMENT_REOPEN = "movement.reopen"
+    DIFFERENCE_CLOSE = "difference.close"
+    DIFFERENCE_REOPEN = "difference.reopen"
     METHOD_SAVE = "method.save"
     METHOD_REMOVE = "method.remove"
     PARCEL_MOVE = "parcel.move"

@@ -193,6 +193,16 @@ class TextForm(forms.Form):
         self.fields["text"].label, self.fields["text"].help_text = label, help_text
 
 
+class DifferenceForm(TextForm):
+    """`difference`: the key of one of a run's differences."""
+
+    difference = forms.CharField(
+        max_length=64,
+        widget=forms.HiddenInput,
+        error_messages={"required": _("Choose a difference on the page of the run.")},
+    )
+
+
 class ReverseForm(forms.Form):
     reason = forms.ChoiceField(
         label=_("What happened?"),

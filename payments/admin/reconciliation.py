@@ -1,15 +1,29 @@
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from artisans.core.admin.pages import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, when
+from artisans.accounts.models import User
+from artisans.accounts.principals import require_user
+from artisans.core.admin.pages import BAD, GOOD, WAIT, WARN, ReadOnlyAdmin, column, link_to, posted, when
 from artisans.core.money import Money
 from payments.admin.filters import AlertNeedsFilter
+from payments.admin.forms import DifferenceForm
+from payments.bookkeeping.movements import CLOSE
 from payments.models import Payment, ProviderAlert, ProviderMovement, ReconciliationRun
+from payments.reconciliation.closing import (
+    Row,
+    can_close,
+    difference_close,
+    difference_reopen,
+    is_last,
+    key_of,
+)
 from payments.reconciliation.differences import Kind
 
 OF_MOVEMENTS = frozenset({Kind.UNEXPLAINED, Kind.CHANGED, Kind.CURRENCY, Kind.FEE})
@@ -41,6 +55,8 @@ class ProviderAlertAdmin(ReadOnlyAdmin):
 class ReconciliationRunAdmin(ReadOnlyAdmin):
     """Nightly comparisons of the providers' records with the shop's."""
 
+    pages = {"close": CLOSE, "reopen": CLOSE}
+    everyday_pages = frozenset(pages)
     detail_template = "admin/payments/reconciliationrun/detail.html"
     list_display = ("period", "state", "seen", "synced_count", "since_shown", "until_shown")
     list_filter = ("provider",)
@@ -74,11 +90,75 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
         by_name = {row.external_id: row for row in movements.select_related("closed_by")}
         rows = [
             row
-            | {"payment": by_id.get(row["payment"])}
-            | {"movement": by_name.get(row["object_id"]) if row["kind"] in OF_MOVEMENTS else None}
+            | {
+                "payment": by_id.get(row["payment"]),
+                "movement": by_name.get(row["object_id"]) if row["kind"] in OF_MOVEMENTS else None,
+                "key": key_of(row) if can_close(row) else "",
+            }
             for row in obj.differences
         ]
-        return {"run": obj, "state": self.state(obj), "rows": rows, "balances": balances_of(obj)}
+        closers = User.objects.in_bulk([row["by"] for row in obj.closed or ()])
+        by_key = {str(pk): user for pk, user in closers.items()}
+        return {
+            "run": obj,
+            "state": self.state(obj),
+            "rows": rows,
+            "closed": [
+                row
+                | {
+                    "key": key_of(row),
+                    "by": by_key.get(row["by"], "–"),
+                    "at": datetime.fromisoformat(row["at"]),
+                }
+                for row in obj.closed or ()
+            ],
+            "balances": balances_of(obj),
+            "may_close": request.user.has_perm(CLOSE) and is_last(obj),
+        }
+
+    def close_page(self, request: HttpRequest, run: ReconciliationRun) -> HttpResponse:
+        form = DifferenceForm(
+            posted(request),
+            initial={"difference": request.GET.get("difference")},
+            label=gettext("What did you find?"),
+            help_text=gettext("For your colleagues and the audit log."),
+        )
+
+        def close(data: dict[str, Any]) -> str:
+            key, actor = data["difference"], require_user(request)
+            difference_close(run_id=run.pk, key=key, reason=data["text"], actor=actor)
+            return gettext("Closed: the next runs do not list it, unless its figures change.")
+
+        return self.difference_page(request, run, form, close, "close", run.differences)
+
+    def reopen_page(self, request: HttpRequest, run: ReconciliationRun) -> HttpResponse:
+        form = DifferenceForm(
+            posted(request),
+            initial={"difference": request.GET.get("difference")},
+            label=gettext("Reason"),
+            help_text=gettext("For your colleagues and the audit log."),
+        )
+
+        def reopen(data: dict[str, Any]) -> str:
+            key, actor = data["difference"], require_user(request)
+            difference_reopen(run_id=run.pk, key=key, reason=data["text"], actor=actor)
+            return gettext("Reopened.")
+
+        return self.difference_page(request, run, form, reopen, "reopen", run.closed or ())
+
+    def difference_page(
+        self,
+        request: HttpRequest,
+        run: ReconciliationRun,
+        form: DifferenceForm,
+        service: Callable[[dict[str, Any]], str],
+        name: str,
+        rows: Iterable[Row],
+    ) -> HttpResponse:
+        key = form["difference"].value()
+        row = next((row for row in rows if key_of(row) == key), None)
+        template = f"admin/payments/reconciliationrun/{name}.html"
+        return self.run_action(request, template, run, form, service, row=row, run=run)
 
 
 def balances_of(run: ReconciliationRun) -> list[dict[str, Money]]:

@@ -12,7 +12,8 @@ class ReconciliationRun(BaseModel):
 
     `seen`: objects that the provider listed; `synced_count`: payments with changes that no event had reported
     and that were booked now; `differences`: what is left to review, each with `kind`, `object_id`, `payment`
-    (our id or "") and `detail`. A run without `finished_at` is still running or crashed; it is continued from
+    (our id or "") and `detail`; `closed`: the same for those that staff closed, with `by` (their key), `at` and
+    `reason`. A run without `finished_at` is still running or crashed; it is continued from
     `compared_until`. `movements_until`: the provider's movements before it are stored. `balances`: what the provider,
     its movements and the ledger have of each currency (payments/reconciliation/movements.py).
     """
@@ -24,6 +25,7 @@ class ReconciliationRun(BaseModel):
     seen = models.PositiveIntegerField(default=0)
     synced_count = models.PositiveIntegerField(default=0)
     differences = models.JSONField(default=list)
+    closed = models.JSONField(null=True, blank=True, default=list)
     error = models.CharField(max_length=300, blank=True)
     movements_until = models.DateTimeField(null=True, blank=True)
     balances = models.JSONField(null=True, blank=True, default=list)

@@ -49,6 +49,7 @@ from payments.reconciliation.books import (
     ids_of,
     read_books,
 )
+from payments.reconciliation.closing import split_closed
 from payments.reconciliation.differences import Difference, Kind
 from payments.reconciliation.movements import (
     BalanceRow,
@@ -298,12 +299,11 @@ class Reconciler:
         return balance_rows(self.run, shown, changed)
 
     def record(self, differences: list[Difference]) -> None:
-        for difference in differences:
-            logger.error(
-                "reconciliation_difference", extra={"provider": self.run.provider} | difference._asdict()
-            )
-        kept = [difference._asdict() for difference in differences]
-        self.run.differences = [*self.run.differences, *kept][:MOST_KEPT]
+        found, closed = split_closed(self.run, [difference._asdict() for difference in differences])
+        for row in found:
+            logger.error("reconciliation_difference", extra={"provider": self.run.provider, **row})
+        self.run.differences = [*self.run.differences, *found][:MOST_KEPT]
+        self.run.closed = [*(self.run.closed or ()), *closed][:MOST_KEPT]
 
     def note_problem(self, problem: object) -> None:
         """Why the period has to be compared again."""
@@ -312,7 +312,7 @@ class Reconciler:
             self.run.error = "; ".join(filter(None, [self.run.error, text]))[:300]
 
     def save_run(self, *columns: str) -> None:
-        save_columns(self.run, ["seen", "synced_count", "differences", "error", *columns])
+        save_columns(self.run, ["seen", "synced_count", "differences", "closed", "error", *columns])
 
 
 def batches(

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_page_url
-from artisans.core.errors import InvalidInput
+from artisans.core.errors import Conflict, InvalidInput, NotFound
 from artisans.core.money import Money
 from payments.bookkeeping import movements
 from payments.bookkeeping.ledger import find_ledger_errors
@@ -26,6 +26,8 @@ from payments.errors import AlreadyRecorded, NoPermission
 from payments.methods import PaymentMethod
 from payments.models import Payment, ProviderMovement, ReconciliationRun
 from payments.providers.contract import MovementKind, RemoteDispute, RemoteDisputeStatus, RemoteMovement
+from payments.reconciliation.closing import difference_close, key_of
+from payments.reconciliation.differences import Difference, Kind
 from payments.reconciliation.movements import find_differences
 from payments.reconciliation.runs import Reconciler
 from payments.tests.factories import apply_card_captures, start, usd
@@ -89,6 +91,70 @@ def test_movement_of_another_system_is_closed_and_reopened(others, staff, shoppe
         ("movement.close", "the café’s till"),
         ("movement.reopen", "the café has no such payment"),
     ]
+
+
+def run_with(*differences: Difference) -> ReconciliationRun:
+    """A finished run that found these."""
+    now = timezone.now()
+    run = ReconciliationRun.objects.create(provider="stripe", since=now - LONG_AGO, until=now)
+    reconciler = Reconciler(run, lambda done, day: None)
+    reconciler.record(list(differences))
+    run.finished_at = timezone.now()
+    reconciler.save_run("finished_at")
+    return run
+
+
+def test_difference_stays_closed_until_its_figures_change(staff, browser):
+    found = Difference(
+        Kind.FEE, "txn_1", "", "txn_1 has a fee of 0.31 USD; with the capture it was 0.30 USD."
+    )
+    other = Difference(Kind.NO_MOVEMENT, "re_1", "", "re_1 moved nothing.")
+    client, run = browser(staff), run_with(found, other)
+    shown = page(client.get(admin_page_url(run)))
+    [link] = [link for link in shown.all("a") if link.attrs.get("aria-label") == "Close: other fee txn_1"]
+    form = page(client.get(link.attrs["href"])).one("main").one("form").fields()
+    address = admin_page_url(run, "close")
+    assert "Enter a note" in page(client.post(address, form)).text
+    client.post(address, form | {"text": "Stripe rounds"})
+    assert "not open any more" in page(client.post(address, form | {"text": "twice"})).text
+
+    again, changed = run_with(found, other), run_with(found._replace(detail="a fee of 0.40 USD"))
+
+    assert [row["object_id"] for row in again.differences] == ["re_1"]
+    assert again.closed[0]["reason"] == "Stripe rounds"
+    assert [row["detail"] for row in changed.differences] == ["a fee of 0.40 USD"]
+    assert (changed.closed, run_with(found).closed) == ([], [])  # what was gone is looked at again
+    log = AuditEntry.objects.get(action="difference.close")
+    assert (log.data["object"], log.data["reason"]) == ("txn_1", "Stripe rounds")
+
+
+def test_difference_is_closed_and_reopened_on_the_last_run_only(staff, shopper, browser):
+    found = Difference(Kind.FEE, "txn_1", "", "txn_1 has another fee.")
+    unexplained = Difference(Kind.UNEXPLAINED, "txn_2", "", "txn_2 moved 1.00 USD.")
+    old, run = run_with(found), run_with(found, unexplained)
+    key, of_movement = (key_of(row._asdict()) for row in (found, unexplained))
+    for wrong, error in (
+        ({"run_id": old.pk}, Conflict),
+        ({"key": of_movement}, NotFound),  # closed on its own page
+        ({"actor": shopper}, NoPermission),
+        ({"reason": " "}, InvalidInput),
+    ):
+        with pytest.raises(error):
+            difference_close(**{"run_id": run.pk, "key": key, "reason": "rounded", "actor": staff} | wrong)
+    difference_close(run_id=run.pk, key=key, reason="rounded", actor=staff)
+
+    client = browser(staff)
+    [link] = [
+        row
+        for row in page(client.get(admin_page_url(run))).all("a")
+        if row.attrs.get("aria-label") == "Reopen: other fee txn_1"
+    ]
+    form = page(client.get(link.attrs["href"])).one("main").one("form").fields()
+    client.post(admin_page_url(run, "reopen"), form | {"text": "Ask Stripe"})
+
+    run.refresh_from_db()
+    assert (len(run.differences), run.closed) == (2, [])
+    assert AuditEntry.objects.filter(action="difference.reopen").count() == 1
 
 
 def test_closed_movement_that_the_shop_explains_later_is_booked_and_open_no_more(paid, staff, monkeypatch):
