@@ -8,7 +8,7 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.earnings.models import Debt, Hold
 from artisans.earnings.releases import Block, with_block
 from orders.models import Order, StoreRules
-from payments.models import Earning
+from payments.models import Dispute, Earning, ProviderCall, ProviderMovement
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -24,6 +24,7 @@ def test_demo_has_earnings_in_every_state(settings, bowl, seller, shopper, admin
     with pytest.raises(CommandError):
         call_command("demo_earnings")
     settings.DEMO = True
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
 
     call_command("demo_earnings")
 
@@ -34,6 +35,11 @@ def test_demo_has_earnings_in_every_state(settings, bowl, seller, shopper, admin
     assert set(Hold.objects.values_list("reason", flat=True)) == {"staff", "reserve"}
     assert Debt.objects.get().artisan != bowl.artisan
     assert StoreRules.objects.values().get() == rules
+
+    assert Dispute.objects.get().status == "OPEN"
+    explained = ProviderMovement.objects.order_by("external_id").values_list("explained_by", flat=True)
+    assert list(explained) == ["capture", "capture", "dispute", "account", ""]
+    assert not ProviderCall.objects.filter(state="open").exists()  # nothing is asked of the provider
 
     orders = Order.objects.count()
     call_command("demo_earnings")

@@ -22,12 +22,25 @@ from orders.selectors import store_rules
 from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.services.placing import Buyer, order_place
 from orders.statuses import CashHolder, ParcelDecision
+from payments.bookkeeping.movements import movements_record
+from payments.bookkeeping.provider_calls import provider_call_finish
+from payments.gateway.sync import payment_apply_remote_state
 from payments.lifecycle.cash import IncomingMoney
+from payments.lifecycle.offer import choose_provider
 from payments.lifecycle.parcels import order_parcels_decide, parcel_return
 from payments.lifecycle.receipts import receipt_record
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
-from payments.models import Payment, PaymentRefund, Receipt
+from payments.models import CallState, Payment, PaymentRefund, Receipt
+from payments.providers.contract import (
+    Capture,
+    MovementKind,
+    RemoteDispute,
+    RemoteDisputeStatus,
+    RemoteMovement,
+    RemotePayment,
+    RemoteStatus,
+)
 from payments.refunds.manual import money_return_record
 
 ADDRESS = {
@@ -66,6 +79,9 @@ class Command(BaseCommand):
         self.deliver(self.sell(own))
         self.sell(own, other)
         self.collect_cash(debtor)
+        some = Money(1000, store_rules().currency)
+        if choose_provider(PaymentMethod.CREDIT_CARD, amount=some)[0]:
+            self.move_at_provider(self.sell_by_card(other), self.dispute(self.sell_by_card(own, other)))
 
     def place(self, method: PaymentMethod, *artisans: Artisan) -> Payment:
         """A unit of the cheapest product of each of these artisans that is in stock."""
@@ -96,6 +112,59 @@ class Command(BaseCommand):
         money = IncomingMoney(payment.amount, timezone.localdate(), reference, **cash)
         receipt_record(payment_id=payment.pk, money=money, actor=self.staff)
         return payment
+
+    def sell_by_card(self, *artisans: Artisan) -> Payment:
+        """As if the provider had taken it, which knows nothing of it."""
+        payment = self.place(PaymentMethod.CREDIT_CARD, *artisans)
+        provider_call_finish(payment.calls.get(), CallState.DONE)
+        return self.apply(payment)
+
+    def dispute(self, payment: Payment) -> Payment:
+        remote = RemoteDispute(
+            f"demo_dispute_{payment.payment_number}", payment.amount, RemoteDisputeStatus.OPEN
+        )
+        return self.apply(payment, disputes=(remote,))
+
+    def apply(self, payment: Payment, **news: Any) -> Payment:
+        key = payment.payment_number
+        Payment.objects.filter(pk=payment.pk).update(provider_payment_id=f"demo_payment_{key}")
+        remote = RemotePayment(
+            object_id=f"demo_payment_{key}",
+            status=RemoteStatus.SUCCEEDED,
+            amount=payment.amount,
+            reference=str(payment.pk),
+            is_live=False,
+            captures=(Capture(f"demo_capture_{key}", payment.amount),),
+            **news,
+        )
+        return payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause="demo data")
+
+    def move_at_provider(self, paid: Payment, disputed: Payment) -> None:
+        """What the provider's balance would show: payments with fees, the dispute, a withdrawal, and one of a café."""
+        provider, currency = paid.payment_provider, paid.currency
+        zero, two, fifteen = Money(0, currency), Money(200, currency), Money(1500, currency)
+        for number, (kind, gross, fee, payment) in enumerate(
+            (
+                (MovementKind.PAYMENT, paid.amount, two, paid),
+                (MovementKind.PAYMENT, disputed.amount, two, disputed),
+                (MovementKind.DISPUTE, zero - disputed.amount, fifteen, disputed),
+                (MovementKind.WITHDRAWAL, zero - fifteen, zero, None),
+                (MovementKind.PAYMENT, fifteen, two, None),
+            ),
+            start=1,
+        ):
+            capture = f"demo_capture_{payment.payment_number}" if payment else ""
+            remote = RemoteMovement(
+                movement_id=f"demo_movement_{number}",
+                kind=kind,
+                code="",
+                gross=gross,
+                fee=fee,
+                occurred_at=timezone.now(),
+                source_id=capture if kind == MovementKind.PAYMENT else f"demo_source_{number}",
+                capture_id=capture,
+            )
+            movements_record(provider, [remote])
 
     def parcels(self, payment: Payment) -> list[Parcel]:
         return list(payment.order.parcels.select_related("artisan__user").order_by("number"))
