@@ -187,6 +187,9 @@ class LedgerPeriod(AppendOnlyModel):
         db_default="",
         help_text=_("Why money was still unexplained when the month was closed."),
     )
+    first_open_posting = models.BigIntegerField(
+        null=True, help_text=_("No posting before it is on a later day, so that sums can start there.")
+    )
 
     class Meta:
         default_permissions = ("view",)

@@ -224,6 +224,8 @@ def sums_at_end_of(day: date, accounts: Collection[int] | None = None) -> Counte
     if period is not None:
         sums.update({row["account"]: row["balance_minor"] for row in period.trial_balance})
         postings = postings.filter(entry__booked_on__gte=period.open_from)
+        if period.first_open_posting:  # otherwise PostgreSQL may read the postings of all years
+            postings = postings.filter(id__gte=period.first_open_posting)
     for account, minor in sums_of(postings).items():
         sums[account] += minor
     return sums

@@ -220,6 +220,8 @@ def period_close_locked(closed_by: User, approved_by: User | None, note: str) ->
             _("The month can be closed from %(day)s on, when it is over.") % {"day": date_format(open_from)}
         )
     last_day = open_from - timedelta(days=1)
+    last_posting = LedgerPosting.objects.aggregate(last=Max("id"))["last"]
+    later = LedgerPosting.objects.filter(entry__booked_on__gte=open_from).aggregate(first=Min("id"))["first"]
     period = LedgerPeriod.objects.create(
         first_day=first_day,
         last_day=last_day,
@@ -227,8 +229,8 @@ def period_close_locked(closed_by: User, approved_by: User | None, note: str) ->
         closed_by=closed_by,
         trial_balance=trial_balance(last_day),
         note=note,
+        first_open_posting=later or last_posting + 1,
     )
-    last_posting = LedgerPosting.objects.aggregate(last=Max("id"))["last"]
     LedgerCheckpoint.objects.bulk_create(
         LedgerCheckpoint(
             account=account,

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from artisans.accounts.models import User
 from artisans.catalog.tests.factories import ArtisanFactory
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
-from artisans.ledger.models import EntryKind, LedgerAccount, LedgerPosting
+from artisans.ledger.models import EntryKind, LedgerAccount, LedgerPeriod, LedgerPosting
 from artisans.ledger.selectors import (
     account_page,
     accounts_with_balances,
@@ -98,6 +98,12 @@ def test_balances_of_a_day_are_the_same_with_and_without_closed_months(books, da
         return {account.kind: amount.minor for account, amount in found}
 
     assert sums(balances_at_end_of(day)) == sums(balances(on=day))
+
+
+def test_a_closed_month_knows_the_first_posting_of_later_days(books):
+    october, november = LedgerPeriod.objects.order_by("first_day")
+    ids = list(LedgerPosting.objects.order_by("id").values_list("id", flat=True))
+    assert (october.first_open_posting, november.first_open_posting) == (ids[6], ids[12])
 
 
 def test_a_trial_balance_has_equal_sides_in_every_currency(books):
