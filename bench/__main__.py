@@ -13,6 +13,7 @@ import psycopg
 from bench import against_oscar, cost, history, reads
 from bench.client import JOURNEYS
 from bench.grown import run as run_grown
+from bench.ledger import run as run_ledger
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
 from bench.memory import run as run_memory
 from bench.on_sqlite import run as run_on_sqlite
@@ -25,6 +26,7 @@ USUAL = 5  # lines of the orders to which the CPU limits apply
 CLIENTS = (1, 8)
 GROWN = 200_000  # orders
 MEMORY_ORDERS = 20_000  # orders
+POSTINGS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,14 @@ def options() -> argparse.Namespace:
         metavar="ORDERS",
         help=f"only the admin's lists and placing in a shop with many orders, by default {GROWN}",
     )
+    parts.add_argument(
+        "--ledger",
+        type=int,
+        nargs="?",
+        const=POSTINGS,
+        metavar="POSTINGS",
+        help=f"only reading a ledger with many postings, by default {POSTINGS}, against a tenth of them",
+    )
     parts.add_argument("--sqlite", action="store_true", help="only ordering in one call, with SQLite")
     parts.add_argument(
         "--memory",
@@ -99,10 +109,10 @@ def main() -> int:
 
 def run(chosen: argparse.Namespace) -> int:
     """Measure the chosen parts; returns how many limits are not met."""
-    if chosen.memory is not None:
-        return run_memory(chosen.memory, print_line)
-    if chosen.grown:
-        return run_grown(chosen.grown, print_line)
+    sizes = ((run_memory, chosen.memory), (run_grown, chosen.grown), (run_ledger, chosen.ledger))
+    for part, size in sizes:
+        if size is not None:
+            return part(size, print_line)
     if chosen.sqlite or chosen.cost:
         return (run_on_sqlite if chosen.sqlite else cost.run)(print_line)
     if chosen.pages:
