@@ -8,7 +8,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from artisans.catalog.models import Artisan
+from artisans.accounts.models import User
+from artisans.catalog.models import Artisan, Product
 from artisans.earnings.holds import HoldRequest, hold_place
 from artisans.earnings.models import Debt, HoldReason
 from artisans.earnings.selectors import NO_LINES, ArtisanBalance, Line, balances_of, lines_of
@@ -21,6 +22,7 @@ from payments.models import Payment
 from payments.providers.contract import RemoteDispute, RemoteDisputeStatus
 from payments.tests.factories import apply_card_captures, start, usd
 
+TENTH = 100_000  # in millionths
 STATUS = {"open": RemoteDisputeStatus.OPEN, "won": RemoteDisputeStatus.WON, "lost": RemoteDisputeStatus.LOST}
 
 
@@ -32,9 +34,14 @@ def card_shop(settings) -> None:
 @pytest.fixture
 def potter(bowl) -> Artisan:
     """The bowl's artisan, of whose goods the shop takes 10 %."""
-    Artisan.objects.filter(pk=bowl.artisan_id).update(commission_ppm=100_000)
-    bowl.artisan.refresh_from_db()
-    return bowl.artisan
+    return with_commission(bowl.artisan)
+
+
+def with_commission(artisan: Artisan) -> Artisan:
+    if artisan.commission_ppm != TENTH:  # what is not written need not be checked afterwards
+        Artisan.objects.filter(pk=artisan.pk).update(commission_ppm=TENTH)
+        artisan.refresh_from_db()
+    return artisan
 
 
 @pytest.fixture
@@ -42,10 +49,7 @@ def sell(potter, shopper, bowl) -> Callable[..., Payment]:
     """`sell()`: a bowl is paid by card: 99.99, of which the artisan earns 91.44. `sell(scarf=1)` adds another's."""
 
     def one(**more: int) -> Payment:
-        products = {bowl: 1} | {request_product(name): count for name, count in more.items()}
-        with transaction.atomic():
-            payment = start(PaymentMethod.CREDIT_CARD, products, user=shopper)
-        return apply_card_captures(payment)
+        return paid({bowl: 1} | {request_product(name): count for name, count in more.items()}, shopper)
 
     def request_product(name: str) -> Any:
         from tests import rows  # noqa: PLC0415  # its rows need a database
@@ -55,17 +59,25 @@ def sell(potter, shopper, bowl) -> Callable[..., Payment]:
     return one
 
 
+def paid(products: dict[Product, int], shopper: User) -> Payment:
+    """By card, in full."""
+    with transaction.atomic():
+        payment = start(PaymentMethod.CREDIT_CARD, products, user=shopper)
+    return apply_card_captures(payment)
+
+
 @pytest.fixture
 def deliver(potter) -> Callable[[Payment], None]:
     """All parcels of the order are shipped and delivered."""
 
-    def all_parcels(payment: Payment) -> None:
-        for parcel in payment.order.parcels.select_related("artisan__user"):
-            seller = parcel.artisan.user
-            parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="", actor=seller)
-            parcel_deliver(parcel_id=parcel.pk, actor=seller)
+    return parcels_deliver
 
-    return all_parcels
+
+def parcels_deliver(payment: Payment) -> None:
+    for parcel in payment.order.parcels.select_related("artisan__user"):
+        seller = parcel.artisan.user
+        parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="", actor=seller)
+        parcel_deliver(parcel_id=parcel.pk, actor=seller)
 
 
 @pytest.fixture

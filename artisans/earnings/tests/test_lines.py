@@ -1,8 +1,13 @@
 """The lines of an artisan's accounts: each with the balance after it, their own only."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.db.models import Sum
+from django.test import override_settings
+from django.utils import timezone
+from time_machine import travel
 
 from artisans.earnings.selectors import (
     Line,
@@ -10,7 +15,8 @@ from artisans.earnings.selectors import (
     all_lines,
     postings_of,
 )
-from artisans.earnings.tests.conftest import lines_page, money
+from artisans.earnings.tasks import release_task
+from artisans.earnings.tests.conftest import lines_page, money, paid, parcels_deliver, with_commission
 from artisans.ledger.models import LedgerPosting
 from artisans.ledger.selectors import with_start
 from artisans.ledger.services import period_close
@@ -18,6 +24,7 @@ from orders.services.parcels import parcel_deliver, parcel_ship
 from payments.bookkeeping.refunds import refund_finish
 from payments.refunds.staff import refund_open
 from payments.tests.factories import remote_refund_of, usd
+from tests import rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -36,16 +43,23 @@ def walked(artisan, *, size: int, name: str = "available") -> list[Line]:
     return found
 
 
-@pytest.fixture
-def busy(sell, deliver, later, potter, staff):
+@pytest.fixture(scope="module")
+def busy(module_db):
     """Three sales are released; one of them is partly refunded, and another later on."""
-    payments = [sell() for _ in range(3)]
-    for payment in payments:
-        deliver(payment)
-    later(days=15)
-    for payment, amount in ((payments[0], "10.00"), (payments[1], "99.99")):
-        refund = refund_open(payment_id=payment.pk, reason="Chipped.", actor=staff, amount=usd(amount))
-        refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund))
+    with override_settings(STRIPE_SECRET_KEY="sk_test_of_nobody"):
+        bowl, shopper, staff = rows.bowl(), rows.shopper(), rows.staff()
+        with_commission(bowl.artisan)
+        with travel(timezone.now() - timedelta(days=16), tick=False) as clock:
+            payments = [paid({bowl: 1}, shopper) for _ in range(3)]
+            for payment in payments:
+                parcels_deliver(payment)
+            clock.shift(timedelta(days=15))
+            release_task()
+            for payment, amount in ((payments[0], "10.00"), (payments[1], "99.99")):
+                refund = refund_open(
+                    payment_id=payment.pk, reason="Chipped.", actor=staff, amount=usd(amount)
+                )
+                refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund))
     return payments
 
 
@@ -114,9 +128,10 @@ def test_a_posting_that_is_committed_between_two_pages_changes_no_balance(busy, 
     assert second.lines == expected
 
 
-def test_lines_of_an_artisan_who_sold_nothing(seller):
-    assert lines_page(seller.artisan, account(seller.artisan), size=5).lines == []
-    assert list(all_lines(seller.artisan, None)) == []
+def test_lines_of_an_artisan_who_sold_nothing(other_seller):
+    artisan = other_seller.artisan
+    assert lines_page(artisan, account(artisan), size=5).lines == []
+    assert list(all_lines(artisan, None)) == []
 
 
 def test_lines_are_the_artisans_own(busy, potter, other_seller, scarf, sell, later):
@@ -150,8 +165,8 @@ def test_a_page_and_a_balance_read_only_an_index(busy, potter):
             cursor.execute(f"SET LOCAL enable_{kind} = off")
     page = with_start(postings_of(found), found)[:21]
     total = LedgerPosting.objects.filter(account=found, id__gt=7).order_by().values("account")
-    for rows in (page, total.annotate(sum=Sum("amount_minor"))):
-        plan = rows.explain()
+    for found in (page, total.annotate(sum=Sum("amount_minor"))):
+        plan = found.explain()
         assert "ledger_posting_of_account" in plan
         assert "Seq Scan on ledger_ledgerposting" not in plan
         assert "Sort" not in plan
