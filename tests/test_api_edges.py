@@ -9,7 +9,7 @@ from artisans.site.docs.document import document
 from payments.webhooks import schema
 from tests.problems import problem
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 PATHS = sorted(set(document()["paths"]) - {schema.PATH})  # that is no view of the framework
 

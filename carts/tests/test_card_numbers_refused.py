@@ -14,7 +14,7 @@ from tests.dump import dump
 from tests.html import page
 from tests.problems import problem
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 CARD = "4242 4242 4242 4242"
 

@@ -11,7 +11,7 @@ from sandbox.stripe_api.cards import BY_NAME
 from tests.dump import readable_dump
 from tests.problems import problem
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
 PATH = "/payments/methods"
 FOUNDING = {

@@ -35,7 +35,12 @@ class Confirm(ApiView):
 
 
 urlpatterns = [path("confirm", Confirm.as_view(), name="confirm"), path("", include("artisans.urls"))]
-pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.usefixtures("store")]
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.django_db,
+    pytest.mark.urls(__name__),
+    pytest.mark.usefixtures("store"),
+]
 
 
 @pytest.fixture(autouse=True)

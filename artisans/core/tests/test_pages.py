@@ -15,7 +15,7 @@ from artisans.core.security import proxy
 from artisans.core.security.encryption import CannotDecrypt
 from tests.html import page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 
 def test_logged_refusal_has_the_request_id_of_the_response(client):

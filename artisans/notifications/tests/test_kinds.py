@@ -116,6 +116,7 @@ def strict_templates(monkeypatch):
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 @pytest.mark.usefixtures("strict_templates")
 @pytest.mark.parametrize("kind", sorted(KINDS))
