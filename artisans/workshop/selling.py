@@ -116,7 +116,8 @@ def accept(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET"])
 def application(request: HttpRequest) -> HttpResponse:
     """The steps, what was asked and answered, and what the shop decided."""
-    return show(request, own_application(request), AnswerForm())
+    mine = own_application(request)
+    return show(request, mine, AnswerForm(application=mine))
 
 
 def show(request: HttpRequest, mine: Application, form: AnswerForm) -> HttpResponse:
@@ -161,7 +162,8 @@ def details(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def submit(request: HttpRequest) -> HttpResponse:
-    mine, form = own_application(request), AnswerForm(request.POST)
+    mine = own_application(request)
+    form = AnswerForm(request.POST, application=mine)
     if form.is_valid():
         text = form.cleaned_data["text"]
         try:

@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy
 
-from artisans.catalog.models import Artisan
+from artisans.catalog.models import Application, Artisan
 from artisans.catalog.profile import APPLICANT_FIELDS, profile_of, version_of
+from artisans.catalog.statuses import ApplicationStatus
 from artisans.core.forms import LineField
 from artisans.workshop.product_forms import StoryField
 
@@ -50,7 +51,11 @@ class DetailsForm(StartForm):
 
 
 class AnswerForm(forms.Form):
-    text = StoryField(label=gettext_lazy("Message to the shop"), max_length=2000, required=False)
+    text = StoryField(label=gettext_lazy("Message to the shop"), max_length=2000)
+
+    def __init__(self, data: Any = None, *, application: Application) -> None:
+        super().__init__(data)
+        self.fields["text"].required = application.status == ApplicationStatus.ASKED
 
 
 class ClosingForm(forms.Form):

@@ -60,7 +60,7 @@ class WorkshopFacts:
 
 def facts_of(artisan: Artisan) -> WorkshopFacts:
     return WorkshopFacts(
-        products=artisan.products.filter(is_active=True, parent=None).count(),
+        products=artisan.products.filter(is_active=True, parent=None, artisan__is_active=True).count(),
         parcels_open=parcels_open(artisan).count(),
         parcels_under_way=Parcel.objects.filter(artisan=artisan, status=ParcelStatus.SHIPPED).count(),
         balances=balances_of(artisan),

@@ -108,7 +108,9 @@ def test_staff_ask_in_words_and_approve_what_they_saw(browser, applying, strange
     assert staff.post(admin_page_url(application, "question"), asked).url == admin_page_url(application)
     assert "Where does the willow" in page(client.get(APPLICATION)).text
     assert sent("application_asked").get().recipient == stranger.email
-    assert "Write an answer" in page(client.post(reverse("selling:submit"), {"text": ""})).text
+    assert "This field is required" in page(client.post(reverse("selling:submit"), {"text": ""})).text
+    with pytest.raises(InvalidInput):
+        application_submit(application_id=application.pk, actor=stranger)
     client.post(reverse("selling:submit"), {"text": "From the river."})
     stale = staff.post(admin_page_url(application, "approve"), {"text": "", "seen": asked["seen"]})
     assert "was changed after you opened" in page(stale).text

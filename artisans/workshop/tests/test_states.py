@@ -69,6 +69,7 @@ def test_a_suspended_workshop_sells_nothing(api, browser, bowl, shopper, change)
     change(bowl.artisan, Act.SUSPEND)
 
     assert (bowl.artisan.state, bowl.artisan.is_active) == (S.SUSPENDED, False)
+    assert facts_of(bowl.artisan).products == 0
     assert told(bowl.artisan) == ["suspended"]
     shown = client.get(f"/carts/{cart['id']}").json()
     assert [(one["code"], one["fix"]) for one in shown["problems"]] == [("not_available", "remove")]
