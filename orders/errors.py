@@ -117,6 +117,19 @@ class AlreadyShipped(Conflict):
         )
 
 
+class UnitsChanged(Conflict):
+    """What is left to ship of the parcel changed since the client last saw it."""
+
+    code = "units_changed"
+    remedy = "Fetch the parcel again and compare what is left to ship."
+
+    def __init__(self, left: int) -> None:
+        super().__init__(
+            _("Of this parcel, %(left)s units are left to ship now. Nothing was changed; check them.")
+            % {"left": left}
+        )
+
+
 class NotReleased(Conflict):
     """The order is not paid yet, so none of its parcels can ship."""
 

@@ -108,7 +108,7 @@ def parcel_mail(
         "reason": reason,
         "parcel": {
             "number": parcel.number,
-            "lines": list_units((line, line.quantity) for line in lines),
+            "lines": list_units((line, line.agreed_quantity) for line in lines),
             "ship_to": render_later(address_lines, stored=address_read(order.shipping_address)),
             "note": order.delivery_note,
             "phone": address_read(order.shipping_address).get("phone", ""),

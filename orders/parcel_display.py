@@ -1,17 +1,18 @@
 """Labels and tones of an order's parcels; a tone is never the only cue."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from artisans.core.money import PPM, half_up
+from artisans.core.money import PPM, Money, half_up
 from artisans.core.templatetags.money import percent
-from orders.models import Earnings, OrderLine, Parcel, Shipment, ShipmentCorrection
+from orders.models import Earnings, LineCancellation, OrderLine, Parcel, Shipment, ShipmentCorrection
 from orders.shipments import Progress, load_progress, prefetch_shipments, shipments_of
 from orders.statuses import PARCELS_SHIPPED, PARCELS_UNSHIPPED, ParcelInstruction, ParcelStatus
 
@@ -59,34 +60,46 @@ class ShipmentDisplay:
         return self.shipment.corrections.select_related("actor")
 
 
+class ItemRow(NamedTuple):
+    """A line with its units to ship, or that were; of an unshipped parcel also those to leave out because they were
+    refunded and are back on sale, and those shipped already. `cancelled`: those that will not be delivered."""
+
+    line: OrderLine
+    to_send: int
+    left_out: int
+    shipped: int
+    cancelled: int
+
+
 @dataclass(frozen=True, slots=True)
 class ParcelDisplay:
     """A parcel with its lines and the actions available to its artisan."""
 
     parcel: Parcel
     lines: list[OrderLine]
-    restocked: Mapping[UUID, int] = field(default_factory=dict)  # refunded and restocked units by line
+    restocked: Mapping[UUID, int] = field(default_factory=dict)  # units by line that are back on sale
     progress: Progress = field(default_factory=Progress)  # of an unshipped parcel
+    cancellations: Sequence[LineCancellation] = ()
 
     @property
-    def rows(self) -> list[tuple[OrderLine, int, int, int]]:
-        """Each line with the units to ship; of an unshipped parcel also those to leave out, and those shipped."""
+    def rows(self) -> list[ItemRow]:
         if self.parcel.status not in PARCELS_UNSHIPPED:
-            return [(line, line.quantity, 0, 0) for line in self.lines]
-        left, out = self.progress.left, self.restocked
-        return [
-            (
-                line,
-                left.get(line.pk, line.quantity),
-                out.get(line.pk, 0),
-                line.quantity - out.get(line.pk, 0) - left.get(line.pk, line.quantity),
-            )
-            for line in self.lines
-        ]
+            return [ItemRow(line, line.agreed_quantity, 0, 0, line.cancelled_quantity) for line in self.lines]
+        rows = []
+        for line in self.lines:
+            left = self.progress.left.get(line.pk, line.agreed_quantity)
+            out = self.restocked.get(line.pk, 0) - (line.cancelled_quantity - line.lost_quantity)
+            rows.append(ItemRow(line, left, out, line.agreed_quantity - out - left, line.cancelled_quantity))
+        return rows
 
     @property
     def earnings(self) -> Earnings:
         return self.parcel.earnings(self.lines)
+
+    @property
+    def refunded(self) -> Money:
+        """What refunds took of the total besides cancelled items."""
+        return self.earnings.refunded - self.parcel.cancelled
 
     @property
     def fee_percent(self) -> str:
@@ -159,8 +172,8 @@ class ParcelDisplay:
 
     @property
     def can_fail(self) -> bool:
-        """Whether the artisan can still say that it cannot be delivered: until a part of it was shipped."""
-        return self.is_unshipped and not self.shipments
+        """Whether the artisan can still say that it, or the rest of it, cannot be delivered."""
+        return self.is_unshipped
 
     @property
     def can_ship(self) -> bool:
@@ -202,10 +215,25 @@ def load_displays(parcels: Sequence[Parcel], lines: Mapping[UUID, list[OrderLine
     prefetch_shipments(parcels)
     packed = [parcel.pk for parcel in parcels if parcel.status == ParcelStatus.PACKED]
     progress = load_progress({key: lines.get(key, []) for key in packed})
+    rows = load_cancellations([line for parcel in parcels for line in lines.get(parcel.pk, [])])
     return [
-        ParcelDisplay(parcel, lines.get(parcel.pk, []), progress=progress.get(parcel.pk, Progress()))
+        ParcelDisplay(
+            parcel,
+            lines.get(parcel.pk, []),
+            progress=progress.get(parcel.pk, Progress()),
+            cancellations=rows.get(parcel.pk, ()),
+        )
         for parcel in parcels
     ]
+
+
+def load_cancellations(lines: Iterable[OrderLine]) -> dict[UUID, list[LineCancellation]]:
+    """What will not be delivered of these lines, by parcel; without a query if that is nothing."""
+    found: dict[UUID, list[LineCancellation]] = {}
+    if some := [line.pk for line in lines if line.cancelled_quantity]:
+        for row in LineCancellation.objects.filter(line__in=some).select_related("line", "actor"):
+            found.setdefault(row.line.parcel_id, []).append(row)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +267,7 @@ def load_slips(parcels: Sequence[Parcel], *, shipment: str = "") -> list[Packing
         elif made and not any(one._state.adding for one in made):
             units = units_of(made)
         else:  # release 0.1.0 shipped it whole
-            units = {line.pk: line.quantity for line in lines[parcel.pk]}
+            units = {line.pk: line.agreed_quantity for line in lines[parcel.pk]}
         items = [(units[line.pk], line.product_name) for line in lines[parcel.pk] if units.get(line.pk)]
         slips.append(PackingSlip(parcel, items))
     return slips

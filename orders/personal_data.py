@@ -74,8 +74,15 @@ HOLDINGS = (
         lambda person: Q(order__in=person.of("orders")),
         export=(
             *("order_id", "product_name", "artisan_name", "quantity", "currency", "unit_price_minor"),
-            *("line_total_minor", "tax_minor", "refunded_quantity"),
+            *("line_total_minor", "tax_minor", "refunded_quantity", "cancelled_quantity"),
         ),
+    ),
+    Holding(
+        "orders.LineCancellation",
+        "cancelled_items",
+        lambda person: Q(line__order__in=person.of("orders")),
+        export=("line_id", "created_at", "quantity", "amount_minor", "reason"),
+        scrub=("reason", "actor_name"),
     ),
     Holding(
         "orders.Parcel",

@@ -38,7 +38,8 @@ def lines_restock(order: Order, wanted: Mapping[UUID, tuple[OrderLine, int]], *,
     ]
     if asked:
         order_products_lock(order)
-    back = stock_restock(lines=asked, reason=reason, stock_round=order.stock_round)
+    lost = {line.pk: line.lost_quantity for line, _ in wanted.values()}
+    back = stock_restock(lines=asked, reason=reason, stock_round=order.stock_round, lost=lost)
     came = {stock_line.order_line: stock_line.quantity for stock_line in back}
     lines = [line for line, _ in wanted.values() if line.pk in came]
     unsent = order.parcels.filter(status__in=PARCELS_UNSHIPPED)
@@ -66,7 +67,7 @@ def hold_refunded_parcels(order: Order, *, reserved: int, outside: int) -> None:
         return
     lines = lines_by_parcel(order)
     of_sent = sum(
-        parcel.total_minor - sum(line.refunded.minor for line in lines[parcel.pk])
+        parcel.total_minor - sum(line.uncharged.minor for line in lines[parcel.pk])
         for parcel in living
         if parcel.status in PARCELS_SHIPPED
     )
@@ -76,7 +77,7 @@ def hold_refunded_parcels(order: Order, *, reserved: int, outside: int) -> None:
     for parcel in unsent:
         is_back = (
             nothing_kept
-            or outside >= parcel.total_minor
+            or outside >= parcel.agreed_total_minor
             or not any(line.refundable_quantity for line in lines[parcel.pk])
         )
         if not is_back:
@@ -119,7 +120,7 @@ def parcel_set_instruction(
     if to == ParcelInstruction.RETURN:
         about = {
             "artisan_name": parcel.artisan.name,
-            "lines": list_units((line, line.quantity) for line in lines),
+            "lines": list_units((line, line.agreed_quantity) for line in lines),
         }
         notifications_enqueue(
             order_mail(

@@ -19,6 +19,7 @@ LINE = {
     "name": "Moss bowl",
     "artisan_id": ARTISAN_ID,
     "quantity": 1,
+    "cancelled_quantity": 0,
     "unit_price": "85.45",
     "tax": "8.55",
     "line_total": "85.45",
@@ -32,6 +33,7 @@ PARCEL = {
     "tax": "8.55",
     "shipping": "5.99",
     "total": "99.99",
+    "cancelled": "0.00",
     "carrier": "",
     "tracking": "",
     "instruction": "",
@@ -82,6 +84,9 @@ class OrderLineShape(serializers.Serializer[Any]):
     name = serializers.CharField()
     artisan_id = serializers.UUIDField()
     quantity = serializers.IntegerField(min_value=1)
+    cancelled_quantity = serializers.IntegerField(
+        min_value=0, help_text="Units of it that will not be delivered; they are not charged."
+    )
     unit_price = AmountShape()
     tax = AmountShape()
     line_total = AmountShape()
@@ -131,6 +136,10 @@ class ParcelShape(serializers.Serializer[Any]):
     tax = AmountShape()
     shipping = AmountShape()
     total = AmountShape()
+    cancelled = AmountShape(
+        help_text="The amount of units that will not be delivered while others are, with their tax; part of the total, "
+        "and not charged."
+    )
     carrier = serializers.CharField(allow_blank=True, help_text="Of the last shipment.")
     tracking = serializers.CharField(allow_blank=True, help_text="Of the last shipment.")
     instruction = serializers.ChoiceField(

@@ -50,14 +50,16 @@ def progress_of(lines: Sequence[OrderLine]) -> Progress:
 
 
 def load_progress(lines_by_key: Mapping[K, Sequence[OrderLine]]) -> dict[K, Progress]:
-    """The same for several parcels in two queries. Refunded units that were restocked are not shipped."""
+    """The same for several parcels in two queries. Units that were put back on sale, or are lost, are not shipped."""
     keys = [line.pk for lines in lines_by_key.values() for line in lines]
     shipped, back = (units_shipped(keys), units_restocked(keys)) if keys else ({}, {})
     return {
         key: Progress(
             sum(shipped.get(line.pk, 0) for line in lines),
             {
-                line.pk: max(0, line.quantity - back.get(line.pk, 0) - shipped.get(line.pk, 0))
+                line.pk: max(
+                    0, line.quantity - line.lost_quantity - back.get(line.pk, 0) - shipped.get(line.pk, 0)
+                )
                 for line in lines
             },
         )

@@ -21,7 +21,7 @@ from artisans.core.models import save_columns
 from orders.addresses import address_read
 from orders.forms import CarrierForm, ShipForm
 from orders.models import Parcel
-from orders.parcel_display import ParcelDisplay, load_displays, load_slips, status_text
+from orders.parcel_display import ParcelDisplay, load_cancellations, load_displays, load_slips, status_text
 from orders.parcel_lists import ParcelList, parcel_next, parcels_found, parcels_listed
 from orders.selectors import last_addressed_order, parcels_of_artisan, store_rules
 from orders.services.parcels import (
@@ -105,7 +105,13 @@ def parcel_detail(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
     parcel = get_object_or_404(parcels_of_artisan(require_artisan(request)), pk=parcel_id)
     lines = list(parcel.lines.all())
     progress = progress_of(lines)
-    display = ParcelDisplay(parcel, lines, units_restocked([line.pk for line in lines]), progress)
+    display = ParcelDisplay(
+        parcel,
+        lines,
+        units_restocked([line.pk for line in lines]),
+        progress,
+        load_cancellations(lines).get(parcel.pk, ()),
+    )
     form = ShipForm(
         request.POST if "ship" in request.POST else None,
         initial={"seen": len(display.shipments)},

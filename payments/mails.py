@@ -30,6 +30,7 @@ class PaymentMail(TextChoices):
     REFUND_COMPLETED = "refund_completed", _("Refund sent (to the buyer)")
     REFUND_FAILED = "refund_failed", _("Refund failed (to the buyer)")
     BUYER_PARCEL_CANCELLED = "buyer_parcel_cancelled", _("Parcel cancelled (to the buyer)")
+    UNITS_CANCELLED = "units_cancelled", _("Items cancelled (to the buyer)")
     PARCEL_RETURNED = "parcel_returned", _("Parcel returned (to the buyer)")
     ARTISAN_PARCEL_RETURNED = "artisan_parcel_returned", _("Parcel returned (to the artisan)")
     METHOD_SAVED = "method_saved", _("Payment method saved (to the buyer)")

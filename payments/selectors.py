@@ -249,13 +249,22 @@ def refund_sums(
     here = order.parcels.exclude(status__in=PARCELS_ENDED).order_by()
     lines = RefundLine.objects.filter(refund__in=refunds, order_line__parcel__in=here)
     shipping = here.aggregate(sum=total("shipping_minor"))["sum"]
-    goods = lines.aggregate(sum=total("amount_minor"))["sum"]
+    goods = goods_minor(order, lines)
     return RefundSums(
         amount=sums["amount"],
         goods=goods + min(sums["shipping"], shipping),
         goodwill=sums["goodwill"],
         unassigned=disputed + sums["unassigned"],
     )
+
+
+def goods_minor(order: Order, lines: QuerySet[RefundLine]) -> int:
+    """What these refund lines give back for units that were not cancelled."""
+    if not order.cancelled_minor:
+        return int(lines.aggregate(sum=total("amount_minor"))["sum"])
+    refunded = dict(lines.order_by().values_list("order_line").annotate(sum=total("amount_minor")))
+    found = order.lines.in_bulk(refunded)
+    return sum(found[key].goods_refunded(minor) for key, minor in refunded.items())
 
 
 def total(column: str, only: Q | None = None) -> Sum:

@@ -54,6 +54,7 @@ OCCASIONS = {
     "refund_completed": "A provider has sent a refund.",
     "refund_failed": "A provider could not send a refund.",
     "buyer_parcel_cancelled": "One parcel of the order was cancelled.",
+    "units_cancelled": "An artisan cannot deliver some units of a parcel, and ships the others.",
     "parcel_returned": "The return of a parcel was recorded.",
     "artisan_parcel_returned": "Staff recorded the return of a parcel.",
     "method_saved": "A card or PayPal account was saved to the account.",

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from artisans.audit.models import AuditEntry
-from orders.models import Order, OrderTransition, Parcel, ParcelTransition
+from orders.models import LineCancellation, Order, OrderLine, OrderTransition, Parcel, ParcelTransition
 from payments.models import (
     Capture,
     DisputeTransition,
@@ -34,6 +34,9 @@ class OrderReplay:
     claim: int = 0
     unassigned: int = 0
     parcels: dict[UUID, Parcel] = field(default_factory=dict)
+    lines: dict[UUID, OrderLine] = field(default_factory=dict)
+    cancelled: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    already_back: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     named: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     shipping: int = 0
     goodwill: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
@@ -54,9 +57,14 @@ class OrderReplay:
         """The price of the units still to be delivered, without refunded units."""
         if self.status in CLOSED:
             return 0
-        here = self.parcels.values()
-        goods = sum(parcel.total_minor - self.named[parcel.pk] for parcel in here)
-        return goods - min(self.shipping, sum(parcel.shipping_minor for parcel in here))
+        shipping = sum(parcel.shipping_minor for parcel in self.parcels.values())
+        goods = sum(self.price_of(line) for line in self.lines.values() if line.parcel_id in self.parcels)
+        return goods + shipping - min(self.shipping, shipping)
+
+    def price_of(self, line: OrderLine) -> int:
+        """Refunds first give back what was cancelled although they had given it back before."""
+        refunded = self.named[line.pk] - min(self.named[line.pk], self.already_back[line.pk])
+        return line.line_total_minor + line.tax_minor - self.cancelled[line.pk] - refunded
 
     # ---- envelopes -----------------------------------------------------------------------------------------------
 
@@ -103,6 +111,11 @@ class OrderReplay:
         del self.parcels[parcel]
         self.reprice()
 
+    def cancel_units(self, row: LineCancellation) -> None:
+        self.cancelled[row.line_id] += row.amount_minor
+        self.already_back[row.line_id] += row.refunded_minor
+        self.reprice()
+
     def refund(self, refund: PaymentRefund, *, is_decided: bool) -> None:
         """A refund: first for its units, then for money owed to the buyer, then as goodwill."""
         minor = refund.amount_minor
@@ -135,7 +148,7 @@ class OrderReplay:
         """Count the units of a refund; returns their value among units still to be delivered."""
         before = self.price()
         for line in refund.lines.all():
-            self.named[line.order_line.parcel_id] += sign * line.amount_minor
+            self.named[line.order_line_id] += sign * line.amount_minor
         self.shipping += sign * refund.shipping_minor
         return sign * (before - self.price())
 
@@ -169,7 +182,11 @@ class OrderReplay:
 
 
 def recount(order: Order) -> OrderReplay:
-    walk = OrderReplay(order, parcels={parcel.pk: parcel for parcel in order.parcels.all()})
+    walk = OrderReplay(
+        order,
+        parcels={parcel.pk: parcel for parcel in order.parcels.all()},
+        lines={line.pk: line for line in order.lines.all()},
+    )
     events = (*money_of(order), *moves_of(order), *refunds_of(order))
     for _, happened in sorted(events, key=lambda event: event[0]):
         happened(walk)
@@ -197,6 +214,8 @@ def moves_of(order: Order) -> Iterator[Event]:
         yield event(row.at, OrderReplay.move, row.new)
     for gone in ParcelTransition.objects.filter(parcel__order=order, new__in=GONE):
         yield event(gone.at, OrderReplay.lose, gone.parcel_id)
+    for row in LineCancellation.objects.filter(line__order=order):
+        yield event(row.created_at, OrderReplay.cancel_units, row)
 
 
 def refunds_of(order: Order) -> Iterator[Event]:

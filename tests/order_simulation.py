@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -86,7 +87,8 @@ class OrderSimulation:
 
     @property
     def actions(self) -> list[Callable[[], object]]:
-        goods = [self.not_coming, self.ship, self.ship, self.come_back, self.restock]
+        parts = [self.cannot_deliver_units, self.cannot_deliver_units, self.ship_units]
+        goods = [self.not_coming, *parts, self.ship, self.ship, self.come_back, self.restock]
         ends = [self.cancel, self.expire] if self.dice.random() < 0.3 else []
         earnings = [*[self.release] * 3, self.hold, self.end_hold, self.outlast_hold]
         return [*goods, *ends, *earnings, *self.of_money, *self.of_money]
@@ -117,6 +119,28 @@ class OrderSimulation:
         parcel = self.parcel(PARCELS_UNSHIPPED)
         parcel_cannot_deliver(parcel_id=parcel.pk, reason="broken", actor=parcel.artisan.user)
         return f"parcel {parcel.number} of {parcel.total}"
+
+    def cannot_deliver_units(self) -> str:
+        parcel = self.parcel(PARCELS_UNSHIPPED)
+        units = self.some_units(parcel)
+        restock = self.dice.random() < 0.5
+        before = Order.objects.get(pk=self.order.pk).cancelled_minor
+        parcel_cannot_deliver(
+            parcel_id=parcel.pk, reason="broken", actor=parcel.artisan.user, units=units, restock=restock
+        )
+        minor = Order.objects.get(pk=self.order.pk).cancelled_minor - before
+        return (
+            f"{[*units.values()]} of parcel {parcel.number} for {minor}, {'' if restock else 'not '}restocked"
+        )
+
+    def ship_units(self) -> str:
+        parcel = self.parcel(PARCELS_UNSHIPPED)
+        units = self.some_units(parcel)
+        parcel_ship(parcel_id=parcel.pk, carrier="Post", tracking="", actor=parcel.artisan.user, units=units)
+        return f"{[*units.values()]} of parcel {parcel.number}"
+
+    def some_units(self, parcel: Parcel) -> dict[UUID, int]:
+        return {line.pk: self.dice.randint(0, line.quantity) for line in parcel.lines.all()}
 
     def ship(self) -> str:
         parcel = self.parcel(PARCELS_UNSHIPPED)

@@ -212,6 +212,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "parcel_tax_remitter_known": ("orders.Parcel", {"tax_remitter": "nobody"}),
     "parcel_payment_fee_bearer_known": ("orders.Parcel", {"payment_fee_bearer": "nobody"}),
     "parcel_cash_within_total": ("orders.Parcel", {"cash_received_minor": F("total_minor") + 1}),
+    "parcel_cancelled_within_total": ("orders.Parcel", {"cancelled_minor": F("total_minor") + 1}),
     "carrier_name_unique": ("orders.Carrier", {"name": "usps"}),
     "carrier_tracking_url_is_https": ("orders.Carrier", {"tracking_url": "http://carrier.test/{number}"}),
     "shipment_number_unique_in_parcel": ("orders.Shipment", {"parcel": "first"}),
@@ -222,6 +223,26 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "order_line_total_is_product": ("orders.OrderLine", {"quantity": F("quantity") + 1}),
     "order_line_tax_not_negative": ("orders.OrderLine", {"tax_minor": -1} | dict.fromkeys(FROZEN)),
     "order_line_refunded_at_most_ordered": ("orders.OrderLine", {"refunded_quantity": F("quantity") + 1}),
+    "order_line_cancelled_at_most_ordered": (
+        "orders.OrderLine",
+        {"cancelled_minor": F("line_total_minor") + F("tax_minor") + 1},
+    ),
+    "order_line_cancelled_refunded_within_cancelled": (
+        "orders.OrderLine",
+        {"cancelled_refunded_quantity": F("cancelled_quantity") + 1},
+    ),
+    "order_line_unit_given_back_once": (
+        "orders.OrderLine",
+        {"refunded_quantity": F("quantity"), "cancelled_quantity": 1, "lost_quantity": 0},
+    ),
+    "line_cancellation_quantity_positive": (
+        "orders.LineCancellation",
+        {"quantity": 0, "refunded_quantity": 0},
+    ),
+    "line_cancellation_refunded_within_it": (
+        "orders.LineCancellation",
+        {"refunded_minor": F("amount_minor") + 1},
+    ),
     "order_line_fees_frozen_together": (
         "orders.OrderLine",
         {"commission_minor": 0, "commission_tax_minor": 0, "remitted_tax_minor": 0, "commission_ppm": None},

@@ -385,7 +385,7 @@ DAMAGE: dict[str, Damage] = {
         [],
         [set_order("bare", "cancelled_minor = 2500")],
         [
-            "Order {bare}: cancelled are 25.00 USD, but its cancelled and returned parcels are 0.00 USD.",
+            "Order {bare}: cancelled are 25.00 USD, but its cancelled and returned parcels, and units, are 0.00 USD.",
         ],
     ),
     "order_payment_status": (
@@ -416,10 +416,25 @@ DAMAGE: dict[str, Damage] = {
         [last_change(OrderTransition, "order_id", order("paid"))],
         ["Order {paid}: its status or a change of it is CONFIRMED, but by its history it is PENDING."],
     ),
+    "line_cancelled_units": (
+        [],
+        [set_line("bare", 1, "cancelled_quantity = 1")],
+        ["Line {bare}/1: 1 units are cancelled, lost or refunded before, but by their rows 0."],
+    ),
+    "line_cancelled_money": (
+        [OrderLine],
+        [set_line("bare", 1, "cancelled_refunded_minor = 100")],
+        ["Line {bare}/1: its cancelled units cost 1.00 USD, but by their rows 0.00 USD."],
+    ),
+    "parcel_cancelled": (
+        [],
+        [set_parcel("bare", 1, "cancelled_minor = 100"), set_order("bare", "cancelled_minor = 100")],
+        ["Parcel {bare}-1: its cancelled units cost 1.00 USD, but those of its lines 0.00 USD."],
+    ),
     "shipment_units": (
         [],
         [*PACKED, *shipment(line("paid", 1), 3)],
-        ["Line {paid}/1: 3 units were shipped, but its quantity is 2."],
+        ["Line {paid}/1: 3 units were shipped, but there are 2 to ship."],
     ),
     "shipment_lines": (
         [],
@@ -462,7 +477,7 @@ DAMAGE: dict[str, Damage] = {
     "stock_restocked": (
         [StockMove],
         ["UPDATE catalog_stockmove SET quantity = -1 WHERE kind = 'restock'", stock("- 2")],
-        ["Line {card}/1: refunds brought back -1 units, but its quantity is 2."],
+        ["Line {card}/1: refunds and cancelled units brought back -1, but it has 2."],
     ),
     "stock_round": (
         [],
@@ -655,7 +670,7 @@ DAMAGE: dict[str, Damage] = {
             f"UPDATE payments_refundline SET amount_minor = 2201 WHERE refund_id = {REFUND}",
             set_order("card", "goods_refunded_minor = 2201"),
         ],
-        ["Line {card}/1: refunds gave back 22.01 USD, but it cost 22.00 USD."],
+        ["Line {card}/1: refunds and cancelled units gave back 22.01 USD, but it cost 22.00 USD."],
     ),
     "order_refunded_shipping": (
         [],

@@ -36,7 +36,7 @@ from artisans.notifications.services import notifications_enqueue
 from artisans.privacy.services import user_erase
 from artisans.workshop.mails import stock_low_mail
 from artisans.workshop.states import Act, workshop_change
-from orders.models import Order
+from orders.models import Order, Parcel
 from orders.services.parcels import parcel_ship, shipment_correct
 from orders.services.rates import NewRate, rate_add
 from orders.statuses import ParcelDecision
@@ -105,10 +105,7 @@ def causes_of_mails() -> Payment:
     Client().post(
         "/shop/orders/find/", {"order_number": exact.order.order_number, "email": "guest@example.test"}
     )
-    lost_parcel = exact.order.parcels.last()
-    parcel_cannot_deliver(
-        parcel_id=lost_parcel.pk, reason="The loom <snapped> & burnt.", actor=lost_parcel.artisan.user
-    )
+    undelivered_mails(exact.order.parcels.last())
     sent = exact.order.parcels.first()
     parcel_return(parcel_id=sent.pk, restock=True, reason="nobody <home> & moved", actor=staff)
     check_mails(two, shopper, staff)
@@ -123,6 +120,14 @@ def causes_of_mails() -> Payment:
     workshop_mails(bowl, seller)
     user_erase(rows.user("leaving@example.test"))
     return start(items={scarf: 1}, user=shopper)
+
+
+def undelivered_mails(parcel: Parcel) -> None:
+    """First a unit of the parcel, then the rest of it."""
+    maker = parcel.artisan.user
+    one = {parcel.lines.get().pk: 1}
+    parcel_cannot_deliver(parcel_id=parcel.pk, reason="Moths <ate> & tore it.", actor=maker, units=one)
+    parcel_cannot_deliver(parcel_id=parcel.pk, reason="The loom <snapped> & burnt.", actor=maker)
 
 
 def workshop_mails(bowl: Product, seller: User) -> None:

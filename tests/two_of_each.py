@@ -32,10 +32,11 @@ from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
-from orders.models import Order
+from orders.models import Order, StoreRules
 from orders.services.parcels import parcel_ship, shipment_correct
 from orders.statuses import CashHolder
 from payments.bookkeeping.movements import movements_record
+from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.cash_deposits import cash_deposit_record
 from payments.lifecycle.choose_method import payment_choose_method
@@ -80,7 +81,8 @@ def make_two_of_each() -> None:
         reason=ReversalReason.MISTAKE,
         actor=staff,
     )
-    rows_of_cash(start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1, scarf: 1}, user=shopper), staff)
+    StoreRules.objects.update(cash_limit_minor=50_000)
+    rows_of_cash(start(PaymentMethod.CASH_ON_DELIVERY, {bowl: 1, scarf: 3}, user=shopper), staff)
     payment_choose_method(order_id=payment.order_id, method=PaymentMethod.CHECK, actor=shopper)
     mine = Principal(user=shopper)
     old, *_ = cart_open(mine)
@@ -153,16 +155,22 @@ def rows_of_staff(staff: User) -> None:
 
 
 def rows_of_cash(cash: Payment, staff: User) -> None:
-    """A shipment and a deposit for each parcel."""
+    """A shipment and a deposit for each parcel, and two units that cannot be delivered."""
     rows.carriers()
+    scarves = cash.order.lines.get(quantity=3)
+    for _ in range(2):
+        parcel_cannot_deliver(
+            parcel_id=scarves.parcel_id, reason="torn", actor=staff, units={scarves.pk: 1}, restock=False
+        )
     for parcel in cash.order.parcels.all():
         parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking=f"T-{parcel.number}", actor=staff)
         shipment_correct(parcel_id=parcel.pk, number=1, carrier="USPS", tracking="", actor=staff)
-        receipt = record(cash, parcel.total, actor=staff, parcel_id=parcel.pk, holder=CashHolder.COURIER)
+        due = parcel.total - parcel.cancelled
+        receipt = record(cash, due, actor=staff, parcel_id=parcel.pk, holder=CashHolder.COURIER)
         cash_deposit_record(
             receipt_ids=[receipt.pk],
             holder=CashHolder.COURIER,
-            money=IncomingMoney(parcel.total, timezone.localdate(), f"D-{parcel.number}"),
+            money=IncomingMoney(due, timezone.localdate(), f"D-{parcel.number}"),
             actor=staff,
         )
 

@@ -23,7 +23,8 @@ MAX_COUNTED = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class StockLine:
-    """What one order line takes or returns; `refund_line` if a refund returns it."""
+    """What one order line takes or returns; `refund_line`: the row of the refund, or of the cancelled units, that
+    returns it."""
 
     order_line: UUID
     product_id: UUID
@@ -85,7 +86,7 @@ def stock_return(
     stock_round: int = 0,
     at_most: Mapping[UUID, int] | None = None,
 ) -> None:
-    """Return the stock of order lines, except units that refunds have restocked.
+    """Return the stock of order lines, except units that were restocked before.
 
     `at_most`: by order line, how many units can be sold again; by default all.
     The database rejects a second return of a line in the same round.
@@ -102,15 +103,20 @@ def stock_return(
         return_units(StockMoveKind.RETURN, left, reason=reason, stock_round=stock_round)
 
 
-def stock_restock(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> list[StockLine]:
-    """Restock refunded units, at most those that each order line still holds; returns what was restocked.
+def stock_restock(
+    *, lines: Iterable[StockLine], reason: str, stock_round: int = 0, lost: Mapping[UUID, int] | None = None
+) -> list[StockLine]:
+    """Restock refunded or cancelled units, at most those that each order line still holds; returns what was restocked.
 
-    Shape: one entry per order line, each with its `refund_line`. The caller holds the order's lock. Locks: products.
+    Shape: one entry per order line, each with its `refund_line`. `lost`: by order line, units that do not exist any
+    more. The caller holds the order's lock. Locks: products.
     """
     lines = list(lines)
     with transaction.atomic():
         products_lock(line.product_id for line in lines)
         held = units_held([line.order_line for line in lines], stock_round=stock_round)
+        for order_line, quantity in (lost or {}).items():
+            held[order_line] = held.get(order_line, 0) - quantity
         back = [replace(line, quantity=min(line.quantity, held.get(line.order_line, 0))) for line in lines]
         return return_units(StockMoveKind.RESTOCK, back, reason=reason, stock_round=stock_round)
 
@@ -137,7 +143,7 @@ def units_held(order_lines: Sequence[UUID], *, stock_round: int) -> dict[UUID, i
 
 
 def units_restocked(order_lines: Sequence[UUID], *, stock_round: int | None = None) -> dict[UUID, int]:
-    """Units that refunds have restocked, by order line, in one round or in all."""
+    """Units that refunds and cancellations of single units have restocked, by order line, in one round or in all."""
     moves = StockMove.objects.filter(order_line__in=order_lines, kind=StockMoveKind.RESTOCK)
     if stock_round is not None:
         moves = moves.filter(round=stock_round)

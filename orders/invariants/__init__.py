@@ -2,8 +2,9 @@
 
 from artisans.catalog.models import StockMove
 from artisans.core.invariants import register_invariants
-from orders.invariants import amounts, shipments, statuses, stock
+from orders.invariants import amounts, cancellations, shipments, statuses, stock
 from orders.models import (
+    LineCancellation,
     Order,
     OrderLine,
     OrderTransition,
@@ -17,6 +18,10 @@ register_invariants(
     *amounts.INVARIANTS,
     *statuses.INVARIANTS,
     *shipments.INVARIANTS,
+    *cancellations.INVARIANTS,
     *stock.INVARIANTS,
-    reads=(Order, OrderLine, Parcel, OrderTransition, ParcelTransition, Shipment, ShipmentLine, StockMove),
+    reads=(
+        *(Order, OrderLine, Parcel, OrderTransition, ParcelTransition, Shipment, ShipmentLine),
+        *(LineCancellation, StockMove),
+    ),
 )

@@ -89,8 +89,11 @@ def find_wrong_shipping(chunk: Orders) -> Found:
 def find_wrong_cancelled(chunk: Orders) -> Found:
     parcels = parcels_of(chunk)
     for order in chunk.rows:
-        ended = sum(row.total_minor for row in parcels[order.pk] if row.status in PARCELS_ENDED)
-        yield from compare(order, order.money(order.cancelled_minor), order.money(ended))
+        cancelled = sum(
+            row.total_minor if row.status in PARCELS_ENDED else row.cancelled_minor
+            for row in parcels[order.pk]
+        )
+        yield from compare(order, order.money(order.cancelled_minor), order.money(cancelled))
 
 
 # ---- currencies ------------------------------------------------------------------------------------------------
@@ -199,9 +202,12 @@ INVARIANTS = (
     of_orders(
         "order_cancelled",
         "P1",
-        _("What an order costs less is the sum of its cancelled and returned parcels."),
         _(
-            "Order %(row)s: cancelled are %(stored)s, but its cancelled and returned parcels are %(expected)s."
+            "What an order costs less is the sum of its cancelled and returned parcels, and units of the others."
+        ),
+        _(
+            "Order %(row)s: cancelled are %(stored)s, but its cancelled and returned parcels, and units, are "
+            "%(expected)s."
         ),
         find_wrong_cancelled,
     ),

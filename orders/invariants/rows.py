@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from artisans.catalog.models import StockMoveKind
 from artisans.core.invariants import Chunk, Invariant, Mismatch, Rows, StrOrPromise, compare, flat
-from orders.models import Order, OrderLine, Parcel
+from orders.models import LineCancellation, Order, OrderLine, Parcel
 
 Found = Iterator[Mismatch]
 Orders = Chunk[Order]
@@ -36,6 +36,11 @@ def lines_by_parcel(chunk: Orders) -> Rows:
     for line in flat(lines_of(chunk)):
         found[line.parcel_id].append(line)
     return found
+
+
+def cancellations_of(chunk: Orders) -> Rows:
+    """By line."""
+    return chunk.children(LineCancellation, "line", flat(lines_of(chunk)))
 
 
 def name_of(line: OrderLine) -> str:

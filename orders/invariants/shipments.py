@@ -20,8 +20,8 @@ def find_units_shipped_twice(chunk: Orders) -> Found:
     for row in flat(chunk.children(ShipmentLine, "shipment", shipments_of(chunk))):
         shipped[row.line_id] += row.quantity
     for line in flat(lines_of(chunk)):
-        if shipped[line.pk] > line.quantity:
-            yield Mismatch(name_of(line), shipped[line.pk], line.quantity)
+        if shipped[line.pk] > line.agreed_quantity:
+            yield Mismatch(name_of(line), shipped[line.pk], line.agreed_quantity)
 
 
 def find_units_of_other_parcels(chunk: Orders) -> Found:
@@ -42,8 +42,8 @@ INVARIANTS = (
     of_orders(
         "shipment_units",
         "P11",
-        _("No more units of a line are shipped than it has."),
-        _("Line %(row)s: %(stored)s units were shipped, but its quantity is %(expected)s."),
+        _("No more units of a line are shipped than it has without cancelled ones."),
+        _("Line %(row)s: %(stored)s units were shipped, but there are %(expected)s to ship."),
         find_units_shipped_twice,
     ),
     of_orders(

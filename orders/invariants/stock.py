@@ -37,7 +37,8 @@ def find_wrong_taken(chunk: Orders) -> Found:
 
 
 def find_wrong_returned(chunk: Orders) -> Found:
-    """All units are back once the line's order or parcel is closed, or a late payment took them again; none before.
+    """All units that still exist are back once the line's order or parcel is closed, or a late payment took them again;
+    none before.
 
     Of a parcel that came back, as many as were decided.
     """
@@ -49,7 +50,7 @@ def find_wrong_returned(chunk: Orders) -> Found:
         last = line.order.stock_round
         for number in range(last + 1):
             returned = moves[line.pk].get((StockMoveKind.RETURN, number), 0)
-            left = line.quantity - moves[line.pk].get((StockMoveKind.RESTOCK, number), 0)
+            left = line.quantity - line.lost_quantity - moves[line.pk].get((StockMoveKind.RESTOCK, number), 0)
             expected = left if number < last or is_back else 0
             if status == ParcelStatus.RETURNED and number == last:
                 expected = min(returned, left)
@@ -60,8 +61,9 @@ def find_wrong_restocked(chunk: Orders) -> Found:
     moves = chunk.once(moves_of)
     for line in flat(lines_of(chunk)):
         for (kind, _number), units in moves[line.pk].items():
-            if kind == StockMoveKind.RESTOCK and not 0 <= units <= line.quantity:
-                yield Mismatch(name_of(line), units, line.quantity)
+            most = line.quantity - line.lost_quantity
+            if kind == StockMoveKind.RESTOCK and not 0 <= units <= most:
+                yield Mismatch(name_of(line), units, most)
 
 
 def find_moves_of_no_round(chunk: Orders) -> Found:
@@ -96,7 +98,10 @@ INVARIANTS = (
     of_orders(
         "stock_returned",
         "P12",
-        _("A line returns its units to the stock once when its order or parcel ends, and not before."),
+        _(
+            "A line returns its units, without lost ones, to the stock once when its order or parcel ends, and not "
+            "before."
+        ),
         _("Line %(row)s returned %(stored)s units to the stock, but should have returned %(expected)s."),
         find_wrong_returned,
         remedy=RECOUNT,
@@ -104,8 +109,8 @@ INVARIANTS = (
     of_orders(
         "stock_restocked",
         "P12",
-        _("Refunds bring back no more units than a line has."),
-        _("Line %(row)s: refunds brought back %(stored)s units, but its quantity is %(expected)s."),
+        _("Refunds and cancelled units bring back no more units than a line has."),
+        _("Line %(row)s: refunds and cancelled units brought back %(stored)s, but it has %(expected)s."),
         find_wrong_restocked,
         remedy=RECOUNT,
     ),

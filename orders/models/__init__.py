@@ -1,3 +1,4 @@
+from orders.models.cancellation import LineCancellation
 from orders.models.carrier import Carrier
 from orders.models.line import HeldLine, OrderLine
 from orders.models.order import MAY_AWAIT_MONEY, Order
@@ -12,6 +13,7 @@ __all__ = [
     "Carrier",
     "Earnings",
     "HeldLine",
+    "LineCancellation",
     "Order",
     "OrderLine",
     "OrderTransition",

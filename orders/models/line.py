@@ -17,6 +17,10 @@ class OrderLine(BaseModel):
     `commission_minor` and `commission_tax_minor` are the line's parts of the parcel's fee and of the tax on it;
     `remitted_tax_minor` is the part of `tax_minor` that the shop pays to the tax office; `commission_ppm` the rate. All
     four are null if a process of release 0.1.0 placed the order.
+
+    `cancelled_quantity` units will not be delivered; `cancelled_minor` is their price with tax. `lost_quantity` of them
+    did not go back on sale. `cancelled_refunded_quantity` of them had been refunded before, with
+    `cancelled_refunded_minor`, and are not refunded again. All five are sums of `LineCancellation`.
     """
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
@@ -38,6 +42,11 @@ class OrderLine(BaseModel):
     commission_minor = models.BigIntegerField(null=True)
     commission_tax_minor = models.BigIntegerField(null=True)
     remitted_tax_minor = models.BigIntegerField(null=True)
+    cancelled_quantity = models.PositiveIntegerField(default=0, db_default=0)
+    cancelled_minor = models.BigIntegerField(default=0, db_default=0)
+    lost_quantity = models.PositiveIntegerField(default=0, db_default=0)
+    cancelled_refunded_quantity = models.PositiveIntegerField(default=0, db_default=0)
+    cancelled_refunded_minor = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         default_permissions = ("view",)
@@ -69,6 +78,31 @@ class OrderLine(BaseModel):
                 ),
                 name="order_line_fees_within_total",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    cancelled_quantity__lte=F("quantity"),
+                    lost_quantity__lte=F("cancelled_quantity"),
+                    cancelled_minor__gte=0,
+                    cancelled_minor__lte=F("line_total_minor") + F("tax_minor"),
+                ),
+                name="order_line_cancelled_at_most_ordered",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    cancelled_refunded_quantity__lte=F("cancelled_quantity"),
+                    cancelled_refunded_minor__gte=0,
+                    cancelled_refunded_minor__lte=F("cancelled_minor"),
+                ),
+                name="order_line_cancelled_refunded_within_cancelled",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    quantity__gte=F("refunded_quantity")
+                    + F("cancelled_quantity")
+                    - F("cancelled_refunded_quantity")
+                ),
+                name="order_line_unit_given_back_once",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -83,18 +117,41 @@ class OrderLine(BaseModel):
         return Money.stored(self.line_total_minor, self.currency)
 
     @property
+    def agreed_quantity(self) -> int:
+        """The quantity without units that will not be delivered."""
+        return self.quantity - self.cancelled_quantity
+
+    @property
+    def uncharged_quantity(self) -> int:
+        """Units that were cancelled or refunded, or are being refunded."""
+        return self.refunded_quantity + self.cancelled_quantity - self.cancelled_refunded_quantity
+
+    @property
     def refundable_quantity(self) -> int:
-        return self.quantity - self.refunded_quantity
+        return self.quantity - self.uncharged_quantity
 
     @property
     def tax(self) -> Money:
         return Money.stored(self.tax_minor, self.currency)
 
     @property
-    def refunded(self) -> Money:
-        """The value of the refunded units with tax, pending refunds included."""
-        tax = half_up(self.tax_minor * self.refunded_quantity, self.quantity)
-        return self.unit_price * self.refunded_quantity + Money.stored(tax, self.currency)
+    def cancelled(self) -> Money:
+        return Money.stored(self.cancelled_minor, self.currency)
+
+    @property
+    def uncharged(self) -> Money:
+        """The value of cancelled and refunded units with tax, pending refunds included."""
+        refunded = self.value_minor(self.refunded_quantity)
+        minor = self.cancelled_minor + self.goods_refunded(refunded)
+        return Money.stored(min(minor, self.line_total_minor + self.tax_minor), self.currency)
+
+    def value_minor(self, quantity: int) -> int:
+        """The price and tax of the first `quantity` units; all units add up to exactly the line's total."""
+        return self.unit_price_minor * quantity + half_up(self.tax_minor * quantity, self.quantity)
+
+    def goods_refunded(self, refunded: int) -> int:
+        """How much of what refunds of the line gave back is for units that were not cancelled. Minor units."""
+        return max(0, refunded - self.cancelled_refunded_minor)
 
 
 class HeldLine(models.Model):

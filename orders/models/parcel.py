@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class Earnings:
     """An artisan's share of a parcel: its total less what refunds took back, less what the shop takes of the rest.
 
-    `refunded`: besides what the shop bears, and the whole total while nothing is earned. The shop takes `commission`,
-    `commission_tax` on it, and `remitted_tax`, which it pays to the tax office.
+    `refunded`: with units that will not be delivered, besides what the shop bears, and the whole total while nothing is
+    earned. The shop takes `commission`, `commission_tax` on it, and `remitted_tax`, which it pays to the tax office.
     `payment_fee`: the part of the fees of payment providers that the artisan bears, with the tax on it.
     """
 
@@ -84,6 +84,9 @@ class Parcel(BaseModel):
     )
     cash_received_minor = models.BigIntegerField(
         default=0, db_default=0, help_text=_("Cash on delivery that staff recorded for this parcel.")
+    )
+    cancelled_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text=_("Amount of units that will not be delivered, of the total.")
     )
     instruction = models.CharField(
         max_length=6, choices=ParcelInstruction, blank=True, db_default="", default=""
@@ -155,6 +158,10 @@ class Parcel(BaseModel):
                 condition=Q(cash_received_minor__gte=0, cash_received_minor__lte=F("total_minor")),
                 name="parcel_cash_within_total",
             ),
+            models.CheckConstraint(
+                condition=Q(cancelled_minor__gte=0, cancelled_minor__lte=F("total_minor")),
+                name="parcel_cancelled_within_total",
+            ),
         ]
         indexes = [
             models.Index(Upper("tracking"), condition=~Q(tracking=""), name="parcel_tracking"),
@@ -181,6 +188,16 @@ class Parcel(BaseModel):
         return Money.stored(self.total_minor, self.currency)
 
     @property
+    def cancelled(self) -> Money:
+        """The amount of units that will not be delivered."""
+        return Money.stored(self.cancelled_minor, self.currency)
+
+    @property
+    def agreed_total_minor(self) -> int:
+        """The total without units that will not be delivered."""
+        return self.total_minor - self.cancelled_minor
+
+    @property
     def is_on_hold(self) -> bool:
         return self.instruction == ParcelInstruction.HOLD
 
@@ -204,12 +221,13 @@ class Parcel(BaseModel):
         return self.show_shares(left, earning.payment_fee.minor)
 
     def expected_earnings(self, lines: "Iterable[OrderLine]") -> Earnings:
-        """What the artisan earns once the parcel is paid: its shares without refunded items; nothing if it ended."""
+        """What the artisan earns once the parcel is paid: its shares without refunded and cancelled items; nothing if
+        it ended."""
         lines, left = list(lines), Shares()
         if not self.is_gone:
             *of_lines, left = frozen_shares(self, lines)
             for line, shares in zip(lines, of_lines, strict=True):
-                returned = Shares(*allocate(line.refunded.minor, shares))
+                returned = Shares(*allocate(line.uncharged.minor, shares))
                 left = left.plus(shares.minus(returned))
         return self.show_shares(left)
 
@@ -236,7 +254,7 @@ class Parcel(BaseModel):
     @property
     def cash_due(self) -> Money:
         """What is outstanding for this parcel, at most the balance due of the whole order."""
-        left = 0 if self.is_gone else self.total_minor - self.cash_received_minor
+        left = 0 if self.is_gone else max(0, self.agreed_total_minor - self.cash_received_minor)
         return Money.stored(min(left, self.order.balance_due.minor), self.currency)
 
     @property

@@ -189,7 +189,7 @@ def shipment_store(shipment: Shipment, lines: list[OrderLine]) -> None:
 def check_units(
     lines: list[OrderLine], progress: Progress, units: Mapping[UUID, int] | None
 ) -> list[tuple[OrderLine, int]]:
-    """Which units of the lines are shipped now. Errors: InvalidInput."""
+    """Which units of the lines are meant, of those left to ship. Errors: InvalidInput."""
     if units is None:
         return [(line, progress.left[line.pk]) for line in lines if progress.left[line.pk]]
     if units.keys() - progress.left.keys():
@@ -197,7 +197,7 @@ def check_units(
     for line in lines:
         if (quantity := units.get(line.pk, 0)) > (left := progress.left[line.pk]):
             raise InvalidInput(
-                _("%(quantity)s × %(name)s cannot be shipped: %(left)s are left. Nothing was saved.")
+                _("You entered %(quantity)s × %(name)s, but %(left)s are left to ship. Nothing was saved.")
                 % {"quantity": quantity, "name": line.product_name, "left": left}
             )
     if not any(units.values()):
@@ -266,7 +266,10 @@ def parcel_cancel(
     if is_partly_shipped(parcel):
         shipped = progress_of(lines).text
         raise NotCancellable(
-            _("Parcel %(number)s cannot be cancelled: %(shipped)s.")
+            _(
+                "Parcel %(number)s cannot be cancelled: %(shipped)s. Its artisan can say which of the other units "
+                "cannot be delivered."
+            )
             % {"number": parcel.number, "shipped": shipped}
         )
     order_products_lock(order)
@@ -299,5 +302,5 @@ def parcel_mark_returned(
 def parcel_end(parcel: Parcel, to: ParcelStatus, *, order: Order, cause: str, actor: User | None) -> None:
     """Mark the parcel as cancelled or returned, and subtract its amount from what the order costs."""
     parcel_move(parcel, to, cause=cause, actor=actor)
-    order.cancelled_minor += parcel.total_minor
+    order.cancelled_minor += parcel.agreed_total_minor
     order.save(update_fields=["cancelled_minor", "updated_at"])

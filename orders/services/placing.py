@@ -200,4 +200,5 @@ def parcels_of_order(order_id: UUID) -> QuerySet[Parcel]:
 
 
 def stock_lines(lines: list[OrderLine]) -> list[StockLine]:
-    return [StockLine(line.pk, line.product_id, line.quantity) for line in lines]
+    """What lines take from the stock and return to it; not what was lost meanwhile."""
+    return [StockLine(line.pk, line.product_id, line.quantity - line.lost_quantity) for line in lines]

@@ -23,9 +23,9 @@ from payments.statuses import PaymentStatus, RefundStatus
 
 REFUND_DUE = IS_OWED  # `Order.refund_due` above zero
 # Parcels whose cash was reported as collected and is not recorded, or not all of it.
-CASH_TO_RECORD = Q(cash_reported_at__isnull=False, cash_received_minor__lt=F("total_minor")) & ~Q(
-    status__in=PARCELS_ENDED
-)
+CASH_TO_RECORD = Q(
+    cash_reported_at__isnull=False, cash_received_minor__lt=F("total_minor") - F("cancelled_minor")
+) & ~Q(status__in=PARCELS_ENDED)
 
 
 class NeedsFilter(admin.SimpleListFilter):

@@ -38,6 +38,7 @@ from artisans.ledger.explanations import explain
 from artisans.ledger.selectors import balances_of_order, entries_of_order
 from artisans.notifications.models import Notification, mails_of_order
 from orders.models import Order
+from orders.parcel_display import ParcelDisplay, load_cancellations
 from orders.selectors import is_own_order, lines_by_parcel
 from orders.services.closing import order_links_revoke
 from orders.statuses import (
@@ -228,6 +229,7 @@ class OrderAdmin(MoneyPages):
             payment.order = obj
         lines = lines_by_parcel(obj)
         parcels = list(obj.parcels.select_related("artisan", "earning"))
+        cancellations = load_cancellations([line for own in lines.values() for line in own])
         refunds = refund_rows(payments, require_user(request))
         return {
             "order": obj,
@@ -237,7 +239,13 @@ class OrderAdmin(MoneyPages):
             "buttons": order_buttons(obj, require_user(request)),
             "due_at": next((payment.due_at for payment in payments if payment.is_open), None),
             "parcels": [
-                (parcel, own := lines.get(parcel.pk, []), parcel.earnings(own)) for parcel in parcels
+                (
+                    ParcelDisplay(
+                        parcel, lines.get(parcel.pk, []), cancellations=cancellations.get(parcel.pk, ())
+                    ),
+                    parcel,
+                )
+                for parcel in parcels
             ],
             "returned": list_returned_money(obj, payments),
             "owed": obj.owed.reasons,

@@ -133,7 +133,9 @@ class PaymentAdmin(RefundPages, MoneyPages):
         return queryset.annotate(
             parcel_count=parcel_count(~Q(status__in=PARCELS_ENDED)),
             cash_count=parcel_count(Q(cash_reported_at__isnull=False) & ~Q(status__in=PARCELS_ENDED)),
-            recorded_count=parcel_count(Q(cash_received_minor__gte=F("total_minor"))),
+            recorded_count=parcel_count(
+                Q(cash_received_minor__gt=0, cash_received_minor__gte=F("total_minor") - F("cancelled_minor"))
+            ),
         )
 
     def get_search_results(

@@ -30,7 +30,14 @@ from artisans.core.api.openapi import described, example, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
 from artisans.core.errors import IllegalTransition, InvalidInput
-from orders.errors import AlreadyCorrected, AlreadyShipped, NotReleased, ParcelOnHold
+from orders.errors import (
+    AlreadyCorrected,
+    AlreadyShipped,
+    NotCancellable,
+    NotReleased,
+    ParcelOnHold,
+    UnitsChanged,
+)
 from orders.models import Carrier, Parcel
 from orders.parcel_lists import CONDITIONS, ParcelList, parcels_found
 from orders.schemas import ArtisanParcelShape, CarrierShape
@@ -84,6 +91,17 @@ class ReturnedIn(StrictSerializer):
 @example({"reason": "The bowl broke in the kiln."})
 class CannotDeliverIn(StrictSerializer):
     reason = StrictCharField(max_length=250, help_text="Shown to the buyer.")
+    units = UnitsIn(
+        many=True,
+        required=False,
+        help_text="What cannot be delivered; the whole parcel if not given, possible until a part was shipped.",
+    )
+    restock = StrictBooleanField(required=False, default=True, help_text="Put these items back on sale.")
+    seen = StrictIntegerField(
+        min_value=0,
+        required=False,
+        help_text="How many units you know to be left to ship: another number now is `units_changed`.",
+    )
 
 
 def units_requested(data: Mapping[str, Any]) -> dict[UUID, int] | None:
@@ -241,19 +259,21 @@ class ParcelViewSet(
 
     @operation(
         "parcel_cannot_deliver",
-        "Cancel a parcel that cannot be delivered",
+        "Cancel a parcel, or units of it, that cannot be delivered",
         request=CannotDeliverIn,
         responses=ArtisanParcelShape,
-        problems=(InvalidInput, IllegalTransition),
+        problems=(NotReleased, NotCancellable, UnitsChanged, InvalidInput, IllegalTransition),
     )
     @action(detail=True, methods=["post"])
     def cannot_deliver(self, request: Request, pk: str) -> Response:
-        """Cancel a parcel that was not shipped. Its items go back on sale, so lower the stock if they are
-        lost.
+        """Cancel a parcel that was not shipped, or some of its units; the others are shipped as usual.
 
-        The buyer is emailed the reason; the amount paid for it is listed for staff as a refund due.
+        The buyer is emailed the reason, and is not charged for the units and their tax; the amount paid for them is
+        listed for staff as a refund due. The delivery is still charged, unless nothing of the parcel is shipped: it is
+        `CANCELLED` then.
         """
-        return self.done(request, parcel_cannot_deliver, **validated(CannotDeliverIn, request.data))
+        data = validated(CannotDeliverIn, request.data)
+        return self.done(request, parcel_cannot_deliver, **data | {"units": units_requested(data)})
 
     def done(self, request: Request, service: Callable[..., Parcel], **data: Any) -> Response:
         """Apply the action to the artisan's own parcel. Errors: Http404, and those of the service."""

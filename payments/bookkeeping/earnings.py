@@ -176,10 +176,25 @@ def money_of(books: OrderBooks, parcel: Parcel, refunds: Iterable[PaymentRefund]
                 named[key] = named[key].plus(back(refund, minor))
         for share in shares:
             goodwill = goodwill.plus(back(refund, share.goodwill_minor))
+    for line in lines:  # refunds of units that were cancelled later took nothing besides
+        named[line.pk], by_shop[line.pk] = beyond_cancelled(line, named[line.pk], by_shop[line.pk])
     shares_of = frozen_shares(parcel, lines)
     keys = [*(line.pk for line in lines), parcel.pk]
-    items = tuple(Item(shares, named[key], by_shop[key]) for key, shares in zip(keys, shares_of, strict=True))
+    cancelled = [*(line.cancelled_minor for line in lines), 0]
+    items = tuple(
+        Item(shares, named[key], by_shop[key], minor)
+        for key, shares, minor in zip(keys, shares_of, cancelled, strict=True)
+    )
     return ParcelMoney(parcel.pk, parcel.artisan_id, items, goodwill)
+
+
+def beyond_cancelled(line: OrderLine, named: Back, by_shop: int) -> tuple[Back, int]:
+    """What refunds of a line took for units that were not cancelled, and how much of it the shop bears. They are set
+    against cancelled units first where the shop bears them."""
+    left = line.goods_refunded(named.total + by_shop)
+    usual = min(named.with_commission, left)
+    kept = min(named.without_commission, left - usual)
+    return Back(usual, kept), left - usual - kept
 
 
 def split_books(books: OrderBooks, *, with_pending: bool = False, disputed: int = 0) -> OrderSplit:

@@ -151,8 +151,8 @@ def order_settle(
             reserved=sum(payment.refund_reserved_minor for payment in payments),
             outside=external_returns_minor(order, payments),
         )
-    # What was refunded can be for something else than before, with the same sums.
-    has_moved = sums_of(order) != before or order.refunded_minor > 0
+    # What was refunded can be for something else than before, with the same sums, and units can have been cancelled.
+    has_moved = sums_of(order) != before or order.refunded_minor > 0 or order.cancelled_minor > 0
     order_earnings_book(order, placed=released, has_moved=has_moved)
     return released
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
 from artisans.core.errors import InvalidInput
-from artisans.core.money import Money, half_up
+from artisans.core.money import Money
+from orders.cancellations import LineRefunds
 from orders.models import Order, OrderLine
 from orders.statuses import PARCELS_ENDED
 from payments.errors import NothingToRestock, UnitsAlreadyRefunded
@@ -36,9 +37,12 @@ class RefundSelection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
+    """`goods`: what of the amount is for units that the order still costs; the rest is due as a refund already."""
+
     line: OrderLine
     quantity: int
     amount: Money
+    goods: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,9 @@ def price_selection(order: Order, items: RefundSelection) -> Parts:
     return Parts(tuple(parts), shipping, restock=items.restock)
 
 
-def price_line(lines: dict[UUID, OrderLine], line_input: RefundLineInput, returned: dict[UUID, int]) -> Part:
+def price_line(
+    lines: dict[UUID, OrderLine], line_input: RefundLineInput, returned: dict[UUID, LineRefunds]
+) -> Part:
     line = lines.get(line_input.line_id)
     if line is None:
         raise InvalidInput(_("This line does not belong to the order."))
@@ -81,22 +87,23 @@ def price_line(lines: dict[UUID, OrderLine], line_input: RefundLineInput, return
         raise InvalidInput(_("Enter a quantity of one or more."))
     if line_input.quantity > line.refundable_quantity:
         raise UnitsAlreadyRefunded(line.product_name, left=line.refundable_quantity)
-    whole = line_value(line, line.refunded_quantity + line_input.quantity)
-    minor = max(0, whole.minor - returned.get(line.pk, 0))
-    return Part(line, line_input.quantity, Money.stored(minor, line.currency))
+    before = returned.get(line.pk, LineRefunds()).minor
+    so_far = line.cancelled_minor - line.cancelled_refunded_minor + before
+    minor = max(0, line.value_minor(line.uncharged_quantity + line_input.quantity) - so_far)
+    goods = line.goods_refunded(before + minor) - line.goods_refunded(before)
+    return Part(line, line_input.quantity, Money.stored(minor, line.currency), goods)
 
 
 def line_value(line: OrderLine, quantity: int) -> Money:
-    """The price and tax of the first `quantity` units of a line; all units add up to exactly the line's
-    total."""
-    tax = half_up(line.tax_minor * quantity, line.quantity)
-    return line.unit_price * quantity + Money.stored(tax, line.currency)
+    return Money.stored(line.value_minor(quantity), line.currency)
 
 
-def refunded_by_line(order: Order) -> dict[UUID, int]:
-    """Minor units refunded or being refunded, by line."""
+def refunded_by_line(order: Order) -> dict[UUID, LineRefunds]:
+    """What was refunded or is being refunded, by line. `unsent` counts all units that are not put back on sale."""
     live = RefundLine.objects.filter(order_line__order=order).exclude(refund__status=RefundStatus.FAILED)
-    return dict(live.order_by().values_list("order_line").annotate(Sum("amount_minor")))
+    kept = Sum("quantity", filter=Q(refund__restock=False), default=0)
+    rows = live.order_by().values_list("order_line").annotate(sum=Sum("amount_minor"), kept=kept)
+    return {line: LineRefunds(minor, units) for line, minor, units in rows}
 
 
 def goods_minor_in(order: Order, parts: Parts) -> int:
@@ -105,7 +112,7 @@ def goods_minor_in(order: Order, parts: Parts) -> int:
     if not order.is_alive:
         return 0
     here = [part for part in parts.lines if part.line.parcel.status not in PARCELS_ENDED]
-    return sum(part.amount.minor for part in here) + parts.shipping.minor
+    return sum(part.goods for part in here) + parts.shipping.minor
 
 
 def remaining_shipping(order: Order) -> Money:

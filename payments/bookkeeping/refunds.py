@@ -173,6 +173,9 @@ def refund_restock(refund: PaymentRefund, order: Order) -> None:
     due = RefundLine.objects.filter(counts, order_line__in=of_line).order_by().values_list("order_line")
     wanted = dict(due.annotate(Sum("quantity")))
     back = units_restocked(of_line)
+    for line in lines:  # what artisans could not deliver went back on sale without a refund
+        unsent = line.order_line.cancelled_quantity - line.order_line.lost_quantity
+        back[line.order_line_id] = back.get(line.order_line_id, 0) - unsent
     missing = {line: wanted[line] - back.get(line, 0) for line in of_line}
     lines_restock(
         order,

@@ -33,15 +33,22 @@ NOTHING = Back()
 @dataclass(frozen=True, slots=True)
 class Item:
     """An order line or a parcel's shipping. `refunded`: by refunds that name it; `by_shop`: by those that the shop
-    bears."""
+    bears; `cancelled`: the amount of units that will not be delivered."""
 
     shares: Shares
     refunded: Back = NOTHING
     by_shop: int = 0
+    cancelled: int = 0
 
     @property
     def left(self) -> int:
-        return max(0, self.shares.total - self.refunded.total - self.by_shop)
+        return max(0, self.shares.total - self.cancelled - self.refunded.total - self.by_shop)
+
+    def give_back(self, back: Back) -> Shares:
+        """What cancelled units and then refunds take from each share. Cancelled units are not sold: the shop keeps no
+        commission on them."""
+        cancelled = Shares(*spread(self.cancelled, self.shares))
+        return cancelled.plus(give_back(self.shares.minus(cancelled), back))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,8 @@ class ParcelMoney:
 
 @dataclass(frozen=True, slots=True)
 class ParcelSplit:
-    """`shares`: as agreed; `returned`: what refunds took back of them; `by_shop`: refunded, and the shop bears it."""
+    """`shares`: as agreed; `returned`: what refunds and cancelled units took back of them; `by_shop`: refunded, and the
+    shop bears it."""
 
     parcel_id: UUID
     artisan_id: UUID
@@ -107,7 +115,7 @@ def split_parcel(parcel: ParcelMoney, unassigned: int) -> tuple[ParcelSplit, int
     kept = spread(parcel.goodwill.without_commission, lefts)
     returned = Shares()
     for item, more, more_kept in zip(parcel.items, usual, kept, strict=True):
-        returned = returned.plus(give_back(item.shares, item.refunded.plus(Back(more, more_kept))))
+        returned = returned.plus(item.give_back(item.refunded.plus(Back(more, more_kept))))
     shares = Shares.sum(item.shares for item in parcel.items)
     by_shop = sum(item.by_shop for item in parcel.items)
     return ParcelSplit(parcel.parcel_id, parcel.artisan_id, shares, returned, by_shop), sum(usual) + sum(kept)

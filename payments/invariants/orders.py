@@ -1,7 +1,9 @@
 """The amounts of orders are those of their payments and refunds."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -78,18 +80,15 @@ def completed_refunds(chunk: Orders, order: Order) -> list[PaymentRefund]:
 
 
 def find_wrong_goods_refunded(chunk: Orders) -> Found:
-    """Refunds of goods and shipping of parcels that are neither cancelled nor returned."""
+    """Refunds of goods and shipping of parcels that are neither cancelled nor returned, without cancelled units."""
     parcels, lines, refunded = parcels_of(chunk), lines_of(chunk), refund_lines_of(chunk)
     for order in chunk.rows:
         here = {row.pk: row for row in parcels[order.pk] if row.status not in PARCELS_ENDED}
-        known = {line.pk for line in lines[order.pk] if line.parcel_id in here}
         refunds = completed_refunds(chunk, order)
-        goods = sum(
-            row.amount_minor
-            for refund in refunds
-            for row in refunded[refund.pk]
-            if row.order_line_id in known
-        )
+        named = Counter[UUID]()
+        for row in (row for refund in refunds for row in refunded[refund.pk]):
+            named[row.order_line_id] += row.amount_minor
+        goods = sum(line.goods_refunded(named[line.pk]) for line in lines[order.pk] if line.parcel_id in here)
         shipping = sum(refund.shipping_minor for refund in refunds)
         goods += min(shipping, sum(parcel.shipping_minor for parcel in here.values()))
         yield from compare(order, order.money(order.goods_refunded_minor), order.money(goods))

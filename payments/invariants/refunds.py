@@ -12,6 +12,7 @@ from artisans.core.money import Money
 from orders.invariants.rows import (
     Found,
     Orders,
+    cancellations_of,
     find_wrong_histories,
     lines_of,
     moves_condition,
@@ -48,12 +49,13 @@ def find_wrong_refunded_units(chunk: Orders) -> Found:
 
 
 def find_wrong_refunded_money(chunk: Orders) -> Found:
-    """Refunds of a line give back at most what it cost, and with its last unit all of it."""
+    """Refunds and cancelled units of a line give back at most what it cost, and with its last unit all of it."""
     sums: Counter[Any] = Counter()
     for row in counted_lines(chunk):
         sums[row.order_line_id] += row.amount_minor
     for line in flat(lines_of(chunk)):
-        price, refunded = line.line_total_minor + line.tax_minor, sums[line.pk]
+        price = line.line_total_minor + line.tax_minor
+        refunded = line.cancelled_minor + line.goods_refunded(sums[line.pk])
         if refunded > price or (not line.refundable_quantity and refunded != price):
             yield Mismatch(name_of(line), line.order.money(refunded), line.order.money(price))
 
@@ -72,13 +74,16 @@ def find_too_much_shipping(chunk: Orders) -> Found:
 
 
 def find_wrong_restocks(chunk: Orders) -> Found:
-    """A refund restocks only if it was asked to, and at most its units."""
+    """A refund restocks only if it was asked to, and at most its units. So do cancelled units."""
+    cancelled = {row.pk: row for row in flat(cancellations_of(chunk))}
     lines = {line.pk: line for line in flat(refund_lines_of(chunk))}
     moves = chunk.children(StockMove, "order_line", flat(lines_of(chunk)), where=moves_condition)
     for move in flat(moves):
         if move.kind == StockMoveKind.RESTOCK:
             line = lines.get(move.refund_line)
             allowed = line.quantity if line and line.refund.restock else 0
+            if row := cancelled.get(move.refund_line):
+                allowed = row.quantity if row.restocked else 0
             if move.quantity > allowed:
                 yield Mismatch(line.refund if line else move.refund_line, move.quantity, allowed)
 
@@ -109,8 +114,10 @@ INVARIANTS = (
     of_orders(
         "line_refunded_money",
         "P5",
-        _("Refunds of a line give back at most what it cost, and with its last unit exactly that."),
-        _("Line %(row)s: refunds gave back %(stored)s, but it cost %(expected)s."),
+        _(
+            "Refunds and cancelled units of a line give back at most what it cost, and with its last unit exactly that."
+        ),
+        _("Line %(row)s: refunds and cancelled units gave back %(stored)s, but it cost %(expected)s."),
         find_wrong_refunded_money,
     ),
     of_orders(
@@ -123,7 +130,9 @@ INVARIANTS = (
     of_orders(
         "refund_restocked",
         "P12",
-        _("A refund restocks only units that it names, and only if it was asked to."),
+        _(
+            "A refund, or a cancellation of units, restocks only units that it names, and only if it was asked to."
+        ),
         _("Refund %(row)s restocked %(stored)s units, but may restock %(expected)s."),
         find_wrong_restocks,
     ),

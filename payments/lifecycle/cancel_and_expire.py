@@ -1,7 +1,7 @@
 """Cancelling and expiring orders. The open payment is cancelled first, because only an order that cannot be
 paid any more may be closed; what was paid is refunded."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from uuid import UUID
@@ -13,26 +13,29 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.approvals.errors import ApprovalPending, NobodyElse
 from artisans.audit.services import Action, audit_record
-from artisans.core.errors import InvalidInput
+from artisans.core.errors import IllegalTransition, InvalidInput
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.transactions import atomic_with_retry
 from artisans.notifications.services import notifications_enqueue
-from orders.errors import NotCancellable, NotReleased
+from orders.errors import NotCancellable, NotReleased, UnitsChanged
 from orders.mails import order_mail
 from orders.models import Order, Parcel
 from orders.selectors import is_own_order, is_owner, lines_by_parcel, order_lock, store_rules
+from orders.services.cancellations import units_cancel
 from orders.services.closing import order_cancel_parcels, order_close
-from orders.services.moves import order_recompute_status
-from orders.services.parcels import parcel_cancel, parcel_lock
-from orders.statuses import OrderStatus, ParcelDecision, ParcelStatus
+from orders.services.moves import order_recompute_status, parcel_move
+from orders.services.parcels import check_units, parcel_cancel, parcel_lock
+from orders.shipments import progress_of
+from orders.statuses import PARCELS_UNSHIPPED, OrderStatus, ParcelDecision, ParcelStatus
 from payments.bookkeeping.money_notes import closed_note
 from payments.bookkeeping.payments import order_settle, payment_move
+from payments.bookkeeping.refund_amounts import refunded_by_line
 from payments.bookkeeping.refunds import refund_create
 from payments.bookkeeping.second_person import refund_approval_request, refund_needs_approval
 from payments.errors import AlreadyRecorded, NoPermission, OwnOrder, PaymentInProgress, StillPayable
 from payments.gateway.payments import run_after_cancelling
-from payments.lifecycle.parcels import parcel_mails, parcels_decide
+from payments.lifecycle.parcels import parcel_mails, parcels_decide, units_agreed
 from payments.mails import PaymentMail
 from payments.models import CallState, Payment, RefundOrigin
 from payments.providers.registry import PROVIDERS
@@ -177,12 +180,25 @@ def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, ori
 
 
 @atomic_with_retry
-def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parcel:
-    """Cancel a parcel that the artisan cannot ship: its stock is restored and the buyer is emailed the reason.
+def parcel_cannot_deliver(
+    *,
+    parcel_id: UUID,
+    reason: str,
+    actor: User,
+    units: Mapping[UUID, int] | None = None,
+    restock: bool = True,
+    seen: int | None = None,
+) -> Parcel:
+    """Cancel a parcel, or some units of it, that the artisan cannot ship; the buyer is emailed the reason.
 
-    Its amount is no longer due; what was paid of it becomes `order.refund_due` for staff. Cancelling the last
-    parcel cancels the order. Errors: NotReleased, InvalidInput without a reason, IllegalTransition once it
-    was shipped. Locks: order, payment, products.
+    `units`: how many of each order line; without them the whole parcel, unless a part of it was shipped. Units of which
+    the rest is shipped stop being charged, with their tax; the parcel's shipping only with its last unit, if none was
+    shipped: then it is cancelled. `restock`: they exist and go back on sale. `seen`: how many units were left to ship
+    when the actor loaded the page.
+
+    The amount is no longer due; what was paid of it becomes `order.refund_due` for staff. Cancelling the last
+    parcel cancels the order. Errors: NotReleased, InvalidInput, IllegalTransition once it was shipped, NotCancellable,
+    UnitsChanged. Locks: order, payment, products.
     """
     parcel, order = parcel_lock(parcel_id)
     if (
@@ -191,19 +207,44 @@ def parcel_cannot_deliver(*, parcel_id: UUID, reason: str, actor: User) -> Parce
         raise NotReleased
     if not reason.strip():
         raise InvalidInput(_("Enter a reason. It is shown to the buyer."))
-    cause = f"cannot be delivered: {reason.strip()}"
-    lines, before = lines_by_parcel(order), order.balance
-    parcel_cancel(parcel, order=order, lines=lines[parcel.pk], cause=cause, actor=actor)
+    if parcel.status not in PARCELS_UNSHIPPED:
+        raise IllegalTransition(old=parcel.status, new=ParcelStatus.CANCELLED)
+    cause, before = f"cannot be delivered: {reason.strip()}", order.balance
+    lines = lines_by_parcel(order)[parcel.pk]
+    progress = progress_of(lines)
+    if seen is not None and seen != progress.left_units:
+        raise UnitsChanged(progress.left_units)
+    chosen = check_units(lines, progress, units) or units_agreed(lines)
+    rows = []
+    if units is not None or not (restock or progress.shipped):
+        rows = units_cancel(
+            parcel,
+            chosen,
+            order=order,
+            refunds=refunded_by_line(order),
+            restock=restock,
+            reason=reason.strip(),
+            actor=actor,
+        )
+        progress = progress_of(lines)
+    is_over = not rows or not (progress.left_units or progress.shipped)
+    if is_over:
+        parcel_cancel(parcel, order=order, lines=lines, cause=cause, actor=actor)
+    elif not progress.left_units:
+        parcel_move(parcel, ParcelStatus.SHIPPED, cause="nothing is left to ship", actor=actor)
     order_recompute_status(order, actor=actor)
     order_settle(order, cause=cause, actor=actor)
-    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data={"to": parcel.status})
+    data = {"to": parcel.status, "cancelled": sum(quantity for _line, quantity in chosen)}
+    audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=data)
     parcel_mails(
         parcel,
         order,
-        lines[parcel.pk],
-        kinds=(PaymentMail.BUYER_PARCEL_CANCELLED, ""),
+        chosen,
+        kinds=(PaymentMail.BUYER_PARCEL_CANCELLED if is_over else PaymentMail.UNITS_CANCELLED, ""),
         before=before,
         reason=reason.strip(),
+        key=str(rows[0].pk) if rows and not is_over else "",
+        to_follow=progress.left_units,
     )
     return parcel
 

@@ -95,7 +95,7 @@ def parcel_decide(
         parcel_mark_returned(parcel, order=order, lines=lines, restock=restock, cause=cause, actor=actor)
     order_recompute_status(order, actor=actor)
     order_settle(order, cause=cause, actor=actor)
-    parcel_mails(parcel, order, lines, kinds=MAILS[decision], before=before, reason=cause)
+    parcel_mails(parcel, order, units_agreed(lines), kinds=MAILS[decision], before=before, reason=cause)
 
 
 MAILS = {  # to the buyer, to the artisan
@@ -143,26 +143,33 @@ def parcel_return(
     data = {"to": parcel.status, "restocked": sum(wanted.values())}
     audit_record(actor=actor, action=Action.PARCEL_MOVE, target=parcel, data=data)
     kinds = (PaymentMail.PARCEL_RETURNED, "" if is_artisan else PaymentMail.ARTISAN_PARCEL_RETURNED)
-    parcel_mails(parcel, order, lines[parcel.pk], kinds=kinds, before=before, reason=reason.strip())
+    units_back = units_agreed(lines[parcel.pk])
+    parcel_mails(parcel, order, units_back, kinds=kinds, before=before, reason=reason.strip())
     return parcel
 
 
 def parcel_mails(
     parcel: Parcel,
     order: Order,
-    lines: list[OrderLine],
+    items: Sequence[tuple[OrderLine, int]],
     *,
     kinds: tuple[str, str],
     before: Balance,
     reason: str,
+    key: str = "",
+    to_follow: int = 0,
 ) -> None:
-    """Email the buyer, and the artisan unless they did it, that the parcel was cancelled or returned."""
+    """Email the buyer, and the artisan unless they did it, that the parcel or units of it were cancelled or returned.
+
+    `key`: distinguishes emails of one kind about a parcel. `to_follow`: units of it that are still to be shipped.
+    """
     to_buyer, to_artisan = kinds
     store = store_rules()
     about = {
         "number": parcel.number,
         "artisan_name": parcel.artisan.name,
-        "lines": list_units((line, line.quantity) for line in lines),
+        "lines": list_units(items),
+        "to_follow": to_follow,
     }
     mails = [
         order_mail(
@@ -170,15 +177,20 @@ def parcel_mails(
             order,
             lines=list(order.lines.all()),
             store=store,
-            key=str(parcel.pk),
+            key=f"{parcel.pk}:{key}" if key else str(parcel.pk),
             parcel=about,
             reason=reason,
             money_note=parcel_note(order, before),
         )
     ]
     if to_artisan:
+        lines = [line for line, _quantity in items]
         mails.append(parcel_mail(to_artisan, parcel, order=order, lines=lines, store=store, reason=reason))
     notifications_enqueue(*mails)
+
+
+def units_agreed(lines: Sequence[OrderLine]) -> list[tuple[OrderLine, int]]:
+    return [(line, line.agreed_quantity) for line in lines]
 
 
 def units_to_restock(
@@ -186,10 +198,10 @@ def units_to_restock(
 ) -> dict[UUID, int]:
     """How many units of each line go back on sale. Errors: InvalidInput."""
     if units is None:
-        return {line.pk: line.quantity if restock else 0 for line in lines}
+        return {line.pk: line.agreed_quantity if restock else 0 for line in lines}
     if not restock:
         raise InvalidInput(_("Enter quantities only for items that go back on sale."))
-    ordered = {line.pk: line.quantity for line in lines}
+    ordered = {line.pk: line.agreed_quantity for line in lines}
     for line_id, quantity in units.items():
         if line_id not in ordered:
             raise InvalidInput(_("This line does not belong to the parcel."))

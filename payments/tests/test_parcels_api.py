@@ -244,13 +244,16 @@ def test_parcel_fails_on_the_page_with_a_reason_until_a_part_was_shipped(
     address = f"/shop/artisan/parcels/{parcel.pk}/cannot-deliver/"
     assert address in client.get(f"/shop/artisan/parcels/{parcel.pk}/").content.decode()
     before = dump()
-    assert "Enter a reason" in client.post(address, {"reason": " "}).content.decode()
+    assert "Enter a reason" in client.post(address, {"reason": " ", "restock": "yes"}).content.decode()
     assert dump() == before
 
-    assert client.post(address, {"reason": "The kiln broke."}).status_code == 302
+    assert client.post(address, {"reason": "The kiln broke.", "restock": "yes"}).status_code == 302
 
     parcel.refresh_from_db()
     paid.refresh_from_db()
     assert (parcel.status, paid.refund_due) == ("CANCELLED", parcel.total)
     assert any("The kiln broke." in mail.body for mail in mails(shopper.email))
-    assert "This parcel is cancelled" in client.post(address, {"reason": "again"}).content.decode()
+    assert (
+        "This parcel is cancelled"
+        in client.post(address, {"reason": "again", "restock": "yes"}).content.decode()
+    )

@@ -69,12 +69,3 @@ class PaymentForm(forms.Form):
         if self.unavailable_reason[method]:
             raise forms.ValidationError(self.unavailable_reason[method])
         return method
-
-
-class CannotDeliverForm(forms.Form):
-    reason = LineField(
-        label=_("Reason"),
-        max_length=250,
-        help_text=_("Shown to the buyer, such as “The bowl broke in the kiln.”"),
-        error_messages={"required": _("Enter a reason. It is shown to the buyer.")},
-    )

@@ -12,10 +12,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import require_artisan
 from artisans.core.errors import DomainError, IllegalTransition
+from orders.forms import CannotDeliverForm
 from orders.selectors import parcels_of_artisan
+from orders.shipments import progress_of
+from orders.statuses import ParcelStatus
 from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
 from payments.lifecycle.parcels import parcel_return
-from payments.web.forms import CannotDeliverForm
 
 
 @login_required
@@ -38,13 +40,20 @@ def parcel_returned(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def parcel_undeliverable(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
-    """Cancel a parcel that the artisan cannot ship; what was paid for it is then listed for staff as a refund due."""
+    """Cancel a parcel, or units of it, that the artisan cannot ship; what was paid for them is then listed for staff as
+    a refund due."""
     parcel = get_object_or_404(parcels_of_artisan(require_artisan(request)), pk=parcel_id)
-    form = CannotDeliverForm(request.POST or None)
+    lines = list(parcel.lines.all())
+    form = CannotDeliverForm(request.POST or None, lines=lines, progress=progress_of(lines))
     if request.method == "POST" and form.is_valid():
         try:
-            parcel_cannot_deliver(
-                parcel_id=parcel.pk, reason=form.cleaned_data["reason"], actor=require_user(request)
+            parcel = parcel_cannot_deliver(
+                parcel_id=parcel.pk,
+                reason=form.cleaned_data["reason"],
+                units=form.units,
+                restock=form.cleaned_data["restock"] == "yes",
+                seen=form.cleaned_data["seen"],
+                actor=require_user(request),
             )
         except IllegalTransition:
             parcel.refresh_from_db(fields=["status"])
@@ -53,6 +62,9 @@ def parcel_undeliverable(request: HttpRequest, parcel_id: UUID) -> HttpResponse:
         except DomainError as error:
             form.add_error(None, error.detail)
         else:
-            messages.success(request, _("The parcel was cancelled. We will email the buyer."))
+            done = _("The parcel was cancelled. We will email the buyer.")
+            if parcel.status != ParcelStatus.CANCELLED:
+                done = _("The items were cancelled. We will email the buyer.")
+            messages.success(request, done)
             return redirect("orders:parcel", parcel_id=parcel.pk)
     return render(request, "orders/parcel_undeliverable.html", {"parcel": parcel, "form": form})

@@ -314,6 +314,37 @@ def test_concurrent_shipping_and_cancelling_have_one_winner(caller, buyers, shop
     assert min(won.values()) > 0, won
 
 
+def test_units_are_shipped_or_cancelled_by_their_artisan_but_not_both(caller, buyers, shop: Shop):
+    """Two members of a workshop at once: one sends two of three units, the other cannot deliver two."""
+    maker = UserFactory.create()
+    bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
+    seller, staff = caller(maker), money_staff()
+    people = buyers(20)
+    won: Counter[str] = Counter()
+    start = HeadStart(0.004)
+    for round_ in start.rounds(20):
+        order = order_in(caller(people[round_]).post("/orders/", order_body((bowl, 3))))
+        Visitor(shop.url, staff).post(receipt_path(order), receipt_form(order))
+        parcel = order.parcels.get()
+        line = parcel.lines.get()
+        units = [{"line": str(line.pk), "quantity": 2}]
+        send = partial(seller.post, f"/parcels/{parcel.pk}/ship", {"carrier": "USPS", "units": units})
+        body = {"reason": "broke", "units": units, "restock": False}
+        cancel = partial(seller.post, f"/parcels/{parcel.pk}/cannot_deliver", body)
+
+        sent, cancelled = together([after(start.first, send), after(start.second, cancel)])
+        line.refresh_from_db()
+        order.refresh_from_db()
+        assert sorted([sent.status, cancelled.status]) == [200, 400]
+        is_sent = sent.status == 200
+        assert (parcel.shipments.count(), line.cancelled_quantity) == ((1, 0) if is_sent else (0, 2))
+        assert order.refund_due == line.cancelled
+        start.won(by_first=is_sent)
+        won["sent" if is_sent else "cancelled"] += 1
+    assert stock(bowl) == 200 - 3 * won.total()
+    assert min(won.values()) > 0, won
+
+
 def test_receipt_recorded_by_two_staff_is_booked_once(caller, buyers, shop: Shop):
     bowl = ProductFactory.create(stock=20)
     staff_clients = [Visitor(shop.url, money_staff()) for _ in range(2)]

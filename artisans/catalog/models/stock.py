@@ -39,6 +39,8 @@ class CountOutcome(models.TextChoices):
 class StockMove(AppendOnlyModel):
     """One change of a product's stock. An order line takes once and returns once; a refund line restocks once.
 
+    `refund_line` is the key of the refund's line, or of the `LineCancellation` whose units still exist.
+
     `cause` and `actor`: why somebody counted, and who; staff write a reason only.
     """
 
