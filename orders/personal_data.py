@@ -81,7 +81,7 @@ HOLDINGS = (
         "orders.LineCancellation",
         "cancelled_items",
         lambda person: Q(line__order__in=person.of("orders")),
-        export=("line_id", "created_at", "quantity", "amount_minor", "reason"),
+        export=("line_id", "created_at", "quantity", "currency", "amount_minor", "reason"),
         scrub=("reason", "actor_name"),
     ),
     Holding(
@@ -139,6 +139,7 @@ IMPERSONAL = {
         *("status", "currency", "carrier", "instruction"),
         *("fee_tax_treatment", "tax_remitter", "payment_fee_bearer"),
     },
+    "orders.LineCancellation": {"currency"},
     "orders.Carrier": {"name", "countries", "tracking_url"},
     "orders.Shipment": {"carrier"},
     "orders.ShipmentCorrection": {"carrier"},

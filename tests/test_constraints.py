@@ -239,6 +239,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "orders.LineCancellation",
         {"quantity": 0, "refunded_quantity": 0},
     ),
+    "line_cancellation_currency_iso": ("orders.LineCancellation", {"currency": "usd"}),
     "line_cancellation_refunded_within_it": (
         "orders.LineCancellation",
         {"refunded_minor": F("amount_minor") + 1},

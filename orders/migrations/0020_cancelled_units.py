@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('quantity', models.PositiveIntegerField()),
+                ('currency', models.CharField(max_length=3)),
                 ('amount_minor', models.BigIntegerField()),
                 ('refunded_quantity', models.PositiveIntegerField(default=0)),
                 ('refunded_minor', models.BigIntegerField(default=0)),
@@ -100,5 +101,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='linecancellation',
             constraint=models.CheckConstraint(condition=models.Q(('refunded_minor__gte', 0), ('refunded_minor__lte', models.F('amount_minor')), ('refunded_quantity__lte', models.F('quantity'))), name='line_cancellation_refunded_within_it'),
+        ),
+        migrations.AddConstraint(
+            model_name='linecancellation',
+            constraint=models.CheckConstraint(condition=models.Q(('currency__regex', '^[A-Z]{3}$')), name='line_cancellation_currency_iso'),
         ),
     ]

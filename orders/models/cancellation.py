@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from artisans.core.append_only import AppendOnlyModel
-from artisans.core.models import BaseModel
+from artisans.core.models import BaseModel, currency_constraint
 from artisans.core.money import Money
 from orders.models.line import OrderLine
 
@@ -19,6 +19,7 @@ class LineCancellation(BaseModel, AppendOnlyModel):
 
     line = models.ForeignKey(OrderLine, models.PROTECT, related_name="cancellations")
     quantity = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     refunded_quantity = models.PositiveIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
@@ -31,6 +32,7 @@ class LineCancellation(BaseModel, AppendOnlyModel):
         default_permissions = ("view",)
         ordering = ("created_at", "id")
         constraints = [
+            currency_constraint("line_cancellation_currency_iso"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="line_cancellation_quantity_positive"),
             models.CheckConstraint(
                 condition=Q(
@@ -47,4 +49,4 @@ class LineCancellation(BaseModel, AppendOnlyModel):
 
     @property
     def amount(self) -> Money:
-        return Money.stored(self.amount_minor, self.line.currency)
+        return Money.stored(self.amount_minor, self.currency)

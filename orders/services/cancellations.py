@@ -38,6 +38,7 @@ def units_cancel(
             LineCancellation(
                 line=line,
                 quantity=quantity,
+                currency=line.currency,
                 amount_minor=price.minor,
                 refunded_quantity=price.refunded,
                 refunded_minor=price.refunded_minor,
