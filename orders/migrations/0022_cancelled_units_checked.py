@@ -1,4 +1,4 @@
-"""The checks of 0020 for the lines and parcels that exist."""
+"""The checks of 0021 for the lines and parcels that exist."""
 
 from django.db import migrations
 
@@ -8,7 +8,7 @@ from artisans.core.index_operations import ValidateCheck
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0020_cancelled_units'),
+        ('orders', '0021_cancelled_units'),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalog', '0018_artisan_team'),
-        ('orders', '0019_payment_fee_bearer_checked'),
+        ('orders', '0020_order_paid'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
