@@ -94,6 +94,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "catalog.ArtisanInvitation",
         {"artisan": "first", "email": "a@example.test"},
     ),
+    "category_not_part_of_itself": ("catalog.Category", {"parent": F("id")}),
     "commission_rate_at_most_all": ("catalog.CommissionRate", {"rate_ppm": 1_000_001}),
     "commission_rate_not_negative": ("catalog.CommissionRate", {"fixed_minor": -1}),
     "commission_rate_cap_at_least_minimum": (

@@ -13,12 +13,14 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.accounts.setting_admin import AuditedAdmin
+from artisans.catalog.categories import TREE_ORDER, CategoryField, categories_lock, parent_refusal
 from artisans.catalog.models import (
     Artisan,
     ArtisanInvitation,
@@ -55,7 +57,7 @@ from artisans.core.admin.pages import (
     posted,
     when,
 )
-from artisans.core.admin.seen_forms import STALE
+from artisans.core.admin.seen_forms import STALE, SeenForm
 from artisans.core.errors import Conflict, InvalidInput
 from artisans.core.forms import LineField
 from artisans.core.templatetags.money import show
@@ -92,6 +94,7 @@ class ProductForm(FiguresForm):
     amounts = {"price": "price_minor"}
 
     price = amount_text(_("Price"), help_text=_("Before tax, such as 85.45."))
+    category = CategoryField(Category.objects.all(), label=_("Category"), widget=UnfoldAdminSelectWidget)
 
     class Meta:
         model = Product
@@ -309,10 +312,45 @@ class ArtisanInvitationAdmin(ReadOnlyAdmin):
         return when(invitation.sent_at)
 
 
+class CategoryForm(SeenForm):
+    parent = CategoryField(
+        Category.objects.all(),
+        label=_("Part of"),
+        required=False,
+        empty_label=_("None: it is a main category"),
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("The page of that category then shows the products of this one too."),
+    )
+
+    class Meta:
+        model = Category
+        fields = ("name", "slug", "parent", "position")
+
+    def clean(self) -> dict[str, Any]:
+        """Within the transaction that saves, so that two changes together make no circle."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if parent := data.get("parent"):
+            refusal = parent_refusal(categories_lock(), self.instance, parent)
+            if refusal:
+                self.add_error("parent", refusal)
+        return data
+
+
 @admin.register(Category)
 class CategoryAdmin(EditAdmin):
-    list_display = ("name", "slug", "position")
+    form = CategoryForm
+    list_display = ("path_shown", "slug", "position")
+    list_select_related = ("parent__parent",)
+    search_fields = ("name", "slug")
+    search_help_text = _("Name or slug")
     prepopulated_fields = {"slug": ("name",)}
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return TREE_ORDER
+
+    @column(_("Category"))
+    def path_shown(self, category: Category) -> str:
+        return category.path
 
 
 @admin.register(Product)

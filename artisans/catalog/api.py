@@ -6,6 +6,8 @@ from django_filters import rest_framework as filters
 from rest_framework import serializers, viewsets
 from rest_framework.permissions import AllowAny
 
+from artisans.catalog.categories import CategoryTree
+from artisans.catalog.forms import MAX_MATERIAL, PriceField
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.models.product import ShownPicture
 from artisans.catalog.schemas import ArtisanShape, ProductShape
@@ -14,6 +16,7 @@ from artisans.catalog.selectors import (
     artisans_open,
     gallery_of,
     in_stock,
+    narrowed,
     products_listed,
     products_on_sale,
     with_pictures,
@@ -95,10 +98,28 @@ class ArtisanOut(serializers.BaseSerializer[Artisan]):
         }
 
 
+class PriceFilter(filters.Filter):
+    field_class = PriceField
+
+
 class ProductFilters(CreatedFilters):
     artisan = IdFilter("artisan_id", help_text="Id of the artisan.")
-    category = filters.CharFilter("category__slug", help_text="Slug of the category.")
-    in_stock = StrictBooleanFilter(method="having_stock", help_text="Whether it can be bought now.")
+    category = filters.CharFilter(
+        method="in_category",
+        help_text="Slug of a category; products of those that are part of it are listed too.",
+    )
+    price__gte = PriceFilter(
+        method="together",
+        help_text="At least this price, such as 25.50, in the product's own currency. A product with variants is "
+        "listed if one of them satisfies all filters of price and stock.",
+    )
+    price__lte = PriceFilter(method="together", help_text="At most this price.")
+    material = filters.CharFilter(
+        method="together",
+        max_length=MAX_MATERIAL,
+        help_text=f"Words that are all part of the materials, in any case; at most {MAX_MATERIAL} characters.",
+    )
+    in_stock = StrictBooleanFilter(method="together", help_text="Whether it can be bought now.")
     q = filters.CharFilter(
         method="matching",
         max_length=MAX_LENGTH,
@@ -107,8 +128,26 @@ class ProductFilters(CreatedFilters):
         "are tried and typing errors corrected.",
     )
 
-    def having_stock(self, products: QuerySet[Product], name: str, value: bool) -> QuerySet[Product]:  # noqa: FBT001  # django-filter's signature
-        return products.filter(in_stock()) if value else products.exclude(in_stock())
+    def filter_queryset(self, queryset: QuerySet[Product]) -> QuerySet[Product]:
+        products, sent = super().filter_queryset(queryset), self.form.cleaned_data
+        if sent["in_stock"] is False:
+            products = products.exclude(in_stock())
+        return narrowed(
+            products,
+            price_min=sent["price__gte"],
+            price_max=sent["price__lte"],
+            material=sent["material"],
+            only_in_stock=bool(sent["in_stock"]),
+        )
+
+    def together(self, products: QuerySet[Product], name: str, value: Any) -> QuerySet[Product]:
+        """Nothing yet: `filter_queryset` applies these filters to the same variant."""
+        return products
+
+    def in_category(self, products: QuerySet[Product], name: str, value: str) -> QuerySet[Product]:
+        tree = CategoryTree.load()
+        category = tree.find(value)
+        return products.filter(category__in=tree.whole(category)) if category else products.none()
 
     def matching(self, products: QuerySet[Product], name: str, value: str) -> QuerySet[Product]:
         text = search_text(value)

@@ -1,32 +1,9 @@
-"""What buyers read about whether and when they get a product, and the choices of one with variants."""
+"""The choices of a product with variants."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-
-from django.utils.formats import date_format
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from artisans.catalog.models import Product
-
-FEW = 3
-
-
-def availability(product: Product, *, back_on: date | None = None) -> str:
-    """`back_on`: when the workshop accepts orders again, if it is on holiday."""
-    if back_on:
-        return _("Back on %(day)s") % {"day": date_format(back_on)}
-    units, days = product.available, product.lead_days
-    if units == 0:
-        return _("Sold out")
-    if days:
-        return ngettext(
-            "Made to order, ships in %(days)s day", "Made to order, ships in %(days)s days", days
-        ) % {"days": days}
-    if units > FEW:
-        return _("In stock")
-    return ngettext("Only %(count)s left", "Only %(count)s left", units) % {"count": units}
 
 
 @dataclass(frozen=True, slots=True)

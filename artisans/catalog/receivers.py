@@ -1,9 +1,11 @@
 """A product's search document follows its texts and its variants' options, in the transaction that changes them."""
 
 from collections.abc import Collection
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
@@ -25,5 +27,8 @@ def write_search_documents(sender: type[Model], instance: Any, raw: bool, **kwar
         return
     if isinstance(instance, Product):
         documents_write(Product.objects.filter(pk__in=filter(None, [instance.pk, instance.parent_id])))
-    elif not kwargs["created"]:
+    elif isinstance(instance, Artisan) and not kwargs["created"]:
         documents_write(instance.products.all())
+    elif not kwargs["created"]:
+        inside = (Q(**{name: instance}) for name in ("category", "category__parent", "category__parent__parent"))
+        documents_write(Product.objects.filter(reduce(or_, inside)))

@@ -17,7 +17,7 @@ SOURCES = {
         *("option_1", "option_2", "option_3", "archived_at"),
     },
     "artisan": {"name", "craft", "town"},
-    "category": {"name"},
+    "category": {"name", "parent", "parent_id"},
 }
 BATCH = 500
 
@@ -27,7 +27,8 @@ Terms: TypeAlias = dict[str, dict[str, str]]  # by field: the terms, each with a
 def document_terms(product: Any) -> Terms:
     artisan = product.artisan
     choices = (option for variant in product.choices for option in variant.options)
-    labels = (product.materials, product.category.name, artisan.name, artisan.craft, artisan.town, *choices)
+    categories = (category.name for category in product.category.lineage)
+    labels = (product.materials, *categories, artisan.name, artisan.craft, artisan.town, *choices)
     texts = (product.name, "\n".join(labels), product.description)
     return {field: index_terms(text) for field, text in zip(FIELDS, texts, strict=True)}
 
@@ -39,7 +40,7 @@ def document_columns(terms: Terms) -> dict[str, str]:
 
 def with_texts(products: QuerySet[Product]) -> QuerySet[Product]:
     """With all rows that their documents are built from."""
-    return products.select_related("artisan", "category").prefetch_related("variants")
+    return products.select_related("artisan", "category__parent__parent").prefetch_related("variants")
 
 
 @transaction.atomic

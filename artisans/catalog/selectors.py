@@ -1,9 +1,13 @@
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -28,7 +32,9 @@ from artisans.catalog.search import (
 )
 from artisans.catalog.statuses import ApplicationStatus, ArtisanState
 from artisans.core.compiled import compiled
+from artisans.core.money import EXPONENTS, MAX_MINOR
 
+MATERIALS_FROM, MATERIALS_OFFERED = 200, 20  # products that are read, and materials that are named
 BEST_MATCH = "match"
 SORTS: dict[str, tuple[Any, tuple[str, ...]]] = {
     BEST_MATCH: (_("Relevance"), ()),
@@ -75,8 +81,68 @@ def own_products(artisan: Artisan, *, q: str = "", state: str = "") -> QuerySet[
 
 def in_stock() -> Q:
     """Products that can be bought now, or one of their variants."""
-    variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True, stock__gt=0)
-    return takes_orders() & (Q(BUYABLE, stock__gt=0) | Q(~BUYABLE, Exists(variants)))
+    return takes_orders() & bought_as(Q(stock__gt=0))
+
+
+def bought_as(condition: Q) -> Q:
+    """Products that satisfy the condition themselves or, if they are bought as one of their variants, with one of
+    these."""
+    variants = Product.objects.filter(condition, parent=OuterRef("pk"), is_active=True)
+    return Q(BUYABLE, condition) | Q(~BUYABLE, Exists(variants))
+
+
+def priced(lowest: Decimal | None, highest: Decimal | None) -> Q:
+    """Rows whose price is in this range, both ends included, each in its own currency."""
+    by_decimals = {2: ~Q(currency__in=EXPONENTS)}
+    for decimals in {*EXPONENTS.values()}:
+        by_decimals[decimals] = Q(currency__in=[c for c, number in EXPONENTS.items() if number == decimals])
+    return reduce(
+        or_, (which & minor_in(lowest, highest, decimals) for decimals, which in by_decimals.items())
+    )
+
+
+def minor_in(lowest: Decimal | None, highest: Decimal | None, decimals: int) -> Q:
+    found = Q()
+    if lowest is not None:
+        found &= Q(price_minor__gte=min(MAX_MINOR, -int(-lowest.scaleb(decimals) // 1)))
+    if highest is not None:
+        found &= Q(price_minor__lte=min(MAX_MINOR, int(highest.scaleb(decimals) // 1)))
+    return found
+
+
+def narrowed(
+    products: QuerySet[Product],
+    *,
+    price_min: Decimal | None = None,
+    price_max: Decimal | None = None,
+    material: str = "",
+    only_in_stock: bool = False,
+) -> QuerySet[Product]:
+    """Products with one price that satisfies all: in the range, and to be bought now. `material`: each of its words is
+    part of the materials."""
+    row = Q(stock__gt=0) if only_in_stock else Q()
+    if price_min is not None or price_max is not None:
+        row &= priced(price_min, price_max)
+    if row:
+        products = products.filter(bought_as(row))
+    if only_in_stock:
+        products = products.filter(takes_orders())
+    for word in material.replace(",", " ").split():
+        products = products.filter(materials__icontains=word)
+    return products
+
+
+def counts_by_category(products: QuerySet[Product]) -> dict[int, int]:
+    """How many of the products are directly in each category; those with none are left out."""
+    rows = products.order_by().values_list("category_id").annotate(Count("pk"))
+    return dict(rows)
+
+
+def materials_offered(products: QuerySet[Product]) -> list[str]:
+    """The most frequent materials of the newest products, to choose from."""
+    texts = products.order_by("-created_at", "slug").values_list("materials", flat=True)[:MATERIALS_FROM]
+    found = Counter(name for text in texts for part in text.split(",") if (name := part.strip().capitalize()))
+    return sorted(name for name, _count in found.most_common(MATERIALS_OFFERED))
 
 
 def takes_orders() -> Q:
@@ -110,28 +176,33 @@ def sorts_offered(q: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class ProductList:
-    """What the shop's list shows. A search shows at most MOST_RESULTS; `words` and `corrected`: see search_words."""
+    """What the shop's list shows. A search shows at most MOST_RESULTS; `words` and `corrected`: see search_words.
+    `everywhere`: what it would show of all categories, in no order and without the search."""
 
     products: QuerySet[Product] | FoundProducts
+    everywhere: QuerySet[Product]
     words: Words = ()
     corrected: str = ""
 
 
-def products_found(*, q: str = "", category: str = "", artisan: str = "", sort: str = "") -> ProductList:
-    """The products of the shop's list; every filter is optional, and an unknown sort order is the default."""
-    listed = products_listed()
-    if category:
-        listed = listed.filter(category__slug=category)
+def products_found(
+    *, q: str = "", categories: Collection[int] = (), artisan: str = "", sort: str = "", **filters: Any
+) -> ProductList:
+    """The products of the shop's list; every filter is optional, and an unknown sort order is the default.
+
+    `categories`: keys, of which a product has one. `filters`: see `narrowed`.
+    """
+    everywhere = narrowed(products_listed(), **filters)
     if artisan:
-        listed = listed.filter(artisan__slug=artisan)
+        everywhere = everywhere.filter(artisan__slug=artisan)
+    listed = everywhere.filter(category__in=categories) if categories else everywhere
     offered = sorts_offered(q)
     order = SORTS[sort if sort in offered else offered[0]][1]
     if not q:
-        return ProductList(listed.order_by(*order))
+        return ProductList(listed.order_by(*order), everywhere)
     words, corrected = search_words(products_listed(), q)
-    if order:
-        return ProductList(sorted_by(listed, words, order), words, corrected)
-    return ProductList(best_first(listed, words), words, corrected)
+    found = sorted_by(listed, words, order) if order else best_first(listed, words)
+    return ProductList(found, everywhere, words, corrected)
 
 
 def pictures_ready() -> QuerySet[ProductPicture]:

@@ -6,12 +6,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 
-from artisans.catalog.availability import FEW, availability, options_of
+from artisans.catalog.availability import options_of
+from artisans.catalog.categories import CategoryTree
+from artisans.catalog.forms import FilterForm
 from artisans.catalog.models import Artisan, Category, Product
 from artisans.catalog.search import MAX_LENGTH, MOST_RESULTS, NearProducts, search_near
 from artisans.catalog.selectors import (
     SORTS,
     artisans_open,
+    counts_by_category,
+    materials_offered,
     pictures_shown,
     products_found,
     products_listed,
@@ -22,50 +26,78 @@ from artisans.catalog.selectors import (
 from artisans.core.texts import search_text
 
 PER_PAGE = 24
+NO_CATEGORY = 0  # the key of none
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryLink:
+    """`count`: products below it with the other filters; None for a search, which would count all that match."""
+
     name: str
     slug: str
     is_current: bool
+    count: int | None
 
 
 def product_list(request: HttpRequest) -> HttpResponse:
     names = ("q", "category", "artisan", "sort")
     sent = {name: search_text(request.GET.get(name, "")) for name in names}
-    filters = {name: cut_at_word(value) for name, value in sent.items()}
-    q, sorts = filters["q"], sorts_offered(filters["q"])
-    result = products_found(**filters)
+    asked = {name: cut_at_word(value) for name, value in sent.items()}
+    q, sorts, form = asked["q"], sorts_offered(asked["q"]), FilterForm(request.GET)
+    filters, tree = form.filters, CategoryTree.load()
+    category = tree.find(asked["category"])
+    whole = tree.whole(category) if category else [NO_CATEGORY] if asked["category"] else []
+    result = products_found(q=q, categories=whole, artisan=asked["artisan"], sort=asked["sort"], **filters)
+    counts = None if q else counts_by_category(result.everywhere)
     paginator = Paginator(result.products, PER_PAGE)
+    if counts is not None:
+        paginator.count = tree.total(counts, category) if category or not whole else 0
     near = NearProducts() if paginator.count else search_near(products_listed(), result.words)
-    is_filtered = any(filters[name] for name in ("q", "category", "artisan"))
-    query = request.GET.copy()
-    query.pop("page", None)
-    categories = list(Category.objects.all())
-    category = next((c for c in categories if c.slug == filters["category"]), None)
-    artisan = artisans_open().filter(slug=filters["artisan"]).first() if filters["artisan"] else None
+    has_filters = any(filters.values())
+    is_filtered = has_filters or any(asked[name] for name in ("q", "category", "artisan"))
+    artisan = artisans_open().filter(slug=asked["artisan"]).first() if asked["artisan"] else None
     context = {
         "page_obj": paginator.get_page(request.GET.get("page")),
         "paginator": paginator,
-        "categories": [CategoryLink(c.name, c.slug, c.slug == filters["category"]) for c in categories],
+        "crumbs": category.lineage[:-1] if category else [],
+        "categories": category_links(tree, category, counts),
         "category": category,
+        "above": category_above(tree, category),
         "artisan": artisan,
-        "unknown": describe_unknown(filters, category, artisan),
-        "is_narrowed": bool(filters["category"] or filters["artisan"]),
+        "unknown": describe_unknown(asked, category, artisan),
+        "is_narrowed": has_filters or bool(asked["category"] or asked["artisan"]),
+        "has_filters": has_filters,
+        "filters": filters,
+        "form": form,
+        "materials": materials_offered(
+            result.everywhere.filter(category__in=whole) if whole else result.everywhere
+        ),
         "q": q,
         "max_length": MAX_LENGTH if len(sent["q"]) > MAX_LENGTH else None,
         "corrected": result.corrected,
         "has_more": bool(q) and paginator.count >= MOST_RESULTS,
         "near": near,
         "new": [] if paginator.count or near.products else list(products_new()),
-        "sort": filters["sort"] if filters["sort"] in sorts else sorts[0],
+        "sort": asked["sort"] if asked["sort"] in sorts else sorts[0],
         "sorts": [(value, SORTS[value][0]) for value in sorts],
         "is_filtered": is_filtered,
-        "querystring": query.urlencode(),
         "artisans": [] if is_filtered else list(artisans_open()),
     }
     return render(request, "catalog/product_list.html", context)
+
+
+def category_above(tree: CategoryTree, category: Category | None) -> Category | None:
+    """The one whose parts are offered: the current one or, if it has no parts, the one that it is part of."""
+    return category if category is None or tree.parts_of(category) else category.parent
+
+
+def category_links(
+    tree: CategoryTree, category: Category | None, counts: dict[int, int] | None
+) -> list[CategoryLink]:
+    return [
+        CategoryLink(row.name, row.slug, row == category, None if counts is None else tree.total(counts, row))
+        for row in tree.parts_of(category_above(tree, category))
+    ]
 
 
 def cut_at_word(text: str) -> str:
@@ -76,20 +108,21 @@ def cut_at_word(text: str) -> str:
     return start.strip()
 
 
-def describe_unknown(filters: dict[str, str], category: Category | None, artisan: Artisan | None) -> str:
+def describe_unknown(asked: dict[str, str], category: Category | None, artisan: Artisan | None) -> str:
     """That there is no category or workshop as the address names it; "" if there is."""
-    if filters["category"] and category is None:
+    if asked["category"] and category is None:
         return _("This category does not exist.")
-    if filters["artisan"] and artisan is None:
+    if asked["artisan"] and artisan is None:
         return _("This workshop does not exist.")
     return ""
 
 
 def product_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """The page of a product. That of a variant is the same with the variant chosen, unless it is archived."""
-    found = products_on_sale().filter(slug=slug).first()
+    products = products_on_sale().select_related("category__parent__parent")
+    found = products.filter(slug=slug).first()
     if found is None or found.parent_id:
-        product = get_object_or_404(products_on_sale(), variants__slug=slug)
+        product = get_object_or_404(products, variants__slug=slug)
         return render(request, "catalog/product_detail.html", product_context(product, found))
     return render(request, "catalog/product_detail.html", product_context(found))
 
@@ -101,6 +134,7 @@ def product_context(product: Product, chosen: Product | None = None) -> dict[str
     elif chosen is None and len(product.choices) == 1:
         chosen = product.choices[0]
     shown, back_on = chosen or product, product.artisan.on_holiday_until
+    shown.artisan = product.artisan  # already read
     return {
         "product": product,
         "chosen": chosen,
@@ -108,9 +142,7 @@ def product_context(product: Product, chosen: Product | None = None) -> dict[str
         "pictures": pictures_shown(product),
         "options": options_of(product, chosen if product.needs_choice else None),
         "back_on": back_on,
-        "availability": availability(shown, back_on=back_on),
-        "is_available": shown.available > 0 and not back_on,
-        "is_scarce": not shown.lead_days and shown.available <= FEW,
+        "crumbs": product.category.lineage,
         "can_buy": chosen is not None and chosen.stock > 0 and not back_on,
         "max_quantity": min(shown.available, 99),
         "others": list(products_listed().filter(artisan=product.artisan).exclude(pk=product.pk)[:4]),
@@ -119,5 +151,7 @@ def product_context(product: Product, chosen: Product | None = None) -> dict[str
 
 def artisan_detail(request: HttpRequest, slug: str) -> HttpResponse:
     artisan = get_object_or_404(artisans_open(), slug=slug)
-    products = products_listed().filter(artisan=artisan)
-    return render(request, "catalog/artisan_detail.html", {"artisan": artisan, "products": products})
+    paginator = Paginator(products_listed().filter(artisan=artisan), PER_PAGE)
+    page = paginator.get_page(request.GET.get("page"))
+    context = {"artisan": artisan, "page_obj": page, "paginator": paginator}
+    return render(request, "catalog/artisan_detail.html", context)

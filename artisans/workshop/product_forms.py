@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from artisans.catalog.categories import CategoryField
 from artisans.catalog.models import Category, Product
 from artisans.catalog.models.product import MAX_LEAD_DAYS
 from artisans.catalog.products import (
@@ -98,7 +99,7 @@ class ProductForm(VersionedForm):
     """The fields of a product."""
 
     name = LineField(label=gettext_lazy("Name"), max_length=120)
-    category = forms.ModelChoiceField(Category.objects.all(), label=gettext_lazy("Category"))
+    category = CategoryField(Category.objects.all(), label=gettext_lazy("Category"))
     price = price_field(help_text=gettext_lazy("Before tax, such as 85.45."))
     description = StoryField(label=gettext_lazy("Story"), max_length=5000, required=False)
     materials = LineField(label=gettext_lazy("Materials"), max_length=160, required=False)

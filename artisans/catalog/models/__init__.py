@@ -6,10 +6,11 @@ from artisans.catalog.models.application import (
     TermsAcceptance,
 )
 from artisans.catalog.models.artisan import Artisan, FeeTaxTreatment
+from artisans.catalog.models.category import Category
 from artisans.catalog.models.commission_rate import CommissionRate
 from artisans.catalog.models.member import ArtisanInvitation, ArtisanMember, MemberRole
 from artisans.catalog.models.picture import PictureRefusal, PictureState, ProductPicture
-from artisans.catalog.models.product import Category, Product, ProductState, ShownPicture
+from artisans.catalog.models.product import Product, ProductState, ShownPicture
 from artisans.catalog.models.search import SearchDocument, SearchTerm
 from artisans.catalog.models.stock import CountCause, CountOutcome, StockMove, StockMoveKind
 from artisans.catalog.models.stock_import import StockImport, StockImportRow

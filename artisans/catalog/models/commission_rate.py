@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from artisans.catalog.models.artisan import Artisan
-from artisans.catalog.models.product import Category
+from artisans.catalog.models.category import Category
 from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import currency_constraint
 

@@ -3,10 +3,13 @@ from typing import NamedTuple
 from django.core.files.storage import default_storage
 from django.db import models
 from django.db.models import F, Q, Value
+from django.utils.formats import date_format
 from django.utils.functional import cached_property
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models.artisan import Artisan
+from artisans.catalog.models.category import Category
 from artisans.core.models import BaseModel, currency_constraint
 from artisans.core.money import Money
 from artisans.core.validators import validate_currency
@@ -15,19 +18,7 @@ MAX_LEAD_DAYS = 365
 # Rows that can be bought themselves: not products that are bought as one of their variants.
 BUYABLE = Q(parent__isnull=False) | Q(option_1="")
 WIDEST_IN_LISTS = 640
-
-
-class Category(models.Model):
-    slug = models.SlugField(unique=True)
-    name = models.CharField(max_length=60, unique=True)
-    position = models.PositiveSmallIntegerField(default=0)
-
-    class Meta:
-        ordering = ("position", "name")
-        verbose_name_plural = "categories"
-
-    def __str__(self) -> str:
-        return self.name
+FEW = 3  # units, of which buyers read how many are left
 
 
 class ProductState(models.TextChoices):
@@ -172,6 +163,36 @@ class Product(BaseModel):
     def available(self) -> int:
         """Units that can be bought now, of all variants together."""
         return sum(variant.stock for variant in self.choices) if self.needs_choice else self.stock
+
+    @property
+    def availability(self) -> str:
+        """Whether and when a buyer gets it, in words: the same in lists, on its page and in the cart."""
+        if back_on := self.artisan.on_holiday_until:
+            return gettext("Back on %(day)s") % {"day": date_format(back_on)}
+        units, days = self.available, self.lead_days
+        if units == 0:
+            return gettext("Sold out")
+        if days and days % 7 == 0:
+            weeks = days // 7
+            return ngettext(
+                "Made to order, ready in %(count)s week", "Made to order, ready in %(count)s weeks", weeks
+            ) % {"count": weeks}
+        if days:
+            return ngettext(
+                "Made to order, ready in %(count)s day", "Made to order, ready in %(count)s days", days
+            ) % {"count": days}
+        if units > FEW:
+            return gettext("In stock")
+        return ngettext("Only %(count)s left", "Only %(count)s left", units) % {"count": units}
+
+    @property
+    def can_be_bought(self) -> bool:
+        """Now; if it has options, one of its variants."""
+        return self.available > 0 and not self.artisan.on_holiday_until
+
+    @property
+    def is_scarce(self) -> bool:
+        return not self.lead_days and self.available <= FEW
 
     @property
     def has_price_range(self) -> bool:

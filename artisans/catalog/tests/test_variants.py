@@ -87,7 +87,8 @@ def test_page_shows_the_chosen_variant_and_sells_it(client, store, jug):
         (0, 10, "Sold out"),
         (4, None, "In stock"),
         (1, None, "Only 1 left"),
-        (4, 10, "Made to order, ships in 10 days"),
+        (4, 10, "Made to order, ready in 10 days"),
+        (4, 14, "Made to order, ready in 2 weeks"),
     ],
 )
 def test_availability_is_said_in_words(client, stock, days, words):

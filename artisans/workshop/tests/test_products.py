@@ -67,7 +67,7 @@ def test_product_is_written_published_and_archived(client, shopper, browser):
     assert browser(shopper).get(reverse("catalog:product", args=[product.slug])).status_code == 404
     preview = page(client.get(address("product_preview", product)))
     assert "Preview. Buyers do not see this page." in preview.text
-    assert "Made to order, ships in 10 days" in preview.text
+    assert "Made to order, ready in 10 days" in preview.text
     assert not preview.all("input", name="product_id")
 
     client.post(address("product_publish", product))

@@ -82,12 +82,12 @@ class Command(BaseCommand):
         with transaction.atomic():
             StoreRules.objects.get_or_create(pk=1, defaults=RULES)
             self.people()
-            categories = {
-                row["slug"]: Category.objects.get_or_create(
-                    slug=row["slug"], defaults={"name": row["name"], "position": place}
-                )[0]
-                for place, row in enumerate(catalogue["categories"])
-            }
+            categories: dict[str, Category] = {}
+            for place, row in enumerate(catalogue["categories"]):  # after those that they are part of
+                parent = categories[row["parent"]] if "parent" in row else None
+                categories[row["slug"]], _is_new = Category.objects.get_or_create(
+                    slug=row["slug"], defaults={"name": row["name"], "position": place, "parent": parent}
+                )
             if not CommissionRate.objects.exists():
                 CommissionRate.objects.create(currency=CURRENCY, rate_ppm=80_000, valid_from=timezone.now())
             artisans = {row["slug"]: self.artisan(row) for row in catalogue["artisans"]}
