@@ -16,7 +16,7 @@ from artisans.accounts.models import Role, Scope, User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.accounts.tests.sign_in import api_client
 from artisans.catalog import profile
-from artisans.catalog.products import version_of
+from artisans.catalog.product_versions import version_of
 from artisans.catalog.schemas import PRODUCT_ID
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.catalog.tests.pictures import ready_picture

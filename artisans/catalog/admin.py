@@ -34,7 +34,7 @@ from artisans.catalog.models import (
 )
 from artisans.catalog.pictures import check_size, picture_add
 from artisans.catalog.portraits import portrait_remove, portrait_set
-from artisans.catalog.products import price_follow, variants_follow
+from artisans.catalog.product_rows import price_follow, variants_follow
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.selectors import in_state
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot

@@ -55,7 +55,7 @@ class CategoryTree:
     def find(self, slug: str) -> Category | None:
         return next((row for row in self.rows if row.slug == slug), None)
 
-    def parts_of(self, category: Category | None) -> list[Category]:
+    def children_of(self, category: Category | None) -> list[Category]:
         """Those that are directly part of it; for None, the most general ones."""
         return self.parts.get(category.pk if category else None, [])
 
@@ -71,7 +71,7 @@ class CategoryTree:
 
     def levels_of(self, category: Category) -> int:
         """How many levels the category and its parts take: 1 without parts."""
-        return 1 + max((self.levels_of(part) for part in self.parts_of(category)), default=0)
+        return 1 + max((self.levels_of(part) for part in self.children_of(category)), default=0)
 
 
 def categories_lock() -> CategoryTree:

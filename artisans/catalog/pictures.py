@@ -35,7 +35,7 @@ from artisans.catalog import picture_encoder
 from artisans.catalog.models import Artisan, PictureRefusal, PictureState, Product, ProductPicture
 from artisans.catalog.models.picture import MOST
 from artisans.catalog.picture_headers import Damaged, UnknownFormat, read_header
-from artisans.catalog.products import product_lock, variants_follow, variants_stray
+from artisans.catalog.product_rows import product_lock, variants_follow, variants_stray
 from artisans.core.errors import Conflict, DomainError, InvalidInput, NotFound, ServiceUnavailable
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import get_or_none, save_columns

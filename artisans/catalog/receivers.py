@@ -30,5 +30,7 @@ def write_search_documents(sender: type[Model], instance: Any, raw: bool, **kwar
     elif isinstance(instance, Artisan) and not kwargs["created"]:
         documents_write(instance.products.all())
     elif not kwargs["created"]:
-        inside = (Q(**{name: instance}) for name in ("category", "category__parent", "category__parent__parent"))
+        inside = (
+            Q(**{name: instance}) for name in ("category", "category__parent", "category__parent__parent")
+        )
         documents_write(Product.objects.filter(reduce(or_, inside)))

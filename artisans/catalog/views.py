@@ -88,7 +88,7 @@ def product_list(request: HttpRequest) -> HttpResponse:
 
 def category_above(tree: CategoryTree, category: Category | None) -> Category | None:
     """The one whose parts are offered: the current one or, if it has no parts, the one that it is part of."""
-    return category if category is None or tree.parts_of(category) else category.parent
+    return category if category is None or tree.children_of(category) else category.parent
 
 
 def category_links(
@@ -96,7 +96,7 @@ def category_links(
 ) -> list[CategoryLink]:
     return [
         CategoryLink(row.name, row.slug, row == category, None if counts is None else tree.total(counts, row))
-        for row in tree.parts_of(category_above(tree, category))
+        for row in tree.children_of(category_above(tree, category))
     ]
 
 

@@ -17,22 +17,19 @@ from artisans.accounts.principals import require_user
 from artisans.catalog.access import artisan_of
 from artisans.catalog.artisan_states import WorkshopClosed, WorkshopNotActive
 from artisans.catalog.models import Artisan, Category, Product, ProductState
+from artisans.catalog.product_rows import SkuTaken
+from artisans.catalog.product_versions import ProductChanged, version_of
 from artisans.catalog.products import (
-    InvalidVariant,
     NoVariants,
-    ProductChanged,
-    SkuTaken,
-    VariantInput,
     product_archive,
     product_change,
     product_create,
     product_duplicate,
     product_publish,
-    variants_change,
-    version_of,
 )
 from artisans.catalog.search import MAX_LENGTH
 from artisans.catalog.selectors import STATES, own_products
+from artisans.catalog.variants import InvalidVariant, VariantInput, variants_change
 from artisans.core.api.fields import utc, validated
 from artisans.core.api.filters import CreatedFilters
 from artisans.core.api.openapi import described, operation
@@ -234,7 +231,8 @@ class OwnProductViewSet(
         data = validated(VariantsIn, request.data)
         product: Product = self.get_object()
         rows = [variant_input(row, place, product.currency) for place, row in enumerate(data["variants"])]
-        return self.done(variants_change, product, option_names=data["options"], variants=rows)
+        names, version = data["options"], data["version"]
+        return self.done(variants_change, product, option_names=names, version=version, variants=rows)
 
     def artisan(self) -> Artisan:
         artisan = artisan_of(require_user(self.request))

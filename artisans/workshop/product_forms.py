@@ -12,16 +12,10 @@ from django.utils.translation import gettext_lazy
 from artisans.catalog.categories import CategoryField
 from artisans.catalog.models import Category, Product
 from artisans.catalog.models.product import MAX_LEAD_DAYS
-from artisans.catalog.products import (
-    MAX_OPTION,
-    MAX_OPTIONS,
-    MAX_VARIANTS,
-    VariantInput,
-    conflicts_of,
-    entered_fields,
-    version_of,
-)
+from artisans.catalog.product_rows import MAX_OPTIONS
+from artisans.catalog.product_versions import conflicts_of, entered_fields, version_of
 from artisans.catalog.services import StockSnapshot
+from artisans.catalog.variants import MAX_OPTION, MAX_VARIANTS, VariantInput
 from artisans.core.api.fields import CONTROL
 from artisans.core.forms import LineField
 from artisans.core.money import Money
@@ -154,10 +148,8 @@ def shown_values(product: Product) -> dict[str, Any]:
     return values | {"price": product.price.amount, "version": version_of(product)}
 
 
-class OptionsForm(forms.Form):
-    """The names of the options, up to `count`, and those `shown` by the page."""
-
-    shown = forms.CharField(widget=forms.HiddenInput, required=False)
+class OptionsForm(VersionedForm):
+    """The names of the options, up to `count`."""
 
     def __init__(self, data: Any = None, *, product: Product, count: int) -> None:
         super().__init__(data, initial=shown_options(product))
@@ -172,23 +164,13 @@ class OptionsForm(forms.Form):
     def labels(self) -> list[str]:
         return [str(field.value() or field.label) for field in self.visible_fields()]
 
-    def names(self) -> list[str]:
-        return [name for field in OPTION_FIELDS if (name := self.cleaned_data.get(field))]
-
-    def seen(self) -> list[str]:
-        return list(self.cleaned_data["shown"].splitlines())
-
-    def show_present(self, product: Product) -> None:
-        """Keep names that the person changed; the others may have been changed by somebody else."""
-        present = shown_options(product)
-        if self.names() != self.seen():
-            present = {"shown": present["shown"]}
-        self.data = self.data.dict() | present  # type: ignore[attr-defined]  # a QueryDict
+    def values(self) -> dict[str, Any]:
+        return {"options": tuple(name for field in OPTION_FIELDS if (name := self.cleaned_data.get(field)))}
 
 
 def shown_options(product: Product) -> dict[str, str]:
     names = (product.option_1, product.option_2, product.option_3)
-    return {**dict(zip(OPTION_FIELDS, names, strict=True)), "shown": "\n".join(product.options)}
+    return {**dict(zip(OPTION_FIELDS, names, strict=True)), "version": version_of(product)}
 
 
 class VariantForm(VersionedForm):

@@ -15,18 +15,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import require_artisan
 from artisans.catalog.models import Product, ProductState
+from artisans.catalog.product_rows import MAX_OPTIONS
 from artisans.catalog.products import (
-    MAX_OPTIONS,
-    InvalidVariant,
     product_archive,
     product_change,
     product_create,
     product_duplicate,
     product_publish,
-    variants_change,
 )
 from artisans.catalog.selectors import own_products
 from artisans.catalog.services import stock_snapshots
+from artisans.catalog.variants import InvalidVariant, variants_change
 from artisans.catalog.views import product_context
 from artisans.core.errors import DomainError
 from artisans.core.texts import search_text
@@ -35,6 +34,7 @@ from artisans.workshop.product_forms import (
     OptionsForm,
     ProductForm,
     VariantFormSet,
+    shown_options,
     shown_variant,
 )
 from orders.selectors import store_rules
@@ -124,8 +124,8 @@ def product_variants(request: HttpRequest, product_id: UUID) -> HttpResponse:
                 artisan=product.artisan,
                 product_id=product_id,
                 actor=require_user(request),
-                option_names=options.names(),
-                seen_names=options.seen(),
+                option_names=options.values()["options"],
+                version=options.cleaned_data["version"],
                 variants=[found for _row, found in entered],
             )
         except DomainError as error:
@@ -133,7 +133,7 @@ def product_variants(request: HttpRequest, product_id: UUID) -> HttpResponse:
             if isinstance(error, InvalidVariant) and "row" in error.extra:
                 entered[error.extra["row"]][0].add_error(None, error.detail)
             product = own_product(request, product_id)
-            options.show_present(product)
+            options.show_again(product, shown_options(product))
             present = {variant.pk: variant for variant in product.variants.all()}
             seen = stock_snapshots(present)
             for row in rows:

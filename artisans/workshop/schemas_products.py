@@ -6,8 +6,9 @@ from rest_framework import serializers
 
 from artisans.catalog.models import ProductState
 from artisans.catalog.models.product import MAX_LEAD_DAYS
-from artisans.catalog.products import MAX_OPTION, MAX_OPTIONS, MAX_VARIANTS
+from artisans.catalog.product_rows import MAX_OPTIONS
 from artisans.catalog.schemas import PRODUCT_ID, VARIANT_ID
+from artisans.catalog.variants import MAX_OPTION, MAX_VARIANTS
 from artisans.core.api.fields import (
     IdField,
     StrictBooleanField,
@@ -102,11 +103,13 @@ class VariantIn(StrictSerializer):
 
 @example(
     {
+        "version": VERSION,
         "options": ["Size"],
         "variants": [{"options": ["Large"], "price": "85.45", "sku": "BOWL-L", "stock": 4}],
     }
 )
 class VariantsIn(StrictSerializer):
+    version = StrictCharField(max_length=500, help_text="Of the product. " + VERSION_HELP)
     options = serializers.ListField(
         child=line(MAX_OPTION), min_length=1, max_length=MAX_OPTIONS, help_text="The names of the options."
     )

@@ -13,7 +13,8 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.catalog.members import member_invite
 from artisans.catalog.models import MemberRole, Product
-from artisans.catalog.products import VariantInput, product_create, product_publish, variants_change
+from artisans.catalog.products import product_create, product_publish
+from artisans.catalog.variants import VariantInput, variants_change
 from artisans.core.money import Money
 from artisans.core.security.tokens import hash_secret, invitation_token, mailbox_token, new_secret
 from artisans.notifications.services import notifications_send_due

@@ -65,7 +65,7 @@ class Product(BaseModel):
 
     A product with options (`option_1` to `option_3`: "Size", "Colour") is bought as one of its `variants`: products
     with this `parent` and a value for each option ("Large", "Blue"). Category, currency, lead time, picture and
-    whether it is published are the product's and copied to its variants, whose names are composed (products.py).
+    whether it is published are the product's and copied to its variants, whose names are composed (product_rows.py).
     `is_active`: published. `lead_days`: made to order in so many days; null: ready to ship.
     `picture`, `picture_sizes` and `picture_alt` are a copy of the first ProductPicture (pictures.py), for lists; sizes
     of another picture, which release 0.1.0 replaced, count for nothing.

@@ -4,23 +4,19 @@ import pytest
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product, ProductState
+from artisans.catalog.product_rows import SkuTaken
+from artisans.catalog.product_versions import ProductChanged, version_of
 from artisans.catalog.products import (
-    MAX_VARIANTS,
-    InvalidVariant,
     NoVariants,
-    ProductChanged,
-    SkuTaken,
-    VariantInput,
     product_archive,
     product_change,
     product_create,
     product_duplicate,
     product_publish,
-    variants_change,
-    version_of,
 )
 from artisans.catalog.services import StockSnapshot, stock_snapshot
 from artisans.catalog.tests.factories import CategoryFactory, ProductFactory
+from artisans.catalog.variants import MAX_VARIANTS, InvalidVariant, VariantInput, variants_change
 from artisans.core.errors import Conflict, InvalidInput, NotFound
 
 pytestmark = pytest.mark.django_db

@@ -6,10 +6,12 @@ from django.urls import reverse
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.pictures import products_left_behind
-from artisans.catalog.products import VariantInput, product_archive, variants_change, version_of
+from artisans.catalog.product_versions import version_of
+from artisans.catalog.products import product_archive
 from artisans.catalog.services import OutOfStock, StockLine, stock_take
 from artisans.catalog.tasks import follow_products
 from artisans.catalog.tests.factories import ProductFactory
+from artisans.catalog.variants import VariantInput, variants_change
 from artisans.core.admin.pages import admin_page_url
 from carts.services import cart_items_add, cart_open
 from tests.html import edit, page

@@ -5,17 +5,11 @@ from django.db import transaction
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product
-from artisans.catalog.products import (
-    ProductChanged,
-    VariantInput,
-    product_archive,
-    product_change,
-    product_publish,
-    variants_change,
-    version_of,
-)
+from artisans.catalog.product_versions import ProductChanged, version_of
+from artisans.catalog.products import product_archive, product_change, product_publish
 from artisans.catalog.services import OutOfStock
 from artisans.catalog.tests.factories import ProductFactory
+from artisans.catalog.variants import VariantInput, variants_change
 from artisans.earnings.tests.test_races import together
 from orders.models import OrderLine
 from orders.tests.factories import place

@@ -4,15 +4,11 @@ import pytest
 from django.urls import reverse
 
 from artisans.catalog.models import Product, ProductState
-from artisans.catalog.products import (
-    VariantInput,
-    product_change,
-    product_publish,
-    variants_change,
-    version_of,
-)
+from artisans.catalog.product_versions import version_of
+from artisans.catalog.products import product_change, product_publish
 from artisans.catalog.services import stock_adjust
 from artisans.catalog.tests.factories import CategoryFactory, ProductFactory
+from artisans.catalog.variants import VariantInput, variants_change
 from orders.tests.factories import place
 from tests.html import page
 
@@ -367,7 +363,9 @@ def test_variant_that_comes_back_has_the_stock_that_was_entered(client, api, sel
         variants=[VariantInput(("Small",), 2000, "", small.pk, version_of(small), is_archived=True)],
     )
     row = {"options": ["Small"], "price": "20.00"} | ({"stock": int(stock)} if stock else {})
-    api(seller).post(f"/artisan/products/{jug.pk}/variants", {"options": ["Size"], "variants": [row]})
+    jug.refresh_from_db()
+    body = {"version": version_of(jug), "options": ["Size"], "variants": [row]}
+    api(seller).post(f"/artisan/products/{jug.pk}/variants", body)
     by_api = Product.objects.get(pk=small.pk)
     assert (by_api.archived_at, by_api.stock) == (None, int(stock or 0))
 

@@ -26,6 +26,7 @@ def test_product_goes_from_draft_to_archive(api, seller, body):
     product = made.json()
     own = f"{URL}{product['id']}/"
     variants = {
+        "version": product["version"],
         "options": ["Size"],
         "variants": [{"options": [size], "price": "25.00", "stock": 2} for size in "SL"],
     }
@@ -50,10 +51,8 @@ def test_product_goes_from_draft_to_archive(api, seller, body):
         "price": "26.00",
         "is_archived": True,
     }
-    assert (
-        len(client.post(f"{own}variants/", {"options": ["Size"], "variants": [change]}).json()["variants"])
-        == 1
-    )
+    sent = {"version": whole["version"], "options": ["Size"], "variants": [change]}
+    assert len(client.post(f"{own}variants/", sent).json()["variants"]) == 1
     assert client.post(f"{own}duplicate/").status_code == 201
     assert client.post(f"{own}archive/").json()["state"] == "archived"
     assert client.get(own).json()["state"] == "archived"
@@ -77,11 +76,34 @@ def test_change_names_the_version_that_was_read(api, seller, body):
     assert client.patch(own, {"version": kept["version"], "price": "22.00"}).json()["price"] == "22.00"
 
 
+def test_names_of_options_that_others_changed_are_kept_or_named(api, seller, body):
+    client = api(seller)
+    product = client.post(URL, body).json()
+    own = f"{URL}{product['id']}/variants"
+    one = {"options": ["S"], "price": "1.00"}
+    first = client.post(own, {"version": product["version"], "options": ["Size"], "variants": [one]}).json()
+    client.post(own, {"version": first["version"], "options": ["Format"], "variants": []})
+
+    refused = problem(
+        client.post(own, {"version": first["version"], "options": ["Measure"], "variants": []}),
+        409,
+        "product_changed",
+    )
+    kept = client.post(
+        own, {"version": first["version"], "options": ["Size"], "variants": [one | {"options": ["L"]}]}
+    ).json()
+
+    assert refused["changes"] == [{"field": "options", "now": "Format"}]
+    assert kept["options"] == ["Format"]
+    assert len(kept["variants"]) == 2
+
+
 def test_wrong_bodies_are_refused(api, seller, body):
     client = api(seller)
     product = client.post(URL, body).json()
     own = f"{URL}{product['id']}/"
     one = {"options": ["S"], "price": "1.00"}
+    names = {"version": product["version"], "options": ["Size"]}
 
     for change, code in (
         ({"price": "0"}, "invalid_input"),
@@ -100,8 +122,9 @@ def test_wrong_bodies_are_refused(api, seller, body):
         ([one | {"id": product["id"], "stock": 3}], "invalid_variant"),
         ([one | {"options": []}], "validation_error"),
     ):
-        problem(client.post(f"{own}variants", {"options": ["Size"], "variants": variants}), 400, code)
-    client.post(f"{own}variants", {"options": ["Size"], "variants": [one | {"is_archived": True}]})
+        problem(client.post(f"{own}variants", names | {"variants": variants}), 400, code)
+    problem(client.post(f"{own}variants", {"options": ["Size"], "variants": [one]}), 400, "validation_error")
+    client.post(f"{own}variants", names | {"variants": [one | {"is_archived": True}]})
     problem(client.post(f"{own}publish"), 409, "no_variants")
 
 

@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product, StockMove
-from artisans.catalog.products import VariantInput, variants_change
 from artisans.catalog.services import stock_adjust
 from artisans.catalog.tests.factories import ProductFactory
+from artisans.catalog.variants import VariantInput, variants_change
 from orders.services.closing import order_close
 from orders.statuses import OrderStatus
 from orders.tests.factories import place

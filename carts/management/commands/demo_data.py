@@ -28,8 +28,9 @@ from artisans.catalog.models import (
 )
 from artisans.catalog.picture_encoder import make_copies
 from artisans.catalog.pictures import Sizes, folder_store, picture_show
-from artisans.catalog.products import VariantInput, product_create, variants_change
+from artisans.catalog.products import product_create
 from artisans.catalog.terms import terms_accept, terms_publish
+from artisans.catalog.variants import VariantInput, variants_change
 from artisans.core.models import save_columns
 from artisans.core.money import Money
 from orders.models import StoreRules
