@@ -142,7 +142,13 @@ class CancelOrderForm(ReasonForm):
         )
         unsent = [parcel for parcel in parcels if parcel.status in PARCELS_UNSHIPPED]
         self.fields["seen"].initial = net_received_minor
-        if (len(parcels) > 1 and unsent) or "parcels" in self.data:  # what was chosen may have ended since
+        if (len(parcels) > 1 and unsent) or {
+            "parcels",
+            "asks_parcels",
+        } & self.data.keys():  # some may have ended since
+            self.fields["asks_parcels"] = forms.CharField(
+                widget=forms.HiddenInput, required=False, initial="yes"
+            )
             self.fields["parcels"] = forms.MultipleChoiceField(
                 label=gettext("Parcels to cancel"),
                 choices=[(str(p.pk), f"{p.number}. {p.artisan.name}: {show(p.total)}") for p in unsent],

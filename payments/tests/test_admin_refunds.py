@@ -420,6 +420,9 @@ def test_parcel_that_ended_while_the_page_was_open_does_not_cancel_the_whole_ord
     assert "A selected parcel was shipped or cancelled meanwhile" in shown.text
     assert reread(payment).order.is_alive
     assert not payment.refunds.exists()
+    none = typed | {"parcels": [], "asks_parcels": "yes"}  # as the page sends it with every parcel unticked
+    assert "Select at least one parcel." in page(client.post(admin_page_url(order, "cancel"), none)).text
+    assert reread(payment).order.is_alive
     other = order.parcels.get(status="NEW")
     client.post(admin_page_url(order, "cancel"), typed | {"parcels": [str(other.pk)]})
     assert not reread(payment).order.is_alive
