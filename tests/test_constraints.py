@@ -123,6 +123,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "product_price_positive": ("catalog.Product", {"price_minor": 0}),
     "product_currency_iso": ("catalog.Product", {"currency": "U$D"}),
     "product_archived_is_not_published": ("catalog.Product", {"archived_at": timezone.now()}),
+    "product_taken_off_is_not_published": ("catalog.Product", {"off_sale_reason": "x"}),
     "product_lead_days_in_range": ("catalog.Product", {"lead_days": 366}),
     "product_not_variant_of_itself": ("catalog.Product", {"parent": F("id"), "option_1": "x"}),
     "product_variant_has_option": ("catalog.Product", {"option_1": ""}),

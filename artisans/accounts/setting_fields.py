@@ -115,11 +115,12 @@ UNAUDITED: dict[str, set[str]] = {
         "id", "created_at", "updated_at", "slug", "name", "craft", "town", "story", "portrait",
         "processing_days", "contact_email", "holiday_from", "back_on",  # profile.py audits them
         "is_active", "stored_state",  # artisan_states.py audits them
+        "low_stock",  # when the artisan is told, and nothing else
     },
     "catalog.Product": {
         "id", "created_at", "updated_at", "category", "slug", "name", "description", "materials", "dimensions",
         "picture", "picture_alt", "picture_sizes", "sku", "care",
-        "parent", "option_1", "option_2", "option_3", "archived_at",  # products.py audits them
+        "parent", "option_1", "option_2", "option_3", "archived_at", "off_sale_reason",  # products.py audits them
         "stock",  # every change of stock has a StockMove
     },
     "accounts.User": {

@@ -34,6 +34,8 @@ class Action(StrEnum):
     PRODUCT_CHANGE = "product.change"
     PRODUCT_PUBLISH = "product.publish"
     PRODUCT_ARCHIVE = "product.archive"
+    PRODUCT_TAKE_OFF_SALE = "product.take_off_sale"
+    PRODUCT_ALLOW_SALE = "product.allow_sale"
     VARIANTS_CHANGE = "variants.change"
     PROFILE_CHANGE = "profile.change"
     TEAM_INVITE = "team.invite"

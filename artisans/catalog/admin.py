@@ -35,6 +35,7 @@ from artisans.catalog.models import (
 from artisans.catalog.pictures import check_size, picture_add
 from artisans.catalog.portraits import portrait_remove, portrait_set
 from artisans.catalog.product_rows import price_follow, variants_follow
+from artisans.catalog.products import MAX_REASON, product_allow_sale, product_take_off_sale
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.selectors import in_state
 from artisans.catalog.services import StockSnapshot, products_lock, stock_adjust, stock_snapshot
@@ -124,6 +125,15 @@ class PictureForm(forms.Form):
     )
     alt = LineField(
         label=_("What the picture shows"), max_length=200, required=False, widget=UnfoldAdminTextInputWidget
+    )
+
+
+class OffSaleForm(forms.Form):
+    reason = LineField(
+        label=_("Reason"),
+        max_length=MAX_REASON,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("The artisan reads it."),
     )
 
 
@@ -355,8 +365,8 @@ class CategoryAdmin(EditAdmin):
 
 @admin.register(Product)
 class ProductAdmin(AuditedAdmin):
-    pages = {"count": "catalog.change_product", "pictures": "catalog.change_product"}
-    everyday_pages = frozenset({"count", "pictures"})
+    pages = dict.fromkeys(("count", "pictures", "off-sale", "allow-sale"), "catalog.change_product")
+    everyday_pages = frozenset({"count", "pictures", "off-sale", "allow-sale"})
     form = ProductForm
     list_display = ("thumb", "name", "artisan", "category", "price_shown", "stock", "is_active")
     list_display_links = ("name",)
@@ -368,7 +378,7 @@ class ProductAdmin(AuditedAdmin):
     )
     prepopulated_fields = {"slug": ("name",)}
     autocomplete_fields = ("artisan",)
-    readonly_fields = ("pictures_shown", "price_shown", "stock_shown", "variants_shown")
+    readonly_fields = ("pictures_shown", "price_shown", "stock_shown", "variants_shown", "sale_shown")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
@@ -389,7 +399,15 @@ class ProductAdmin(AuditedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         return (
-            (None, {"fields": ("name", "slug", "artisan", "category", "is_active")}),
+            (
+                None,
+                {
+                    "fields": (
+                        *("name", "slug", "artisan", "category", "is_active"),
+                        *(("sale_shown",) if obj and not obj.parent_id else ()),
+                    )
+                },
+            ),
             (
                 _("Price and stock"),
                 {
@@ -408,14 +426,15 @@ class ProductAdmin(AuditedAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
-        """A variant has most from its product, whose price is the lowest of its variants. Only its artisan puts an
-        archived product on sale again."""
+        """A variant has most from its product, whose price is the lowest of its variants. Their prices are in the
+        product's currency: it stays, or 20.00 dollars would become 2000 yen. Only its artisan puts an archived
+        product on sale again."""
         fixed: tuple[str, ...] = ()
         if obj and obj.parent_id:
             fixed = ("name", "artisan", "category", "currency", "lead_days", "is_active")
         elif obj and obj.option_1:
-            fixed = ("artisan", "price")
-        if obj and obj.archived_at and "is_active" not in fixed:
+            fixed = ("artisan", "price", "currency")
+        if obj and (obj.archived_at or obj.off_sale_reason) and "is_active" not in fixed:
             fixed = (*fixed, "is_active")
         return (*super().get_readonly_fields(request, obj), *fixed)
 
@@ -462,6 +481,32 @@ class ProductAdmin(AuditedAdmin):
         rows = [product.parent] if product.parent else product.variants.all()
         links = ((admin_page_url(row), row.name) for row in rows)
         return format_html_join(", ", '<a class="aa-link" href="{}">{}</a>', links)
+
+    @column(_("Sale"))
+    def sale_shown(self, product: Product) -> SafeString:
+        if product.off_sale_reason:
+            allow = button_to(admin_page_url(product, "allow-sale"), gettext("Allow the sale again"))
+            text = gettext("Taken off sale by the shop: %(reason)s") % {"reason": product.off_sale_reason}
+            return format_html("{} {}", text, allow)
+        return button_to(admin_page_url(product, "off-sale"), gettext("Take off sale"))
+
+    def off_sale_page(self, request: HttpRequest, product: Product) -> HttpResponse:
+        form = OffSaleForm(posted(request), initial={"reason": product.off_sale_reason})
+
+        def take_off(data: dict[str, Any]) -> str:
+            actor = require_user(request)
+            product_take_off_sale(artisan=product.artisan, product_id=product.pk, actor=actor, **data)
+            return gettext("Taken off sale. The artisan reads the reason on the product’s page.")
+
+        return self.run_action(request, "admin/catalog/product/off_sale.html", product, form, take_off)
+
+    def allow_sale_page(self, request: HttpRequest, product: Product) -> HttpResponse:
+        def allow(data: dict[str, Any]) -> str:
+            product_allow_sale(artisan=product.artisan, product_id=product.pk, actor=require_user(request))
+            return gettext("The artisan can publish it again.")
+
+        form = forms.Form(posted(request))
+        return self.run_action(request, "admin/catalog/product/allow_sale.html", product, form, allow)
 
     @column(_("Price"), ordering="price_minor")
     def price_shown(self, product: Product) -> str:

@@ -14,6 +14,9 @@ TEXTS = {
         "%(stock)s were shown to you, but %(sold)s have been sold since: the remaining %(left)s cannot be reduced by "
         "%(difference)s. Nothing was changed."
     ),
+    "sold_as_variants": _(
+        "This product is now sold as its variants. Count these units as one of them. Nothing was changed."
+    ),
     "unknown_product": _("“%(given)s” is not the id of one of your products."),
     "counted_twice": _("Line %(line)s counts the same product."),
     "not_a_number": _("“%(given)s” in the column “counted” is not a whole number from 0 to 1,000,000."),

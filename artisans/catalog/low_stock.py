@@ -20,7 +20,7 @@ RECENT = timedelta(days=1)  # what fell longer ago is no news, for example when 
 
 
 def low(products: QuerySet[Product]) -> QuerySet[Product]:
-    limit = Coalesce(F("stock_watch__threshold"), Value(settings.LOW_STOCK))
+    limit = Coalesce(F("stock_watch__threshold"), F("artisan__low_stock"), Value(settings.LOW_STOCK))
     return products.alias(limit=limit).filter(stock__lte=F("limit"))
 
 
@@ -33,7 +33,9 @@ def artisans_with_falls() -> Iterator[UUID]:
 def watches_rearm() -> None:
     """Of products whose stock has risen: the artisan gets an email again when it falls."""
     emailed = StockWatch.objects.filter(emailed_stock__isnull=False)
-    risen = emailed.alias(limit=Coalesce(F("threshold"), Value(settings.LOW_STOCK)))
+    risen = emailed.alias(
+        limit=Coalesce(F("threshold"), F("product__artisan__low_stock"), Value(settings.LOW_STOCK))
+    )
     above = risen.filter(product__stock__gt=F("limit"))
     emailed.filter(pk__in=above.values("pk")).update(emailed_stock=None)
     back = emailed.filter(emailed_stock=0, product__stock__gt=0)
@@ -59,9 +61,14 @@ def low_stock_take(artisan_id: UUID) -> tuple[Artisan, list[Product]]:
 
 @transaction.atomic
 def threshold_set(*, product: Product, threshold: int | None) -> StockWatch:
-    """None: the shop's."""
+    """None: the artisan's."""
     Product.objects.select_for_update(no_key=True).get(pk=product.pk)
     watch, _is_new = StockWatch.objects.get_or_create(product=product)
     watch.threshold = threshold
     watch.save(update_fields=["threshold"])
     return watch
+
+
+def artisan_threshold_set(*, artisan: Artisan, threshold: int | None) -> None:
+    """Of all their products without a number of their own. None: the shop's."""
+    Artisan.objects.filter(pk=artisan.pk).update(low_stock=threshold, updated_at=timezone.now())

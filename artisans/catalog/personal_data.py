@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from artisans.catalog.applications import application_end
-from artisans.catalog.models import Application, Artisan, Product
+from artisans.catalog.models import Application, Artisan, Product, ProductPicture
+from artisans.catalog.pictures import files_delete
 from artisans.catalog.search_index import documents_write
 from artisans.catalog.statuses import ArtisanState
 from artisans.core.personal_data import AFTERWARDS, COLLECTORS, ERASED, REFUSALS, Holding, Person, register
@@ -25,6 +27,21 @@ def shop_refusals(person: Person) -> Iterator[str]:
     is_open = Q(is_active=True) | Q(stored_state=ArtisanState.CLOSING)
     for artisan in Artisan.objects.filter(is_open, Q(pk__in=person.of("artisans"))):
         yield _("The workshop “%(name)s” is open. Close it first.") % {"name": artisan.name}
+
+
+def pictures_forget(person: Person) -> None:
+    """Of the artisan's products, which may show the workshop or people in it, with all files."""
+    products = Product.objects.filter(Q(artisan__in=person.of("artisans"))).order_by()
+    shown = products.exclude(picture="")
+    pictures = ProductPicture.objects.filter(Q(product__artisan__in=person.of("artisans"))).order_by()
+    files = {name for picture in pictures for name in picture.files}
+    files |= {
+        name for file, sizes in shown.values_list("picture", "picture_sizes") for name in (file, *sizes)
+    }
+    with transaction.atomic():
+        shown.update(picture="", picture_sizes={}, picture_alt="")
+        pictures.delete()
+    files_delete(files)
 
 
 def search_documents_follow(person: Person) -> None:
@@ -123,7 +140,7 @@ IMPERSONAL = {
     "catalog.CommissionRate": {"currency"},
     "catalog.Product": {
         *("slug", "name", "description", "materials", "dimensions", "picture", "picture_sizes"),
-        *("picture_alt", "currency", "sku", "care", "option_1", "option_2", "option_3"),
+        *("picture_alt", "currency", "sku", "care", "off_sale_reason", "option_1", "option_2", "option_3"),
     },
     "catalog.ProductPicture": {
         *("state", "refusal", "original", "original_name", "digest", "file", "sizes", "alt"),
@@ -138,5 +155,4 @@ IMPERSONAL = {
 register(*HOLDINGS, impersonal=IMPERSONAL)
 COLLECTORS["artisans"] = find_artisans
 REFUSALS.append(shop_refusals)
-AFTERWARDS.append(search_documents_follow)
-AFTERWARDS.append(applications_end)
+AFTERWARDS += [pictures_forget, search_documents_follow, applications_end]

@@ -34,6 +34,7 @@ from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import save_columns
 from artisans.core.texts import shortened
 
+MAX_REASON = 300
 DUPLICATED = (
     "category_id",
     "currency",
@@ -44,6 +45,21 @@ DUPLICATED = (
     "care",
     "lead_days",
 )
+
+
+class TakenOffSale(Conflict):
+    """Staff took the product off sale, and only they end that; the message has their reason."""
+
+    code = "taken_off_sale"
+    remedy = "Do what the reason asks for, then ask the shop to allow the sale again."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            _(
+                "The shop took this product off sale: %(reason)s You can publish it once the shop allows it again."
+            )
+            % {"reason": reason}
+        )
 
 
 class NoVariants(Conflict):
@@ -118,10 +134,12 @@ def product_change(
 def product_publish(*, artisan: Artisan, product_id: UUID, actor: User) -> Product:
     """Put a draft or an archived product on sale, with its variants. Repeating it changes nothing.
 
-    Errors: NotFound, WorkshopNotActive, NoVariants. Locks: artisan, product and variants.
+    Errors: NotFound, WorkshopNotActive, TakenOffSale, NoVariants. Locks: artisan, product and variants.
     """
     product, variants = product_lock(artisan, product_id)
     check_may_publish(product.artisan)
+    if product.off_sale_reason:
+        raise TakenOffSale(product.off_sale_reason)
     if product.needs_choice and all(variant.archived_at for variant in variants):
         raise NoVariants
     if not product.is_active:
@@ -144,6 +162,38 @@ def product_archive(*, artisan: Artisan, product_id: UUID, actor: User) -> Produ
         save_columns(product, ["is_active", "archived_at"])
         audit_record(actor=actor, action=Action.PRODUCT_ARCHIVE, target=product)
     variants_follow(product, variants)
+    return product
+
+
+@transaction.atomic
+def product_take_off_sale(*, artisan: Artisan, product_id: UUID, reason: str, actor: User) -> Product:
+    """By staff, with a `reason` for the artisan, who cannot publish it until staff allow it.
+
+    Repeating it changes the reason. Errors: NotFound, InvalidInput without a reason. Locks: artisan, product and
+    variants, as placing an order does.
+    """
+    product, variants = product_lock(artisan, product_id)
+    if not reason.strip():
+        raise InvalidInput(_("Enter a reason, which the artisan reads."))
+    product.is_active, product.off_sale_reason = False, reason.strip()[:MAX_REASON]
+    save_columns(product, ["is_active", "off_sale_reason"])
+    data = {"reason": product.off_sale_reason}
+    audit_record(actor=actor, action=Action.PRODUCT_TAKE_OFF_SALE, target=product, data=data)
+    variants_follow(product, variants)
+    return product
+
+
+@transaction.atomic
+def product_allow_sale(*, artisan: Artisan, product_id: UUID, actor: User) -> Product:
+    """End that. The product is a draft, or stays archived; its artisan publishes it. Repeating it changes nothing.
+
+    Errors: NotFound. Locks: artisan, product and variants.
+    """
+    product, _variants = product_lock(artisan, product_id)
+    if product.off_sale_reason:
+        product.off_sale_reason = ""
+        save_columns(product, ["off_sale_reason"])
+        audit_record(actor=actor, action=Action.PRODUCT_ALLOW_SALE, target=product)
     return product
 
 

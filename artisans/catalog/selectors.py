@@ -44,7 +44,8 @@ SORTS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "name": (_("Name"), ("name", "slug")),
 }
 STATES = {
-    ProductState.DRAFT.value: Q(is_active=False, archived_at=None),
+    ProductState.DRAFT.value: Q(is_active=False, archived_at=None, off_sale_reason=""),
+    ProductState.TAKEN_OFF.value: Q(archived_at=None) & ~Q(off_sale_reason=""),
     ProductState.PUBLISHED.value: Q(is_active=True),
     ProductState.ARCHIVED.value: Q(archived_at__isnull=False),
 }

@@ -263,6 +263,8 @@ def stock_expect(product: Product, count: Count, *, last_count: int, actor: User
             "difference": -count.difference,
         }
         return Counted(product, CountOutcome.CONFLICT, CountProblem("sold_since", facts))
+    if product.needs_choice and count.difference > 0:
+        return Counted(product, CountOutcome.REFUSED, CountProblem("sold_as_variants"))
     return Counted(product, CountOutcome.COUNTED if count.difference else CountOutcome.UNCHANGED)
 
 

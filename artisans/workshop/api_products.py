@@ -21,6 +21,7 @@ from artisans.catalog.product_rows import SkuTaken
 from artisans.catalog.product_versions import ProductChanged, version_of
 from artisans.catalog.products import (
     NoVariants,
+    TakenOffSale,
     product_archive,
     product_change,
     product_create,
@@ -56,6 +57,7 @@ def own_product_out(product: Product) -> dict[str, Any]:
         "id": str(product.pk),
         "slug": product.slug,
         "state": product.state.value,
+        "off_sale_reason": product.off_sale_reason,
         "version": version_of(product),
         **{field: getattr(product, field) for field in AS_STORED},
         "category": product.category.slug,
@@ -182,7 +184,7 @@ class OwnProductViewSet(
         "Publish a product",
         request=None,
         responses=OwnProductShape,
-        problems=(NoVariants, WorkshopNotActive, NotFound),
+        problems=(NoVariants, TakenOffSale, WorkshopNotActive, NotFound),
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def publish(self, request: Request, pk: str) -> Response:

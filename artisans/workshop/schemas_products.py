@@ -131,7 +131,7 @@ class OwnVariantShape(serializers.Serializer[Any]):
 
 
 @example(
-    {"id": PRODUCT_ID, "slug": "moss-bowl", "state": "draft", "version": VERSION}
+    {"id": PRODUCT_ID, "slug": "moss-bowl", "state": "draft", "off_sale_reason": "", "version": VERSION}
     | FIELDS
     | {
         "currency": "USD",
@@ -156,6 +156,9 @@ class OwnProductShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     slug = serializers.CharField()
     state = serializers.ChoiceField(choices=ProductState.choices)
+    off_sale_reason = serializers.CharField(
+        allow_blank=True, help_text="Why the shop took it off sale; only the shop allows it again."
+    )
     version = serializers.CharField(help_text="Sent back with a change. Its form may change.")
     name = serializers.CharField()
     category = serializers.CharField(help_text="The category's slug.")

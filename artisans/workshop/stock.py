@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import require_artisan
-from artisans.catalog.low_stock import low, threshold_set
+from artisans.catalog.low_stock import artisan_threshold_set, low, threshold_set
 from artisans.catalog.models import Product, StockWatch
 from artisans.catalog.stock_history import (
     HistoryLine,
@@ -37,7 +38,7 @@ MAX_SEARCH = 60
 @login_required
 @require_http_methods(["GET", "POST"])
 def stock_list(request: HttpRequest) -> HttpResponse:
-    """All products with a field to count each; POST counts those that were filled in."""
+    """All products with a field to count each; POST counts those that were filled in, or sets the low-stock number."""
     artisan = require_artisan(request)
     shown = request.GET.get("show", "all")
     q = search_text(request.GET.get("q", ""))[:MAX_SEARCH]
@@ -47,13 +48,24 @@ def stock_list(request: HttpRequest) -> HttpResponse:
     elif shown == "sold_out":
         products = products.filter(stock=0)
     page = Paginator(products.order_by("name", "pk"), PER_PAGE).get_page(request.GET.get("page"))
-    if request.method == "POST":
+    form = ThresholdForm(
+        request.POST if "threshold" in request.POST else None,
+        initial={"threshold": artisan.low_stock},
+        otherwise=settings.LOW_STOCK,
+    )
+    if form.is_bound:
+        table = table_of(page)
+        if form.is_valid():
+            artisan_threshold_set(artisan=artisan, **form.cleaned_data)
+            messages.success(request, _("Saved."))
+            return redirect(request.get_full_path())
+    elif request.method == "POST":
         table = posted_table(request.POST, artisan=artisan, actor=require_user(request))
         if not table.has_errors:
             return counted(request, table.outcomes)
     else:
         table = table_of(page)
-    context = {"page_obj": page, "table": table, "show": shown, "q": q}
+    context = {"page_obj": page, "table": table, "show": shown, "q": q, "form": form}
     return render(request, "workshop/stock_list.html", context)
 
 
@@ -67,6 +79,7 @@ def stock_history(request: HttpRequest, product_id: UUID) -> HttpResponse:
     form = ThresholdForm(
         request.POST if "threshold" in request.POST else None,
         initial={"threshold": watch.threshold if watch else None},
+        otherwise=settings.LOW_STOCK if artisan.low_stock is None else artisan.low_stock,
     )
     if form.is_bound:
         table = table_of([product])

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -44,7 +43,7 @@ class WhyForm(forms.Form):
 
 
 class ThresholdForm(forms.Form):
-    """Clean data: an argument of `threshold_set`."""
+    """Of a product, or of all. Clean data: an argument of `threshold_set` and `artisan_threshold_set`."""
 
     threshold = forms.IntegerField(
         label=gettext_lazy("Tell me when so many are left"),
@@ -54,11 +53,12 @@ class ThresholdForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, otherwise: int, **kwargs: Any) -> None:
+        """`otherwise`: what applies without a number."""
         super().__init__(*args, **kwargs)
-        self.fields["threshold"].help_text = _(
-            "Empty: %(units)d, as the shop does. 0: only when it is sold out."
-        ) % {"units": settings.LOW_STOCK}
+        self.fields["threshold"].help_text = _("Empty: %(units)d. 0: only when a product is sold out.") % {
+            "units": otherwise
+        }
 
 
 @dataclass

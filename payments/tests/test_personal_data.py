@@ -13,6 +13,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -26,6 +27,7 @@ from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan
 from artisans.catalog.search_index import search_index_refresh
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
+from artisans.catalog.tests.pictures import ready_picture
 from artisans.core.append_only import personal_columns_replace
 from artisans.core.models import IdempotencyKey
 from artisans.core.personal_data import HOLDINGS
@@ -155,7 +157,9 @@ def plant_traces(user: User, payment: Payment) -> None:
         user=user, name="Zebra Pots", email=EMAIL, town=CITY, story=STORY, is_active=False
     )
     artisan.portrait.save(PICTURE, ContentFile(b"zebra"))
-    ProductFactory.create(artisan=artisan, name="Pot", slug="pot")
+    pot = ProductFactory.create(artisan=artisan, name="Pot", slug="pot")
+    ready_picture(pot)
+    default_storage.save(str(pot.picture), ContentFile(b"zebra"))
     IdempotencyKey.objects.create(
         principal=f"user:{user.pk}",
         route="orders",

@@ -28,6 +28,8 @@ class Artisan(BaseModel):
     days in the shop's time zone, and stay when the holiday is over.
     `is_active`: its products are on sale. It and `stored_state` change together (artisan_states.py); release 0.1.0
     knows only `is_active`.
+    `low_stock`: at how many units of a product they are told that little is left; null for the shop's number
+    (settings.LOW_STOCK).
     """
 
     user = models.OneToOneField(
@@ -65,6 +67,7 @@ class Artisan(BaseModel):
     contact_email = models.EmailField(default="", db_default="", editable=False)
     holiday_from = models.DateField(null=True, editable=False)
     back_on = models.DateField(null=True, editable=False)
+    low_stock = models.PositiveIntegerField(null=True, editable=False)
 
     class Meta:
         ordering = ("name",)

@@ -26,6 +26,7 @@ class ProductState(models.TextChoices):
 
     DRAFT = "draft", _("Draft")
     PUBLISHED = "published", _("Published")
+    TAKEN_OFF = "taken_off", _("Taken off sale by the shop")
     ARCHIVED = "archived", _("Archived")
 
 
@@ -66,7 +67,8 @@ class Product(BaseModel):
     A product with options (`option_1` to `option_3`: "Size", "Colour") is bought as one of its `variants`: products
     with this `parent` and a value for each option ("Large", "Blue"). Category, currency, lead time, picture and
     whether it is published are the product's and copied to its variants, whose names are composed (product_rows.py).
-    `is_active`: published. `lead_days`: made to order in so many days; null: ready to ship.
+    `is_active`: published. `off_sale_reason`: why staff took it off sale, for its artisan; only staff end that.
+    `lead_days`: made to order in so many days; null: ready to ship.
     `picture`, `picture_sizes` and `picture_alt` are a copy of the first ProductPicture (pictures.py), for lists; sizes
     of another picture, which release 0.1.0 replaced, count for nothing.
     """
@@ -88,6 +90,7 @@ class Product(BaseModel):
     stock = models.IntegerField(default=0)
     is_active = models.BooleanField("on sale", default=True)
     archived_at = models.DateTimeField(null=True, editable=False)
+    off_sale_reason = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
     sku = models.CharField("SKU", max_length=60, blank=True, default="", db_default="")
     care = models.CharField(max_length=300, blank=True, default="", db_default="")
     lead_days = models.PositiveSmallIntegerField(
@@ -110,6 +113,10 @@ class Product(BaseModel):
             models.CheckConstraint(
                 condition=Q(archived_at__isnull=True) | Q(is_active=False),
                 name="product_archived_is_not_published",
+            ),
+            models.CheckConstraint(
+                condition=Q(off_sale_reason="") | Q(is_active=False),
+                name="product_taken_off_is_not_published",
             ),
             models.CheckConstraint(
                 condition=Q(lead_days__isnull=True) | Q(lead_days__gte=1, lead_days__lte=MAX_LEAD_DAYS),
@@ -202,6 +209,8 @@ class Product(BaseModel):
     def state(self) -> "ProductState":
         if self.archived_at:
             return ProductState.ARCHIVED
+        if self.off_sale_reason:
+            return ProductState.TAKEN_OFF
         return ProductState.PUBLISHED if self.is_active else ProductState.DRAFT
 
     @cached_property

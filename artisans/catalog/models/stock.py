@@ -19,11 +19,11 @@ class CountCause(models.TextChoices):
     """Why a count changed the stock."""
 
     COUNTED = "counted", _("Counted")
-    MADE = "made", _("Made more")
+    MADE = "made", _("New items made")
     SOLD = "sold", _("Sold elsewhere")
     DAMAGED = "damaged", _("Damaged")
     LOST = "lost", _("Lost")
-    RETURNED = "returned", _("Came back")
+    RETURNED = "returned", _("Returned items")
 
 
 class CountOutcome(models.TextChoices):

@@ -6,7 +6,7 @@ from artisans.catalog.models.product import Product
 class StockWatch(models.Model):
     """An artisan's low-stock threshold of a product, and the stock in the last email about it.
 
-    `threshold`: null for the shop's (settings.LOW_STOCK). `emailed_stock`: null once the stock has
+    `threshold`: null for the artisan's (`Artisan.low_stock`). `emailed_stock`: null once the stock has
     risen above the threshold.
     """
 

@@ -6,7 +6,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Artisan, Product, StockMove
-from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory
+from artisans.catalog.products import TakenOffSale, product_archive, product_publish
+from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory, ProductFactory
 from artisans.catalog.tests.pictures import png
 from artisans.core.admin.pages import admin_page_url
 from orders.tests.factories import place
@@ -183,3 +184,36 @@ def test_upload_to_a_full_disk_changes_nothing(browser, admin_user, monkeypatch)
     assert "cannot be stored at the moment. Nothing was saved" in page(answer).text
     artisan.refresh_from_db()
     assert not artisan.portrait
+
+
+def test_product_that_staff_take_off_sale_is_published_again_only_when_they_allow_it(
+    catalog_client, browser, seller, bowl
+):
+    own, artisan = {"artisan": seller.artisan, "product_id": bowl.pk, "actor": seller}, browser(seller)
+    address = admin_page_url(bowl, "off-sale")
+    assert "This field is required." in page(catalog_client.post(address, {"reason": " "})).text
+    catalog_client.post(address, {"reason": "The picture shows another bowl."})
+
+    bowl.refresh_from_db()
+    assert (bowl.is_active, bowl.state) == (False, "taken_off")
+    for prepare in (Product.refresh_from_db, lambda _product: product_archive(**own)):
+        prepare(bowl)
+        with pytest.raises(TakenOffSale, match="The picture shows another bowl."):
+            product_publish(**own)
+    shown = page(artisan.get(f"/shop/artisan/products/{bowl.pk}/"))
+    assert "The picture shows another bowl." in shown.text
+    change = page(catalog_client.get(admin_page_url(bowl)))
+    assert change.all("input", name="is_active") == []
+    catalog_client.post(admin_page_url(bowl, "allow-sale"))
+    assert product_publish(**own).is_active
+
+
+def test_currency_of_a_product_with_options_stays(catalog_client, bowl):
+    """The prices of its variants would keep their minor units."""
+    jug = ProductFactory.create(option_1="Size", stock=0, artisan=bowl.artisan)
+    ProductFactory.create(parent=jug, option_1="S", artisan=bowl.artisan, category=jug.category)
+    shown = page(catalog_client.get(admin_page_url(jug)))
+
+    assert shown.all("select", name="currency") + shown.all("input", name="currency") == []
+    edit(catalog_client, jug, currency="JPY")
+    assert {row.currency for row in Product.objects.all()} == {"USD"}

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from artisans.audit.models import AuditEntry
+from artisans.catalog.low_stock import low, threshold_set
 from artisans.catalog.models import Product, StockMove
 from artisans.catalog.services import stock_adjust
 from artisans.catalog.tests.factories import ProductFactory
@@ -185,14 +186,14 @@ def test_history_says_who_what_why_and_the_stock_after_it(browser, seller, staff
 
     assert "staff looked The shop Quantity -1 Stock 5" in rows[0]
     assert f"order {order.order.order_number} Quantity -2 Stock 6" in rows[1]
-    assert "Made more" in second.text
+    assert "New items made" in second.text
     assert "=1+1 You Quantity +5 Stock 8" in second.text
     back = second.one("a", rel="prev").attrs["href"]
     assert page(client.get(address + back)).text == first.text
     table = list(csv.reader(StringIO(downloaded)))
     assert [row[1:] for row in table] == [
         ["What", "Note", "Who", "Quantity", "Stock"],
-        ["Made more", "'=1+1", "You", "5", "8"],
+        ["New items made", "'=1+1", "You", "5", "8"],
         ["Ordered", f"order {order.order.order_number}", "", "-2", "6"],
         ["Stock count", "staff looked", "The shop", "-1", "5"],
     ]
@@ -205,3 +206,38 @@ def test_another_artisan_does_not_find_it(browser, other_seller, jug):
     for address in (f"{STOCK}{jug.pk}/", f"{STOCK}{jug.pk}/history.csv"):
         assert client.get(address).status_code == 404
     assert jug.name not in page(client.get(STOCK)).text
+
+
+def test_product_that_got_options_meanwhile_keeps_what_was_typed_beside_it(browser, seller, jug):
+    """It had no stock, so that nothing was counted when it got them."""
+    client, own = browser(seller), {"artisan": seller.artisan, "product_id": jug.pk, "actor": seller}
+    other = ProductFactory.create(artisan=seller.artisan, name="Cup", stock=0)
+    stock_adjust(product_id=jug.pk, counted=0, reason="sold", actor=seller)
+    form = page(client.get(STOCK)).one("main").all("form")[1].fields()
+    variants_change(option_names=["Size"], variants=[VariantInput(("Small",), 2000)], **own)
+
+    typed = {f"counted-{jug.pk}": "4", f"counted-{other.pk}": "3", "cause": "counted"}
+    shown = page(client.post(STOCK, form | typed))
+
+    assert "This product is now sold as its variants." in shown.one(class_="error-summary").text
+    assert shown.one("input", id=f"counted-{jug.pk}").attrs["value"] == "4"
+    assert (stock_of(jug), stock_of(other)) == ([0], [3])
+
+
+def test_low_stock_number_of_the_workshop_holds_for_products_without_their_own(browser, seller, jug):
+    client = browser(seller)
+    own = ProductFactory.create(artisan=seller.artisan, name="Cup", stock=5)
+    ProductFactory.create(artisan=seller.artisan, name="Vase", stock=5)
+    threshold_set(product=own, threshold=1)
+
+    def names() -> list[str]:
+        return [product.name for product in low(seller.artisan.products.order_by("name"))]
+
+    assert names() == []
+    client.post(STOCK, {"threshold": "5"})
+    assert names() == [jug.name, "Vase"]
+    assert "Empty: 5." in page(client.get(f"{STOCK}{own.pk}/")).text
+    shown = page(client.post(STOCK, {"threshold": "x"}))
+    assert shown.one("input", name="threshold").attrs["value"] == "x"
+    client.post(STOCK, {"threshold": ""})
+    assert names() == []
