@@ -54,7 +54,7 @@ def test_several_products_are_counted_at_once_and_each_row_says_what_came_of_it(
     answer = page(client.post(STOCK, form))
 
     assert stock_of(bowl, jug, plate, cup, pot) == [7, 9, 4, 4, 1]
-    again = answer.one("main").one("form", method="post").fields()
+    again = answer.one("main").all("form", method="post")[0].fields()
     shown = {product: again[f"counted-{product.pk}"] for product in typed}
     assert shown == {bowl: "", jug: "2", plate: "", cup: "two", pot: "2"}
     for sentence in (
@@ -89,7 +89,7 @@ def test_a_row_that_is_refused_keeps_the_stock_that_its_number_was_compared_with
     place({jug: 1})
 
     refused = page(client.post(STOCK, form | {f"counted-{jug.pk}": "two"}))
-    again = refused.one("main").one("form", method="post").fields()
+    again = refused.one("main").all("form", method="post")[0].fields()
     client.post(STOCK, again | {f"counted-{jug.pk}": "2"})
 
     assert stock_of(jug) == [1]  # three, less one sold and one broken
@@ -217,7 +217,8 @@ def test_product_that_got_options_meanwhile_keeps_what_was_typed_beside_it(brows
     variants_change(option_names=["Size"], variants=[VariantInput(("Small",), 2000)], **own)
 
     typed = {f"counted-{jug.pk}": "4", f"counted-{other.pk}": "3", "cause": "counted"}
-    shown = page(client.post(STOCK, form | typed))
+    rows = {"product": [str(jug.pk), str(other.pk)]}
+    shown = page(client.post(STOCK, {**form, **typed, **rows}))
 
     assert "This product is now sold as its variants." in shown.one(class_="error-summary").text
     assert shown.one("input", id=f"counted-{jug.pk}").attrs["value"] == "4"
