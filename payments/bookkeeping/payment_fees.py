@@ -68,17 +68,17 @@ def known_fees(orders: Collection[UUID]) -> dict[UUID, list[int]]:
             moved[capture_id] = minor
         else:
             by_refund[payment_id, refund_id] -= minor
-    given_back: Counter[UUID] = Counter()
+    fees_returned: Counter[UUID] = Counter()
     for (payment_id, _refund_id), minor in by_refund.items():
-        given_back[payment_id] += max(0, minor)  # what is charged for a refund is the shop's
+        fees_returned[payment_id] += max(0, minor)  # what is charged for a refund is the shop's
     captures = Capture.objects.filter(payment__order__in=orders).order_by("created_at", "pk")
     found = defaultdict[UUID, list[int]](list)
     for pk, payment_id, order_id, said in captures.values_list(
         "pk", "payment", "payment__order", "fee_minor"
     ):
         fee = max(0, moved.get(pk, said) or 0)
-        returned = min(fee, given_back[payment_id])
-        given_back[payment_id] -= returned
+        returned = min(fee, fees_returned[payment_id])
+        fees_returned[payment_id] -= returned
         if fee > returned:
             found[order_id].append(fee - returned)
     return found
