@@ -75,7 +75,7 @@ RUNS = (
     ),
     Run("outages", "alone", POSTGRES, (*BY_MODULE, "tests/live"), limit=15),
     Run("outages on SQLite", "alone_sqlite", options=("tests/live",)),
-    Run("API conformance", "conformance", POSTGRES, ("tests/live",), limit=15),
+    Run("API conformance", "conformance", POSTGRES, (*BY_MODULE, "tests/live")),
     Run("browser on SQLite", "browser_sqlite", frozenset({"chromium"}), ("tests/live",)),
     Run("sandbox in browser", "browser", frozenset({"chromium"}), ("sandbox",)),
     Run("sandbox", f"not ({SPECIAL})", options=("sandbox",), cores=1),
