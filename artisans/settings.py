@@ -177,6 +177,7 @@ INSTALLED_APPS = [
     "artisans.accounts",
     "artisans.privacy",
     "artisans.approvals",
+    "artisans.exports",
     "artisans.catalog",
     "artisans.ledger",
     "orders",
@@ -442,6 +443,7 @@ CELERY_BEAT_SCHEDULE = {
     "continue imports of stock": periodic("catalog.continue_stock_imports", seconds=60),
     "continue erasures of personal data": periodic("privacy.continue_erasures", seconds=120),
     "expire approval requests": periodic("approvals.expire", seconds=3600),
+    "make exports that wait": periodic("exports.make_due", seconds=60),
     "purge rows that are due": {
         "task": "core.purge",
         "schedule": crontab(hour=4, minute=40),
@@ -471,6 +473,7 @@ RETENTION_DAYS = {
     "resolved_flags": number("KEEP_RESOLVED_FLAG_DAYS", default=400),
     "resolved_alerts": number("KEEP_RESOLVED_ALERT_DAYS", default=400),
     "stock_imports": number("KEEP_STOCK_IMPORT_DAYS", default=90),
+    "exports": number("KEEP_EXPORT_DAYS", default=30),
 }
 
 # Read by setup_shop, like Django's createsuperuser does.

@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("shop/", include("carts.urls")),
     path("shop/", include("payments.web.urls")),
     path("shop/", include("orders.urls")),
+    path("shop/", include("artisans.exports.urls")),
     path("shop/", include("artisans.earnings.urls")),
     path("shop/artisan/", include("artisans.workshop.urls")),
     path("shop/sell/", include("artisans.workshop.selling_urls")),

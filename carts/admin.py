@@ -10,8 +10,9 @@ from unfold.admin import TabularInline
 from artisans.accounts.admin import USER_TEXT
 from artisans.accounts.models import User
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import GOOD, WAIT, ReadOnlyAdmin, column, when
+from artisans.core.admin.pages import GOOD, WAIT, FileValue, ReadOnlyAdmin, column, when
 from artisans.core.admin.search import containing
+from artisans.core.file_columns import Kind
 from artisans.core.templatetags.money import show
 from carts.models import Cart, CartItem, CartStatus
 
@@ -64,7 +65,7 @@ class CartAdmin(ReadOnlyAdmin):
         owners = containing(User.objects.order_by(), USER_TEXT, search_term)
         return queryset.filter(user__in=owners.values("pk")), False
 
-    @column(_("Cart"))
+    @column(_("Cart"), file=())
     def short(self, cart: Cart) -> str:
         return f"…{str(cart.pk)[-6:]}"
 
@@ -76,10 +77,10 @@ class CartAdmin(ReadOnlyAdmin):
     def state(self, cart: Cart) -> tuple[str, str]:
         return cart.status, cart.get_status_display()
 
-    @column(_("Last updated"), ordering="updated_at")
+    @column(_("Last updated"), ordering="updated_at", file="updated_at")
     def updated(self, cart: Cart) -> str:
         return when(cart.updated_at)
 
-    @column(_("Items"))
+    @column(_("Items"), file=FileValue(lambda cart: cart.sum or 0, Kind.NUMBER))
     def units(self, cart: Any) -> int:
         return cart.sum or 0

@@ -14,7 +14,7 @@ from artisans.approvals.selectors import approvers_of
 from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import FiguresForm, amount_text, percent_text
-from artisans.core.admin.pages import BAD, GOOD, WAIT, EditAdmin, ReadOnlyAdmin, column, link_to, when
+from artisans.core.admin.pages import BAD, GOOD, WAIT, EditAdmin, ReadOnlyAdmin, column, link_to, money, when
 from artisans.core.admin.search import containing
 from artisans.core.numbers import split_number
 from artisans.core.templatetags.money import show
@@ -214,11 +214,11 @@ class StoreRulesAdmin(AuditedAdmin):
     def reserve(self, rules: StoreRules) -> str:
         return f"{rules.reserve_ppm / 10_000:g} %"
 
-    @column(_("Shipping"))
+    @column(_("Shipping"), file=money("shipping"))
     def shipping_shown(self, rules: StoreRules) -> str:
         return show(rules.shipping)
 
-    @column(_("Cash on delivery limit"))
+    @column(_("Cash on delivery limit"), file=money("cash_limit"))
     def cash_limit_shown(self, rules: StoreRules) -> str:
         return show(rules.cash_limit)
 
@@ -253,7 +253,7 @@ class ShipmentAdmin(ReadOnlyAdmin):
             found = found.union(rows.filter(parcel__order__order_number__startswith=order_number))
         return queryset.filter(pk__in=found), False
 
-    @column(_("Shipped"), ordering="shipped_at")
+    @column(_("Shipped"), ordering="shipped_at", file="shipped_at")
     def when_shipped(self, shipment: Shipment) -> str:
         return when(shipment.shipped_at)
 
@@ -314,26 +314,26 @@ class ParcelAdmin(ReadOnlyAdmin):
     def state(self, parcel: Parcel) -> tuple[str, str]:
         return parcel.status, parcel.get_status_display()
 
-    @column(_("Cash reported"), ordering="cash_reported_at")
+    @column(_("Cash reported"), ordering="cash_reported_at", file="cash_reported_at")
     def cash(self, parcel: Parcel) -> str:
         return when(parcel.cash_reported_at)
 
-    @column(_("Total"), ordering="total_minor")
+    @column(_("Total"), ordering="total_minor", file=money("total"))
     def total_shown(self, parcel: Parcel) -> str:
         return show(parcel.total)
 
-    @column(_("Subtotal"))
+    @column(_("Subtotal"), file=money("subtotal"))
     def subtotal_shown(self, parcel: Parcel) -> str:
         return show(parcel.subtotal)
 
-    @column(_("Tax"))
+    @column(_("Tax"), file=money("tax"))
     def tax_shown(self, parcel: Parcel) -> str:
         return show(parcel.tax)
 
-    @column(_("Shipping"))
+    @column(_("Shipping"), file=money("shipping"))
     def shipping_shown(self, parcel: Parcel) -> str:
         return show(parcel.shipping)
 
-    @column(_("Artisan’s share"))
+    @column(_("Artisan’s share"), file=money("share"))
     def share_shown(self, parcel: Parcel) -> str:
         return show(parcel.share)

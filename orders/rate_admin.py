@@ -251,7 +251,7 @@ class CommissionRateAdmin(ReadOnlyAdmin):
     def state(self, rate: Any) -> tuple[str, Any]:
         return rate.current_state, STATES[rate.current_state]
 
-    @column(_("Starts"), ordering="valid_from")
+    @column(_("Starts"), ordering="valid_from", file="valid_from")
     def starts(self, rate: CommissionRate) -> str:
         return when(rate.valid_from)
 

@@ -33,6 +33,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "payments.view_paymentflag",
         "payments.resolve_flag",
         "payments.sync_payment",
+        "exports.export_lists",
         "notifications.view_notification",
         "notifications.retry_mail",
     ),
@@ -102,6 +103,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *VIEW,
         *VIEW_LEDGER,
         "ledger.close_period",
+        "exports.export_lists",
         "approvals.view_approvalrequest",
         "payments.view_receipt",
         "payments.view_cashdeposit",
@@ -112,6 +114,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "privacy.erase_person",
         "privacy.export_person",
     ),
+    "Exports": ("exports.export_lists",),
     "Locked records": ("privacy.view_lockedrecord",),
     "Operators": (
         "core.view_systemcheck",
@@ -126,6 +129,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Auditors": (
         *VIEW,
         "audit.view_auditentry",
+        "exports.export_lists",
         "approvals.view_approvalrequest",
         "catalog.view_commissionrate",
         "catalog.view_artisanstatechange",

@@ -9,6 +9,8 @@ OCCASIONS = {
     "password_reset": "A new password was requested for an account.",
     "unknown_account": "A new password was requested for an address without an account.",
     "data_erased": "The personal data of an account or a guest is being erased; the last email to this address.",
+    # exports
+    "export_ready": "The file of a large export is ready; to the person who asked for it, if the address is confirmed.",
     # approvals
     "approval_requested": "A colleague's action needs approval; to each person who can give it.",
     "approval_decided": "The request was approved or rejected, or has expired; to the person who made it.",

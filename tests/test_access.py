@@ -102,6 +102,9 @@ selling:application                  get  /shop/sell/application/               
 selling:details                      get  /shop/sell/application/workshop/          login 404 404 404 404 404 404
 selling:submit                       get  /shop/sell/application/submit/            login 405 405 405 405 405 405
 selling:withdraw                     get  /shop/sell/application/withdraw/          login 404 404 404 404 404 404
+workshop:export                      get  /shop/artisan/exports/parcels/           login 404 404 200 200 404 404
+exports:export                       get  /shop/exports/{order}/                   login 404 404 404 404 404 404
+exports:export_file                  get  /shop/exports/{order}/file/              login 404 404 404 404 404 404
 workshop:team                        get  /shop/artisan/team/                       login 404 404 200 200 404 404
 workshop:team_leave                  get  /shop/artisan/team/leave/                 login 404 404 200 200 404 404
 workshop:team_remove                 get  /shop/artisan/team/{member}/remove/       login 404 404 200 404 404 404

@@ -67,6 +67,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         {"status": "APPROVED", "decided_by": F("requested_by")},
     ),
     "approval_decided_by_somebody": ("approvals.ApprovalRequest", {"status": "APPROVED"}),
+    "export_format_known": ("exports.Export", {"file_format": "pdf"}),
+    "export_finished_has_its_file": ("exports.Export", {"sha256": ""}),
+    "export_finished_did_not_fail": ("exports.Export", {"failed_at": Now()}),
+    "export_chunk_position_once": ("exports.ExportChunk", {"position": 0}),
     "erasure_state_known": ("privacy.Erasure", {"state": "x"}),
     "erasure_source_known": ("privacy.Erasure", {"source": "x"}),
     "erasure_done_forgets_the_person": ("privacy.Erasure", {"state": "done", "finished_at": Now()}),
@@ -483,7 +487,7 @@ def test_referenced_row_cannot_be_deleted(model, label):
         if field.one_to_many and field.auto_created and field.related_model._meta.app_label in LABELS:
             cascades = field.on_delete.__name__ == "CASCADE"
             allowed = {("Cart", "CartItem"), ("User", "AuthToken"), ("StockImport", "StockImportRow")}
-            allowed |= {("Journey", "JourneyProblem")}  # both are purged
+            allowed |= {("Journey", "JourneyProblem"), ("Export", "ExportChunk")}  # both are purged
             assert not cascades or (model.__name__, field.related_model.__name__) in allowed, field
 
 

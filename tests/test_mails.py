@@ -29,6 +29,8 @@ from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
 from artisans.earnings.mails import debt_mail
 from artisans.earnings.models import Debt
+from artisans.exports.mails import ready_mail
+from artisans.exports.models import Export
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
@@ -210,6 +212,7 @@ def account_mails(browser: Client) -> None:
 
 
 def approval_mails(shopper, staff):
+    notifications_enqueue(ready_mail(Export(owner=staff, list_name="artisan:parcels"), timezone.now()))
     """Staff request an operation, and a colleague approves it."""
     colleague = User.objects.create_superuser("second@example.test", "correct-horse-1")
     kinds.register(ApprovalKind("toy", "Toy operation", "payments.refund", lambda *args: None))

@@ -27,6 +27,7 @@ from artisans.core.idempotency.keys import KeyClaim, key_claim
 from artisans.core.money import Money
 from artisans.earnings.models import Debt, Hold, Settlement
 from artisans.earnings.settlements import settlement_book
+from artisans.exports.models import Export, ExportChunk
 from artisans.journeys.models import Journey, JourneyProblem
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
@@ -134,7 +135,8 @@ def rows_of_checkouts() -> None:
 
 
 def rows_of_staff(staff: User) -> None:
-    """Requests that need a second person, and erasures."""
+    """Requests that need a second person, erasures, and exports."""
+    rows_of_exports(staff)
     now = timezone.now()
     for kind in ("one", "two"):
         ApprovalRequest.objects.create(
@@ -275,3 +277,12 @@ def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
             status_code=200,
         )
         WebhookEvent.objects.create(provider="stripe", event_id=f"evt_{n}", kind="x", content={})
+
+
+def rows_of_exports(staff: User) -> None:
+    now = timezone.now()
+    facts = {"list_name": "admin:orders.order", "chosen": ["id"], "file_format": "csv", "sha256": "0"}
+    for _ in range(2):
+        export = Export.objects.create(owner=staff, as_of=now, finished_at=now, **facts)
+    for position in range(2):
+        ExportChunk.objects.create(export=export, position=position, content=b"")

@@ -168,11 +168,11 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg] 
     def role_shown(self, user: User) -> tuple[str, str]:
         return user.role, gettext("Superuser") if user.is_superuser else user.get_role_display()
 
-    @column(_("Last sign-in"), ordering="last_login")
+    @column(_("Last sign-in"), ordering="last_login", file="last_login")
     def last_seen(self, user: User) -> str:
         return when(user.last_login)
 
-    @column(_("Joined"), ordering="created_at")
+    @column(_("Joined"), ordering="created_at", file="created_at")
     def since(self, user: User) -> str:
         return when(user.created_at)
 

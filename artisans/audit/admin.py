@@ -79,6 +79,7 @@ ACTION_LABELS = {
     "second_factor.remove": _("Second factor removed"),
     "sessions.end": _("Other sessions signed out"),
     "stock.adjust": _("Stock counted"),
+    "list.export": _("List exported"),
     "stock.import": _("Stock imported from a file"),
     "artisan.move": _("State of a workshop changed"),
     "application.move": _("Application to sell changed"),
@@ -146,7 +147,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = _("User, order, payment or refund number, id of an object, or request id")
     ordering = ("-id",)
 
-    @column(_("Date"), ordering="at")
+    @column(_("Date"), ordering="at", file="at")
     def time(self, entry: AuditEntry) -> str:
         return when(entry.at)
 
@@ -154,7 +155,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def what(self, entry: AuditEntry) -> str:
         return action_label(entry.action)
 
-    @column(_("Object"))
+    @column(_("Object"), file=("target_type", "target_id"))
     def about(self, entry: AuditEntry) -> str | SafeString:
         label, _, name = entry.target_type.partition(".")
         key = row_key(entry.target_type, entry.target_id)

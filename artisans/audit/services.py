@@ -93,6 +93,7 @@ class Action(StrEnum):
     APPROVAL_EXPIRE = "approval.expire"
     APPROVAL_FAIL = "approval.fail"
     SETTING_CHANGE = "setting.change"
+    LIST_EXPORT = "list.export"
     PERSON_ERASE = "person.erase"
     PERSON_EXPORT = "person.export"
     RECORD_VIEW = "record.view"

@@ -55,6 +55,7 @@ from artisans.core.admin.pages import (
     admin_page_url,
     button_to,
     column,
+    money,
     posted,
     when,
 )
@@ -301,7 +302,7 @@ class ArtisanMemberAdmin(ReadOnlyAdmin):
     search_fields = ("artisan__name", "user__email")
     search_help_text = _("Artisan or email address")
 
-    @column(_("Date"), ordering="created_at")
+    @column(_("Date"), ordering="created_at", file="created_at")
     def time(self, member: ArtisanMember) -> str:
         return when(member.created_at)
 
@@ -317,7 +318,7 @@ class ArtisanInvitationAdmin(ReadOnlyAdmin):
     search_fields = ("artisan__name", "email")
     search_help_text = _("Artisan or email address")
 
-    @column(_("Date"), ordering="sent_at")
+    @column(_("Date"), ordering="sent_at", file="sent_at")
     def time(self, invitation: ArtisanInvitation) -> str:
         return when(invitation.sent_at)
 
@@ -463,7 +464,7 @@ class ProductAdmin(AuditedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
         return False  # orders refer to it; deactivate it instead
 
-    @column("")
+    @column("", file=())
     def thumb(self, product: Product) -> SafeString | str:
         return thumbnail(product.picture, "aa-thumb")
 
@@ -508,11 +509,11 @@ class ProductAdmin(AuditedAdmin):
         form = forms.Form(posted(request))
         return self.run_action(request, "admin/catalog/product/allow_sale.html", product, form, allow)
 
-    @column(_("Price"), ordering="price_minor")
+    @column(_("Price"), ordering="price_minor", file=money("price"))
     def price_shown(self, product: Product) -> str:
         return show(product.price)
 
-    @column(_("In stock"))
+    @column(_("In stock"), file="stock")
     def stock_shown(self, product: Product) -> SafeString:
         count = admin_page_url(product, "count")
         return format_html("{} {}", product.stock, button_to(count, gettext("Count stock")))
@@ -576,11 +577,11 @@ class StockMoveAdmin(ReadOnlyAdmin):
             by_reason = Q(pk__in=rare)
         return queryset.filter(Q(product__in=products) | by_reason), False
 
-    @column(_("Date"), ordering="at")
+    @column(_("Date"), ordering="at", file="at")
     def time(self, move: StockMove) -> str:
         return when(move.at)
 
-    @column(_("Quantity"), ordering="quantity")
+    @column(_("Quantity"), ordering="quantity", file="quantity")
     def quantity_shown(self, move: StockMove) -> str:
         return f"{move.quantity:+d}"
 
@@ -596,6 +597,6 @@ class StockImportAdmin(ReadOnlyAdmin):
     search_fields = ("artisan__name",)
     search_help_text = _("Artisan")
 
-    @column(_("Date"), ordering="created_at")
+    @column(_("Date"), ordering="created_at", file="created_at")
     def time(self, made: StockImport) -> str:
         return when(made.created_at)

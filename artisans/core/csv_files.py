@@ -2,6 +2,8 @@
 
 import csv
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
 
 from django.http import StreamingHttpResponse
 
@@ -21,12 +23,23 @@ def plain_cell(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
 
 
+def cell_text(cell: object) -> object:
+    """Texts of people are made harmless; numbers stay numbers; times are ISO 8601 with their offset from UTC."""
+    if isinstance(cell, str):
+        return plain_cell(cell)
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ", timespec="seconds")
+    if isinstance(cell, Decimal):
+        return format(cell, "f")
+    return cell
+
+
 def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """The lines of a file; texts of people are made harmless."""
+    """The lines of a file."""
     writer = csv.writer(Echo())
     yield BOM
     for row in rows:
-        yield writer.writerow([plain_cell(cell) if isinstance(cell, str) else cell for cell in row])
+        yield writer.writerow([cell_text(cell) for cell in row])
 
 
 def csv_response(rows: Iterable[Iterable[object]], *, name: str) -> StreamingHttpResponse:

@@ -25,6 +25,7 @@ from artisans.core.admin.pages import (
     GOOD,
     PLAIN,
     WARN,
+    FileValue,
     ReadOnlyAdmin,
     admin_list_url,
     admin_page_url,
@@ -32,6 +33,7 @@ from artisans.core.admin.pages import (
     button_to,
     column,
     link_to,
+    money,
     posted,
     when,
 )
@@ -150,7 +152,7 @@ class HoldAdmin(ReadOnlyAdmin):
             return "active", gettext("Active")
         return "ended", gettext("Ended on %(time)s") % {"time": when(hold.released_at)}
 
-    @column(_("Until"), ordering="until")
+    @column(_("Until"), ordering="until", file="until")
     def until_shown(self, hold: Hold) -> str:
         if hold.until is None and hold.reason == HoldReason.DISPUTE:
             return gettext("the dispute is decided")
@@ -160,7 +162,7 @@ class HoldAdmin(ReadOnlyAdmin):
     def order_link(self, hold: Hold) -> SafeString | str:
         return link_to(hold.order) if hold.order else "–"
 
-    @column(_("Action"))
+    @column(_("Action"), file=())
     def end_link(self, hold: Hold) -> SafeString | str:
         is_over = not hold.is_active or hold.reason == HoldReason.DISPUTE
         return "" if is_over else button_to(admin_page_url(hold, "end"), gettext("End"))
@@ -239,6 +241,11 @@ def artisan_named(request: HttpRequest) -> Artisan | None:
     return Artisan.objects.filter(pk=asked).first() if is_uuid(asked) else None
 
 
+def owed_shown(debt: Any) -> Money | None:
+    """Of a debt of the list, None once it has ended."""
+    return None if debt.ended_at else Money(max(0, debt.owed_minor or 0), debt.currency)
+
+
 @admin.register(Debt)
 class DebtAdmin(ReadOnlyAdmin):
     """Artisans who owe the shop, the longest first."""
@@ -261,19 +268,20 @@ class DebtAdmin(ReadOnlyAdmin):
         debts: QuerySet[Debt] = super().get_queryset(request)
         return debts.annotate(owed_minor=Subquery(available.values("balance_minor")[:1]))
 
-    @column(_("Owed now"))
+    @column(_("Owed now"), file=money(owed_shown))
     def owed(self, debt: Any) -> str:
-        return "–" if debt.ended_at else show(Money(max(0, debt.owed_minor or 0), debt.currency))
+        found = owed_shown(debt)
+        return "–" if found is None else show(found)
 
     @column(_("Status"), label={"open": BAD, "ended": GOOD})
     def state(self, debt: Debt) -> tuple[str, str]:
         return ("open", gettext("Open")) if debt.ended_at is None else ("ended", gettext("Paid off"))
 
-    @column(_("Since"), ordering="created_at")
+    @column(_("Since"), ordering="created_at", file=FileValue("created_at", title=_("Since")))
     def since(self, debt: Debt) -> str:
         return age(debt.created_at)
 
-    @column(_("Email"))
+    @column(_("Email"), file="mailed_at")
     def mailed(self, debt: Debt) -> str:
         return when(debt.mailed_at)
 
@@ -353,7 +361,7 @@ class SettlementAdmin(ReadOnlyAdmin):
     def artisan(self, settlement: Settlement) -> str:
         return settlement.debt.artisan.name
 
-    @column(_("Amount"), ordering="amount_minor")
+    @column(_("Amount"), ordering="amount_minor", file=money("amount"))
     def amount_shown(self, settlement: Settlement) -> str:
         return show(settlement.amount)
 
@@ -365,7 +373,7 @@ class SettlementAdmin(ReadOnlyAdmin):
     def state(self, settlement: Settlement) -> tuple[str, str]:
         return settlement.status, settlement.get_status_display()
 
-    @column(_("Action"))
+    @column(_("Action"), file=())
     def reverse_link(self, settlement: Settlement) -> SafeString | str:
         if settlement.is_reversed:
             return "–"

@@ -1,6 +1,5 @@
 """Pages for artisans: what they have, what they earn with each parcel, and every line of their accounts."""
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_GET
 
 from artisans.catalog.access import require_owner
 from artisans.catalog.models import Artisan
-from artisans.core.csv_files import Echo
+from artisans.core.csv_files import csv_response
 from artisans.core.money import CURRENCIES
 from artisans.earnings.earning_display import EarningDisplay
 from artisans.earnings.releases import with_block, with_times
@@ -95,9 +94,7 @@ def line_download(request: HttpRequest) -> StreamingHttpResponse:
     """All lines of an account as CSV, oldest first."""
     artisan = require_owner(request)
     name, currency, account = asked_account(request, artisan)
-    answer = StreamingHttpResponse(csv_rows(artisan, account), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="account-activity-{name}-{currency}.csv"'
-    return answer
+    return csv_response(csv_rows(artisan, account), name=f"account-activity-{name}-{currency}.csv")
 
 
 def asked_account(request: HttpRequest, artisan: Artisan) -> tuple[str, str, LedgerAccount | None]:
@@ -116,24 +113,20 @@ def key_in(request: HttpRequest, parameter: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
-def csv_rows(artisan: Artisan, account: LedgerAccount | None) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    yield writer.writerow(
-        [_("Date"), _("Order"), _("Parcel"), _("What"), _("Amount"), _("Balance"), _("Currency")]
-    )
+def csv_rows(artisan: Artisan, account: LedgerAccount | None) -> Iterator[list[object]]:
+    yield [_("Date"), _("Order"), _("Parcel"), _("What"), _("Amount"), _("Balance"), _("Currency")]
     for line in all_lines(artisan, account):
-        yield writer.writerow(csv_row(line))
+        yield csv_row(line)
 
 
 def csv_row(line: Line) -> list[object]:
-    """Texts and numbers of our own only, so that no cell can be a formula."""
     entry, parcel = line.posting.entry, line.parcel
     return [
         timezone.localtime(entry.happened_at).date().isoformat(),
         parcel.order.order_number if parcel else "",
         parcel.number if parcel else "",
         line.text,
-        line.amount.amount,
-        line.balance.amount,
+        line.amount.as_decimal(),
+        line.balance.as_decimal(),
         line.posting.currency,
     ]

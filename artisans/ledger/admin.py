@@ -1,7 +1,7 @@
 """The ledger in the admin: entries, accounts with their running balance, the trial balance, an artisan's money."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from artisans.catalog.admin import pages_for
 from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.forms import DayField
-from artisans.core.admin.pages import ReadOnlyAdmin, column, link_to, two_lines
+from artisans.core.admin.pages import FileValue, ReadOnlyAdmin, column, link_to, money, two_lines
 from artisans.core.csv_files import plain_cell
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
@@ -82,6 +82,26 @@ class MonthFilter(admin.SimpleListFilter):
         return queryset.filter(booked_on__lt=last.open_from) if last else queryset.none()
 
 
+def amounts_of(entry: LedgerEntry) -> list[Money]:
+    """What its debits add up to, by currency."""
+    debits = [row.amount for row in entry.postings.all() if row.amount_minor > 0]
+    currencies = sorted({amount.currency for amount in debits})
+    return [
+        Money.total((amount for amount in debits if amount.currency == currency), currency)
+        for currency in currencies
+    ]
+
+
+def amounts_text(entry: LedgerEntry) -> str:
+    return ", ".join(map(show, amounts_of(entry)))
+
+
+def only_amount(entry: LedgerEntry) -> Money | None:
+    """None if it is in several currencies."""
+    found = amounts_of(entry)
+    return found[0] if len(found) == 1 else None
+
+
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin):
     """Everything that was booked, with a sentence for each entry."""
@@ -111,16 +131,21 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         context = getattr(response, "context_data", None) or {}
         if "cl" in context:
             rows = list(context["cl"].result_list)
-            for row, explanation in zip(rows, explain(rows), strict=True):
-                row.explanation = explanation
+            self.prepare_rows(rows)
             context["cl"].result_list = rows
         return response
 
-    @column(_("Booked on"), ordering="booked_on")
+    def prepare_rows(self, rows: Sequence[Any]) -> None:
+        for row, explanation in zip(rows, explain(rows), strict=True):
+            row.explanation = explanation
+
+    @column(_("Booked on"), ordering="booked_on", file="booked_on")
     def booked(self, entry: LedgerEntry) -> SafeString:
         return link_to(entry, date_format(entry.booked_on))
 
-    @column(_("Entry"))
+    @column(
+        _("Entry"), file=(FileValue(lambda entry: entry.explanation.sentence), "kind", "key", "happened_at")
+    )
     def what(self, entry: Any) -> SafeString:
         return two_lines(entry.explanation.sentence, entry.get_kind_display())
 
@@ -131,15 +156,10 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
             return "–"
         return format_html('<a class="aa-link" href="{}">{}</a>', found.address, found.name)
 
-    @column(_("Amount"))
+    @column(_("Amount"), file=(money(only_amount), FileValue(amounts_text, title=_("Amounts"))))
     def amount(self, entry: LedgerEntry) -> str:
         """What its debits add up to, by currency."""
-        debits = [row.amount for row in entry.postings.all() if row.amount_minor > 0]
-        currencies = sorted({amount.currency for amount in debits})
-        return ", ".join(
-            show(Money.total((amount for amount in debits if amount.currency == currency), currency))
-            for currency in currencies
-        )
+        return amounts_text(entry)
 
     def detail(self, request: HttpRequest, obj: LedgerEntry) -> dict[str, Any]:
         [explanation] = explain([obj])
@@ -152,6 +172,14 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
                 first_day__lte=obj.booked_on, last_day__gte=obj.booked_on
             ).first(),
         }
+
+
+def owner_name(account: LedgerAccount) -> str:
+    return account.artisan.name if account.artisan else SCOPE_NAMES.get(account.scope, account.scope)
+
+
+def balance_now(account: Any) -> Money:
+    return account.on_account(account.balance_minor)  # type: ignore[no-any-return]
 
 
 @admin.register(LedgerAccount)
@@ -187,14 +215,13 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
         standard: list[URLPattern] = super().get_urls()
         return own + standard
 
-    @column(_("Account"), ordering="kind")
+    @column(_("Account"), ordering="kind", file=("kind", FileValue(owner_name, title=_("Of"))))
     def name(self, account: LedgerAccount) -> SafeString:
-        owner = account.artisan.name if account.artisan else SCOPE_NAMES.get(account.scope, account.scope)
-        return two_lines(account.get_kind_display(), owner)
+        return two_lines(account.get_kind_display(), owner_name(account))
 
-    @column(_("Balance"))
+    @column(_("Balance"), file=money(balance_now))
     def balance(self, account: Any) -> str:
-        return show(account.on_account(account.balance_minor))
+        return show(balance_now(account))
 
     def detail(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         found = account_page(

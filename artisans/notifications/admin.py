@@ -13,7 +13,17 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import BAD, GOOD, PLAIN, WAIT, ReadOnlyAdmin, admin_page_url, column, two_lines
+from artisans.core.admin.pages import (
+    BAD,
+    GOOD,
+    PLAIN,
+    WAIT,
+    FileValue,
+    ReadOnlyAdmin,
+    admin_page_url,
+    column,
+    two_lines,
+)
 from artisans.core.admin.search import containing
 from artisans.core.models import is_uuid
 from artisans.core.numbers import is_number, split_number
@@ -55,6 +65,10 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+def kind_label(mail: Notification) -> str:
+    return KINDS.get(mail.kind, mail.kind)
+
+
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
     pages = {"again": "notifications.retry_mail"}
@@ -68,11 +82,11 @@ class NotificationAdmin(ReadOnlyAdmin):
     search_help_text = _("Recipient, buyer’s name, order number or email id")
     actions = ("send_again",)
 
-    @column(_("Email"), ordering="kind")
+    @column(_("Email"), ordering="kind", file=(FileValue(kind_label, title=_("Email")), "subject"))
     def what(self, mail: Notification) -> SafeString:
-        return two_lines(KINDS.get(mail.kind, mail.kind), mail.subject)
+        return two_lines(kind_label(mail), mail.subject)
 
-    @column(_("Error"), ordering="last_error")
+    @column(_("Error"), ordering="last_error", file="last_error")
     def error(self, mail: Notification) -> str:
         return Truncator(mail.last_error).chars(60) or "–"
 

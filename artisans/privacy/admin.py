@@ -80,7 +80,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         mail = Notification.objects.filter(dedupe_key=last_mail_key(erasure.pk)).first()
         return str(mail.get_state_display()) if mail else "–"
 
-    @column(_("Finished"), ordering="finished_at")
+    @column(_("Finished"), ordering="finished_at", file="finished_at")
     def finished(self, erasure: Erasure) -> str:
         return when(erasure.finished_at)
 
@@ -150,7 +150,7 @@ class LockedRecordAdmin(ReadOnlyAdmin):
     fields = ("target", "created_at", "kept_until")
     change_form_after_template = "admin/privacy/lockedrecord/show_link.html"
 
-    @column(_("Kept until"), ordering="kept_until")
+    @column(_("Kept until"), ordering="kept_until", file="kept_until")
     def until(self, record: LockedRecord) -> str:
         return when(record.kept_until)
 

@@ -199,6 +199,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("Personal data"), "privacy_tip", "privacy.erasure"),
             link(request, gettext("Locked records"), "lock", "privacy.lockedrecord"),
             link(request, gettext("Audit log"), "history_edu", "audit.auditentry"),
+            link(request, gettext("Exports"), "download", "exports.export"),
             link(request, gettext("System"), "monitor_heart", "core.systemcheck"),
         ],
     }

@@ -86,7 +86,7 @@ class ApplicationAdmin(ReadOnlyAdmin):
     def state(self, application: Application) -> tuple[str, str]:
         return application.status, application.get_status_display()
 
-    @column(_("Submitted"), ordering="submitted_at")
+    @column(_("Submitted"), ordering="submitted_at", file="submitted_at")
     def submitted(self, application: Application) -> str:
         return when(application.submitted_at)
 
@@ -183,7 +183,7 @@ class ArtisanStateChangeAdmin(ReadOnlyAdmin):
     def new_shown(self, change: ArtisanStateChange) -> tuple[str, str]:
         return change.new, change.get_new_display()
 
-    @column(_("Date"), ordering="created_at")
+    @column(_("Date"), ordering="created_at", file="created_at")
     def time(self, change: ArtisanStateChange) -> str:
         return when(change.created_at)
 
@@ -257,7 +257,7 @@ class TermsAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     fields = ("number", "time", "published_by", "changes", "text")
 
-    @column(_("Published"), ordering="created_at")
+    @column(_("Published"), ordering="created_at", file="created_at")
     def time(self, terms: Terms) -> str:
         return when(terms.created_at)
 
@@ -308,6 +308,6 @@ class TermsAcceptanceAdmin(ReadOnlyAdmin):
     search_help_text = _("Artisan or email address")
     fields = ("artisan", "terms", "user", "time")
 
-    @column(_("Accepted"), ordering="created_at")
+    @column(_("Accepted"), ordering="created_at", file="created_at")
     def time(self, acceptance: TermsAcceptance) -> str:
         return when(acceptance.created_at)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from artisans.workshop import closing, pictures, products, profile, stock, stock_import, team
+from artisans.workshop import closing, exports, pictures, products, profile, stock, stock_import, team
 
 app_name = "workshop"
 urlpatterns = [
@@ -37,6 +37,7 @@ urlpatterns = [
     path("stock/<uuid:product_id>/", stock.stock_history, name="stock_history"),
     path("stock/<uuid:product_id>/history.csv", stock.history_download, name="stock_history_download"),
     path("close/", closing.close, name="close"),
+    path("exports/<slug:name>/", exports.export_list, name="export"),
     path("team/", team.team, name="team"),
     path("team/leave/", team.leave, name="team_leave"),
     path("team/<uuid:member_id>/remove/", team.remove, name="team_remove"),

@@ -23,12 +23,15 @@ from artisans.core.admin.forms import AmountField, DayField
 from artisans.core.admin.pages import (
     BAD,
     GOOD,
+    FileValue,
     ReadOnlyAdmin,
     admin_page_url,
     column,
+    money,
     posted,
 )
 from artisans.core.errors import DomainError
+from artisans.core.file_columns import Kind
 from artisans.core.models import is_uuid
 from artisans.core.money import Money
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
@@ -105,15 +108,15 @@ class CashDepositAdmin(ReadOnlyAdmin):
         queryset: QuerySet[CashDeposit] = super().get_queryset(request)
         return queryset.annotate(receipt_total=Count("lines"))
 
-    @column(_("Amount"), ordering="amount_minor")
+    @column(_("Amount"), ordering="amount_minor", file=money("amount"))
     def amount_shown(self, deposit: CashDeposit) -> str:
         return show(deposit.amount)
 
-    @column(_("Fee"), ordering="fee_minor")
+    @column(_("Fee"), ordering="fee_minor", file=money("fee"))
     def fee_shown(self, deposit: CashDeposit) -> str:
         return show(deposit.fee) if deposit.fee else "–"
 
-    @column(_("Receipts"))
+    @column(_("Receipts"), file=FileValue("receipt_total", Kind.NUMBER))
     def receipt_count(self, deposit: Any) -> str:
         return str(deposit.receipt_total)
 

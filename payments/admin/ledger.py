@@ -63,11 +63,11 @@ class LedgerPeriodAdmin(ReadOnlyAdmin):
         standard: list[URLPattern] = super().get_urls()
         return [close, *standard]
 
-    @column(_("Month"), ordering="last_day")
+    @column(_("Month"), ordering="last_day", file="last_day")
     def month(self, period: LedgerPeriod) -> SafeString:
         return link_to(period, month_name(period))
 
-    @column(_("Closed"), ordering="closed_at")
+    @column(_("Closed"), ordering="closed_at", file="closed_at")
     def closed(self, period: LedgerPeriod) -> str:
         return when(period.closed_at)
 

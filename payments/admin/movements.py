@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import require_user
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import BAD, GOOD, PLAIN, ReadOnlyAdmin, column, link_to, posted, when
+from artisans.core.admin.pages import BAD, GOOD, PLAIN, ReadOnlyAdmin, column, link_to, money, posted, when
 from artisans.core.templatetags.money import show
 from payments.admin.filters import MovementNeedsFilter
 from payments.admin.forms import TextForm
@@ -57,11 +57,11 @@ class ProviderMovementAdmin(ReadOnlyAdmin):
     def kind_shown(self, row: ProviderMovement) -> str:
         return f"{row.get_kind_display()} ({row.code})" if row.code else str(row.get_kind_display())
 
-    @column(_("Net"), ordering="net_minor")
+    @column(_("Net"), ordering="net_minor", file=money("net"))
     def net_shown(self, row: ProviderMovement) -> str:
         return show(row.net)
 
-    @column(_("Fee"), ordering="fee_minor")
+    @column(_("Fee"), ordering="fee_minor", file=money("fee"))
     def fee_shown(self, row: ProviderMovement) -> str:
         return show(row.fee) if row.fee else "–"
 
@@ -75,7 +75,7 @@ class ProviderMovementAdmin(ReadOnlyAdmin):
     def payment_link(self, row: ProviderMovement) -> SafeString | str:
         return link_to(row.payment) if row.payment else "–"
 
-    @column(_("Date"), ordering="occurred_at")
+    @column(_("Date"), ordering="occurred_at", file="occurred_at")
     def occurred(self, row: ProviderMovement) -> str:
         return when(row.occurred_at)
 

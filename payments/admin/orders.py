@@ -24,10 +24,12 @@ from artisans.core.admin.pages import (
     PLAIN,
     WAIT,
     WARN,
+    FileValue,
     admin_page_url,
     age,
     button_to,
     column,
+    money,
     posted,
     when,
 )
@@ -177,15 +179,15 @@ class OrderAdmin(MoneyPages):
     def buyer(self, order: Order) -> str:
         return order.email
 
-    @column(_("Total"), ordering="total_minor")
+    @column(_("Total"), ordering="total_minor", file=money("total"))
     def total_shown(self, order: Order) -> str:
         return show(order.total)
 
-    @column(_("Received"), ordering="received_minor")
+    @column(_("Received"), ordering="received_minor", file=money("received"))
     def received_shown(self, order: Order) -> str:
         return show(order.received)
 
-    @column(_("Refund due"))
+    @column(_("Refund due"), file=money("refund_due"))
     def owed(self, order: Order) -> str:
         return show(order.refund_due)
 
@@ -205,11 +207,11 @@ class OrderAdmin(MoneyPages):
     def way(self, order: Any) -> str:
         return label_of(PaymentMethod, order.method) if order.method else gettext("Not selected")
 
-    @column(_("Waiting for"), ordering="updated_at")
+    @column(_("Waiting for"), ordering="updated_at", file=FileValue("updated_at", title=_("Waiting since")))
     def since(self, order: Order) -> str:
         return age(order.updated_at)
 
-    @column(_("Action"))
+    @column(_("Action"), file=())
     def give_back(self, order: Any) -> SafeString | str:
         if order.is_refund_under_way and not balance_after_refunds(order).owed:
             return gettext("Refund in progress")

@@ -25,16 +25,19 @@ from artisans.core.admin.pages import (
     PLAIN,
     WAIT,
     WARN,
+    FileValue,
     admin_page_url,
     age,
     button_to,
     column,
     link_to,
+    money,
     posted,
     two_lines,
     when,
 )
 from artisans.core.errors import DomainError
+from artisans.core.file_columns import Kind
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.models import Order, Parcel
@@ -145,11 +148,11 @@ class PaymentAdmin(RefundPages, MoneyPages):
 
     # ---- columns ---------------------------------------------------------------------------------------------
 
-    @column(_("Payment"), ordering="payment_number")
+    @column(_("Payment"), ordering="payment_number", file=("payment_number", "payment_method"))
     def number(self, payment: Payment) -> SafeString:
         return two_lines(payment.payment_number, payment.get_payment_method_display())
 
-    @column(_("Order"), ordering="order__order_number")
+    @column(_("Order"), ordering="order__order_number", file=("order.order_number", "payment_method"))
     def reference(self, payment: Payment) -> SafeString:
         return two_lines(payment.order.order_number, payment.get_payment_method_display())
 
@@ -157,7 +160,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
     def order_link(self, payment: Payment) -> SafeString:
         return link_to(payment.order)
 
-    @column(_("Waiting for"), ordering="-created_at")
+    @column(_("Waiting for"), ordering="-created_at", file=FileValue("created_at", title=_("Created")))
     def waiting(self, payment: Payment) -> str:
         return age(payment.created_at)
 
@@ -165,18 +168,18 @@ class PaymentAdmin(RefundPages, MoneyPages):
     def buyer(self, payment: Payment) -> str:
         return payment.order.email
 
-    @column(_("Amount"), ordering="amount_minor")
+    @column(_("Amount"), ordering="amount_minor", file=money("amount"))
     def amount(self, payment: Payment) -> str:
         return show(payment.amount)
 
-    @column(_("Amount"), ordering="amount_minor")
+    @column(_("Amount"), ordering="amount_minor", file=(money("amount"), money("received", _("Received"))))
     def amount_due(self, payment: Payment) -> SafeString:
         return two_lines(
             show(payment.amount),
             gettext("%(amount)s received") % {"amount": show(payment.received)} if payment.received else "",
         )
 
-    @column(_("Received"), ordering="received_minor")
+    @column(_("Received"), ordering="received_minor", file=money("received"))
     def received(self, payment: Payment) -> str:
         return show(payment.received) if payment.received else "–"
 
@@ -188,6 +191,10 @@ class PaymentAdmin(RefundPages, MoneyPages):
         _("Due"),
         ordering="order__pay_by",
         label={"late": BAD, "some": WARN, "all": GOOD, "": "default"},
+        file=(
+            FileValue("due_at", Kind.TIME),
+            FileValue("cash_count", Kind.NUMBER, _("Cash reported")),
+        ),
     )
     def due(self, payment: Any) -> tuple[str, str]:
         """The due date shown to the buyer, or the cash that artisans report as collected."""
@@ -210,7 +217,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             else ("", day)
         )
 
-    @column(_("Action"))
+    @column(_("Action"), file=())
     def decide(self, payment: Payment) -> SafeString:
         record, reject = admin_page_url(payment, "record"), admin_page_url(payment, "reject")
         buttons = button_to(record, gettext("Record payment"), is_main=True)

@@ -46,7 +46,7 @@ class ProviderAlertAdmin(ReadOnlyAdmin):
     def state(self, row: ProviderAlert) -> tuple[str, str]:
         return ("over", gettext("Resolved")) if row.resolved_at else ("open", gettext("Failing"))
 
-    @column(_("Last failure"), ordering="last_seen_at")
+    @column(_("Last failure"), ordering="last_seen_at", file="last_seen_at")
     def last_seen(self, row: ProviderAlert) -> str:
         return when(row.last_seen_at)
 
@@ -61,7 +61,7 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
     list_display = ("period", "state", "seen", "synced_count", "since_shown", "until_shown")
     list_filter = ("provider",)
 
-    @column(_("Run"), ordering="created_at")
+    @column(_("Run"), ordering="created_at", file=("provider", "created_at"))
     def period(self, row: ReconciliationRun) -> SafeString:
         return link_to(row, f"{row.get_provider_display()}, {when(row.created_at)}")
 
@@ -74,11 +74,11 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
             return "differs", text % {"n": len(row.differences)}
         return ("same", gettext("No differences")) if row.finished_at else ("running", gettext("Running"))
 
-    @column(_("From"), ordering="since")
+    @column(_("From"), ordering="since", file="since")
     def since_shown(self, row: ReconciliationRun) -> str:
         return when(row.since)
 
-    @column(_("To"), ordering="until")
+    @column(_("To"), ordering="until", file="until")
     def until_shown(self, row: ReconciliationRun) -> str:
         return when(row.until)
 

@@ -12,7 +12,19 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import require_user
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import BAD, GOOD, admin_page_url, age, button_to, column, link_to, posted, when
+from artisans.core.admin.pages import (
+    BAD,
+    GOOD,
+    FileValue,
+    admin_page_url,
+    age,
+    button_to,
+    column,
+    link_to,
+    money,
+    posted,
+    when,
+)
 from artisans.core.errors import DomainError
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
@@ -35,7 +47,7 @@ class MoneyRowAdmin(MoneyPages):
     list_select_related: Sequence[str] = ("payment__order",)
     list_filter_submit = True
 
-    @column(_("Amount"), ordering="amount_minor")
+    @column(_("Amount"), ordering="amount_minor", file=money("amount"))
     def amount_shown(self, row: Receipt | PaymentRefund) -> str:
         return show(Money(row.amount_minor, row.currency))
 
@@ -193,11 +205,11 @@ class PaymentRefundAdmin(MoneyRowAdmin):
             return gettext("Offline")
         return refund.payment.get_payment_provider_display()
 
-    @column(_("Waiting for"), ordering="-created_at")
+    @column(_("Waiting for"), ordering="-created_at", file=FileValue("created_at", title=_("Created")))
     def waiting(self, refund: PaymentRefund) -> str:
         return age(refund.created_at)
 
-    @column(_("Action"))
+    @column(_("Action"), file=())
     def decide_link(self, refund: PaymentRefund) -> SafeString:
         return button_to(admin_page_url(refund, "decide"), gettext("Review"), is_main=True)
 
@@ -293,11 +305,11 @@ class PaymentFlagAdmin(MoneyRowAdmin):
     def state(self, flag: PaymentFlag) -> tuple[str, str]:
         return ("settled", gettext("Resolved")) if flag.resolved_at else ("open", gettext("Open"))
 
-    @column(_("Open for"), ordering="created_at")
+    @column(_("Open for"), ordering="created_at", file=FileValue("created_at", title=_("Created")))
     def since(self, flag: PaymentFlag) -> str:
         return age(flag.created_at)
 
-    @column(_("Resolution"))
+    @column(_("Resolution"), file="resolution")
     def settle(self, flag: PaymentFlag) -> SafeString | str:
         if flag.resolved_at:
             return flag.resolution

@@ -16,6 +16,7 @@ from artisans.core.admin.pages import (
     PLAIN,
     WAIT,
     WARN,
+    FileValue,
     ReadOnlyAdmin,
     admin_page_url,
     column,
@@ -24,6 +25,7 @@ from artisans.core.admin.pages import (
     two_lines,
     when,
 )
+from artisans.core.file_columns import Kind
 from artisans.core.models import is_uuid
 from artisans.core.templatetags.money import show
 from payments.admin.buttons import Button
@@ -87,7 +89,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     # ---- columns -------------------------------------------------------------------------------------------------
 
-    @column(_("Event"))
+    @column(_("Event"), file=("kind", "event_id"))
     def message(self, event: WebhookEvent) -> SafeString:
         return two_lines(event.kind, event.event_id)
 
@@ -99,7 +101,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def payment_link(self, event: WebhookEvent) -> SafeString | str:
         return link_to(event.payment) if event.payment else "–"
 
-    @column(_("Deliveries"))
+    @column(_("Deliveries"), file=FileValue("copies", Kind.NUMBER))
     def deliveries(self, event: WebhookEvent) -> str:
         return str(event.copies)
 

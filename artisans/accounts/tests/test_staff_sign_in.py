@@ -133,6 +133,7 @@ def test_shopper_session_lasts_for_days(shopper, browser, time_machine):
 # ---- a recent sign-in --------------------------------------------------------------------------------------
 
 EVERYDAY = {
+    "exports.export": {"file"},
     "payments.payment": {"sync"},
     "payments.webhookevent": {"replay"},
     "payments.paymentflag": {"resolve"},

@@ -1,6 +1,7 @@
 """Base classes of staff pages: rows are read-only, and separate pages that call a service change them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial, wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
@@ -8,12 +9,14 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import unquote
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -31,6 +34,7 @@ from unfold.decorators import display
 from artisans.core.admin.paging import MOST, PER_PAGE, BoundedPaginator, KeyedChangeList
 from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import DomainError
+from artisans.core.file_columns import Kind
 from artisans.core.models import save_columns
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 
@@ -44,14 +48,36 @@ StrOrPromise: TypeAlias = "str | _StrPromise"
 Column = TypeVar("Column", bound=Callable[..., Any])
 
 
+@dataclass(frozen=True, slots=True)
+class FileValue:
+    """What a file shows for a column of a list: an attribute of the row ("order.email") or a function of it. `title`:
+    if it is not the column's."""
+
+    value: str | Callable[[Any], Any]
+    kind: Kind | None = None  # of a model's field, its own
+    title: StrOrPromise = ""
+
+
+def money(value: str | Callable[[Any], Any], title: StrOrPromise = "") -> FileValue:
+    return FileValue(value, Kind.MONEY, title)
+
+
 def column(
-    title: StrOrPromise, *, ordering: str = "", label: dict[Any, str] | None = None
+    title: StrOrPromise,
+    *,
+    ordering: str = "",
+    label: dict[Any, str] | None = None,
+    file: str | FileValue | tuple[str | FileValue, ...] | None = None,
 ) -> Callable[[Column], Column]:
-    """A column of a list. `label` maps values to colours; the column then returns pairs (value, text)."""
+    """A column of a list. `label` maps values to colours; the column then returns pairs (value, text). `file`: what a
+    file shows instead, nothing for `()`; None is the text of the page. Amounts and times need it: a file has them as
+    numbers and dates.
+    """
 
     def mark(method: Column) -> Column:
         shown = method if label is None else labelled(method, label)
         marked: Column = display(description=title, ordering=ordering or None)(shown)
+        marked.file_values = (file,) if isinstance(file, str | FileValue) else file  # type: ignore[attr-defined]
         return marked
 
     return mark
@@ -96,6 +122,22 @@ def posted(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
+# Pages of every list, such as its export, by name; the apps that have them register them in `apps.py`.
+LIST_PAGES: dict[str, Callable[["PagesAdmin", HttpRequest], HttpResponseBase]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ListAction:
+    """An action on the selected rows of every list."""
+
+    title: StrOrPromise
+    run: Callable[["PagesAdmin", HttpRequest, QuerySet[Any]], HttpResponseBase | None]
+    is_allowed: Callable[["PagesAdmin", HttpRequest], bool]
+
+
+LIST_ACTIONS: dict[str, ListAction] = {}
+
+
 class PagesAdmin(ModelAdmin):
     """Adds custom pages to a row: GET shows a page, POST performs its action.
 
@@ -129,6 +171,13 @@ class PagesAdmin(ModelAdmin):
         response: HttpResponse = super().changelist_view(request, {"views": views} | (extra_context or {}))
         return response
 
+    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Any, str, Any]]:
+        found: dict[str, tuple[Any, str, Any]] = super().get_actions(request)
+        if IS_POPUP_VAR not in request.GET:
+            allowed = {name: one for name, one in LIST_ACTIONS.items() if one.is_allowed(self, request)}
+            found |= {name: (one.run, name, one.title) for name, one in allowed.items()}
+        return found
+
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Refuses an action on all rows found where there are more than the page counts."""
         if (
@@ -141,9 +190,12 @@ class PagesAdmin(ModelAdmin):
         response: HttpResponse | None = super().response_action(request, queryset)
         return response
 
-    @column(gettext_lazy("Created"), ordering="created_at")
+    @column(gettext_lazy("Created"), ordering="created_at", file="created_at")
     def created(self, row: Any) -> str:
         return when(row.created_at)
+
+    def prepare_rows(self, rows: Sequence[Any]) -> None:
+        """Add what the columns need besides the rows, for the rows of a page or of a part of a file."""
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -154,8 +206,16 @@ class PagesAdmin(ModelAdmin):
             )
             for name in self.pages
         ]
+        of_list = [
+            path(
+                f"{name}/",
+                self.admin_site.admin_view(partial(page, self)),
+                name=f"{self.opts.app_label}_{self.opts.model_name}_{name}",
+            )
+            for name, page in LIST_PAGES.items()
+        ]
         standard: list[URLPattern] = super().get_urls()
-        return own + standard
+        return own + of_list + standard
 
     def own_page(self, name: str, request: HttpRequest, pk: UUID) -> HttpResponse:
         if not request.user.has_perm(self.pages[name]):

@@ -69,7 +69,8 @@ FACTS = {  # of all kinds together
     **dict.fromkeys(("amount", "received", "outstanding", "surplus", "due", "owed"), AMOUNT),
     **dict.fromkeys(("date", "pay_by", "since"), date(2026, 12, 5)),
     **dict.fromkeys(
-        ("confirm_until", "keep_until", "at", "starts"), datetime(2026, 12, 5, 9, 30, tzinfo=UTC)
+        ("confirm_until", "keep_until", "kept_until", "at", "starts"),
+        datetime(2026, 12, 5, 9, 30, tzinfo=UTC),
     ),
     **dict.fromkeys(("is_own", "ends_access", "is_held", "is_withheld", "revived"), True),
     "to_send": 2,
@@ -101,6 +102,9 @@ FACTS = {  # of all kinds together
     "account_state": [0, "ada@example.test"],
     "address_id": 7,
     "email": "ada@example.test",
+    "export_id": ONE_ID,
+    "row_count": 30_000,
+    "is_admin": True,
     "days": 3,
     "currency": "USD",
     "changes": [{"label": "Commission", "categories": "Bowls & plates", "old": "10 %", "new": "12 %"}],
@@ -145,7 +149,7 @@ def test_unregistered_kind_is_refused():
 def test_links_are_built_only_from_the_stored_facts():
     fixed = {"reset_url", "signup_url", "methods_url", "low_stock_url"}
     fixed |= {"application_url", "terms_url", "own_products_url", "own_parcels_url"}
-    signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url"}
+    signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url", "export_url"}
     signed |= {"new_password_url", "confirm_address_url", "invitation_url", "application_review_url"}
     of_a_fact = {"earning_lines_url"}
     of_a_carrier = {"tracking_url"}
