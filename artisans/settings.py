@@ -185,6 +185,7 @@ INSTALLED_APPS = [
     "artisans.earnings",
     "artisans.workshop",
     "carts",
+    "artisans.figures",
 ]
 MIDDLEWARE = [
     "artisans.core.web.middleware.RequestIdMiddleware",
@@ -436,6 +437,12 @@ CELERY_BEAT_SCHEDULE = {
     "complete the journeys of orders": {
         "task": "carts.complete_journeys",
         "schedule": crontab(hour=2, minute=20),
+        "options": {"expires": 3600},
+    },
+    "count figures again": periodic("figures.drain", seconds=5),
+    "check the figures": {
+        "task": "figures.check",
+        "schedule": crontab(hour=5, minute=20),
         "options": {"expires": 3600},
     },
     "tell artisans of low stock": periodic("workshop.tell_low_stock", seconds=5 * 60),

@@ -237,3 +237,19 @@ class SystemCheck(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ChangeMark(models.Model):
+    """A fact changed that the figures of this day count (artisans/core/changes.py)."""
+
+    id = models.BigAutoField(primary_key=True)
+    family = models.CharField(max_length=20)
+    day = models.DateField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["family", "day"], name="change_mark_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.family} {self.day}"

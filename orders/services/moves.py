@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from artisans.accounts.models import User
+from artisans.core.changes import changes_note
 from artisans.core.state import check_transition
 from orders.models import Order, OrderTransition, Parcel, ParcelTransition
 from orders.statuses import (
     ORDER_TRANSITIONS,
+    ORDERS_CLOSED,
     PARCEL_TRANSITIONS,
     PARCELS_ENDED,
     PARCELS_SHIPPED,
@@ -31,6 +33,9 @@ def order_move(
     `extra_fields`: further fields of the order that the caller changed.
     """
     check_transition(ORDER_TRANSITIONS, OrderStatus(order.status), to)
+    if (order.status in ORDERS_CLOSED) != (to in ORDERS_CLOSED):  # what became of its payments, too
+        payments = order.payments.values_list("created_at", flat=True)
+        changes_note(("orders", order.created_at), *(("payments", started_at) for started_at in payments))
     OrderTransition.objects.create(
         order=order,
         old=order.status,

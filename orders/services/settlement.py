@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.catalog.services import OutOfStock, products_lock, stock_take
+from artisans.core.changes import changes_note
 from artisans.core.personal_data import is_erased_address
 from artisans.notifications.services import notifications_enqueue
 from orders.mails import OrderMail, parcel_mail
@@ -64,6 +65,7 @@ def order_apply_settlement(
     if order.paid_at is None and not was_paid and order.payment_status in PAID_IN_FULL:
         order.paid_at = timezone.now()
         sums.append("paid_at")
+        changes_note(("orders", order.created_at), ("settled", order.paid_at))
     price = order.balance.worth if order.is_alive else order.total_minor
     is_settled = received - refunded - held >= price
     if is_settled and order.status == OrderStatus.PENDING:

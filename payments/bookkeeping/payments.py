@@ -8,6 +8,7 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.core.changes import changes_note
 from artisans.core.compiled import compiled
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.state import check_transition
@@ -92,9 +93,12 @@ def payment_move(
 
 
 def payment_save(payment: Payment) -> None:
-    """Save all fields that change during a payment's life. The caller holds its lock."""
+    """Save all fields that change during a payment's life, and note it for the figures. The caller holds its lock."""
     columns = [field.name for field in payment._meta.concrete_fields if field.name not in IMMUTABLE_FIELDS]
     payment.save(update_fields=columns)
+    changes_note(
+        ("payments", payment.created_at), ("settled", payment.completed_at), ("settled", timezone.now())
+    )
 
 
 def next_refund_check(payment: Payment) -> datetime | None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.services import units_restocked
+from artisans.core.changes import changes_note
 from artisans.core.money import Money
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.state import check_transition
@@ -301,12 +302,16 @@ def refund_move(
     old = R(refund.status)
     check_transition(REFUND_TRANSITIONS, old, to)
     RefundTransition.objects.create(refund=refund, old=old, new=to, cause=cause[:300], actor_name="provider")
+    was_completed_at = refund.processed_at if old == R.COMPLETED else None
     refund.status, refund.processed_at = to, timezone.now()
     minor = refund.amount_minor
     payment.refund_reserved_minor += minor * ((to in HOLDS) - (old in HOLDS))
     payment.refunded_minor += minor * ((to == R.COMPLETED) - (old == R.COMPLETED))
     if R.COMPLETED in {old, to}:
         fact_book(refund_fact(payment, refund))
+        changes_note(
+            ("refunds", was_completed_at), ("refunds", refund.processed_at), ("settled", payment.completed_at)
+        )
     if old == R.FAILED:
         refund.failure_reason = ""
         count_refunded_units({line.order_line_id: line.quantity for line in refund.lines.all()})

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from artisans.core.changes import changes_note
 from artisans.core.compiled import compiled
 from artisans.core.models import get_or_none, save_columns
 from artisans.core.money import Money
@@ -367,6 +368,7 @@ def dispute_move(dispute: Dispute, status: DisputeStatus, amount: Money) -> None
         cause=f"reported by the provider{f': {amount}' if is_other_amount else ''}",
         actor_name="provider",
     )
+    changes_note(("disputes", dispute.created_at))
     for task in DISPUTE_TASKS:
         enqueue_after_commit(task)
     if status == DisputeStatus.LOST:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
+from artisans.core.changes import changes_note
 from artisans.core.idempotency.keys import effect_record
 from orders.models import Order
 from orders.selectors import order_lock, store_rules
@@ -113,6 +114,8 @@ def choose_method_locked(
         load_placed_order(order), method=method, store=store_rules(), actor=actor, provider=provider
     )
     effect_record(f"payment:{payment.pk}")
+    earlier = order.payments.exclude(pk=payment.pk).values_list("created_at", flat=True)
+    changes_note(*(("payments", started_at) for started_at in earlier))  # they were replaced
     return payment, True
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.changes import changes_note
 from artisans.core.errors import Conflict, InvalidInput
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
@@ -87,6 +88,7 @@ def receipt_reverse(
     if receipt.parcel:
         parcel_count_cash(receipt.parcel, -receipt.amount_minor)
     fact_book(receipt_fact(payment, receipt, reversed_at=reversal.created_at))
+    changes_note(("settled", receipt.created_at))
     payment_reopen(payment, order, cause=cause, actor=actor)
     order_settle(order, cause=cause, actor=actor)
     raise_open_payment(order)

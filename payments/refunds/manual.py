@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.access import workshops_of
+from artisans.core.changes import changes_note
 from artisans.core.errors import InvalidInput
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
@@ -120,6 +121,7 @@ def money_return_record(  # noqa: PLR0913  # what the form asks for
     )
     payment.refunded_minor += amount.minor
     fact_book(refund_fact(payment, refund), is_new=True)
+    changes_note(("refunds", refund.processed_at))
     payment_recompute_status(
         payment, cause=_("%(amount)s refunded offline") % {"amount": amount}, actor=actor
     )

@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class FiguresConfig(AppConfig):
+    name = "artisans.figures"
+    label = "figures"
+    verbose_name = _("Figures")
+
+    def ready(self) -> None:
+        from artisans.core.metrics import QUEUE_LABELS, QUEUE_LIMITS, QUEUES
+        from artisans.figures import personal_data, tasks  # noqa: F401  # each registers itself
+        from artisans.figures.metrics import LATE_AFTER, marks_backlog
+
+        QUEUES["figures"] = marks_backlog
+        QUEUE_LABELS["figures"] = _("Days to be counted again")
+        QUEUE_LIMITS["figures"] = LATE_AFTER

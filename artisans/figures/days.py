@@ -1,0 +1,34 @@
+"""Days of the shop: from local midnight to local midnight, so that one has 23 or 25 hours when clocks are changed."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.utils import timezone
+
+from artisans.core.changes import day_of
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `start` to before `end`."""
+
+    start: datetime
+    end: datetime
+
+    def of(self, column: str) -> dict[str, datetime]:
+        """The condition that a column's time is in it."""
+        return {f"{column}__gte": self.start, f"{column}__lt": self.end}
+
+
+def today() -> date:
+    return day_of(timezone.now())
+
+
+def start_of(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
+
+
+def span_of(day: date) -> Span:
+    return Span(start_of(day), start_of(day + DAY))

@@ -1,0 +1,217 @@
+"""How the cells of one day follow from the facts. Each function reads all facts of a day; nothing is added up.
+
+The same rows may be read by several functions of a family: their measures meet in the cells of equal dimensions.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+
+from artisans.figures.days import Span
+from artisans.figures.models import (
+    Cell,
+    DisputeCell,
+    JourneyCell,
+    OrderCell,
+    PaymentCell,
+    ProblemCell,
+    RefundCell,
+    SettledCell,
+)
+from artisans.journeys.models import COLUMNS, Journey, JourneyProblem
+from orders.models import Order
+from orders.statuses import ORDERS_CLOSED
+from payments.models import Capture, Dispute, Payment, PaymentRefund, Receipt
+from payments.statuses import DisputeStatus, PaymentStatus, RefundStatus
+
+Rows = Iterable[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Figures that are counted together.
+
+    `version`: raise it when a definition changes, and all days are counted again. `rows`: the measures of a day by
+    dimension, in any number of parts. `first`: the facts and the column with the oldest time. `retention`: the rule
+    that removes its facts; days before are never counted again.
+    """
+
+    name: str
+    version: int
+    model: type[Cell]
+    rows: tuple[Callable[[Span], Rows], ...]
+    facts: QuerySet[Any]
+    clock: str
+    retention: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def first(self) -> datetime | None:
+        known = self.facts.filter(**{f"{self.clock}__isnull": False}).order_by(self.clock)
+        return known.values_list(self.clock, flat=True).first()
+
+
+def count_if(condition: Q) -> Count:
+    return Count("pk", filter=condition)
+
+
+def sum_of(column: str, condition: Q | None = None) -> Coalesce:
+    return Coalesce(Sum(column, filter=condition), Value(0))
+
+
+# ---- payments and orders -----------------------------------------------------------------------------------------
+
+OF_PAYMENT = {
+    "provider": F("payment__payment_provider"),
+    "method": F("payment__payment_method"),
+}
+OF_ITSELF = {"provider": F("payment_provider"), "method": F("payment_method")}
+KEYS = ("provider", "method", "currency")
+
+
+def payments_started(span: Span) -> Rows:
+    """What became of each: paid (later refunds do not matter), else switched to another payment, else lost, else
+    open."""
+    later = Payment.objects.filter(order=OuterRef("order"), created_at__gt=OuterRef("created_at"))
+    is_cancelled = Q(status=PaymentStatus.CANCELLED)
+    outcome = Case(
+        When(completed_at__isnull=False, then=Value("paid")),
+        When(is_cancelled & Q(Exists(later)), then=Value("switched")),
+        When(is_cancelled | Q(order__status__in=ORDERS_CLOSED), then=Value("lost")),
+        default=Value("open"),
+    )
+    rows = Payment.objects.filter(**span.of("created_at")).annotate(**OF_ITSELF, outcome=outcome).order_by()
+    found = rows.values(*KEYS, "outcome").annotate(count=Count("pk"), started_minor=Sum("amount_minor"))
+    for row in found:
+        yield {**row, row["outcome"]: row["count"]}
+
+
+def orders_placed(span: Span) -> Rows:
+    is_paid, is_closed = Q(paid_at__isnull=False), Q(status__in=ORDERS_CLOSED)
+    rows = Order.objects.filter(**span.of("created_at")).order_by().values("currency")
+    return rows.annotate(
+        paid=count_if(is_paid), closed=count_if(~is_paid & is_closed), open=count_if(~is_paid & ~is_closed)
+    )
+
+
+def payments_completed(span: Span) -> Rows:
+    refunds = PaymentRefund.objects.filter(payment=OuterRef("pk"), status=RefundStatus.COMPLETED)
+    rows = Payment.objects.filter(**span.of("completed_at")).annotate(
+        **OF_ITSELF, is_refunded=Exists(refunds)
+    )
+    return (
+        rows.order_by()
+        .values(*KEYS)
+        .annotate(
+            payments=Count("pk"),
+            payments_minor=Sum("amount_minor"),
+            refunded_payments=count_if(Q(is_refunded=True)),
+        )
+    )
+
+
+def orders_paid(span: Span) -> Rows:
+    """By the payment that was completed last until then, which is the one that paid the rest."""
+    last = Payment.objects.filter(order=OuterRef("pk"), completed_at__lte=OuterRef("paid_at"))
+    last = last.order_by("-completed_at", "-pk")
+    rows = Order.objects.filter(**span.of("paid_at")).annotate(
+        provider=Coalesce(Subquery(last.values("payment_provider")[:1]), Value("")),
+        method=Coalesce(Subquery(last.values("payment_method")[:1]), Value("")),
+    )
+    return rows.order_by().values(*KEYS).annotate(orders=Count("pk"), orders_minor=Sum("total_minor"))
+
+
+def captures(span: Span) -> Rows:
+    rows = Capture.objects.filter(**span.of("created_at"))
+    rows = rows.annotate(method=F("payment__payment_method")).order_by()
+    return rows.values(*KEYS).annotate(captures=Count("pk"), captures_minor=Sum("amount_minor"))
+
+
+def receipts(span: Span) -> Rows:
+    """Without those that were reversed: that money never arrived."""
+    rows = Receipt.objects.filter(**span.of("created_at"), reversal=None).annotate(**OF_PAYMENT).order_by()
+    return rows.values(*KEYS).annotate(receipts=Count("pk"), receipts_minor=Sum("amount_minor"))
+
+
+def refunds_completed(span: Span) -> Rows:
+    rows = PaymentRefund.objects.filter(status=RefundStatus.COMPLETED)
+    rows = rows.annotate(**OF_PAYMENT, completed=Coalesce("processed_at", "created_at"))
+    rows = rows.filter(**span.of("completed")).order_by()
+    return rows.values(*KEYS).annotate(refunds=Count("pk"), refunds_minor=Sum("amount_minor"))
+
+
+def disputes_opened(span: Span) -> Rows:
+    rows = Dispute.objects.filter(**span.of("created_at")).annotate(method=F("payment__payment_method"))
+    return (
+        rows.order_by()
+        .values(*KEYS)
+        .annotate(
+            opened=Count("pk"),
+            opened_minor=Sum("amount_minor"),
+            won=count_if(Q(status=DisputeStatus.WON)),
+            lost=count_if(Q(status=DisputeStatus.LOST)),
+        )
+    )
+
+
+# ---- checkouts ---------------------------------------------------------------------------------------------------
+
+COUNTED = Journey.objects.filter(is_staff=False, is_merged=False, is_backfilled=False)
+STEPS = {("check_step" if step == "check" else step.value): column for step, column in COLUMNS.items()}
+
+
+def journeys_started(span: Span) -> Rows:
+    reached = {name: count_if(Q(**{f"{column}__isnull": False})) for name, column in STEPS.items()}
+    rows = COUNTED.filter(**span.of("started_at")).order_by()
+    return rows.values("channel", "device", "currency").annotate(**reached)
+
+
+def problems_met(span: Span) -> Rows:
+    rows = JourneyProblem.objects.filter(**span.of("at"), is_staff=False).order_by()
+    return rows.values("channel", "step", "kind", "code").annotate(problems=Count("pk"))
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("payments", 1, PaymentCell, (payments_started,), Payment.objects.all(), "created_at"),
+        Family("orders", 1, OrderCell, (orders_placed,), Order.objects.all(), "created_at"),
+        Family(
+            "settled",
+            1,
+            SettledCell,
+            (payments_completed, orders_paid, captures, receipts),
+            Payment.objects.all(),
+            "created_at",
+        ),
+        Family("refunds", 1, RefundCell, (refunds_completed,), PaymentRefund.objects.all(), "created_at"),
+        Family("disputes", 1, DisputeCell, (disputes_opened,), Dispute.objects.all(), "created_at"),
+        Family("journeys", 1, JourneyCell, (journeys_started,), COUNTED, "started_at", "journeys"),
+        Family(
+            "problems",
+            1,
+            ProblemCell,
+            (problems_met,),
+            JourneyProblem.objects.all(),
+            "at",
+            "journey_problems",
+        ),
+    )
+}
+
+
+def cells_of(family: Family, span: Span) -> dict[tuple[str, ...], dict[str, int]]:
+    """The measures of a day by dimension; without those that are all 0."""
+    found: dict[tuple[str, ...], dict[str, int]] = {}
+    for rows in family.rows:
+        for row in rows(span):
+            key = tuple(row[name] for name in family.model.dimensions)
+            cell = found.setdefault(key, dict.fromkeys(family.model.measures, 0))
+            for name in family.model.measures:
+                cell[name] += row.get(name, 0)
+    return {key: cell for key, cell in found.items() if any(cell.values())}

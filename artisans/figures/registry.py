@@ -1,0 +1,264 @@
+"""The one definition of each figure. Dashboard, API and docs/metrics-definitions.md are made from it.
+
+A changed definition is a new name: a figure that was written down must not mean something else later.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+
+from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
+
+from payments.methods import CARD_METHODS
+
+
+class Unit(StrEnum):
+    SHARE = "share"
+    MONEY = "money"  # the mean amount, one for each currency
+    COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The sum of measures of a family's cells over a period. `only`: dimensions with the values that count."""
+
+    family: str
+    measures: tuple[str, ...]
+    only: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`sentence`: what is divided by what, of which time, and what is left out. `basis`: whose day it is.
+
+    `denominator`: None for a count. `also`: what is shown beside it, by name. `is_per_currency`: money is never added
+    across currencies. `better`: "up", "down" or "".
+    """
+
+    name: str
+    title: StrOrPromise
+    sentence: StrOrPromise
+    numerator: Total
+    denominator: Total | None
+    unit: Unit
+    basis: StrOrPromise
+    dimensions: tuple[str, ...]
+    better: str = ""
+    is_per_currency: bool = False
+    also: dict[str, Total] = field(default_factory=dict, hash=False)
+
+
+def payments(*measures: str) -> Total:
+    return Total("payments", measures)
+
+
+def settled(*measures: str, only: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Total:
+    return Total("settled", measures, only)
+
+
+CARDS = (("method", tuple(method.value for method in CARD_METHODS)),)
+OF_PAYMENTS = ("method", "provider", "currency")
+OF_JOURNEYS = ("channel", "device", "currency")
+STARTED, PLACED, COMPLETED = (
+    _("day on which it was started"),
+    _("day on which it was placed"),
+    _("day on which it was completed"),
+)
+PAID, OPENED, OWN_DAY = (
+    _("day on which it was paid"),
+    _("day on which it was opened"),
+    _("each on its own day"),
+)
+STEPS = ("started", "cart", "details", "delivery", "payment", "check_step", "placed")
+STEP_TITLES = {
+    "cart": _("Carts viewed"),
+    "details": _("Reached the delivery details"),
+    "delivery": _("Reached the delivery"),
+    "payment": _("Reached the payment"),
+    "check_step": _("Reached the review"),
+    "placed": _("Placed"),
+}
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "payment_success_rate",
+            _("Payments that succeeded"),
+            _(
+                "Payments that were paid, divided by those that were paid or lost. Lost: cancelled, or of a closed "
+                "order, without ever being paid. Left out: open payments, and those that the buyer replaced by another."
+            ),
+            payments("paid"),
+            payments("paid", "lost"),
+            Unit.SHARE,
+            STARTED,
+            OF_PAYMENTS,
+            "up",
+            also={"open": payments("open"), "switched": payments("switched")},
+        ),
+        Metric(
+            "payment_failure_rate",
+            _("Payments that were lost"),
+            _(
+                "Payments that were lost, divided by those that were paid or lost: the rest of those that succeeded."
+            ),
+            payments("lost"),
+            payments("paid", "lost"),
+            Unit.SHARE,
+            STARTED,
+            OF_PAYMENTS,
+            "down",
+            also={"open": payments("open"), "switched": payments("switched")},
+        ),
+        Metric(
+            "order_paid_rate",
+            _("Orders that were paid"),
+            _(
+                "Orders that were ever paid in full, divided by those and the orders that were closed unpaid. Left "
+                "out: orders that wait for money."
+            ),
+            Total("orders", ("paid",)),
+            Total("orders", ("paid", "closed")),
+            Unit.SHARE,
+            PLACED,
+            ("currency",),
+            "up",
+            also={"open": Total("orders", ("open",))},
+        ),
+        Metric(
+            "average_transaction_value",
+            _("Average payment"),
+            _(
+                "The amounts of payments that were paid, divided by their number. Later refunds are not deducted."
+            ),
+            settled("payments_minor"),
+            settled("payments"),
+            Unit.MONEY,
+            COMPLETED,
+            OF_PAYMENTS,
+            "up",
+            is_per_currency=True,
+        ),
+        Metric(
+            "average_order_value",
+            _("Average order"),
+            _("The totals of orders that were paid in full, with tax and shipping, divided by their number."),
+            settled("orders_minor"),
+            settled("orders"),
+            Unit.MONEY,
+            PAID,
+            OF_PAYMENTS,
+            "up",
+            is_per_currency=True,
+        ),
+        Metric(
+            "refund_rate",
+            _("Money refunded"),
+            _(
+                "Refunds that were completed, divided by captures and receipts of the same time, by amount. Left out: "
+                "refunds that failed later, receipts that were reversed, disputes."
+            ),
+            Total("refunds", ("refunds_minor",)),
+            settled("captures_minor", "receipts_minor"),
+            Unit.SHARE,
+            OWN_DAY,
+            OF_PAYMENTS,
+            "down",
+            is_per_currency=True,
+        ),
+        Metric(
+            "refunded_payments_rate",
+            _("Payments with a refund"),
+            _("Payments with at least one completed refund, whenever it was, divided by all that were paid."),
+            settled("refunded_payments"),
+            settled("payments"),
+            Unit.SHARE,
+            COMPLETED,
+            OF_PAYMENTS,
+            "down",
+        ),
+        Metric(
+            "dispute_rate",
+            _("Disputes"),
+            _(
+                "Disputes that were opened, divided by the captures of card payments of the same time, by number. "
+                "Left out: disputes of other methods."
+            ),
+            Total("disputes", ("opened",), CARDS),
+            settled("captures", only=CARDS),
+            Unit.SHARE,
+            OPENED,
+            ("provider", "currency"),
+            "down",
+        ),
+        Metric(
+            "dispute_amount_rate",
+            _("Money disputed"),
+            _(
+                "The amounts of disputes of card payments, divided by the captures of card payments of the same time."
+            ),
+            Total("disputes", ("opened_minor",), CARDS),
+            settled("captures_minor", only=CARDS),
+            Unit.SHARE,
+            OPENED,
+            ("provider", "currency"),
+            "down",
+            is_per_currency=True,
+        ),
+        Metric(
+            "dispute_won_rate",
+            _("Disputes won"),
+            _("Disputes that were won, divided by those that were won or lost. Left out: open ones."),
+            Total("disputes", ("won",)),
+            Total("disputes", ("won", "lost")),
+            Unit.SHARE,
+            OPENED,
+            OF_PAYMENTS,
+            "up",
+        ),
+        *(
+            Metric(
+                f"step_rate_{later.removesuffix('_step')}",
+                STEP_TITLES[later],
+                _(
+                    "Checkouts that reached this step, whenever it was, divided by those that reached the one before. "
+                    "Left out: checkouts of staff."
+                ),
+                Total("journeys", (later,)),
+                Total("journeys", (earlier,)),
+                Unit.SHARE,
+                STARTED,
+                OF_JOURNEYS,
+                "up",
+            )
+            for earlier, later in pairwise(STEPS)
+        ),
+        Metric(
+            "checkout_rate",
+            _("Checkouts that became orders"),
+            _(
+                "Checkouts whose order was placed, whenever it was, divided by all with an item in the cart. Left "
+                "out: checkouts of staff, and orders that were placed before checkouts were recorded."
+            ),
+            Total("journeys", ("placed",)),
+            Total("journeys", ("started",)),
+            Unit.SHARE,
+            STARTED,
+            OF_JOURNEYS,
+            "up",
+        ),
+        Metric(
+            "problems",
+            _("Problems of checkouts"),
+            _("How often something kept a buyer from going on. Left out: what happened to staff."),
+            Total("problems", ("problems",)),
+            None,
+            Unit.COUNT,
+            _("day on which it happened"),
+            ("channel", "step", "kind", "code"),
+            "down",
+        ),
+    )
+}

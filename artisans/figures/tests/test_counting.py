@@ -1,0 +1,168 @@
+"""Cells are what the facts say: after each change, in both clock changes, and whatever fails."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+from django.utils import timezone
+
+from artisans.catalog.models import Product
+from artisans.core.changes import changes_note
+from artisans.core.models import ChangeMark
+from artisans.figures import counting
+from artisans.figures.counting import (
+    Pair,
+    day_count,
+    figures_check,
+    find_differences,
+    marked_pairs,
+    marks_drain,
+    uncounted_pairs,
+)
+from artisans.figures.days import DAY, span_of, today
+from artisans.figures.families import FAMILIES, Family, cells_of
+from artisans.figures.models import CountedDay, PaymentCell
+from artisans.figures.tests.trade import Trade
+from payments.models import Payment
+from payments.tests.factories import start
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+
+ZONES = ("Europe/Berlin", "America/New_York")
+BEGIN = datetime(
+    2026, 10, 23, 20, 0, tzinfo=UTC
+)  # both zones change their clocks in the ten days that follow
+
+
+@pytest.fixture
+def trade(staff, bowl, scarf, settings) -> Trade:
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    settings.MAX_OPEN_ORDERS = 10_000
+    settings.MAX_HELD_UNITS = settings.MAX_HELD_OF_PRODUCT = 10_000
+    settings.MAX_HELD_VALUE_MINOR = 10**12
+    Product.objects.update(stock=100_000)
+    return Trade(20261123, staff=staff, products=[bowl, scarf])
+
+
+@pytest.fixture
+def at_once(monkeypatch) -> None:
+    """Count without rests, and today as often as asked."""
+    monkeypatch.setattr(counting, "REST", 0)
+    monkeypatch.setattr(counting, "REFRESH", timedelta(0))
+    monkeypatch.setattr(counting, "RECENT", timedelta(days=11))  # there it runs every five seconds
+
+
+def all_pairs() -> list[Pair]:
+    days = [BEGIN.date() - DAY + n * DAY for n in range(60)]
+    return [Pair(name, day) for name in FAMILIES for day in days if day <= today()]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_drained_equals_counted_anew_after_each_step(trade, at_once, settings, time_machine, zone):
+    settings.TIME_ZONE = zone
+    now = BEGIN
+    for number in range(150):
+        now += timedelta(minutes=trade.random.choice([1, 7, 50, 200]))
+        if number == 70:
+            now = BEGIN + timedelta(
+                days=9
+            )  # what follows changes facts of days that nobody counts again by itself
+        time_machine.move_to(now, tick=False)
+        trade.step()
+        if number % 5 == 4:
+            marks_drain()
+            assert list(find_differences(all_pairs())) == [], number
+    assert not ChangeMark.objects.exists()
+    assert PaymentCell.objects.filter(switched__gt=0).exists()
+    assert {cells for family in FAMILIES.values() if not (cells := family.model).objects.exists()} == set()
+
+
+def test_days_have_23_24_and_25_hours(settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    for day, hours in ((date(2026, 3, 29), 23), (date(2026, 10, 24), 24), (date(2026, 10, 25), 25)):
+        span = span_of(day)
+        assert (span.end.astimezone(UTC) - span.start.astimezone(UTC)) == timedelta(hours=hours)
+        assert span.end == span_of(day + DAY).start
+
+
+def test_mark_of_a_change_that_was_rolled_back_does_not_exist(bowl):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        changes_note(("payments", timezone.now()))
+        raise ZeroDivisionError
+    assert not ChangeMark.objects.exists()
+
+
+def test_day_rests_after_it_was_counted_but_keeps_its_mark(bowl):
+    start(items={bowl: 1})
+    marks_drain()
+    CountedDay.objects.update(seconds=5.0)
+    changes_note(("payments", timezone.now()))
+    assert list(marked_pairs()) == []
+    assert marks_drain() == 0
+    assert ChangeMark.objects.exists()
+    CountedDay.objects.update(seconds=0.0)
+    assert marks_drain() == 1
+    assert not ChangeMark.objects.exists()
+
+
+def test_failure_counts_other_days_and_keeps_the_mark(bowl, monkeypatch, at_once):
+    start(items={bowl: 1})
+
+    def fail(*args):
+        raise ZeroDivisionError
+
+    broken = Family("payments", 1, PaymentCell, (fail,), Payment.objects.all(), "created_at")
+    changes_note(("payments", timezone.now()), ("orders", timezone.now()))
+    monkeypatch.setitem(FAMILIES, "payments", broken)
+    marks_drain()
+    assert set(ChangeMark.objects.values_list("family", flat=True)) == {"payments"}
+    assert not PaymentCell.objects.exists()
+    monkeypatch.undo()
+    marks_drain()
+    assert PaymentCell.objects.get().open == 1
+
+
+def test_new_definition_or_zone_is_counted_from_the_newest_day(bowl, settings, time_machine):
+    for days in (3, 1, 0):
+        time_machine.move_to(BEGIN + timedelta(days=10 - days), tick=False)
+        start(items={bowl: 1}, email=f"b{days}@example.test")
+    marks_drain()
+    assert list(uncounted_pairs()) == []
+    settings.TIME_ZONE = "Asia/Tokyo"
+    waiting = [pair.day for pair in uncounted_pairs() if pair.family == "payments"]
+    assert waiting == sorted(waiting, reverse=True)
+    assert len(waiting) == 4
+    call_command("figures", "build")
+    assert list(uncounted_pairs()) == []
+
+
+def test_days_before_the_horizon_are_never_counted_again(settings, time_machine, trade):
+    time_machine.move_to(BEGIN, tick=False)
+    trade.begin()
+    marks_drain()
+    family, day = FAMILIES["journeys"], today()
+    kept = cells_of(family, span_of(day))
+    assert kept
+    time_machine.move_to(BEGIN + timedelta(days=500), tick=False)
+    changes_note(("journeys", day))
+    trade.carts.clear()
+    assert day_count(Pair("journeys", day)) is False
+    assert not ChangeMark.objects.exists()
+    assert family.model.objects.filter(day=day).count() == len(kept)
+
+
+def test_check_names_what_differs(bowl, time_machine, caplog):
+    time_machine.move_to(BEGIN, tick=False)
+    start(items={bowl: 1})
+    time_machine.move_to(BEGIN + timedelta(days=1), tick=False)
+    marks_drain()
+    assert figures_check() == []
+    PaymentCell.objects.update(open=2)
+    [difference] = figures_check()
+    assert (difference.family, difference.stored["open"], difference.counted["open"]) == ("payments", 2, 1)
+    assert "figures_differ" in caplog.text
+    with pytest.raises(SystemExit):
+        call_command("figures", "check")
+    changes_note(("payments", BEGIN))  # is about to be counted
+    assert figures_check() == []
