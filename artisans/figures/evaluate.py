@@ -107,7 +107,8 @@ def sums_of(
         rows = rows.filter(**{f"{name}__in": values})
     found: Sums = defaultdict(dict)
     sums = {f"sum_{name}": Sum(name) for name in total.measures}
-    for row in rows.order_by().values(*names).annotate(**sums):
+    grouped = rows.order_by().values(*names).annotate(**sums) if names else [rows.aggregate(**sums)]
+    for row in grouped:
         key = str(row[group_by]) if group_by else ""
         currency = row["currency"] if is_per_currency else ""
         found[key][currency] = sum(row[name] or 0 for name in sums)
