@@ -212,6 +212,22 @@ def invariants() -> Iterator[str]:
     yield table(["promise", "invariant", "rule"], [(row.promise, code(row.name), row.rule) for row in rows])
 
 
+def metrics() -> Iterator[str]:
+    """Definitions of figures.
+
+    Days are those of the shop's time zone (`TIME_ZONE`), from midnight to midnight. Currencies are never added or
+    converted. A share without a denominator is empty, neither 0 % nor 100 %; with a denominator below 20 it is marked
+    as thin. Sums are divided at the end: shares are never averaged. A changed definition gets a new name.
+    """
+    from artisans.figures.registry import METRICS
+
+    rows = [
+        (code(one.name), one.title, one.sentence, one.basis, ", ".join(map(code, one.dimensions)))
+        for one in METRICS.values()
+    ]
+    yield table(["name", "figure", "definition", "counted on the", "can be divided by"], rows)
+
+
 def interval(schedule: Any) -> str:
     """`schedule`: a timedelta, or Celery's crontab with one time of the day."""
     if not isinstance(schedule, timedelta):
@@ -366,6 +382,7 @@ PAGES: tuple[Page, ...] = (
     system_checks,
     periodic_tasks,
     invariants,
+    metrics,
     roles,
     emails,
     errors,

@@ -1,6 +1,7 @@
 """Database constraints: each one is violated once with raw writes and refused."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "cart_item_once_per_product": ("carts.CartItem", {"product": "first"}),
     "cart_item_quantity_in_range": ("carts.CartItem", {"quantity": 100}),
     "cart_item_seen_price_positive": ("carts.CartItem", {"seen_price_minor": 0}),
+    "counted_day_once": ("figures.CountedDay", {"day": date(2020, 1, 1)}),
     "journey_channel_known": ("journeys.Journey", {"channel": "x"}),
     "journey_device_known": ("journeys.Journey", {"device": "x"}),
     "journey_currency_iso": ("journeys.Journey", {"currency": "usd"}),

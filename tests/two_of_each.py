@@ -28,6 +28,7 @@ from artisans.core.money import Money
 from artisans.earnings.models import Debt, Hold, Settlement
 from artisans.earnings.settlements import settlement_book
 from artisans.exports.models import Export, ExportChunk
+from artisans.figures.models import CountedDay
 from artisans.journeys.models import Journey, JourneyProblem
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
@@ -128,6 +129,9 @@ def rows_of_checkouts() -> None:
         at = timezone.now()
         journey = Journey.objects.create(
             cart_id=cart.pk, channel="page", currency="USD", started_at=at, last_at=at
+        )
+        CountedDay.objects.create(
+            family="orders", day=date(2020, 1, CountedDay.objects.count() + 1), counted_at=at, seconds=0
         )
         JourneyProblem.objects.create(
             journey=journey, channel="page", step="details", kind="form", code="city", at=at
