@@ -79,8 +79,8 @@ def recent_pairs() -> Iterator[Pair]:
     for name in FAMILIES:
         yield from (Pair(name, day) for day in sorted(days) if (name, day) not in fresh)
     moved = Journey.objects.filter(last_at__gte=now - RECENT, started_at__isnull=False)
-    started = moved.values_list("started_at", flat=True)
-    yield from (Pair("journeys", day) for day in {day_of(at) for at in started} - days)
+    started = {day_of(at) for at in moved.values_list("started_at", flat=True) if at}
+    yield from (Pair("journeys", day) for day in started - days)
 
 
 def uncounted_pairs() -> Iterator[Pair]:

@@ -29,6 +29,7 @@ from payments.models import Capture, Dispute, Payment, PaymentRefund, Receipt
 from payments.statuses import DisputeStatus, PaymentStatus, RefundStatus
 
 Rows = Iterable[Mapping[str, Any]]
+KEYS = ("provider", "method", "currency")
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ def count_if(condition: Q) -> Count:
     return Count("pk", filter=condition)
 
 
-def sum_of(column: str, condition: Q | None = None) -> Coalesce:
-    return Coalesce(Sum(column, filter=condition), Value(0))
+def grouped(rows: QuerySet[Any], *keys: str, **measures: Any) -> Rows:
+    """By provider, method and currency, unless other keys are given."""
+    found: Rows = rows.order_by().values(*(keys or KEYS)).annotate(**measures)
+    return found
 
 
 # ---- payments and orders -----------------------------------------------------------------------------------------
@@ -71,7 +74,6 @@ OF_PAYMENT = {
     "method": F("payment__payment_method"),
 }
 OF_ITSELF = {"provider": F("payment_provider"), "method": F("payment_method")}
-KEYS = ("provider", "method", "currency")
 
 
 def payments_started(span: Span) -> Rows:
@@ -85,17 +87,19 @@ def payments_started(span: Span) -> Rows:
         When(is_cancelled | Q(order__status__in=ORDERS_CLOSED), then=Value("lost")),
         default=Value("open"),
     )
-    rows = Payment.objects.filter(**span.of("created_at")).annotate(**OF_ITSELF, outcome=outcome).order_by()
-    found = rows.values(*KEYS, "outcome").annotate(count=Count("pk"), started_minor=Sum("amount_minor"))
-    for row in found:
+    rows = Payment.objects.filter(**span.of("created_at")).annotate(**OF_ITSELF, outcome=outcome)
+    for row in grouped(rows, *KEYS, "outcome", count=Count("pk"), started_minor=Sum("amount_minor")):
         yield {**row, row["outcome"]: row["count"]}
 
 
 def orders_placed(span: Span) -> Rows:
     is_paid, is_closed = Q(paid_at__isnull=False), Q(status__in=ORDERS_CLOSED)
-    rows = Order.objects.filter(**span.of("created_at")).order_by().values("currency")
-    return rows.annotate(
-        paid=count_if(is_paid), closed=count_if(~is_paid & is_closed), open=count_if(~is_paid & ~is_closed)
+    return grouped(
+        Order.objects.filter(**span.of("created_at")),
+        "currency",
+        paid=count_if(is_paid),
+        closed=count_if(~is_paid & is_closed),
+        open=count_if(~is_paid & ~is_closed),
     )
 
 
@@ -104,14 +108,11 @@ def payments_completed(span: Span) -> Rows:
     rows = Payment.objects.filter(**span.of("completed_at")).annotate(
         **OF_ITSELF, is_refunded=Exists(refunds)
     )
-    return (
-        rows.order_by()
-        .values(*KEYS)
-        .annotate(
-            payments=Count("pk"),
-            payments_minor=Sum("amount_minor"),
-            refunded_payments=count_if(Q(is_refunded=True)),
-        )
+    return grouped(
+        rows,
+        payments=Count("pk"),
+        payments_minor=Sum("amount_minor"),
+        refunded_payments=count_if(Q(is_refunded=True)),
     )
 
 
@@ -123,39 +124,34 @@ def orders_paid(span: Span) -> Rows:
         provider=Coalesce(Subquery(last.values("payment_provider")[:1]), Value("")),
         method=Coalesce(Subquery(last.values("payment_method")[:1]), Value("")),
     )
-    return rows.order_by().values(*KEYS).annotate(orders=Count("pk"), orders_minor=Sum("total_minor"))
+    return grouped(rows, orders=Count("pk"), orders_minor=Sum("total_minor"))
 
 
 def captures(span: Span) -> Rows:
-    rows = Capture.objects.filter(**span.of("created_at"))
-    rows = rows.annotate(method=F("payment__payment_method")).order_by()
-    return rows.values(*KEYS).annotate(captures=Count("pk"), captures_minor=Sum("amount_minor"))
+    rows = Capture.objects.filter(**span.of("created_at")).annotate(method=F("payment__payment_method"))
+    return grouped(rows, captures=Count("pk"), captures_minor=Sum("amount_minor"))
 
 
 def receipts(span: Span) -> Rows:
     """Without those that were reversed: that money never arrived."""
-    rows = Receipt.objects.filter(**span.of("created_at"), reversal=None).annotate(**OF_PAYMENT).order_by()
-    return rows.values(*KEYS).annotate(receipts=Count("pk"), receipts_minor=Sum("amount_minor"))
+    rows = Receipt.objects.filter(**span.of("created_at"), reversal=None).annotate(**OF_PAYMENT)
+    return grouped(rows, receipts=Count("pk"), receipts_minor=Sum("amount_minor"))
 
 
 def refunds_completed(span: Span) -> Rows:
-    rows = PaymentRefund.objects.filter(status=RefundStatus.COMPLETED)
-    rows = rows.annotate(**OF_PAYMENT, completed=Coalesce("processed_at", "created_at"))
-    rows = rows.filter(**span.of("completed")).order_by()
-    return rows.values(*KEYS).annotate(refunds=Count("pk"), refunds_minor=Sum("amount_minor"))
+    rows = PaymentRefund.objects.filter(status=RefundStatus.COMPLETED, **span.of("processed_at"))
+    rows = rows.annotate(**OF_PAYMENT)
+    return grouped(rows, refunds=Count("pk"), refunds_minor=Sum("amount_minor"))
 
 
 def disputes_opened(span: Span) -> Rows:
     rows = Dispute.objects.filter(**span.of("created_at")).annotate(method=F("payment__payment_method"))
-    return (
-        rows.order_by()
-        .values(*KEYS)
-        .annotate(
-            opened=Count("pk"),
-            opened_minor=Sum("amount_minor"),
-            won=count_if(Q(status=DisputeStatus.WON)),
-            lost=count_if(Q(status=DisputeStatus.LOST)),
-        )
+    return grouped(
+        rows,
+        opened=Count("pk"),
+        opened_minor=Sum("amount_minor"),
+        won=count_if(Q(status=DisputeStatus.WON)),
+        lost=count_if(Q(status=DisputeStatus.LOST)),
     )
 
 
@@ -167,13 +163,12 @@ STEPS = {("check_step" if step == "check" else step.value): column for step, col
 
 def journeys_started(span: Span) -> Rows:
     reached = {name: count_if(Q(**{f"{column}__isnull": False})) for name, column in STEPS.items()}
-    rows = COUNTED.filter(**span.of("started_at")).order_by()
-    return rows.values("channel", "device", "currency").annotate(**reached)
+    return grouped(COUNTED.filter(**span.of("started_at")), *JourneyCell.dimensions, **reached)
 
 
 def problems_met(span: Span) -> Rows:
-    rows = JourneyProblem.objects.filter(**span.of("at"), is_staff=False).order_by()
-    return rows.values("channel", "step", "kind", "code").annotate(problems=Count("pk"))
+    rows = JourneyProblem.objects.filter(**span.of("at"), is_staff=False)
+    return grouped(rows, *ProblemCell.dimensions, problems=Count("pk"))
 
 
 FAMILIES = {
