@@ -8,8 +8,10 @@ class JourneysConfig(AppConfig):
     verbose_name = _("Checkout journeys")
 
     def ready(self) -> None:
+        from artisans.core.known_since import FACTS
         from artisans.core.retention import register_rules
         from artisans.journeys import personal_data  # noqa: F401  # registers itself
         from artisans.journeys.retention import JOURNEY_RULES
 
         register_rules(*JOURNEY_RULES)
+        FACTS["journeys"] = ("journeys", "0001_initial")

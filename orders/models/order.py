@@ -132,6 +132,7 @@ class Order(BaseModel):
             models.Index(fields=["user", "-created_at"], name="order_of_user"),
             models.Index(fields=["status", "created_at"], name="order_status"),
             models.Index(fields=["total_minor"], name="order_total"),
+            models.Index(fields=["paid_at"], condition=Q(paid_at__isnull=False), name="order_paid_on"),
             models.Index(fields=["paid_at"], condition=Q(paid_at__isnull=False), name="order_paid"),
             models.Index(fields=["updated_at"], condition=IS_OWED, name="order_refund_due"),
             models.Index(fields=["expires_at"], condition=Q(status="PENDING"), name="order_to_expire"),

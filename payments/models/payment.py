@@ -110,6 +110,9 @@ class Payment(BaseModel):
         indexes = [
             models.Index(fields=["user", "-created_at"], name="payment_of_user"),
             models.Index(fields=["amount_minor"], name="payment_amount"),
+            models.Index(
+                fields=["completed_at"], condition=Q(completed_at__isnull=False), name="payment_completed_on"
+            ),
             models.Index(fields=["status", "payment_provider", "created_at"], name="payment_queue"),
             models.Index(
                 fields=["next_check_at"], condition=Q(next_check_at__isnull=False), name="payment_to_check"

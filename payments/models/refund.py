@@ -145,6 +145,9 @@ class PaymentRefund(BaseModel):
                 condition=Q(decision=RefundDecision.PENDING),
                 name="refund_to_be_decided",
             ),
+            models.Index(
+                fields=["processed_at"], condition=Q(status=RefundStatus.COMPLETED), name="refund_completed_on"
+            ),
         ]
 
     def __str__(self) -> str:
