@@ -131,7 +131,7 @@ def rows_of_checkouts() -> None:
             cart_id=cart.pk, channel="page", currency="USD", started_at=at, last_at=at
         )
         CountedDay.objects.create(
-            family="orders", day=date(2020, 1, CountedDay.objects.count() + 1), counted_at=at, seconds=0
+            family="orders", day=date(2020, 1, CountedDay.objects.count() + 1), counted_at=at, milliseconds=0
         )
         JourneyProblem.objects.create(
             journey=journey, channel="page", step="details", kind="form", code="city", at=at

@@ -63,7 +63,7 @@ def marked_pairs() -> Iterator[Pair]:
     resting = {
         Pair(row.family, row.day)
         for row in CountedDay.objects.filter(counted_at__gte=timezone.now() - timedelta(hours=1))
-        if row.counted_at + timedelta(seconds=REST * row.seconds) > timezone.now()
+        if row.counted_at + timedelta(milliseconds=REST * row.milliseconds) > timezone.now()
     }
     rows = ChangeMark.objects.order_by("family", "day").values_list("family", "day").distinct()
     return (pair for row in rows[:PAIRS] if (pair := Pair(*row)) not in resting)
@@ -115,13 +115,13 @@ def day_count(pair: Pair) -> bool:
             day=pair.day,
             version=version_of(family),
             counted_at=timezone.now(),
-            seconds=time.monotonic() - started,
+            milliseconds=round((time.monotonic() - started) * 1000),
         )
         CountedDay.objects.bulk_create(
             [row],
             update_conflicts=True,
             unique_fields=["family", "day"],
-            update_fields=["version", "counted_at", "seconds"],
+            update_fields=["version", "counted_at", "milliseconds"],
         )
     return True
 

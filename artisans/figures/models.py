@@ -14,7 +14,7 @@ class CountedDay(models.Model):
     day = models.DateField()
     version = models.CharField(max_length=80)
     counted_at = models.DateTimeField()
-    seconds = models.FloatField()
+    milliseconds = models.PositiveIntegerField()
 
     class Meta:
         default_permissions = ()

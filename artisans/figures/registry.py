@@ -73,10 +73,10 @@ PAID, OPENED, OWN_DAY = (
 STEPS = ("started", "cart", "details", "delivery", "payment", "check_step", "placed")
 STEP_TITLES = {
     "cart": _("Carts viewed"),
-    "details": _("Reached the delivery details"),
-    "delivery": _("Reached the delivery"),
-    "payment": _("Reached the payment"),
-    "check_step": _("Reached the review"),
+    "details": _("Delivery details shown"),
+    "delivery": _("Delivery shown"),
+    "payment": _("Payment shown"),
+    "check_step": _("Review shown"),
     "placed": _("Placed"),
 }
 

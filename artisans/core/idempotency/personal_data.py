@@ -19,6 +19,7 @@ IMPERSONAL = {
     "core.Heartbeat": {"name", "version", "keys"},
     "core.InvariantResult": {"name", "sentences"},  # numbers of orders and payments
     "core.Lease": {"name", "holder"},  # of hosts
+    "core.ChangeMark": {"family"},
     "core.Purge": {"name"},
     "core.SystemCheck": {"name", "state", "results"},
 }

@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
                 ('day', models.DateField()),
                 ('version', models.CharField(max_length=80)),
                 ('counted_at', models.DateTimeField()),
-                ('seconds', models.FloatField()),
+                ('milliseconds', models.PositiveIntegerField()),
             ],
             options={
                 'default_permissions': (),

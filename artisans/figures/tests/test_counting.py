@@ -96,12 +96,12 @@ def test_mark_of_a_change_that_was_rolled_back_does_not_exist(bowl):
 def test_day_rests_after_it_was_counted_but_keeps_its_mark(bowl):
     start(items={bowl: 1})
     marks_drain()
-    CountedDay.objects.update(seconds=5.0)
+    CountedDay.objects.update(milliseconds=5000)
     changes_note(("payments", timezone.now()))
     assert list(marked_pairs()) == []
     assert marks_drain() == 0
     assert ChangeMark.objects.exists()
-    CountedDay.objects.update(seconds=0.0)
+    CountedDay.objects.update(milliseconds=0)
     assert marks_drain() == 1
     assert not ChangeMark.objects.exists()
 

@@ -9,7 +9,7 @@ class Command(BaseCommand):
     help = "Counts figures whose facts have changed (drain), all days (build), or compares them with the facts (check)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["drain", "build", "check"])
+        parser.add_argument("action", choices=["drain", "build", "check"], help="What to do.")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         if action == "check":
