@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('catalog', '0020_artisan_states_checked'),
-        ('orders', '0021_figures_by_day'),
+        ('orders', '0023_figures_by_day'),
         ('payments', '0038_closed_differences'),
     ]
 

@@ -146,7 +146,9 @@ class PaymentRefund(BaseModel):
                 name="refund_to_be_decided",
             ),
             models.Index(
-                fields=["processed_at"], condition=Q(status=RefundStatus.COMPLETED), name="refund_completed_on"
+                fields=["processed_at"],
+                condition=Q(status=RefundStatus.COMPLETED),
+                name="refund_completed_on",
             ),
         ]
 

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('orders', '0020_order_paid'),
+        ('orders', '0022_cancelled_units_checked'),
     ]
 
     operations = [
