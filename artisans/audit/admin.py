@@ -72,6 +72,8 @@ ACTION_LABELS = {
     "receipt.record": _("Payment recorded"),
     "recovery_codes.make": _("Recovery codes generated"),
     "receipt.reverse": _("Receipt reversed"),
+    "difference.close": _("Difference closed"),
+    "difference.reopen": _("Closed difference opened again"),
     "refund.decide": _("External refund reviewed"),
     "refund.open": _("Refund started"),
     "setting.change": _("Setting changed"),

@@ -22,7 +22,7 @@ class PriceField(forms.CharField):
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
         if text and not PRICE.fullmatch(text):
-            raise forms.ValidationError(_("Enter a price such as 25 or 25.50."))
+            raise forms.ValidationError(_("Enter a price such as 25 or 25.50."), code="invalid")
         return Decimal(text) if text else None
 
 
@@ -43,7 +43,12 @@ class FilterForm(forms.Form):
         data: dict[str, Any] = super().clean() or self.cleaned_data
         lowest, highest = data.get("price_min"), data.get("price_max")
         if lowest is not None and highest is not None and lowest > highest:
-            self.add_error("price_max", _("This is less than the lowest price. Enter a higher one."))
+            self.add_error(
+                "price_max",
+                forms.ValidationError(
+                    _("This is less than the lowest price. Enter a higher one."), code="invalid"
+                ),
+            )
         return data
 
     @property

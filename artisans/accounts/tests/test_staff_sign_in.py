@@ -140,8 +140,9 @@ EVERYDAY = {
     "orders.order": {"as-buyer", "ledger"},
     "catalog.application": {"question"},
     "catalog.artisan": {"portrait"},
-    "catalog.product": {"count", "pictures"},
+    "catalog.product": {"allow-sale", "count", "off-sale", "pictures"},
     "payments.providermovement": {"close", "reopen"},
+    "payments.reconciliationrun": {"close", "reopen"},
     "notifications.notification": {"again"},
 }
 SENSITIVE_FORMS = {"orders.StoreRules", "catalog.Artisan", "accounts.User", "auth.Group"}

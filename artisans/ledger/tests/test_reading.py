@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from artisans.accounts.models import User
 from artisans.catalog.tests.factories import ArtisanFactory
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
 from artisans.ledger.models import EntryKind, LedgerAccount, LedgerPeriod, LedgerPosting
@@ -20,7 +21,6 @@ from artisans.ledger.selectors import (
     trial_totals,
 )
 from artisans.ledger.services import Fact, fact_book, period_close
-from tests import rows
 
 pytestmark = pytest.mark.django_db
 BANK = AccountKey(AccountKind.BANK, "USD")
@@ -33,10 +33,9 @@ def book(day: date, *legs: Leg) -> None:
     fact_book(Fact(id=uuid4(), kind=EntryKind.RECEIPT, legs=list(legs), happened_at=at))
 
 
-@pytest.fixture(scope="module")
-def books(module_db: None) -> None:
+@pytest.fixture
+def books(admin_user: User) -> None:
     """Nine receipts of 1, 2, 4 … cents in three months, of which two are closed; the last is booked late."""
-    admin_user = rows.superuser()
     for power, day in enumerate(DAYS):
         book(day, Leg(BANK, 2**power), Leg(ORDER, -(2**power)))
     period_close(closed_by=admin_user)
