@@ -115,7 +115,7 @@ def day_count(pair: Pair) -> bool:
             day=pair.day,
             version=version_of(family),
             counted_at=timezone.now(),
-            milliseconds=round((time.monotonic() - started) * 1000),
+            milliseconds=int((time.monotonic() - started) * 1000),
         )
         CountedDay.objects.bulk_create(
             [row],
