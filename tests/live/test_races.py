@@ -316,7 +316,7 @@ def test_concurrent_shipping_and_cancelling_have_one_winner(caller, buyers, shop
 
 def test_units_are_shipped_or_cancelled_by_their_artisan_but_not_both(caller, buyers, shop: Shop):
     """Two members of a workshop at once: one sends two of three units, the other cannot deliver two."""
-    maker = UserFactory.create()
+    maker = UserFactory.create(role=Role.ARTISAN)
     bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
     seller, staff = caller(maker), money_staff()
     people = buyers(20)
