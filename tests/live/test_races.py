@@ -281,7 +281,7 @@ def test_concurrent_shipping_and_cancelling_have_one_winner(caller, buyers, shop
     agree."""
     maker = UserFactory.create(role=Role.ARTISAN)
     bowl = ProductFactory.create(stock=200, artisan=ArtisanFactory.create(user=maker))
-    seller, other_tab, staff = caller(maker), caller(maker), money_staff()
+    seller, staff = caller(maker), money_staff()
     people = buyers(40)
     won: Counter[str] = Counter()
     start = HeadStart(0.004)
