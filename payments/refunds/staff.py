@@ -12,7 +12,7 @@ from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import Money
 from orders.models import Order
 from orders.refunds import clear_ship_instructions
-from orders.statuses import ParcelDecision, ParcelInstruction
+from orders.statuses import OrderStatus, ParcelDecision, ParcelInstruction
 from payments.bookkeeping.refund_amounts import (
     Parts,
     RefundLineInput,
@@ -276,7 +276,10 @@ def refund_decide_locked(
     parcels_decide(order, goods_decisions(parcels), cause=refund.reason, actor=actor)
     before = balance_after_refunds(order, without=refund)
     goods = min(refund.amount_minor, goods_minor_in(order, parts)) if parts else 0
-    refund.goodwill_minor = before.split_goodwill(refund.amount_minor, goods=goods)
+    is_unpaid = (
+        order.status == OrderStatus.PENDING
+    )  # its money came and went at once, so that it never confirmed it
+    refund.goodwill_minor = 0 if is_unpaid else before.split_goodwill(refund.amount_minor, goods=goods)
     refund.decision, refund.restock = decision, bool(lines)
     refund.save(update_fields=["decision", "goodwill_minor", "restock", "updated_at"])
     if parts:

@@ -12,9 +12,9 @@ from payments.bookkeeping.payments import payment_move
 from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod
-from payments.models import PaymentRefund
-from payments.providers.contract import RemoteRefundStatus
-from payments.refunds.staff import refund_open
+from payments.models import PaymentRefund, RefundDecision
+from payments.providers.contract import RemoteRefund, RemoteRefundStatus
+from payments.refunds.staff import refund_decide, refund_open
 from payments.selectors import refund_due
 from payments.statuses import PaymentStatus
 from payments.tests.factories import (
@@ -211,3 +211,15 @@ def test_order_is_not_revived_during_or_after_its_refund(late, end):
     assert reread(late).order.status == "EXPIRED"
     assert late.order.released_at is None
     assert late.order.refund_due.minor == (0 if end == RemoteRefundStatus.SUCCEEDED else late.received_minor)
+
+
+def test_order_whose_whole_payment_went_back_at_once_is_still_unpaid_after_the_decision(bowl, shopper, staff):
+    payment = start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper)
+    back = RemoteRefund("re_1", payment.amount, RemoteRefundStatus.SUCCEEDED)
+    order = apply_card_captures(payment, refunds=(back,)).order
+    assert (order.status, order.balance_due) == ("PENDING", order.total)
+
+    refund_decide(refund_id=PaymentRefund.objects.get().pk, decision=RefundDecision.NOTHING, actor=staff)
+
+    order.refresh_from_db()
+    assert (order.status, order.balance_due, order.goodwill) == ("PENDING", order.total, usd("0"))
