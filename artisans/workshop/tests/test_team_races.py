@@ -2,7 +2,7 @@
 
 import pytest
 
-from artisans.accounts.models import Role
+from artisans.accounts.models import Role, User
 from artisans.catalog.access import artisan_of, owned_artisan_of
 from artisans.catalog.members import (
     InvitationGone,
@@ -33,7 +33,7 @@ def test_one_of_two_people_with_one_link_joins(seller, shopper, stranger):
     )
 
     assert [type(result) for result in results if result != seller.artisan] == [InvitationGone]
-    joined = {user for user in (shopper, stranger) if artisan_of(user)}
+    joined = {user for user in User.objects.filter(pk__in=[shopper.pk, stranger.pk]) if artisan_of(user)}
     assert {member.user for member in ArtisanMember.objects.all()} == joined
     assert len(joined) == 1
 
