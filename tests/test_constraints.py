@@ -39,6 +39,13 @@ from tests.two_of_each import make_two_of_each
 pytestmark = pytest.mark.django_db
 
 # What to write into all rows of a model. Two rows of each exist, so that the same value twice breaks uniqueness.
+QUANTITIES = (
+    "quantity",
+    "refunded_quantity",
+    "cancelled_quantity",
+    "lost_quantity",
+    "cancelled_refunded_quantity",
+)
 BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "user_email_unique_in_any_case": ("accounts.User", {"email": F("name")}),
     "user_role_known": ("accounts.User", {"role": "king"}),
@@ -227,7 +234,11 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "shipment_line_once": ("orders.ShipmentLine", {"shipment": "first", "line": "first"}),
     "shipment_line_quantity_positive": ("orders.ShipmentLine", {"quantity": 0}),
     "order_line_position_unique": ("orders.OrderLine", {"position": 0}),
-    "order_line_quantity_positive": ("orders.OrderLine", {"quantity": 0, "line_total_minor": 0}),
+    "order_line_quantity_positive": (
+        "orders.OrderLine",
+        dict.fromkeys(QUANTITIES, 0)
+        | {"line_total_minor": 0, "cancelled_minor": 0, "cancelled_refunded_minor": 0},
+    ),
     "order_line_total_is_product": ("orders.OrderLine", {"quantity": F("quantity") + 1}),
     "order_line_tax_not_negative": ("orders.OrderLine", {"tax_minor": -1} | dict.fromkeys(FROZEN)),
     "order_line_refunded_at_most_ordered": ("orders.OrderLine", {"refunded_quantity": F("quantity") + 1}),

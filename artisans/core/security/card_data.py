@@ -30,9 +30,11 @@ SECURITY_CODE = re.compile(
 SECURITY_CODE_NAME = re.compile(r"cvc|cvv|code", re.IGNORECASE)
 NUMBER_LIKE = re.compile(r"\d(?:[\s.\-]?\d){11,18}")
 
-# Fields for numbers of other kinds, for secrets that are stored only as hashes, and for what pages signed themselves.
+# Fields for numbers of other kinds, for secrets that are stored only as hashes, for what pages signed themselves, and
+# for chosen rows with numbers as keys.
 OTHER_NUMBERS = re.compile(
     r"tracking|bank_reference|account_iban|account_bic|csrfmiddlewaretoken|_seen|.*password.*"
+    r"|permissions|user_permissions|groups|_selected_action"
 )
 PHONE_FIELDS = re.compile(r".*phone")
 

@@ -234,6 +234,7 @@ def test_number_over_adjacent_fields_is_found(subtests):
             assert not holds_card_number({"order": {"address": fields}})
             assert card_number_fields((name, [text]) for name, text in fields.items()) == []
     assert not holds_card_number([{"line1": "4242 4242"}, {"line1": "4242 4242"}])  # two objects
+    assert not card_number_fields([("permissions", ["4242"] * 4)])  # keys of chosen rows
     assert holds_card_number({"lines": ["4242 4242", "4242 4242"]})
 
 
