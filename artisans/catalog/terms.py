@@ -58,12 +58,12 @@ def terms_publish(*, text: str, changes: str, actor: User, seen: int) -> Terms:
     terms = Terms.objects.create(number=number + 1, text=text, changes=changes, published_by=actor)
     data = {"number": terms.number}
     audit_record(actor=actor, action=Action.TERMS_PUBLISH, target=terms, data=data)
-    artisans = workshops_to_ask()
+    artisans = workshops_to_email()
     notifications_enqueue(*[terms_mail(artisan, terms) for artisan in artisans.iterator(1000)])
     return terms
 
 
-def workshops_to_ask() -> QuerySet[Artisan]:
+def workshops_to_email() -> QuerySet[Artisan]:
     """Those with somebody who can accept. Applicants see a new version before they submit."""
     return (
         Artisan.objects.filter(user__isnull=False)

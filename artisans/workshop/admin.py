@@ -22,7 +22,7 @@ from artisans.catalog.statuses import (
     ApplicationStatus,
     ArtisanState,
 )
-from artisans.catalog.terms import PUBLISH, terms_now, terms_publish, workshops_to_ask
+from artisans.catalog.terms import PUBLISH, terms_now, terms_publish, workshops_to_email
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import (
     BAD,
@@ -95,7 +95,7 @@ class ApplicationAdmin(ReadOnlyAdmin):
         may = request.user.has_perm(DECIDE)
         return facts(obj) | {
             "tone": STATUS_TONES[ApplicationStatus(obj.status)],
-            "may_ask": may and A.ASKED in possible,
+            "may_request_answer": may and A.ASKED in possible,
             "may_approve": may and A.APPROVED in possible,
             "may_refuse": may and A.REFUSED in possible,
         }
@@ -270,7 +270,7 @@ class TermsAdmin(ReadOnlyAdmin):
         if not request.user.has_perm(PUBLISH):
             raise PermissionDenied
         require_fresh_sign_in(request)
-        newest, asked = terms_now(), workshops_to_ask().count()
+        newest, asked = terms_now(), workshops_to_email().count()
         number = newest.number if newest else 0
         initial = {"seen": number, "text": newest.text if newest else ""}
         form = TermsForm(posted(request), initial=initial)

@@ -12,29 +12,29 @@ from artisans.catalog.access import require_owner
 from artisans.catalog.statuses import ArtisanState
 from artisans.core.errors import DomainError
 from artisans.workshop.selling_forms import ClosingForm
-from artisans.workshop.states import closing_ask, closing_undo, facts_of, may_undo
+from artisans.workshop.states import closing_cancel, closing_request, facts_of, may_cancel
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def close(request: HttpRequest) -> HttpResponse:
-    """GET shows what closing means now. POST closes, or with `undo` keeps the workshop."""
+    """GET shows what closing means now. POST closes, or with `cancel` keeps the workshop open."""
     artisan, actor = require_owner(request), require_user(request)
     if artisan.state == ArtisanState.PENDING:
         raise Http404
     form = ClosingForm(request.POST or None)
     if request.method == "POST":
         try:
-            if "undo" in request.POST:
-                closing_undo(artisan=artisan, actor=actor)
-                messages.success(request, _("Your workshop stays."))
+            if "cancel" in request.POST:
+                closing_cancel(artisan=artisan, actor=actor)
+                messages.success(request, _("Your workshop stays open."))
                 return redirect("workshop:close")
             if form.is_valid():
-                done = closing_ask(artisan=artisan, actor=actor, reason=form.cleaned_data["reason"])
+                done = closing_request(artisan=artisan, actor=actor, reason=form.cleaned_data["reason"])
                 is_closed = done.state == ArtisanState.CLOSED
-                text = (
-                    _("Your workshop is closed.") if is_closed else _("Your workshop sells nothing any more.")
-                )
+                text = _("Your workshop no longer sells. It closes after its last open parcel.")
+                if is_closed:
+                    text = _("Your workshop is closed.")
                 messages.success(request, text)
                 return redirect("workshop:close")
         except DomainError as error:
@@ -45,6 +45,6 @@ def close(request: HttpRequest) -> HttpResponse:
         "artisan": artisan,
         "form": form,
         "facts": facts_of(artisan),
-        "may_undo": is_closing and may_undo(artisan),
+        "may_cancel": is_closing and may_cancel(artisan),
     }
     return render(request, "workshop/close.html", context)

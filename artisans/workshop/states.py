@@ -121,7 +121,7 @@ def workshop_change(*, artisan_id: UUID, act: str, actor: User, reason: str, see
 
 
 @transaction.atomic
-def closing_ask(*, artisan: Artisan, actor: User, reason: str = "") -> Artisan:
+def closing_request(*, artisan: Artisan, actor: User, reason: str = "") -> Artisan:
     """Stop selling now, and close once no parcel is open. Repeating it changes nothing.
 
     Errors: OwnersOnly, IllegalTransition before the workshop is approved. Locks: artisan, its products.
@@ -133,7 +133,7 @@ def closing_ask(*, artisan: Artisan, actor: User, reason: str = "") -> Artisan:
 
 
 @transaction.atomic
-def closing_undo(*, artisan: Artisan, actor: User) -> Artisan:
+def closing_cancel(*, artisan: Artisan, actor: User) -> Artisan:
     """While it is not closed yet, and unless the shop closes it. Repeating it changes nothing.
 
     Errors: OwnersOnly, Conflict. Locks: artisan.
@@ -142,13 +142,13 @@ def closing_undo(*, artisan: Artisan, actor: User) -> Artisan:
     if artisan.state == S.CLOSED:
         raise Conflict(_("Your workshop is closed. Ask the shop to reopen it."))
     if artisan.state == S.CLOSING:
-        if not may_undo(artisan):
+        if not may_cancel(artisan):
             raise Conflict(_("The shop closes your workshop. Ask the shop."))
         keep(artisan, actor=actor)
     return artisan
 
 
-def may_undo(artisan: Artisan) -> bool:
+def may_cancel(artisan: Artisan) -> bool:
     """Whether somebody of the workshop asked for its closing."""
     asked = last_change(artisan)
     return asked is not None and asked.actor is not None and artisan.pk in workshops_of(asked.actor)

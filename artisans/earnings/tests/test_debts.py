@@ -13,7 +13,7 @@ from artisans.earnings.tasks import release_task
 from artisans.earnings.tests.conftest import figures, lines_page, money
 from artisans.notifications.models import Notification
 from artisans.workshop.admin import state_address
-from artisans.workshop.states import closing_ask
+from artisans.workshop.states import closing_request
 from payments.models import Receipt
 from payments.tests.factories import usd
 from tests.html import page
@@ -45,7 +45,7 @@ def test_a_workshop_closed_with_a_negative_balance_stays_in_the_books_and_owes(
     """It is shown to staff before and after, followed as a debt like any other, and its artisan can still read why."""
     shown = page(browser(admin_user).get(state_address(potter)))
     assert "owes the shop money" in shown.text
-    closing_ask(artisan=potter, actor=seller)
+    closing_request(artisan=potter, actor=seller)
     potter.refresh_from_db()
     assert (potter.state, figures(potter)) == ("closed", ("0.00", "-60.00", "60.00"))
 

@@ -4,7 +4,7 @@ import pytest
 
 from artisans.catalog.statuses import ArtisanState
 from artisans.earnings.tests.test_races import together
-from artisans.workshop.states import closing_ask, parcels_open
+from artisans.workshop.states import closing_request, parcels_open
 from artisans.workshop.tests.test_product_races import buy
 
 pytestmark = [
@@ -19,7 +19,7 @@ def test_a_workshop_that_closes_while_one_buys_has_no_open_parcel_once_it_is_clo
     workshop = seller.artisan
 
     first, _asked, second = together(
-        lambda: buy(bowl), lambda: closing_ask(artisan=workshop, actor=seller), lambda: buy(bowl)
+        lambda: buy(bowl), lambda: closing_request(artisan=workshop, actor=seller), lambda: buy(bowl)
     )
 
     workshop.refresh_from_db()

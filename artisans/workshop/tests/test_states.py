@@ -19,8 +19,8 @@ from artisans.notifications.models import Notification
 from artisans.workshop.states import (
     Act,
     WorkshopChanged,
-    closing_ask,
-    closing_undo,
+    closing_cancel,
+    closing_request,
     facts_of,
     workshop_change,
 )
@@ -116,7 +116,7 @@ def test_a_workshop_with_open_parcels_closes_after_the_last(browser, bowl, selle
     assert client.post(address, {"reason": "I retire."}).url == address
     shown = page(client.get(address))
     assert "I retire." in shown.text
-    client.post(address, {"undo": "1"})
+    client.post(address, {"cancel": "1"})
     workshop.refresh_from_db()
     assert workshop.state == S.ACTIVE
     client.post(address, {"reason": "I do retire."})
@@ -144,7 +144,7 @@ def test_a_workshop_with_open_parcels_closes_after_the_last(browser, bowl, selle
 
 def test_a_closed_workshop_stays_as_it_is(api, bowl, seller, change):
     workshop = bowl.artisan
-    closing_ask(artisan=workshop, actor=seller)
+    closing_request(artisan=workshop, actor=seller)
     workshop.refresh_from_db()
     assert workshop.state == S.CLOSED
 
@@ -160,7 +160,7 @@ def test_a_closed_workshop_stays_as_it_is(api, bowl, seller, change):
     with pytest.raises(WorkshopNotActive):
         product_publish(artisan=workshop, product_id=bowl.pk, actor=seller)
     with pytest.raises(Conflict):
-        closing_undo(artisan=workshop, actor=seller)
+        closing_cancel(artisan=workshop, actor=seller)
     program = api(seller)
     assert (
         problem(program.patch("/artisan/profile/", {"version": version, "town": "Rome"}), 409)["code"]
@@ -171,7 +171,7 @@ def test_a_closed_workshop_stays_as_it_is(api, bowl, seller, change):
 
 def test_a_variant_comes_back_when_its_product_is_published_again(bowl, seller, change):
     vase = rows_with_variants(bowl)
-    closing_ask(artisan=bowl.artisan, actor=seller)
+    closing_request(artisan=bowl.artisan, actor=seller)
     bowl.artisan.refresh_from_db()
     change(bowl.artisan, Act.REOPEN, reason="")
 
@@ -203,7 +203,7 @@ def test_staff_decide_with_reasons_on_what_they_saw_and_not_about_their_own(
     with pytest.raises(WorkshopChanged):
         change(workshop, Act.REOPEN)
     with pytest.raises(OwnersOnly):
-        closing_ask(artisan=workshop, actor=rows.helper())
+        closing_request(artisan=workshop, actor=rows.helper())
     User.objects.filter(pk=seller.pk).update(role=Role.STAFF, is_superuser=True)
     seller.refresh_from_db()
     with pytest.raises(OwnWorkshop):
@@ -226,7 +226,7 @@ def test_what_the_shop_closes_its_owner_does_not_keep(bowl, seller, shopper, cha
     change(bowl.artisan, Act.SUSPEND)
     change(bowl.artisan, Act.CLOSE)
     with pytest.raises(Conflict):
-        closing_undo(artisan=bowl.artisan, actor=seller)
+        closing_cancel(artisan=bowl.artisan, actor=seller)
 
     change(bowl.artisan, Act.KEEP, reason="")
     assert bowl.artisan.state == S.SUSPENDED, "as before the closing"
