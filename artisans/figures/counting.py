@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from artisans.core.changes import day_of
@@ -58,6 +59,11 @@ def marks_drain() -> int:
     )
 
 
+def marks() -> QuerySet[ChangeMark]:
+    """Those that this release can count. Marks of families of a newer release wait for it, also through a rollback."""
+    return ChangeMark.objects.filter(family__in=FAMILIES)
+
+
 def marked_pairs() -> Iterator[Pair]:
     """Days with marks, oldest mark first, except those that were counted a moment ago and rest."""
     resting = {
@@ -65,7 +71,7 @@ def marked_pairs() -> Iterator[Pair]:
         for row in CountedDay.objects.filter(counted_at__gte=timezone.now() - timedelta(hours=1))
         if row.counted_at + timedelta(milliseconds=REST * row.milliseconds) > timezone.now()
     }
-    rows = ChangeMark.objects.order_by("family", "day").values_list("family", "day").distinct()
+    rows = marks().order_by("family", "day").values_list("family", "day").distinct()
     return (pair for row in rows[:PAIRS] if (pair := Pair(*row)) not in resting)
 
 
@@ -101,12 +107,12 @@ def uncounted_pairs() -> Iterator[Pair]:
 
 def day_count(pair: Pair) -> bool:
     """Count one day of a family again. False if another process is at it, or if nothing may be counted."""
-    family = FAMILIES.get(pair.family)
+    family = FAMILIES[pair.family]
     with transaction.atomic():
         if not try_lock(pair):
             return False
         ChangeMark.objects.filter(family=pair.family, day=pair.day).delete()
-        if family is None or is_purged(family, pair.day):  # of another release, or facts are missing
+        if is_purged(family, pair.day):
             return False
         started = time.monotonic()
         cells_write(family, pair.day)

@@ -22,6 +22,7 @@ from artisans.figures.counting import (
 )
 from artisans.figures.days import DAY, span_of, today
 from artisans.figures.families import FAMILIES, Family, cells_of
+from artisans.figures.metrics import marks_backlog
 from artisans.figures.models import CountedDay, PaymentCell
 from artisans.figures.tests.trade import Trade
 from payments.models import Payment
@@ -103,6 +104,20 @@ def test_day_rests_after_it_was_counted_but_keeps_its_mark(bowl):
     assert ChangeMark.objects.exists()
     CountedDay.objects.update(milliseconds=0)
     assert marks_drain() == 1
+    assert not ChangeMark.objects.exists()
+
+
+def test_marks_of_a_newer_release_wait_for_it(at_once, monkeypatch):
+    """Web workers of the new release write them while this one still drains, or it came back after a rollback."""
+    family = FAMILIES["orders"]
+    monkeypatch.delitem(FAMILIES, "orders")
+    changes_note(("orders", BEGIN), ("payments", BEGIN))
+    marks_drain()
+    assert set(ChangeMark.objects.values_list("family", flat=True)) == {"orders"}
+    assert marks_backlog().size == 0
+    monkeypatch.setitem(FAMILIES, "orders", family)
+    assert marks_backlog().size == 1
+    marks_drain()
     assert not ChangeMark.objects.exists()
 
 
