@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -168,8 +168,8 @@ class Difference(NamedTuple):
     family: str
     day: date
     key: tuple[str, ...]
-    stored: dict[str, int] | None
-    counted: dict[str, int] | None
+    stored: dict[str, Any] | None
+    counted: dict[str, Any] | None
 
 
 def days_to_check(family: Family) -> list[date]:
@@ -196,11 +196,11 @@ def find_differences(pairs: Iterable[Pair]) -> Iterator[Difference]:
                     yield Difference(*pair, key, stored.get(key), counted.get(key))
 
 
-def stored_cells(family: Family, day: date) -> dict[tuple[str, ...], dict[str, int]]:
+def stored_cells(family: Family, day: date) -> dict[tuple[str, ...], dict[str, Any]]:
     model = family.model
     return {
         tuple(getattr(cell, name) for name in model.dimensions): {
-            name: getattr(cell, name) for name in model.measures
+            name: getattr(cell, name) for name in (*model.measures, *model.times)
         }
         for cell in model._default_manager.filter(day=day)
     }

@@ -1,20 +1,21 @@
 """Values of metrics over a period, from cells."""
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from artisans.core.changes import day_of
 from artisans.core.money import exponent_of
 from artisans.figures.counting import horizon, version_of
 from artisans.figures.days import DAY, today
+from artisans.figures.durations import Buckets, percentile
 from artisans.figures.families import FAMILIES
 from artisans.figures.intervals import THIN, share, wilson
-from artisans.figures.models import CountedDay
+from artisans.figures.models import Cell, CountedDay
 from artisans.figures.registry import Metric, Total, Unit
 
 Sums = dict[str, dict[str, int]]  # by key of the series, and currency ("" for all)
@@ -30,8 +31,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`value`: a share, a mean amount in the currency, or a count; None without a denominator. `currency`: "" for
-    figures of all currencies."""
+    """`value`: a share, a mean amount in the currency, a count, or the first percentile in seconds; None without a
+    denominator or a duration. `numerator`: of durations, how many there are. `currency`: "" for figures of all
+    currencies."""
 
     currency: str
     numerator: int
@@ -39,6 +41,7 @@ class Figure:
     value: Decimal | None
     is_thin: bool
     interval: tuple[Decimal, Decimal] | None
+    percentiles: dict[int, Decimal] = field(default_factory=dict)  # in seconds
 
 
 def figures_of(metric: Metric, period: Period, filters: Mapping[str, str] | None = None) -> list[Figure]:
@@ -55,14 +58,40 @@ def series_of(
     """
     if unknown := {*(filters or {}), group_by} - {*metric.dimensions, "day", ""}:
         raise ValueError(f"{metric.name} cannot be divided by {', '.join(sorted(unknown))}.")
+    if metric.unit == Unit.SECONDS:
+        times = times_of(metric.numerator, period, filters or {}, group_by)
+        return {key: [duration(metric, times[key])] for key in sorted(times)}
     above = sums_of(metric.numerator, period, filters or {}, group_by, is_per_currency=metric.is_per_currency)
-    below = (
-        sums_of(metric.denominator, period, filters or {}, group_by, is_per_currency=metric.is_per_currency)
-        if metric.denominator
-        else {}
-    )
+    below = whole_of(metric, period, filters or {}, group_by, above)
     keys = sorted(above.keys() | below.keys()) or ([""] if not group_by else [])
     return {key: list(figures(metric, above.get(key, {}), below.get(key, {}))) for key in keys}
+
+
+def whole_of(
+    metric: Metric, period: Period, filters: Mapping[str, str], group_by: str, above: Iterable[str]
+) -> Sums:
+    """The denominators; of a mix, one for all keys."""
+    if metric.denominator is None:
+        return {}
+    filters = {name: value for name, value in filters.items() if name != metric.mix_of}
+    is_mixed = bool(group_by) and group_by == metric.mix_of
+    sums = sums_of(
+        metric.denominator,
+        period,
+        filters,
+        "" if is_mixed else group_by,
+        is_per_currency=metric.is_per_currency,
+    )
+    return dict.fromkeys(above, sums.get("", {})) if is_mixed else sums
+
+
+def duration(metric: Metric, times: Buckets) -> Figure:
+    values = {
+        percent: value for percent in metric.percentiles if (value := percentile(times, percent)) is not None
+    }
+    count = times.total()
+    value = values.get(metric.percentiles[0])
+    return Figure("", count, None, value, is_thin=count < THIN, interval=None, percentiles=values)
 
 
 def figures(metric: Metric, above: Mapping[str, int], below: Mapping[str, int]) -> list[Figure]:
@@ -100,19 +129,35 @@ def mean_amount(minor: int, count: int, currency: str) -> Decimal | None:
 def sums_of(
     total: Total, period: Period, filters: Mapping[str, str], group_by: str, *, is_per_currency: bool
 ) -> Sums:
-    model = FAMILIES[total.family].model
     names = [name for name in (group_by, "currency" if is_per_currency else "") if name]
-    rows = model._default_manager.filter(current_days(total.family, period), **filters)
-    for name, values in total.only:
-        rows = rows.filter(**{f"{name}__in": values})
+    rows = cells_in(total, period, filters)
     found: Sums = defaultdict(dict)
     sums = {f"sum_{name}": Sum(name) for name in total.measures}
     grouped = rows.order_by().values(*names).annotate(**sums) if names else [rows.aggregate(**sums)]
     for row in grouped:
         key = str(row[group_by]) if group_by else ""
         currency = row["currency"] if is_per_currency else ""
-        found[key][currency] = sum(row[name] or 0 for name in sums)
+        if (value := sum(row[name] or 0 for name in sums)) or not group_by:
+            found[key][currency] = value
     return dict(found)
+
+
+def times_of(total: Total, period: Period, filters: Mapping[str, str], group_by: str) -> dict[str, Buckets]:
+    """Durations by key of the series; without a series there is always one."""
+    found: dict[str, Buckets] = {} if group_by else {"": Counter()}
+    for *key, times in cells_in(total, period, filters).values_list(
+        *([group_by] if group_by else []), *total.measures
+    ):
+        if times:
+            found.setdefault(str(key[0]) if key else "", Counter()).update(times)
+    return found
+
+
+def cells_in(total: Total, period: Period, filters: Mapping[str, str]) -> QuerySet[Cell]:
+    rows = FAMILIES[total.family].model._default_manager.filter(current_days(total.family, period), **filters)
+    for name, values in total.only:
+        rows = rows.filter(**{f"{name}__in": values})
+    return rows
 
 
 def current_days(family: str, period: Period) -> Q:

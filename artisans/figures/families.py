@@ -3,6 +3,7 @@
 The same rows may be read by several functions of a family: their measures meet in the cells of equal dimensions.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subq
 from django.db.models.functions import Coalesce
 
 from artisans.figures.days import Span
+from artisans.figures.durations import Buckets, bucket_of_time
 from artisans.figures.models import (
     Cell,
     DisputeCell,
@@ -25,7 +27,8 @@ from artisans.figures.models import (
 from artisans.journeys.models import COLUMNS, Journey, JourneyProblem
 from orders.models import Order
 from orders.statuses import ORDERS_CLOSED
-from payments.models import Capture, Dispute, Payment, PaymentRefund, Receipt
+from payments.methods import MANUAL
+from payments.models import Capture, Dispute, Payment, PaymentRefund, Receipt, RefundOrigin
 from payments.statuses import DisputeStatus, PaymentStatus, RefundStatus
 
 Rows = Iterable[Mapping[str, Any]]
@@ -65,6 +68,15 @@ def grouped(rows: QuerySet[Any], *keys: str, **measures: Any) -> Rows:
     """By provider, method and currency, unless other keys are given."""
     found: Rows = rows.order_by().values(*(keys or KEYS)).annotate(**measures)
     return found
+
+
+def timed(rows: QuerySet[Any], begin: str, end: str, *, name: str) -> Rows:
+    """The time from `begin` to `end`, which are columns, as the measure `name`."""
+    found: dict[tuple[str, ...], Buckets] = defaultdict(Counter)
+    for *key, began, ended in rows.order_by().values_list(*KEYS, begin, end):
+        found[tuple(key)][bucket_of_time(ended - began)] += 1
+    for key, buckets in found.items():
+        yield {**dict(zip(KEYS, key, strict=True)), name: buckets}
 
 
 # ---- payments and orders -----------------------------------------------------------------------------------------
@@ -116,15 +128,28 @@ def payments_completed(span: Span) -> Rows:
     )
 
 
-def orders_paid(span: Span) -> Rows:
+def processing_times(span: Span) -> Rows:
+    """At providers: how long offline payments take is for buyers and banks to say."""
+    rows = Payment.objects.filter(**span.of("completed_at")).exclude(payment_provider=MANUAL)
+    return timed(rows.annotate(**OF_ITSELF), "created_at", "completed_at", name="processing_times")
+
+
+def paid_orders(span: Span) -> QuerySet[Any]:
     """By the payment that was completed last until then, which is the one that paid the rest."""
     last = Payment.objects.filter(order=OuterRef("pk"), completed_at__lte=OuterRef("paid_at"))
     last = last.order_by("-completed_at", "-pk")
-    rows = Order.objects.filter(**span.of("paid_at")).annotate(
+    return Order.objects.filter(**span.of("paid_at")).annotate(
         provider=Coalesce(Subquery(last.values("payment_provider")[:1]), Value("")),
         method=Coalesce(Subquery(last.values("payment_method")[:1]), Value("")),
     )
-    return grouped(rows, orders=Count("pk"), orders_minor=Sum("total_minor"))
+
+
+def orders_paid(span: Span) -> Rows:
+    return grouped(paid_orders(span), orders=Count("pk"), orders_minor=Sum("total_minor"))
+
+
+def order_times(span: Span) -> Rows:
+    return timed(paid_orders(span), "created_at", "paid_at", name="order_times")
 
 
 def captures(span: Span) -> Rows:
@@ -138,10 +163,19 @@ def receipts(span: Span) -> Rows:
     return grouped(rows, receipts=Count("pk"), receipts_minor=Sum("amount_minor"))
 
 
-def refunds_completed(span: Span) -> Rows:
+def completed_refunds(span: Span) -> QuerySet[Any]:
     rows = PaymentRefund.objects.filter(status=RefundStatus.COMPLETED, **span.of("processed_at"))
-    rows = rows.annotate(**OF_PAYMENT)
-    return grouped(rows, refunds=Count("pk"), refunds_minor=Sum("amount_minor"))
+    return rows.annotate(**OF_PAYMENT)
+
+
+def refunds_completed(span: Span) -> Rows:
+    return grouped(completed_refunds(span), refunds=Count("pk"), refunds_minor=Sum("amount_minor"))
+
+
+def refund_times(span: Span) -> Rows:
+    """Without those of which the shop learns when they were made: offline, and in the provider's dashboard."""
+    rows = completed_refunds(span).exclude(provider=MANUAL).exclude(origin=RefundOrigin.PROVIDER)
+    return timed(rows, "created_at", "processed_at", name="refund_times")
 
 
 def disputes_opened(span: Span) -> Rows:
@@ -178,13 +212,20 @@ FAMILIES = {
         Family("orders", 1, OrderCell, (orders_placed,), Order.objects.all(), "created_at"),
         Family(
             "settled",
-            1,
+            2,
             SettledCell,
-            (payments_completed, orders_paid, captures, receipts),
+            (payments_completed, processing_times, orders_paid, order_times, captures, receipts),
             Payment.objects.all(),
             "created_at",
         ),
-        Family("refunds", 1, RefundCell, (refunds_completed,), PaymentRefund.objects.all(), "created_at"),
+        Family(
+            "refunds",
+            2,
+            RefundCell,
+            (refunds_completed, refund_times),
+            PaymentRefund.objects.all(),
+            "created_at",
+        ),
         Family("disputes", 1, DisputeCell, (disputes_opened,), Dispute.objects.all(), "created_at"),
         Family("journeys", 1, JourneyCell, (journeys_started,), COUNTED, "started_at", "journeys"),
         Family(
@@ -200,13 +241,16 @@ FAMILIES = {
 }
 
 
-def cells_of(family: Family, span: Span) -> dict[tuple[str, ...], dict[str, int]]:
-    """The measures of a day by dimension; without those that are all 0."""
-    found: dict[tuple[str, ...], dict[str, int]] = {}
+def cells_of(family: Family, span: Span) -> dict[tuple[str, ...], dict[str, Any]]:
+    """The measures and times of a day by dimension; without those that are all 0."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    model = family.model
     for rows in family.rows:
         for row in rows(span):
-            key = tuple(row[name] for name in family.model.dimensions)
-            cell = found.setdefault(key, dict.fromkeys(family.model.measures, 0))
-            for name in family.model.measures:
-                cell[name] += row.get(name, 0)
+            key = tuple(row[name] for name in model.dimensions)
+            cell = found.setdefault(
+                key, dict.fromkeys(model.measures, 0) | {name: Counter() for name in model.times}
+            )
+            for name in cell.keys() & row.keys():
+                cell[name] += row[name]
     return {key: cell for key, cell in found.items() if any(cell.values())}

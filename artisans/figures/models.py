@@ -1,4 +1,4 @@
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -27,11 +27,13 @@ class CountedDay(models.Model):
 class Cell(models.Model):
     """Counts and sums of one day and one combination of dimensions. Written only by counting the whole day again.
 
-    `dimensions` and `measures`: names of columns; measures that end with `_minor` are in `currency`.
+    `dimensions`, `measures`, `times`: names of columns. Measures that end with `_minor` are in `currency`. Times are
+    durations, how many in each bucket (durations.py).
     """
 
     dimensions: ClassVar[tuple[str, ...]] = ()
     measures: ClassVar[tuple[str, ...]] = ()
+    times: ClassVar[tuple[str, ...]] = ()
 
     id = models.BigAutoField(primary_key=True)
     day = models.DateField(db_index=True)
@@ -50,6 +52,10 @@ def text(length: int) -> "models.CharField[str, str]":
 
 def count() -> "models.BigIntegerField[int, int]":
     return models.BigIntegerField(default=0)
+
+
+def buckets() -> "models.JSONField[Any, Any]":
+    return models.JSONField(default=dict, db_default={})
 
 
 class PaymentCell(Cell):
@@ -88,6 +94,7 @@ class SettledCell(Cell):
         *("payments", "payments_minor", "refunded_payments", "orders", "orders_minor"),
         *("captures", "captures_minor", "receipts", "receipts_minor"),
     )
+    times = ("processing_times", "order_times")
 
     provider = text(32)
     method = text(20)
@@ -101,6 +108,8 @@ class SettledCell(Cell):
     captures_minor = count()
     receipts = count()
     receipts_minor = count()
+    processing_times = buckets()
+    order_times = buckets()
 
 
 class RefundCell(Cell):
@@ -108,12 +117,14 @@ class RefundCell(Cell):
 
     dimensions = ("provider", "method", "currency")
     measures = ("refunds", "refunds_minor")
+    times = ("refund_times",)
 
     provider = text(32)
     method = text(20)
     currency = text(3)
     refunds = count()
     refunds_minor = count()
+    refund_times = buckets()
 
 
 class DisputeCell(Cell):

@@ -17,11 +17,13 @@ class Unit(StrEnum):
     SHARE = "share"
     MONEY = "money"  # the mean amount, one for each currency
     COUNT = "count"
+    SECONDS = "seconds"  # percentiles of durations
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The sum of measures of a family's cells over a period. `only`: dimensions with the values that count."""
+    """The sum of measures, or of times, of a family's cells over a period. `only`: dimensions with the values that
+    count."""
 
     family: str
     measures: tuple[str, ...]
@@ -32,8 +34,9 @@ class Total:
 class Metric:
     """`sentence`: what is divided by what, of which time, and what is left out. `basis`: whose day it is.
 
-    `denominator`: None for a count. `also`: what is shown beside it, by name. `is_per_currency`: money is never added
-    across currencies. `better`: "up", "down" or "".
+    `denominator`: None for counts and durations. `also`: what is shown beside it, by name. `is_per_currency`: money is
+    never added across currencies. `mix_of`: a dimension by which the denominator is not divided, so that its values
+    have shares of the whole. `percentiles`: of durations. `better`: "up", "down" or "".
     """
 
     name: str
@@ -46,6 +49,8 @@ class Metric:
     dimensions: tuple[str, ...]
     better: str = ""
     is_per_currency: bool = False
+    mix_of: str = ""
+    percentiles: tuple[int, ...] = ()
     also: dict[str, Total] = field(default_factory=dict, hash=False)
 
 
@@ -178,6 +183,94 @@ METRICS: dict[str, Metric] = {
             COMPLETED,
             OF_PAYMENTS,
             "down",
+        ),
+        *(
+            Metric(
+                name,
+                title,
+                sentence,
+                above,
+                above,
+                Unit.SHARE,
+                basis,
+                OF_PAYMENTS,
+                is_per_currency=name.endswith("_amount"),
+                mix_of="method",
+            )
+            for name, title, sentence, above, basis in (
+                (
+                    "method_mix",
+                    _("Methods of paid payments"),
+                    _("Payments of this method that were paid, divided by all that were paid."),
+                    settled("payments"),
+                    COMPLETED,
+                ),
+                (
+                    "method_mix_amount",
+                    _("Money by method"),
+                    _("The amounts of payments of this method that were paid, divided by those of all."),
+                    settled("payments_minor"),
+                    COMPLETED,
+                ),
+                (
+                    "method_mix_started",
+                    _("Methods that were chosen"),
+                    _("Payments of this method that were started, divided by all that were started."),
+                    payments("paid", "lost", "open", "switched"),
+                    STARTED,
+                ),
+                (
+                    "method_mix_started_amount",
+                    _("Money by chosen method"),
+                    _("The amounts of payments of this method that were started, divided by those of all."),
+                    payments("started_minor"),
+                    STARTED,
+                ),
+            )
+        ),
+        Metric(
+            "processing_time",
+            _("Time to a completed payment"),
+            _(
+                "From the start of a payment at a provider until it was paid, about: percentiles are at most 2 % off. "
+                "Left out: offline payments."
+            ),
+            settled("processing_times"),
+            None,
+            Unit.SECONDS,
+            COMPLETED,
+            OF_PAYMENTS,
+            "down",
+            percentiles=(50, 95, 99),
+        ),
+        Metric(
+            "time_to_paid",
+            _("Time to a paid order"),
+            _(
+                "From the placing of an order until it was first paid in full, about: percentiles are at most 2 % off."
+            ),
+            settled("order_times"),
+            None,
+            Unit.SECONDS,
+            PAID,
+            OF_PAYMENTS,
+            "down",
+            percentiles=(50, 95),
+        ),
+        Metric(
+            "refund_time",
+            _("Time to a refund"),
+            _(
+                "From the request of a refund until it was completed, about: percentiles are at most 2 % off. Left "
+                "out: offline refunds, and those made at the provider."
+            ),
+            Total("refunds", ("refund_times",)),
+            None,
+            Unit.SECONDS,
+            COMPLETED,
+            OF_PAYMENTS,
+            "down",
+            percentiles=(50, 95),
         ),
         Metric(
             "dispute_rate",

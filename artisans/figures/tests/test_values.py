@@ -1,5 +1,7 @@
 """Each metric equals SQL that was written by hand, from the facts and not from cells, without the registry."""
 
+import math
+from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +12,10 @@ from django.db import connection
 
 from artisans.figures.counting import marks_drain
 from artisans.figures.days import today
-from artisans.figures.evaluate import Period, days_uncounted, figures_of, series_of
+from artisans.figures.durations import bucket_of, percentile, seconds_of
+from artisans.figures.evaluate import Figure, Period, days_uncounted, figures_of, series_of
 from artisans.figures.intervals import share, wilson
-from artisans.figures.registry import METRICS
+from artisans.figures.registry import METRICS, Metric
 from artisans.figures.tests.test_counting import BEGIN, ZONES, at_once, trade  # noqa: F401  # fixtures
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -85,6 +88,23 @@ ORDERS = f"SELECT * FROM orders_order WHERE {WITHIN.format('created_at')}"
 ORDERS_PAID = f"SELECT * FROM orders_order WHERE {WITHIN.format('paid_at')}"
 REFUNDED = "id IN (SELECT payment_id FROM payments_paymentrefund WHERE status = 'COMPLETED')"
 LOST = "(ended AND NOT replaced)"
+STARTED = f"SELECT * FROM payments_payment WHERE {WITHIN.format('created_at')}"
+TIMES = {  # begin and end
+    "processing_time": f"SELECT created_at, completed_at FROM ({COMPLETED}) x WHERE payment_provider <> 'manual'",
+    "time_to_paid": f"SELECT created_at, paid_at FROM ({ORDERS_PAID}) x",
+    "refund_time": f"""
+        SELECT r.created_at, r.processed_at FROM payments_paymentrefund r
+        JOIN payments_payment p ON r.payment_id = p.id
+        WHERE r.status = 'COMPLETED' AND r.origin <> 'provider' AND p.payment_provider <> 'manual'
+        AND {WITHIN.format("r.processed_at")}
+    """,
+}
+MIXES = {  # rows and what is added of them
+    "method_mix": (COMPLETED, "1"),
+    "method_mix_amount": (COMPLETED, "amount_minor"),
+    "method_mix_started": (STARTED, "1"),
+    "method_mix_started_amount": (STARTED, "amount_minor"),
+}
 SQL = {
     "payment_success_rate": of_all(number(PAYMENTS, "paid"), number(PAYMENTS, f"paid OR {LOST}")),
     "payment_failure_rate": of_all(number(PAYMENTS, LOST), number(PAYMENTS, f"paid OR {LOST}")),
@@ -112,16 +132,60 @@ SQL = {
         number(f"SELECT * FROM journeys_journeyproblem WHERE {WITHIN.format('at')}", "NOT is_staff"),
         "SELECT 0",
     ),
+    **{name: of_all(number(rows), "SELECT 0") for name, rows in TIMES.items()},
+    "method_mix": of_all(number(COMPLETED), number(COMPLETED)),
+    "method_mix_amount": per_currency(minor(COMPLETED), minor(COMPLETED)),
+    "method_mix_started": of_all(number(STARTED), number(STARTED)),
+    "method_mix_started_amount": per_currency(minor(STARTED), minor(STARTED)),
 }
 
 
-def by_hand(name: str, begin: Any, end: Any) -> dict[str, tuple[int, int]]:
+def fetch(sql: str, begin: Any, end: Any) -> list[tuple[Any, ...]]:
     moments = {"a": begin, "b": end}
     if connection.vendor == "sqlite":
         moments = {key: connection.ops.adapt_datetimefield_value(value) for key, value in moments.items()}
     with connection.cursor() as cursor:
-        cursor.execute(SQL[name], moments)
-        return {row[0]: (int(row[1]), int(row[2])) for row in cursor.fetchall()}
+        cursor.execute(sql, moments)
+        return cursor.fetchall()
+
+
+def by_hand(name: str, begin: Any, end: Any) -> dict[str, tuple[int, int]]:
+    return {row[0]: (int(row[1]), int(row[2])) for row in fetch(SQL[name], begin, end)}
+
+
+def moment(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def seconds_by_hand(name: str, begin: Any, end: Any) -> list[float]:
+    rows = fetch(TIMES[name], begin, end)
+    return sorted((moment(ended) - moment(began)).total_seconds() for began, ended in rows)
+
+
+def check_percentiles(figure: Figure, percents: tuple[int, ...], seconds: list[float]) -> None:
+    assert set(figure.percentiles) == set(percents)
+    for percent, value in figure.percentiles.items():
+        nearest_rank = seconds[math.ceil(percent / 100 * len(seconds)) - 1]
+        assert float(value) == pytest.approx(max(0, nearest_rank), rel=0.02, abs=0.001), percent
+
+
+def check_mix(metric: Metric, period: Period, begin: Any, end: Any) -> None:
+    rows, column = MIXES[metric.name]
+    query = f"SELECT payment_method, SUM({column}) FROM ({rows}) x GROUP BY payment_method"
+    expected = dict(fetch(query, begin, end))
+    found = series_of(metric, period, group_by="method")
+    assert {method: one.numerator for method, [one] in found.items()} == expected
+    assert len(expected) > 1
+    assert {one.denominator for [one] in found.values()} == {sum(expected.values())}
+    assert series_of(metric, period, {"method": "credit_card"})[""] == found["credit_card"]
+
+
+def numbers(found: list[Figure]) -> dict[str, tuple[int, int]]:
+    return {one.currency: (one.numerator, one.denominator or 0) for one in found}
+
+
+def not_empty(found: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    return {key: pair for key, pair in found.items() if any(pair)}
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -138,26 +202,22 @@ def test_each_metric_equals_sql_by_hand(trade, at_once, settings, time_machine, 
     def midnight(day: Any) -> Any:
         return datetime(day.year, day.month, day.day, tzinfo=here)
 
-    whole = Period(first, today())
+    whole, moments = Period(first, today()), (midnight(first), midnight(today() + timedelta(days=1)))
     days = [first + timedelta(days=n) for n in range((today() - first).days + 1)]
     assert set(SQL) == set(METRICS)
     for name, metric in METRICS.items():
         assert days_uncounted(metric, whole) == 0
-        expected = by_hand(name, midnight(first), midnight(today() + timedelta(days=1)))
-        found = {one.currency: (one.numerator, one.denominator or 0) for one in figures_of(metric, whole)}
-        assert found == expected, name
+        expected, found = by_hand(name, *moments), figures_of(metric, whole)
+        assert numbers(found) == expected, name
         assert any(any(pair) for pair in expected.values()), f"{name} has no facts"
+        if name in TIMES:
+            check_percentiles(found[0], metric.percentiles, seconds_by_hand(name, *moments))
+        if name in MIXES:
+            check_mix(metric, whole, *moments)
         series = series_of(metric, whole, group_by="day")
         for day in days:
-            expected = {
-                key: pair
-                for key, pair in by_hand(name, midnight(day), midnight(day + timedelta(days=1))).items()
-                if any(pair)
-            }
-            counted = {
-                one.currency: (one.numerator, one.denominator or 0) for one in series.get(str(day), [])
-            }
-            assert {key: pair for key, pair in counted.items() if any(pair)} == expected, (name, day)
+            expected = not_empty(by_hand(name, midnight(day), midnight(day + timedelta(days=1))))
+            assert not_empty(numbers(series.get(str(day), []))) == expected, (name, day)
 
 
 def test_share_without_a_denominator_is_none_and_thin_ones_have_an_interval():
@@ -168,6 +228,18 @@ def test_share_without_a_denominator_is_none_and_thin_ones_have_an_interval():
     assert wilson(0, 5) == (Decimal("0.0000"), Decimal("0.4345"))
     assert wilson(2123, 2280) == (Decimal("0.9200"), Decimal("0.9408"))
     assert wilson(3, 2) is None
+
+
+def test_buckets_are_within_2_percent_of_what_is_in_them():
+    for milliseconds in (2, 3, 10, 999, 1000, 1040, 60_000, 86_400_000, 31_536_000_000):
+        assert float(seconds_of(bucket_of(milliseconds))) * 1000 == pytest.approx(
+            milliseconds, rel=0.02, abs=0.06
+        )
+    assert seconds_of(bucket_of(0)) == seconds_of(bucket_of(-5)) == Decimal(0)
+    assert percentile(Counter(), 95) is None
+    counts = Counter({bucket_of(1000): 19, bucket_of(5000): 1})
+    assert percentile(counts, 95) == seconds_of(bucket_of(1000))
+    assert percentile(counts, 96) == seconds_of(bucket_of(5000))
 
 
 def test_empty_shop_has_no_figures_and_nothing_to_count():
