@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/", include("artisans.accounts.api_urls")),
     path("", include("artisans.catalog.api_urls")),
     path("", include("artisans.ledger.api_urls")),
+    path("", include("artisans.figures.api_urls")),
     path("", include("carts.api_urls")),
     path("", include("payments.api.urls")),
     path("", include("artisans.earnings.api_urls")),

@@ -200,6 +200,8 @@ api_parcel-cannot-deliver            post /parcels/{parcel}/cannot_deliver      
 api_ledger_balance-list              get  /ledger/balances                         401 403 403 403 403 403 403
 api_ledger_entry-list                get  /ledger/entries                          401 403 403 403 403 403 403
 api_ledger_trial_balance-list        get  /ledger/trial_balance                    401 403 403 403 403 403 403
+api_metrics                          get  /payments/metrics                        401 403 403 403 403 403 200
+api_metric_definitions               get  /payments/metrics/definitions            401 403 403 403 403 403 200
 api_balance-list                     get  /earnings/balance                        401 200 200 200 200 200 200
 api_earning-list                     get  /earnings                                401 200 200 200 200 200 200
 api_earning_line-list                get  /earnings/lines                          401 200 200 200 200 200 200

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,7 +12,11 @@ class FiguresConfig(AppConfig):
         from artisans.core.metrics import QUEUE_LABELS, QUEUE_LIMITS, QUEUES
         from artisans.figures import personal_data, tasks  # noqa: F401  # each registers itself
         from artisans.figures.metrics import LATE_AFTER, marks_backlog
+        from artisans.figures.roles import roles_extend
+        from payments.roles import roles_sync
 
         QUEUES["figures"] = marks_backlog
         QUEUE_LABELS["figures"] = _("Days to be counted again")
         QUEUE_LIMITS["figures"] = LATE_AFTER
+        roles_extend()
+        post_migrate.connect(roles_sync, sender=self)

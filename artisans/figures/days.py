@@ -22,6 +22,21 @@ class Span:
         return {f"{column}__gte": self.start, f"{column}__lt": self.end}
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days of the shop, both included."""
+
+    first: date
+    last: date
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first) // DAY + 1
+
+
 def today() -> date:
     return day_of(timezone.now())
 

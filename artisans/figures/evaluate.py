@@ -1,32 +1,42 @@
-"""Values of metrics over a period, from cells."""
+"""Values of metrics over a period, from cells: all metrics of a page in one query."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import CharField, F, Q, QuerySet, Sum, TextField, Value
+from django.db.models.functions import Cast
 
 from artisans.core.changes import day_of
+from artisans.core.models import ChangeMark
 from artisans.core.money import exponent_of
 from artisans.figures.counting import horizon, version_of
-from artisans.figures.days import DAY, today
+from artisans.figures.days import DAY, Period, today
 from artisans.figures.durations import Buckets, percentile
 from artisans.figures.families import FAMILIES
 from artisans.figures.intervals import THIN, share, wilson
-from artisans.figures.models import Cell, CountedDay
+from artisans.figures.models import CountedDay
 from artisans.figures.registry import Metric, Total, Unit
 
-Sums = dict[str, dict[str, int]]  # by key of the series, and currency ("" for all)
+TIMES = ("day", "week", "month")  # of series; the others are dimensions
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
-    """Days of the shop, both included."""
+class Question:
+    """`filters`: dimensions with the value that counts. `group_by`: one of TIMES, a dimension, or ""."""
 
-    first: date
-    last: date
+    period: Period
+    filters: Mapping[str, str] = field(default_factory=dict)
+    group_by: str = ""
+    compared: Period | None = None
+
+    def missing_dimension(self, metric: Metric) -> str:
+        """The name of a dimension that is asked for and that the metric does not have, or ""."""
+        asked = {*self.filters, self.group_by} - {*metric.dimensions, *TIMES, ""}
+        return min(asked, default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,45 +54,114 @@ class Figure:
     percentiles: dict[int, Decimal] = field(default_factory=dict)  # in seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`figures`: one, or one for each currency where money is counted. `series`: by day, first day of the week or
+    month, or value of the dimension. `compared`: the figures of the other period."""
+
+    metric: Metric
+    figures: list[Figure]
+    also: dict[str, int]
+    series: dict[str, list[Figure]]
+    compared: list[Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A total, and the dimension by which it is neither filtered nor grouped: the whole of a mix."""
+
+    total: Total
+    without: str = ""
+
+    @property
+    def is_times(self) -> bool:
+        return self.total.measures[0] in FAMILIES[self.total.family].model.times
+
+
+def evaluate(metrics: Iterable[Metric], question: Question) -> list[Answer]:
+    """In two queries at most, one for counts and one for durations. Sums are divided at the end: shares are never
+    averaged.
+
+    Errors: ValueError for a dimension that a metric does not have.
+    """
+    metrics = list(metrics)
+    for metric in metrics:
+        if name := question.missing_dimension(metric):
+            raise ValueError(f"{metric.name} cannot be divided by {name}.")
+    needs = list(dict.fromkeys(need for metric in metrics for need in needs_of(metric)))
+    table = Table()
+    read_sums([need for need in needs if not need.is_times], question, table)
+    read_times([need for need in needs if need.is_times], question, table)
+    return [answer(metric, table, question) for metric in metrics]
+
+
 def figures_of(metric: Metric, period: Period, filters: Mapping[str, str] | None = None) -> list[Figure]:
     """The figure of the whole period; one for each currency where money is counted."""
-    return series_of(metric, period, filters).get("", [])
+    return series_of(metric, period, filters)[""]
 
 
 def series_of(
     metric: Metric, period: Period, filters: Mapping[str, str] | None = None, *, group_by: str = ""
 ) -> dict[str, list[Figure]]:
-    """Figures by day ("day") or by the values of a dimension. Sums are divided at the end: shares are never averaged.
-
-    Errors: ValueError for a dimension that the metric does not have.
-    """
-    if unknown := {*(filters or {}), group_by} - {*metric.dimensions, "day", ""}:
-        raise ValueError(f"{metric.name} cannot be divided by {', '.join(sorted(unknown))}.")
-    if metric.unit == Unit.SECONDS:
-        times = times_of(metric.numerator, period, filters or {}, group_by)
-        return {key: [duration(metric, times[key])] for key in sorted(times)}
-    above = sums_of(metric.numerator, period, filters or {}, group_by, is_per_currency=metric.is_per_currency)
-    below = whole_of(metric, period, filters or {}, group_by, above)
-    keys = sorted(above.keys() | below.keys()) or ([""] if not group_by else [])
-    return {key: list(figures(metric, above.get(key, {}), below.get(key, {}))) for key in keys}
+    """By key of the series; without a series under ""."""
+    [found] = evaluate([metric], Question(period, filters or {}, group_by))
+    return found.series if group_by else {"": found.figures}
 
 
-def whole_of(
-    metric: Metric, period: Period, filters: Mapping[str, str], group_by: str, above: Iterable[str]
-) -> Sums:
-    """The denominators; of a mix, one for all keys."""
-    if metric.denominator is None:
-        return {}
-    filters = {name: value for name, value in filters.items() if name != metric.mix_of}
-    is_mixed = bool(group_by) and group_by == metric.mix_of
-    sums = sums_of(
-        metric.denominator,
-        period,
-        filters,
-        "" if is_mixed else group_by,
-        is_per_currency=metric.is_per_currency,
-    )
-    return dict.fromkeys(above, sums.get("", {})) if is_mixed else sums
+def needs_of(metric: Metric) -> Iterator[Need]:
+    yield Need(metric.numerator)
+    if metric.denominator:
+        yield Need(metric.denominator, metric.mix_of)
+    yield from map(Need, metric.also.values())
+
+
+class Table:
+    """What was read of a need, by whether it is of the compared period, key of the series and currency."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[Need, bool], dict[str, Counter[str]]] = defaultdict(dict)
+        self.times: dict[tuple[Need, bool], dict[str, Buckets]] = defaultdict(dict)
+
+    def sums(self, need: Need, metric: Metric, *, is_compared: bool) -> dict[str, Counter[str]]:
+        by_key = self.numbers[need, is_compared]
+        if metric.is_per_currency:
+            return by_key
+        return {key: Counter({"": numbers.total()}) for key, numbers in by_key.items()}
+
+    def series(
+        self, metric: Metric, group_by: str, *, is_compared: bool = False
+    ) -> tuple[list[Figure], dict[str, list[Figure]]]:
+        """The figures of the whole, and by key."""
+        if metric.unit == Unit.SECONDS:
+            times = self.times[Need(metric.numerator), is_compared]
+            whole = sum(times.values(), start=Counter())
+            return [duration(metric, whole)], {key: [duration(metric, times[key])] for key in sorted(times)}
+        above = self.sums(Need(metric.numerator), metric, is_compared=is_compared)
+        below: dict[str, Counter[str]] = {}
+        if metric.denominator:
+            below = self.sums(Need(metric.denominator, metric.mix_of), metric, is_compared=is_compared)
+        found = figures(metric, added(above), added(below))
+        if group_by and group_by == metric.mix_of:
+            below = dict.fromkeys(above, added(below))
+        nothing: Counter[str] = Counter()
+        return found, {
+            key: figures(metric, above.get(key, nothing), below.get(key, nothing))
+            for key in sorted(above.keys() | below.keys())
+        }
+
+
+def added(by_key: Mapping[str, Counter[str]]) -> Counter[str]:
+    return sum(by_key.values(), start=Counter())
+
+
+def answer(metric: Metric, table: Table, question: Question) -> Answer:
+    found, series = table.series(metric, question.group_by)
+    also = {
+        name: added(table.sums(Need(total), metric, is_compared=False)).total()
+        for name, total in metric.also.items()
+    }
+    compared = table.series(metric, "", is_compared=True)[0] if question.compared else []
+    return Answer(metric, found, also, series if question.group_by else {}, compared)
 
 
 def duration(metric: Metric, times: Buckets) -> Figure:
@@ -126,38 +205,106 @@ def mean_amount(minor: int, count: int, currency: str) -> Decimal | None:
     )
 
 
-def sums_of(
-    total: Total, period: Period, filters: Mapping[str, str], group_by: str, *, is_per_currency: bool
-) -> Sums:
-    names = [name for name in (group_by, "currency" if is_per_currency else "") if name]
-    rows = cells_in(total, period, filters)
-    found: Sums = defaultdict(dict)
-    sums = {f"sum_{name}": Sum(name) for name in total.measures}
-    grouped = rows.order_by().values(*names).annotate(**sums) if names else [rows.aggregate(**sums)]
-    for row in grouped:
-        key = str(row[group_by]) if group_by else ""
-        currency = row["currency"] if is_per_currency else ""
-        if (value := sum(row[name] or 0 for name in sums)) or not group_by:
-            found[key][currency] = value
-    return dict(found)
+def read_sums(needs: Iterable[Need], question: Question, table: Table) -> None:
+    """One query: of each family a part for the period, and one for the period that it is compared with."""
+    groups: list[list[Need]] = list(
+        grouped(needs, key=lambda need: (need.total.family, need.without)).values()
+    )
+    width = max(map(len, groups), default=0)
+    parts = [
+        read_part(group, question, width, number, is_compared=is_compared)
+        for number, group in enumerate(groups)
+        for is_compared in parts_of(question)
+    ]
+    for number, is_compared, key, currency, *sums in united(parts):
+        for need, value in zip(groups[number], sums, strict=False):
+            if value:
+                by_key = table.numbers[need, bool(is_compared)]
+                numbers = by_key.setdefault(time_key(key, question.group_by), Counter())
+                numbers[currency] += int(value)
 
 
-def times_of(total: Total, period: Period, filters: Mapping[str, str], group_by: str) -> dict[str, Buckets]:
-    """Durations by key of the series; without a series there is always one."""
-    found: dict[str, Buckets] = {} if group_by else {"": Counter()}
-    for *key, times in cells_in(total, period, filters).values_list(
-        *([group_by] if group_by else []), *total.measures
-    ):
+def read_times(needs: Iterable[Need], question: Question, table: Table) -> None:
+    """One query for the buckets of all cells: what is in JSON cannot be summed by the database."""
+    needs = list(needs)
+    parts = []
+    for number, need in enumerate(needs):
+        for is_compared in parts_of(question):
+            keys = keys_of(need, question, number, is_compared=is_compared)
+            rows = cells_in(need, question, is_compared=is_compared).annotate(**keys)
+            parts.append(rows.values_list(*keys, *need.total.measures))
+    for number, is_compared, key, _currency, times in united(parts):
         if times:
-            found.setdefault(str(key[0]) if key else "", Counter()).update(times)
+            by_key = table.times[needs[number], bool(is_compared)]
+            by_key.setdefault(time_key(key, question.group_by), Counter()).update(times)
+
+
+def grouped(needs: Iterable[Need], key: Any) -> dict[Any, list[Need]]:
+    found: dict[Any, list[Need]] = defaultdict(list)
+    for need in needs:
+        found[key(need)].append(need)
     return found
 
 
-def cells_in(total: Total, period: Period, filters: Mapping[str, str]) -> QuerySet[Cell]:
-    rows = FAMILIES[total.family].model._default_manager.filter(current_days(total.family, period), **filters)
-    for name, values in total.only:
-        rows = rows.filter(**{f"{name}__in": values})
-    return rows
+def parts_of(question: Question) -> Iterator[bool]:
+    yield False
+    if question.compared:
+        yield True
+
+
+def united(parts: list[QuerySet[Any, tuple[Any, ...]]]) -> Iterable[tuple[Any, ...]]:
+    return parts[0].union(*parts[1:], all=True) if parts else ()
+
+
+def read_part(
+    needs: list[Need], question: Question, width: int, number: int, *, is_compared: bool
+) -> QuerySet[Any, tuple[Any, ...]]:
+    """Rows of `keys_of`, and `width` sums, the first of which are those of `needs`."""
+    keys = keys_of(needs[0], question, number, is_compared=is_compared)
+    sums = {f"sum_{n}": sum_of(need.total) for n, need in enumerate(needs)}
+    sums |= {f"sum_{n}": Sum(Value(0)) for n in range(len(needs), width)}
+    rows = cells_in(needs[0], question, is_compared=is_compared)
+    return rows.annotate(**keys).values(*keys).annotate(**sums).values_list(*keys, *sums)
+
+
+def keys_of(need: Need, question: Question, number: int, *, is_compared: bool) -> dict[str, Any]:
+    """The number of the part, whether it is compared, the key of the series and the currency."""
+    group_by = "" if is_compared or question.group_by == need.without else question.group_by
+    has_currency = "currency" in FAMILIES[need.total.family].model.dimensions
+    return {
+        "of_part": Value(number),
+        "is_compared": Value(is_compared),
+        "of_key": Cast("day" if group_by in TIMES else group_by, TextField()) if group_by else text(""),
+        "of_currency": F("currency") if has_currency else text(""),
+    }
+
+
+def cells_in(need: Need, question: Question, *, is_compared: bool) -> QuerySet[Any]:
+    """`only` is asked for with the measures, except for times, which are not summed by the database."""
+    period = (is_compared and question.compared) or question.period
+    filters = {name: value for name, value in question.filters.items() if name != need.without}
+    if need.is_times:
+        filters |= {f"{name}__in": values for name, values in need.total.only}  # type: ignore[misc]
+    cells = FAMILIES[need.total.family].model._default_manager.order_by()
+    return cells.filter(current_days(need.total.family, period), **filters)
+
+
+def text(value: str) -> Value:
+    return Value(value, CharField())
+
+
+def sum_of(total: Total) -> Sum:
+    first, *others = map(F, total.measures)
+    condition = Q(*(Q(**{f"{name}__in": values}) for name, values in total.only))
+    return Sum(sum(others, start=first), filter=condition)
+
+
+def time_key(key: str, group_by: str) -> str:
+    """The first day of the week or month; weeks begin on Monday."""
+    if not key or group_by not in {"week", "month"}:  # none of the compared period
+        return key
+    day = date.fromisoformat(key)
+    return (day - day.weekday() * DAY if group_by == "week" else day.replace(day=1)).isoformat()
 
 
 def current_days(family: str, period: Period) -> Q:
@@ -186,3 +333,9 @@ def uncounted(name: str, period: Period) -> int:
         family=name, version=version_of(family), day__gte=begin, day__lte=end
     ).count()
     return max(0, (end - begin) // DAY + 1 - counted)
+
+
+def waiting_changes(metrics: Iterable[Metric]) -> int:
+    """How many changes are not counted yet."""
+    families = {need.total.family for metric in metrics for need in needs_of(metric)}
+    return ChangeMark.objects.filter(family__in=families).count()

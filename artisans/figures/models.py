@@ -1,6 +1,7 @@
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class CountedDay(models.Model):
@@ -18,6 +19,7 @@ class CountedDay(models.Model):
 
     class Meta:
         default_permissions = ()
+        permissions = [("view_metrics", _("Can view figures"))]
         constraints = [models.UniqueConstraint(fields=["family", "day"], name="counted_day_once")]
 
     def __str__(self) -> str:

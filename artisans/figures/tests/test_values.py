@@ -11,9 +11,9 @@ import pytest
 from django.db import connection
 
 from artisans.figures.counting import marks_drain
-from artisans.figures.days import today
+from artisans.figures.days import Period, today
 from artisans.figures.durations import bucket_of, percentile, seconds_of
-from artisans.figures.evaluate import Figure, Period, days_uncounted, figures_of, series_of
+from artisans.figures.evaluate import Figure, days_uncounted, figures_of, series_of
 from artisans.figures.intervals import share, wilson
 from artisans.figures.registry import METRICS, Metric
 from artisans.figures.tests.test_counting import BEGIN, ZONES, at_once, trade  # noqa: F401  # fixtures

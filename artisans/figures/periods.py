@@ -1,0 +1,47 @@
+"""Periods that people name, and those that they are compared with."""
+
+from calendar import monthrange
+from datetime import date
+from enum import StrEnum
+
+from artisans.figures.days import DAY, Period
+
+LONGEST = 5 * 366  # days
+
+
+class Comparison(StrEnum):
+    PREVIOUS = "previous"
+    PREVIOUS_YEAR = "previous_year"
+
+
+def period_named(name: str, today: date) -> Period:
+    """Up to today. Errors: KeyError."""
+    quarter = today.replace(month=today.month - (today.month - 1) % 3, day=1)
+    firsts = {
+        "today": today,
+        "7": today - 6 * DAY,
+        "30": today - 29 * DAY,
+        "90": today - 89 * DAY,
+        "month": today.replace(day=1),
+        "quarter": quarter,
+        "year": today.replace(month=1, day=1),
+    }
+    return Period(firsts[name], today)
+
+
+def compared_period(period: Period, comparison: Comparison, name: str = "") -> Period:
+    """As many days directly before, or the same days a year before.
+
+    A month, quarter or year that has only begun is compared with the same days of the one before.
+    """
+    if comparison == Comparison.PREVIOUS_YEAR:
+        return Period(months_before(period.first, 12), months_before(period.last, 12))
+    if months := {"month": 1, "quarter": 3, "year": 12}.get(name):
+        return Period(months_before(period.first, months), months_before(period.last, months))
+    return Period(period.first - period.days * DAY, period.first - DAY)
+
+
+def months_before(day: date, months: int) -> date:
+    """The same day of an earlier month, or its last if it has fewer."""
+    years, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(years, month + 1, min(day.day, monthrange(years, month + 1)[1]))
