@@ -94,16 +94,19 @@ class MetricsViewSet(ApiView, viewsets.ViewSet):
         sent = validated(MetricsQuery, request.query_params.dict())
         question = question_of(sent)
         metrics = metrics_of(sent.get("metrics", ""), question)
+        period = period_out(question.period) | {
+            "time_zone": settings.TIME_ZONE,
+            "waiting_changes": waiting_changes(metrics),
+        }
         body = {
-            "period": period_out(question.period) | {"time_zone": settings.TIME_ZONE},
+            "period": period,
             "metrics": [metric_out(answer, question) for answer in evaluate(metrics, question)],
         }
-        body["period"] |= {"waiting_changes": waiting_changes(metrics)}
         tag = etag_of(body)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if request.headers.get("If-None-Match") == tag:
             return Response(status=304, headers=headers)
-        body["period"] |= {"as_of": utc(timezone.now())}
+        period["as_of"] = utc(timezone.now())
         return Response(body, headers=headers)
 
     @operation(

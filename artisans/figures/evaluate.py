@@ -264,7 +264,8 @@ def read_part(
     sums = {f"sum_{n}": sum_of(need.total) for n, need in enumerate(needs)}
     sums |= {f"sum_{n}": Sum(Value(0)) for n in range(len(needs), width)}
     rows = cells_in(needs[0], question, is_compared=is_compared)
-    return rows.annotate(**keys).values(*keys).annotate(**sums).values_list(*keys, *sums)
+    found: QuerySet[Any, tuple[Any, ...]] = rows.annotate(**keys).values(*keys).annotate(**sums)
+    return found.values_list(*keys, *sums)
 
 
 def keys_of(need: Need, question: Question, number: int, *, is_compared: bool) -> dict[str, Any]:
