@@ -1,11 +1,11 @@
-"""How a test changes or deletes rows of append-only tables, which nothing in the shop can."""
+"""How a test changes facts that triggers protect, which nothing in the shop can."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-from artisans.core.append_only import append_only_tables, create_triggers, triggers_of
+from artisans.core.append_only import create_triggers, tables_with_triggers, triggers_of
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def rewriting() -> Iterator[None]:
             yield
             cursor.execute("SET LOCAL session_replication_role = origin")
             return
-        for table in append_only_tables():
+        for table in tables_with_triggers():
             for name in triggers_of(table, connection.vendor):
                 cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"')
         yield

@@ -6,7 +6,7 @@ A model opts in by its base class:
 
 The triggers are created after every `migrate`, because SQLite drops them when Django rebuilds a table; a check
 reports tables without them. Those of a newer release, which may allow more, are left as they are. The shop cannot
-disable them: a correction is another row.
+disable them: a correction is another row. Single columns of other tables are set once by a SetOnceModel.
 
 The erasure of a person replaces `personal` columns of single rows. The triggers accept it only for a row with a permit,
 which is written and deleted in the transaction of the change (ADR 15).
@@ -47,6 +47,14 @@ BEGIN
         USING ERRCODE = 'integrity_constraint_violation';
 END $$
 """  # noqa: S608  # names of our own
+REFUSE_SECOND_VALUE = "refuse_second_value"
+POSTGRES_SET_ONCE_FUNCTION = f"""
+CREATE OR REPLACE FUNCTION {REFUSE_SECOND_VALUE}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% of % is set once and never changed', TG_ARGV[0], TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$
+"""
 FORMER_KINDS = ("rows", "update", "decided", "settled", "permitted")  # of triggers that are replaced
 # The model of permits: `table_name`, `row_id` (text). Registered by the app that erases persons.
 PERMITS: list[type[models.Model]] = []
@@ -70,6 +78,15 @@ class AppendOnlyModel(models.Model):
         return {}
 
 
+class SetOnceModel(models.Model):
+    """`set_once`: columns that are null until they are set, and then never change."""
+
+    set_once: ClassVar[tuple[str, ...]] = ()
+
+    class Meta:
+        abstract = True
+
+
 def append_only_models() -> dict[str, type[AppendOnlyModel]]:
     """By table."""
     return {model._meta.db_table: model for model in apps.get_models() if issubclass(model, AppendOnlyModel)}
@@ -79,9 +96,46 @@ def append_only_tables() -> list[str]:
     return sorted(append_only_models())
 
 
+def set_once_models() -> dict[str, type[SetOnceModel]]:
+    """By table."""
+    return {model._meta.db_table: model for model in apps.get_models() if issubclass(model, SetOnceModel)}
+
+
+def tables_with_triggers() -> list[str]:
+    return sorted(append_only_models().keys() | set_once_models())
+
+
 def triggers_of(table: str, vendor: str) -> dict[str, str]:
     """Name and SQL of each trigger that the table needs."""
-    model, on_postgres = append_only_models()[table], vendor == "postgresql"
+    found = {}
+    if model := set_once_models().get(table):
+        found |= set_once_triggers(model, vendor)
+    if append_only := append_only_models().get(table):
+        found |= append_only_triggers(append_only, vendor)
+    return found
+
+
+def set_once_triggers(model: type[SetOnceModel], vendor: str) -> dict[str, str]:
+    table = model._meta.db_table
+    found = {}
+    for column in model.set_once:
+        differs = "IS DISTINCT FROM" if vendor == "postgresql" else "IS NOT"
+        condition = f'OLD."{column}" IS NOT NULL AND NEW."{column}" {differs} OLD."{column}"'
+        action = (
+            f"EXECUTE FUNCTION {REFUSE_SECOND_VALUE}('{column}')"
+            if vendor == "postgresql"
+            else f"BEGIN SELECT RAISE(ABORT, '{column} of {table} is set once and never changed'); END"
+        )
+        name = f"{table}_{column}_once"
+        found[name] = (
+            f'CREATE TRIGGER "{name}" BEFORE UPDATE OF "{column}" ON "{table}" '
+            f"FOR EACH ROW WHEN ({condition}) {action}"
+        )
+    return found
+
+
+def append_only_triggers(model: type[AppendOnlyModel], vendor: str) -> dict[str, str]:
+    table, on_postgres = model._meta.db_table, vendor == "postgresql"
     extra = model.extra_triggers(vendor)
     events = (
         [("rows", "UPDATE OR DELETE", "")]
@@ -197,7 +251,7 @@ def personal_columns_replace(
 def needed_triggers(connection: BaseDatabaseWrapper) -> dict[str, str]:
     """Name and table of each trigger of the tables that exist."""
     with connection.cursor() as cursor:
-        tables = set(connection.introspection.table_names(cursor)) & set(append_only_tables())
+        tables = set(connection.introspection.table_names(cursor)) & set(tables_with_triggers())
     return {name: table for table in sorted(tables) for name in triggers_of(table, connection.vendor)}
 
 
@@ -229,6 +283,7 @@ def create_triggers(connection: BaseDatabaseWrapper) -> None:
         if missing and connection.vendor == "postgresql":
             cursor.execute(POSTGRES_FUNCTION)
             cursor.execute(POSTGRES_PERMIT_FUNCTION.format(permits=permit_table()))
+            cursor.execute(POSTGRES_SET_ONCE_FUNCTION)
         for name, table in (missing | outdated).items():
             on = f' ON "{table}"' if connection.vendor == "postgresql" else ""
             cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{on}')  # it may exist but be disabled
@@ -267,7 +322,7 @@ def check_triggers(app_configs: Any, databases: Iterable[str] | None, **kwargs: 
     tables = {table for one in asked if not is_newer(one) for table in missing_triggers(one).values()}
     return [
         checks.Warning(  # an error would stop `migrate`, which is the remedy
-            f"Rows of {table} can be changed or deleted: its triggers are missing.",
+            f"Facts in {table} can be changed: its triggers are missing.",
             hint="Run `manage.py migrate`, which makes them again.",
             id="alley.W020",
         )

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from artisans.core.append_only import SetOnceModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
@@ -16,13 +17,15 @@ from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus
 MAY_AWAIT_MONEY = Q(payment_status="UNPAID", status__in=["PENDING", "CONFIRMED", "PROCESSING"])
 
 
-class Order(BaseModel):
+class Order(BaseModel, SetOnceModel):
     """An order: its prices and addresses as placed. Payments settle it, and it is shipped as parcels.
 
     `pay_by` is the due date shown to the buyer; `expires_at`, some days later, ends the hold on stock.
     `paid_at` is when the order was first paid in full, whatever was refunded since; null for an order of release 0.1.0
     whose time is not certain. `released_at` is when the artisans were allowed to ship.
     """
+
+    set_once = ("paid_at",)
 
     order_number = models.CharField(max_length=9, unique=True, default=new_number, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="orders")

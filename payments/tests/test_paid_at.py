@@ -4,7 +4,7 @@ from datetime import timedelta
 from importlib import import_module
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from orders.models import Order
@@ -12,6 +12,7 @@ from payments.bookkeeping.payments import order_settle
 from payments.models import PaymentRefund, Receipt
 from payments.tasks import reconcile_task
 from payments.tests.factories import give_back, record, start
+from tests.append_only import rewriting
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -41,12 +42,26 @@ def test_order_keeps_the_time_when_it_was_first_paid_in_full(shopper, staff, tim
     assert payment.order.paid_at == first
 
 
+def test_database_refuses_another_time(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "99.99", actor=staff)
+    order = Order.objects.get()
+
+    for other in (None, timezone.now() + timedelta(hours=1)):
+        with pytest.raises(IntegrityError, match="set once"), transaction.atomic():
+            Order.objects.update(paid_at=other)
+
+    order.save()  # whole, with the same time
+    assert Order.objects.get().paid_at == order.paid_at
+
+
 def test_time_of_orders_that_release_0_1_0_settled_is_filled_in_at_night(shopper, staff, time_machine):
     payment = start(user=shopper)
     record(payment, "90.00", actor=staff)
     record(payment, "9.99", actor=staff)
     paid_at = Receipt.objects.latest("created_at").created_at
-    Order.objects.update(paid_at=None)  # as written by a process that does not know the column
+    with rewriting():
+        Order.objects.update(paid_at=None)  # as written by a process that does not know the column
 
     time_machine.move_to(timezone.now() + timedelta(hours=1))
     order_settle(payment.order, cause="test", actor=None)
