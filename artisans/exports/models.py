@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
 
+IS_RUNNING = Q(finished_at__isnull=True, failed_at__isnull=True)
+
 
 class FileFormat(models.TextChoices):
     CSV = "csv", _("CSV")

@@ -24,7 +24,7 @@ from artisans.core.retention import RULES
 from artisans.exports.files import MadeFile, file_write
 from artisans.exports.lists import ExportList, find_list
 from artisans.exports.mails import ready_mail
-from artisans.exports.models import Export, ExportChunk
+from artisans.exports.models import IS_RUNNING, Export, ExportChunk
 from artisans.notifications.services import notifications_enqueue
 
 TASK = "exports.make"
@@ -107,9 +107,6 @@ def export_request(
     export = Export.objects.create(owner=owner, is_stored=True, **asked)
     enqueue_after_commit(TASK, export.pk)
     return export
-
-
-IS_RUNNING = Q(finished_at__isnull=True, failed_at__isnull=True)
 
 
 def exports_due() -> list[UUID]:

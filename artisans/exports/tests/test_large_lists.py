@@ -22,6 +22,9 @@ from artisans.exports.lists import find_list
 from artisans.exports.models import Export, ExportChunk
 from artisans.exports.services import export_make, exports_due, stored_file
 from artisans.notifications.models import Notification
+from artisans.privacy.erasing import erase
+from artisans.privacy.models import Erasure
+from artisans.privacy.selectors import person_of_user
 from tests.html import page
 
 pytestmark = pytest.mark.django_db
@@ -195,3 +198,24 @@ def test_chunks_are_compressed(asked):
     export_make(export.pk)
     chunk = ExportChunk.objects.get()
     assert zlib.decompress(chunk.content) == content(export)
+
+
+def test_an_erasure_deletes_all_files_because_nobody_knows_whose_names_they_have(asked, shopper, admin_user):
+    client, export = asked
+    export_make(export.pk)
+    facts = {"list_name": "x", "chosen": [], "file_format": "csv", "is_stored": True}
+    own = Export.objects.create(
+        owner=shopper, finished_at=timezone.now(), as_of=timezone.now(), sha256="0", **facts
+    )
+    ExportChunk.objects.create(export=own, position=0, content=b"")
+    running = Export.objects.create(owner=admin_user, alive_at=timezone.now(), **facts)
+    person = person_of_user(shopper)
+
+    erase(person, Erasure.objects.create(source="page").pk, kept_years=10)
+
+    assert not ExportChunk.objects.exists()
+    assert client.get(admin_page_url(export, "file")).status_code == 404
+    assert Export.objects.get() == running
+    assert Export.objects.get().failed_at
+    with pytest.raises(services.ClaimLost):
+        services.KeepAlive(running)(1)
