@@ -103,7 +103,36 @@ INSERT INTO payments_paymentrefund (id, created_at, updated_at, refund_number, s
 INSERT INTO payments_paymentflag (id, created_at, updated_at, kind, detail, resolved_at, resolution, payment_id)
     SELECT gen_random_uuid(), at, at, 'mismatch', 'Checked', at, 'resolved', payment_id FROM paid WHERE i % 20 = 0;
 
+-- ledger
+INSERT INTO ledger_ledgeraccount (kind, artisan_id, scope, currency)
+    VALUES ('provider', NULL, 'stripe', 'USD'), ('provider', NULL, 'paypal', 'USD'), ('bank', NULL, '', 'USD'),
+        ('order', NULL, '', 'USD'), ('commission', NULL, '', 'USD');
+CREATE TEMP TABLE moved AS
+    SELECT 'capture' AS kind, capture.id AS fact, order_id, capture.created_at AS at, capture.amount_minor AS minor,
+        'provider' AS account, provider AS scope
+    FROM payments_capture AS capture JOIN payments_payment AS payment ON payment.id = payment_id
+    UNION ALL SELECT 'receipt', receipt.id, order_id, receipt.created_at, receipt.amount_minor, 'bank', ''
+    FROM payments_receipt AS receipt JOIN payments_payment AS payment ON payment.id = payment_id
+    UNION ALL SELECT 'refund', refund.id, order_id, refund.created_at, -refund.amount_minor, 'provider', payment_provider
+    FROM payments_paymentrefund AS refund JOIN payments_payment AS payment ON payment.id = payment_id
+    WHERE refund.status = 'COMPLETED'
+    UNION ALL SELECT 'sale', id, id, created_at, -total_minor, 'commission', '' FROM orders_order WHERE released_at IS NOT NULL;
+INSERT INTO ledger_ledgerentry (id, key, kind, fact_id, happened_at, booked_on, order_id)
+    SELECT md5(kind || fact)::uuid, kind || ':' || fact || ':0', kind, fact, at, at::date, order_id FROM moved;
+INSERT INTO ledger_ledgerposting (entry_id, position, account_id, currency, amount_minor)
+    SELECT md5(moved.kind || fact)::uuid, 0, account.id, 'USD', minor
+    FROM moved JOIN ledger_ledgeraccount AS account ON (account.kind, account.scope) = (moved.account, moved.scope)
+    UNION ALL SELECT md5(moved.kind || fact)::uuid, 1, account.id, 'USD', -minor
+    FROM moved JOIN ledger_ledgeraccount AS account ON account.kind = 'order';
+
 -- history, audit log and events
+INSERT INTO payments_providerrequest (provider, operation, started_at, duration_ms, outcome, status_code, error_code,
+        request_id)
+    SELECT provider, 'POST /v1/payment_intents', created_at, 100, CASE WHEN n = 0 AND number % 100 = 0 THEN 'unknown'
+        ELSE 'answered' END, CASE WHEN n = 0 AND number % 100 = 0 THEN NULL ELSE 200 END, '', ''
+    FROM (SELECT payment_provider AS provider, created_at, row_number() OVER (ORDER BY created_at) AS number
+        FROM payments_payment WHERE payment_provider <> 'manual') AS payment
+    CROSS JOIN generate_series(0, 2) AS n;
 INSERT INTO orders_ordertransition (old, new, cause, actor_name, at, order_id)
     SELECT '', 'PENDING', 'placed', email, at, id FROM placed
     UNION ALL SELECT 'PENDING', status, 'moved', email, at, id FROM placed WHERE status <> 'PENDING';

@@ -34,6 +34,41 @@ MILLISECONDS, STATEMENTS = 150, 12
 ROUNDS = 3
 SLOW = 0.02  # seconds of a statement that is shown
 
+DAYS = "2026-11-01", "2026-11-10"
+FILTERS = {
+    "orders_order": (
+        "payment_status__exact=PAID",
+        "artisan={artisan}",
+        "o=2",
+        "o=3",
+        "method=paypal",
+        "created_at_from={}&created_at_to={}".format(*DAYS),
+    ),
+    "payments_payment": (
+        "status__exact=COMPLETED",
+        "payment_method__exact=bank_transfer",
+        "received=today",
+        "o=3",
+        "o=4",
+        "artisan={artisan}",
+        "o=2",
+    ),
+    "payments_transaction": (
+        "kind=refund",
+        "kind=dispute_lost",
+        "payment_method=credit_card",
+        "payment_method=check",
+        "payment_method=bank_transfer&kind=refund",
+        "payment_provider=paypal",
+        "payment_provider=manual",
+        "happened_at_from={}&happened_at_to={}".format(*DAYS),
+    ),
+    "payments_providerrequest": (
+        "provider__exact=paypal",
+        "started_at_from={}&started_at_to={}".format(*DAYS),
+    ),
+}
+
 
 def searches() -> dict[str, list[str]]:
     """Terms that staff search, by list: of a row in the middle of the table, and of no row."""
@@ -66,6 +101,12 @@ def searches() -> dict[str, list[str]]:
         "payments_payment": money,
         "payments_paymentrefund": [f"REF-{order.order_number}"],
         "payments_receipt": ["BANK1000"],
+        "payments_transaction": [
+            order.order_number,
+            payment.payment_number,
+            "BANK1000",
+            "nothing of this kind",
+        ],
         "payments_webhookevent": [order.order_number, payment.payment_number, "pi_123"],
         "orders_parcel": [order.order_number, "TRK1000-1"],
         "carts_cart": ["buyer-77"],
@@ -93,27 +134,11 @@ def pages() -> Iterator[tuple[str, str]]:
             yield f"{name} {query}", f"{address}?{query}"
         for term in terms.get(name, []):
             yield f"{name} search {term}", f"{address}?q={term.replace(' ', '+')}"
-    orders, payments = (reverse(f"admin:{name}_changelist") for name in ("orders_order", "payments_payment"))
     artisan = Order.objects.order_by("created_at")[0].lines.all()[0].artisan_id
-    for query in (
-        "payment_status__exact=PAID",
-        f"artisan={artisan}",
-        "o=2",
-        "o=3",
-        "method=paypal",
-        "created_at_from=2026-11-01&created_at_to=2026-11-10",
-    ):
-        yield f"orders_order {query}", f"{orders}?{query}"
-    for query in (
-        "status__exact=COMPLETED",
-        "payment_method__exact=bank_transfer",
-        "received=today",
-        "o=3",
-        "o=4",
-        f"artisan={artisan}",
-        "o=2",
-    ):
-        yield f"payments_payment {query}", f"{payments}?{query}"
+    for name, queries in FILTERS.items():
+        for query in queries:
+            asked = query.format(artisan=artisan)
+            yield f"{name} {asked}", f"{reverse(f'admin:{name}_changelist')}?{asked}"
 
 
 def main() -> int:

@@ -288,6 +288,7 @@ IMPERSONAL = {
     "payments.ProviderCustomer": {"provider", "customer_id", "account"},
     "payments.ProviderCall": {"provider", "operation", "object_id", "state"},
     "payments.ProviderRequest": {"provider", "operation", "outcome", "error_code", "request_id"},
+    "payments.Transaction": {"key", "kind"},  # as in the ledger
     "payments.ProviderAlert": {"provider", "part", "detail"},
     "payments.ReconciliationRun": {
         "balances",

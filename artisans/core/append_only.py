@@ -89,7 +89,8 @@ class SetOnceModel(models.Model):
 
 def append_only_models() -> dict[str, type[AppendOnlyModel]]:
     """By table."""
-    return {model._meta.db_table: model for model in apps.get_models() if issubclass(model, AppendOnlyModel)}
+    found = (model for model in apps.get_models() if issubclass(model, AppendOnlyModel))
+    return {model._meta.db_table: model for model in found if not model._meta.proxy}
 
 
 def append_only_tables() -> list[str]:
@@ -107,7 +108,7 @@ def tables_with_triggers() -> list[str]:
 
 def triggers_of(table: str, vendor: str) -> dict[str, str]:
     """Name and SQL of each trigger that the table needs."""
-    found = {}
+    found: dict[str, str] = {}
     if model := set_once_models().get(table):
         found |= set_once_triggers(model, vendor)
     if append_only := append_only_models().get(table):

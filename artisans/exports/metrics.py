@@ -1,8 +1,7 @@
 from datetime import timedelta
 
 from artisans.core.metrics import Backlog, backlog
-from artisans.exports.models import Export
-from artisans.exports.services import IS_RUNNING
+from artisans.exports.models import IS_RUNNING, Export
 
 LATE_AFTER = timedelta(minutes=30)  # a million rows take minutes
 

@@ -123,18 +123,6 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[LedgerEntry], bool]:
         return queryset.filter(entries_about(search_term)) if search_term.strip() else queryset, False
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The rows of a page are explained together."""
-        response = super().changelist_view(request, extra_context)
-        context = getattr(response, "context_data", None) or {}
-        if "cl" in context:
-            rows = list(context["cl"].result_list)
-            self.prepare_rows(rows)
-            context["cl"].result_list = rows
-        return response
-
     def prepare_rows(self, rows: Sequence[Any]) -> None:
         for row, explanation in zip(rows, explain(rows), strict=True):
             row.explanation = explanation

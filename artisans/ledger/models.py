@@ -39,6 +39,19 @@ class EntryKind(models.TextChoices):
     WRITE_OFF_REVERSED = "write_off_reversed", _("Write-off of a debt reversed")
 
 
+# Money that buyers paid or got back.
+TRANSACTION_KINDS = (
+    EntryKind.CAPTURE,
+    EntryKind.RECEIPT,
+    EntryKind.RECEIPT_REVERSED,
+    EntryKind.REFUND,
+    EntryKind.REFUND_FAILED,
+    EntryKind.DISPUTE_LOST,
+    EntryKind.DISPUTE_WON,
+)
+IS_TRANSACTION = Q(kind__in=[kind.value for kind in TRANSACTION_KINDS])
+
+
 class LedgerAccount(AppendOnlyModel):
     """An account of the double-entry ledger (artisans/ledger/accounts.py). Created when it is first used."""
 
@@ -115,6 +128,14 @@ class LedgerEntry(AppendOnlyModel):
         indexes = [
             models.Index(fields=["order_id", "happened_at"], name="ledger_entry_of_order"),
             models.Index(fields=["fact_id", "kind"], name="ledger_entry_of_fact"),
+            models.Index(
+                fields=["-happened_at", "-key"], condition=IS_TRANSACTION, name="ledger_transaction_day"
+            ),
+            models.Index(
+                fields=["kind", "-happened_at", "-key"],
+                condition=IS_TRANSACTION,
+                name="ledger_transaction_kind",
+            ),
         ]
 
     def __str__(self) -> str:

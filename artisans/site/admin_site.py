@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib import admin
 from django.db.models import Count, Model, QuerySet, Value
 from django.http import HttpRequest
 from django.templatetags.static import static
@@ -139,6 +141,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 badge=counts["decide"],
             ),
             link(request, gettext("All payments"), "payments", "payments.payment"),
+            link(request, gettext("Transactions"), "swap_horiz", "payments.transaction"),
             link(request, gettext("Receipts"), "account_balance", "payments.receipt"),
             link(request, gettext("Cash deposits"), "savings", "payments.cashdeposit"),
             link(request, gettext("Refunds"), "currency_exchange", "payments.paymentrefund"),
@@ -151,6 +154,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 badge=counts["differ"],
             ),
             link(request, gettext("Provider movements"), "swap_vert", "payments.providermovement"),
+            link(request, gettext("Provider requests"), "network_check", "payments.providerrequest"),
             link(
                 request,
                 gettext("Provider alerts"),
@@ -215,8 +219,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def link(
     request: HttpRequest, title: str, icon: str, model: str, query: str = "", *, badge: int = 0
 ) -> dict[str, Any]:
-    app, _, name = model.partition(".")
-    address = reverse(f"admin:{app}_{name}_changelist")
+    owner = admin.site.get_model_admin(apps.get_model(model))
+    address = admin_list_url(owner.model)
     here = request.path.startswith(address) and request.GET.get("needs") == (query.partition("=")[2] or None)
     return {
         "title": title,
@@ -225,7 +229,7 @@ def link(
         "active": here,
         "badge": str(badge) if badge else "",
         "badge_variant": "warning",
-        "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
+        "permission": lambda asked: owner.has_view_permission(asked),  # noqa: PLW0108  # the theme copies it
     }
 
 

@@ -1,5 +1,27 @@
 """The back office for payments: payments to approve, refunds due, and the pages that act on them."""
 
-from payments.admin import cash_deposits, ledger, movements, orders, payments, reconciliation, rows, webhooks
+from payments.admin import (
+    cash_deposits,
+    ledger,
+    movements,
+    orders,
+    payments,
+    provider_requests,
+    reconciliation,
+    rows,
+    transactions,
+    webhooks,
+)
 
-__all__ = ["cash_deposits", "ledger", "movements", "orders", "payments", "reconciliation", "rows", "webhooks"]
+__all__ = [
+    "cash_deposits",
+    "ledger",
+    "movements",
+    "orders",
+    "payments",
+    "provider_requests",
+    "reconciliation",
+    "rows",
+    "transactions",
+    "webhooks",
+]

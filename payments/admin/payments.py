@@ -47,6 +47,7 @@ from payments.admin.buttons import Button
 from payments.admin.cash import WHOLE_ORDER, cash_refusal, cash_rows, chosen_parcel, record_url
 from payments.admin.filters import PaymentArtisanFilter, PaymentNeedsFilter, ReceivedFilter
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
+from payments.admin.provider_requests import requests_address
 from payments.admin.refund_pages import RefundPages
 from payments.admin.search import HELP, payments_found
 from payments.admin.seen import MoneyPages
@@ -262,6 +263,9 @@ class PaymentAdmin(RefundPages, MoneyPages):
             "flags": flag_rows(obj, require_user(request)),
             "attempts": obj.attempts.order_by("tried_at", "number") if obj.is_remote else (),
             "calls": calls_about(obj),
+            "requests_address": requests_address(obj)
+            if request.user.has_perm("payments.view_providerrequest")
+            else "",
             "timeline": payment_timeline(obj),
             "pending": approvals_pending().filter(target=target_of(obj)),
             "saved_method": PaymentMethodInfo.objects.filter(calls__payment=obj)

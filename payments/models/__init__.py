@@ -20,6 +20,7 @@ from payments.models.refund import (
 )
 from payments.models.review_flag import FlagKind, PaymentFlag
 from payments.models.saved_method import PaymentMethodInfo, ProviderCustomer
+from payments.models.transaction import Transaction
 from payments.models.webhook_event import EventState, WebhookEvent
 
 __all__ = [
@@ -61,5 +62,6 @@ __all__ = [
     "RefundShare",
     "RefundTransition",
     "ReversalReason",
+    "Transaction",
     "WebhookEvent",
 ]

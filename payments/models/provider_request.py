@@ -15,7 +15,7 @@ OUTCOMES = {
 
 
 class ProviderRequest(models.Model):
-    """One HTTP request to a provider and how long its answer took: for figures, kept for weeks (payments/retention.py).
+    """One HTTP request to a provider and how long its answer took; kept for weeks (payments/retention.py).
 
     The columns are those of round_trips.RoundTrip. A ProviderCall is what the shop wants; it may take several requests,
     and reads are requests without a call.
@@ -32,7 +32,7 @@ class ProviderRequest(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
 
     class Meta:
-        default_permissions = ()  # no page shows single requests
+        default_permissions = ("view",)
         ordering = ("-started_at",)
         constraints = [
             choices_constraint("outcome", list(OUTCOMES), name="provider_request_outcome_known"),
@@ -40,6 +40,13 @@ class ProviderRequest(models.Model):
                 condition=Q(status_code__isnull=False) | Q(outcome=RequestOutcome.UNKNOWN.value),
                 name="provider_request_without_answer_is_unknown",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["-started_at"],
+                condition=~Q(outcome=RequestOutcome.ANSWERED.value),
+                name="provider_request_not_answered",
+            )
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from artisans.notifications.models import Notification, mails_of_orders
 from orders.models import Order, Parcel
 from orders.owed import IS_OWED
 from payments.admin.search import ORDERS, PAYMENTS, searches
-from payments.models import WebhookEvent
+from payments.models import ProviderRequest, Transaction, WebhookEvent
 from payments.selectors import (
     flags_open,
     payments_awaiting_decision,
@@ -108,6 +108,9 @@ def test_counters_and_other_searches_have_indexes(subtests):
             provider="stripe", event_id="evt_1"
         ).order_by(),
         "provider_call_object_once": payments_by_past_object.__wrapped__("stripe", "pi_1"),
+        "ledger_transaction_day": Transaction.objects.order_by(),
+        "ledger_transaction_kind": Transaction.objects.filter(kind="dispute_lost").order_by(),
+        "provider_request_not_answered": ProviderRequest.objects.filter(outcome="unknown").order_by(),
         "order_status": Order.objects.filter(status="CONFIRMED").order_by("created_at"),
     }
     for index, rows in cases.items():

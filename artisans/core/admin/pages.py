@@ -169,6 +169,9 @@ class PagesAdmin(ModelAdmin):
             (title, query, query in asked or not (query or asked)) for query, title in self.views.items()
         ]
         response: HttpResponse = super().changelist_view(request, {"views": views} | (extra_context or {}))
+        if shown := (getattr(response, "context_data", None) or {}).get("cl"):
+            shown.result_list = list(shown.result_list)
+            self.prepare_rows(shown.result_list)
         return response
 
     def get_actions(self, request: HttpRequest) -> dict[str, tuple[Any, str, Any]]:

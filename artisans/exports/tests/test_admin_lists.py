@@ -202,3 +202,13 @@ def test_amounts_and_times_of_a_csv_file_are_exact(client):
     assert (row["Total"], row["Total: currency"]) == (order.total.amount, order.currency)
     created = timezone.localtime(order.created_at).replace(microsecond=0)
     assert row["Created"] == created.isoformat(sep=" ")
+
+
+@pytest.mark.django_db
+def test_who_may_export_finds_the_exports_in_the_menu(browser, powerless_staff):
+    def links() -> list[object]:
+        return page(browser(powerless_staff).get("/admin/")).all("a", href=admin_list_url(Export))
+
+    assert not links()
+    powerless_staff.user_permissions.set(Permission.objects.filter(codename="export_lists"))
+    assert links()
