@@ -111,6 +111,7 @@ workshop:team_remove                 get  /shop/artisan/team/{member}/remove/   
 workshop:invitation_again post /shop/artisan/team/invitations/{invitation}/again/ login 404 404 302 404 404 404
 workshop:invitation_end post /shop/artisan/team/invitations/{invitation}/withdraw/ login 404 404 302 404 404 404
 workshop:invitation                  get  /shop/artisan/invitations/{invited}/      200 200 200 200 200 200 200
+sales:sales                          get  /shop/artisan/sales/                     login 404 404 200 404 404 404
 earnings:earning_list                get  /shop/artisan/earnings/                  login 404 404 200 404 404 404
 earnings:line_list                   get  /shop/artisan/earnings/lines/            login 404 404 200 404 404 404
 earnings:line_download               get  /shop/artisan/earnings/lines.csv         login 404 404 200 404 404 404
@@ -202,6 +203,7 @@ api_ledger_entry-list                get  /ledger/entries                       
 api_ledger_trial_balance-list        get  /ledger/trial_balance                    401 403 403 403 403 403 403
 api_metrics                          get  /payments/metrics                        401 403 403 403 403 403 200
 api_metric_definitions               get  /payments/metrics/definitions            401 403 403 403 403 403 200
+api_sales                            get  /artisans/me/sales                       401 404 404 200 404 404 404
 api_balance-list                     get  /earnings/balance                        401 200 200 200 200 200 200
 api_earning-list                     get  /earnings                                401 200 200 200 200 200 200
 api_earning_line-list                get  /earnings/lines                          401 200 200 200 200 200 200

@@ -13,8 +13,13 @@ class FiguresConfig(AppConfig):
         from artisans.figures import personal_data, tasks  # noqa: F401  # each registers itself
         from artisans.figures.metrics import LATE_AFTER, marks_backlog
         from artisans.figures.roles import roles_extend
+        from artisans.figures.sales.exports import NAME as SALES
+        from artisans.figures.sales.exports import TITLE as SALES_TITLE
+        from artisans.figures.sales.exports import sales_list
+        from artisans.workshop.export_lists import LISTS, ArtisanList
         from payments.roles import roles_sync
 
+        LISTS[SALES] = ArtisanList(SALES_TITLE, sales_list, is_for_owners=True)
         QUEUES["figures"] = marks_backlog
         QUEUE_LABELS["figures"] = _("Days to be counted again")
         QUEUE_LIMITS["figures"] = LATE_AFTER

@@ -19,6 +19,7 @@ PAGES = {
     "parcels": "orders:parcel_list",
     "earnings": "earnings:earning_list",
     "lines": "earnings:line_list",
+    "sales": "sales:sales",
 }
 
 

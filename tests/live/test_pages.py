@@ -419,6 +419,9 @@ ARTISAN: dict[str, Scene] = {
     "variants, another option": own_jug("variants/?options=3"),
     "variants, wrong": variants_wrong,
     "preview": own_jug("preview/"),
+    "sales": path("/shop/artisan/sales/?period=year"),
+    "sales, none on these days": path("/shop/artisan/sales/?period=free&from=2020-01-01&to=2020-01-02"),
+    "sales, wrong": path("/shop/artisan/sales/?period=free"),
     "profile": path("/shop/artisan/profile/"),
     "team": path("/shop/artisan/team/"),
     "team, wrong": send_empty("/shop/artisan/team/"),
@@ -432,7 +435,12 @@ ARTISAN: dict[str, Scene] = {
     "stock by file, wrong": send_empty("/shop/artisan/stock/import/"),
     "stock by file, checked": stock_file_checked,
 }
-STATUSES = {"no such page": 404, "parcel not paid": 404, "check, with problems": 409}  # all others 200
+STATUSES = {  # all others 200
+    "no such page": 404,
+    "parcel not paid": 404,
+    "check, with problems": 409,
+    "sales, wrong": 400,
+}
 SCENES = [
     pytest.param(who, scene, STATUSES.get(name, 200), id=name)
     for who, scenes in (("", GUEST), ("shopper", SHOPPER), ("artisan", ARTISAN))
