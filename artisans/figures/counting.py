@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from artisans.core.changes import day_of
@@ -22,7 +22,7 @@ from artisans.core.models import ChangeMark
 from artisans.core.queue import run_each
 from artisans.core.retention import RULES
 from artisans.figures.days import DAY, span_of, today
-from artisans.figures.families import FAMILIES, Family, cells_of
+from artisans.figures.families import FAMILIES, QUIET, Family, cells_of
 from artisans.figures.models import CountedDay
 from artisans.journeys.models import Journey
 
@@ -76,7 +76,8 @@ def marked_pairs() -> Iterator[Pair]:
 
 
 def recent_pairs() -> Iterator[Pair]:
-    """Today and yesterday, which get facts without marks, and days of checkouts that went on just now."""
+    """Today and yesterday, which get facts without marks, and days of checkouts that went on just now, or were left an
+    hour ago."""
     now = timezone.now()
     days = {today(), today() - DAY}
     fresh = set(
@@ -84,7 +85,8 @@ def recent_pairs() -> Iterator[Pair]:
     )
     for name in FAMILIES:
         yield from (Pair(name, day) for day in sorted(days) if (name, day) not in fresh)
-    moved = Journey.objects.filter(last_at__gte=now - RECENT, started_at__isnull=False)
+    has_moved = Q(last_at__gte=now - RECENT) | Q(last_at__gte=now - QUIET - RECENT, last_at__lt=now - QUIET)
+    moved = Journey.objects.filter(has_moved, started_at__isnull=False)
     started = {day_of(at) for at in moved.values_list("started_at", flat=True) if at}
     yield from (Pair("journeys", day) for day in started - days)
 
@@ -173,11 +175,12 @@ class Difference(NamedTuple):
 
 
 def days_to_check(family: Family) -> list[date]:
-    """Yesterday, and some days at random."""
+    """Yesterday, and some days at random. Not yesterday where facts come without marks: they may come just now."""
     known = CountedDay.objects.filter(
         family=family.name, version=version_of(family), day__gte=horizon(family)
     )
-    days = list(known.filter(day__lt=today()).values_list("day", flat=True))
+    end = today() - DAY if family.retention else today()
+    days = list(known.filter(day__lt=end).values_list("day", flat=True))
     chosen = random.sample(days, min(CHECKED_DAYS, len(days)))
     return sorted({*chosen, today() - DAY} & {*days})
 

@@ -68,10 +68,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A total, and the dimension by which it is neither filtered nor grouped: the whole of a mix."""
+    """A total. `without`: the dimension by which it is neither filtered nor grouped: the whole of a mix. `age`: as in
+    Metric."""
 
     total: Total
     without: str = ""
+    age: int = 0
 
     @property
     def is_times(self) -> bool:
@@ -109,9 +111,9 @@ def series_of(
 
 
 def needs_of(metric: Metric) -> Iterator[Need]:
-    yield Need(metric.numerator)
+    yield Need(metric.numerator, age=metric.age)
     if metric.denominator:
-        yield Need(metric.denominator, metric.mix_of)
+        yield Need(metric.denominator, metric.mix_of, metric.age)
     yield from map(Need, metric.also.values())
 
 
@@ -136,10 +138,11 @@ class Table:
             times = self.times[Need(metric.numerator), is_compared]
             whole = sum(times.values(), start=Counter())
             return [duration(metric, whole)], {key: [duration(metric, times[key])] for key in sorted(times)}
-        above = self.sums(Need(metric.numerator), metric, is_compared=is_compared)
+        above = self.sums(Need(metric.numerator, age=metric.age), metric, is_compared=is_compared)
         below: dict[str, Counter[str]] = {}
         if metric.denominator:
-            below = self.sums(Need(metric.denominator, metric.mix_of), metric, is_compared=is_compared)
+            whole_of = Need(metric.denominator, metric.mix_of, metric.age)
+            below = self.sums(whole_of, metric, is_compared=is_compared)
         found = figures(metric, added(above), added(below))
         if group_by and group_by == metric.mix_of:
             below = dict.fromkeys(above, added(below))
@@ -208,7 +211,7 @@ def mean_amount(minor: int, count: int, currency: str) -> Decimal | None:
 def read_sums(needs: Iterable[Need], question: Question, table: Table) -> None:
     """One query: of each family a part for the period, and one for the period that it is compared with."""
     groups: list[list[Need]] = list(
-        grouped(needs, key=lambda need: (need.total.family, need.without)).values()
+        grouped(needs, key=lambda need: (need.total.family, need.without, need.age)).values()
     )
     width = max(map(len, groups), default=0)
     parts = [
@@ -282,12 +285,17 @@ def keys_of(need: Need, question: Question, number: int, *, is_compared: bool) -
 
 def cells_in(need: Need, question: Question, *, is_compared: bool) -> QuerySet[Any]:
     """`only` is asked for with the measures, except for times, which are not summed by the database."""
-    period = (is_compared and question.compared) or question.period
+    period = grown_up((is_compared and question.compared) or question.period, need.age)
     filters = {name: value for name, value in question.filters.items() if name != need.without}
     if need.is_times:
         filters |= {f"{name}__in": values for name, values in need.total.only}  # type: ignore[misc]
     cells = FAMILIES[need.total.family].model._default_manager.order_by()
     return cells.filter(current_days(need.total.family, period), **filters)
+
+
+def grown_up(period: Period, age: int) -> Period:
+    """Without the days that are not so many days old yet."""
+    return Period(period.first, min(period.last, today() - (age + 1) * DAY)) if age else period
 
 
 def text(value: str) -> Value:
@@ -321,6 +329,7 @@ def current_days(family: str, period: Period) -> Q:
 
 def days_uncounted(metric: Metric, period: Period) -> int:
     """How many days of the period are still being counted; those of which facts exist."""
+    period = grown_up(period, metric.age)
     return sum(uncounted(total.family, period) for total in (metric.numerator, metric.denominator) if total)
 
 

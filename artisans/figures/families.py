@@ -6,29 +6,49 @@ The same rows may be read by several functions of a family: their measures meet 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, ExtractHour
+from django.utils import timezone
 
 from artisans.figures.days import Span
-from artisans.figures.durations import Buckets, bucket_of_time
+from artisans.figures.durations import Buckets, bucket_of, bucket_of_time
 from artisans.figures.models import (
+    REFUND_AGES,
+    AttemptCell,
     Cell,
     DisputeCell,
     JourneyCell,
+    LossCause,
+    MessageCell,
     OrderCell,
     PaymentCell,
     ProblemCell,
     RefundCell,
+    RequestCell,
     SettledCell,
 )
 from artisans.journeys.models import COLUMNS, Journey, JourneyProblem
 from orders.models import Order
-from orders.statuses import ORDERS_CLOSED
-from payments.methods import MANUAL
-from payments.models import Capture, Dispute, Payment, PaymentRefund, Receipt, RefundOrigin
+from orders.statuses import ORDERS_CLOSED, OrderStatus
+from payments.methods import CARD_METHODS, MANUAL
+from payments.models import (
+    AttemptOutcome,
+    Capture,
+    DeclineReason,
+    Dispute,
+    EventState,
+    Payment,
+    PaymentAttempt,
+    PaymentRefund,
+    ProviderRequest,
+    Receipt,
+    RefundOrigin,
+    WebhookEvent,
+)
+from payments.models.attempt import DECIDED_AT
 from payments.statuses import DisputeStatus, PaymentStatus, RefundStatus
 
 Rows = Iterable[Mapping[str, Any]]
@@ -70,13 +90,18 @@ def grouped(rows: QuerySet[Any], *keys: str, **measures: Any) -> Rows:
     return found
 
 
-def timed(rows: QuerySet[Any], begin: str, end: str, *, name: str) -> Rows:
-    """The time from `begin` to `end`, which are columns, as the measure `name`."""
+def timed(rows: QuerySet[Any], begin: str, end: str, *keys: str, name: str) -> Rows:
+    """The time from `begin` to `end`, which are columns, as the measure `name`; by `keys` as in `grouped`."""
+    keys = keys or KEYS
     found: dict[tuple[str, ...], Buckets] = defaultdict(Counter)
-    for *key, began, ended in rows.order_by().values_list(*KEYS, begin, end):
+    for *key, began, ended in rows.order_by().values_list(*keys, begin, end):
         found[tuple(key)][bucket_of_time(ended - began)] += 1
-    for key, buckets in found.items():
-        yield {**dict(zip(KEYS, key, strict=True)), name: buckets}
+    for found_key, buckets in found.items():
+        yield {**dict(zip(keys, found_key, strict=True)), name: buckets}
+
+
+def hour_of(column: str) -> ExtractHour:
+    return ExtractHour(column, tzinfo=timezone.get_default_timezone())
 
 
 # ---- payments and orders -----------------------------------------------------------------------------------------
@@ -86,6 +111,19 @@ OF_PAYMENT = {
     "method": F("payment__payment_method"),
 }
 OF_ITSELF = {"provider": F("payment_provider"), "method": F("payment_method")}
+
+
+AT_PROVIDERS = ~Q(provider=MANUAL)
+RECOVERY = {"paid": "recovered", "lost": "unrecovered"}
+# Of payments with `outcome`, by their last attempt; without one that failed, by what closed them.
+LOSS_CAUSE = Case(
+    When(~Q(outcome="lost"), then=Value("")),
+    When(last_decline=DeclineReason.REJECTED, then=Value(LossCause.REJECTED)),
+    When(last_outcome=AttemptOutcome.DECLINED, then=Value(LossCause.DECLINED)),
+    When(last_outcome=AttemptOutcome.ABANDONED, then=Value(LossCause.THREE_D_SECURE)),
+    When(order__status=OrderStatus.EXPIRED, then=Value(LossCause.EXPIRED)),
+    default=Value(LossCause.CANCELLED),
+)
 
 
 def payments_started(span: Span) -> Rows:
@@ -99,9 +137,28 @@ def payments_started(span: Span) -> Rows:
         When(is_cancelled | Q(order__status__in=ORDERS_CLOSED), then=Value("lost")),
         default=Value("open"),
     )
-    rows = Payment.objects.filter(**span.of("created_at")).annotate(**OF_ITSELF, outcome=outcome)
-    for row in grouped(rows, *KEYS, "outcome", count=Count("pk"), started_minor=Sum("amount_minor")):
-        yield {**row, row["outcome"]: row["count"]}
+    attempts = PaymentAttempt.objects.filter(payment=OuterRef("pk"))
+    declined = attempts.filter(AT_PROVIDERS, outcome=AttemptOutcome.DECLINED)
+    last = attempts.order_by("-number")
+    rows = Payment.objects.filter(**span.of("created_at")).annotate(
+        **OF_ITSELF,
+        outcome=outcome,
+        last_outcome=Subquery(last.values("outcome")[:1]),
+        last_decline=Subquery(last.values("decline_group")[:1]),
+        cause=LOSS_CAUSE,
+        is_declined=Exists(declined),
+    )
+    keys = (*KEYS, "outcome", "cause", "is_declined")
+    for row in grouped(rows, *keys, count=Count("pk"), started_minor=Sum("amount_minor")):
+        yield {
+            **row,
+            row["outcome"]: row["count"],
+            **(
+                {RECOVERY[row["outcome"]]: row["count"]}
+                if row["is_declined"] and row["outcome"] in RECOVERY
+                else {}
+            ),
+        }
 
 
 def orders_placed(span: Span) -> Rows:
@@ -126,6 +183,18 @@ def payments_completed(span: Span) -> Rows:
         payments_minor=Sum("amount_minor"),
         refunded_payments=count_if(Q(is_refunded=True)),
     )
+
+
+def refunds_by_age(span: Span) -> Rows:
+    """Of the payments that were completed in the span, however long ago that is."""
+    rows = Payment.objects.filter(**span.of("completed_at")).annotate(**OF_ITSELF)
+    sums = {f"refunded_{age}_minor": refunded_within(timedelta(days=age)) for age in REFUND_AGES}
+    return grouped(rows.filter(refunds__status=RefundStatus.COMPLETED), **sums)
+
+
+def refunded_within(age: timedelta) -> Sum:
+    is_in_time = Q(refunds__processed_at__lt=F("completed_at") + age)
+    return Sum("refunds__amount_minor", filter=is_in_time, default=0)
 
 
 def processing_times(span: Span) -> Rows:
@@ -189,15 +258,135 @@ def disputes_opened(span: Span) -> Rows:
     )
 
 
+# ---- attempts, requests and messages --------------------------------------------------------------------------------
+
+DECIDED = (AttemptOutcome.SUCCEEDED, AttemptOutcome.DECLINED)
+AUTHENTICATED = ("authenticated", "attempt_acknowledged")
+NOT_FINISHED = ("exempted", "not_supported")  # the bank authenticated nobody
+ATTEMPT_KEYS = ("provider", "payment__payment_method", "currency")
+
+
+def of_attempts(rows: Rows) -> Rows:
+    """By the method of the payment: an attempt's own is the provider's word. Without a reason unless they have one."""
+    for row in rows:
+        yield {"decline_group": "", "decline_code": "", **row, "method": row["payment__payment_method"]}
+
+
+def attempts_decided(span: Span) -> Rows:
+    rows = grouped(
+        decided_attempts(span).filter(AT_PROVIDERS),
+        *(*ATTEMPT_KEYS, "decline_group", "decline_code"),
+        succeeded=count_if(Q(outcome=AttemptOutcome.SUCCEEDED)),
+        declined=count_if(Q(outcome=AttemptOutcome.DECLINED)),
+    )
+    return of_attempts(rows)
+
+
+def decided_attempts(span: Span) -> QuerySet[Any]:
+    """Without those that the buyer left."""
+    rows = PaymentAttempt.objects.filter(outcome__in=DECIDED).annotate(decided=DECIDED_AT)
+    return rows.filter(**span.of("decided"))
+
+
+def first_attempts(span: Span) -> QuerySet[Any]:
+    others = PaymentAttempt.objects.filter(payment=OuterRef("payment"), outcome__in=DECIDED)
+    earlier = others.annotate(decided=DECIDED_AT).filter(
+        Q(decided__lt=OuterRef("decided")) | Q(decided=OuterRef("decided"), number__lt=OuterRef("number"))
+    )
+    return decided_attempts(span).filter(~Exists(earlier))
+
+
+def attempts_first(span: Span) -> Rows:
+    rows = grouped(
+        first_attempts(span).filter(AT_PROVIDERS),
+        *ATTEMPT_KEYS,
+        first_succeeded=count_if(Q(outcome=AttemptOutcome.SUCCEEDED)),
+        first_declined=count_if(Q(outcome=AttemptOutcome.DECLINED)),
+    )
+    return of_attempts(rows)
+
+
+def decision_times(span: Span) -> Rows:
+    """Offline, the first receipt or rejection."""
+    rows = first_attempts(span).filter(provider=MANUAL)
+    return of_attempts(timed(rows, "payment__created_at", "decided", *ATTEMPT_KEYS, name="decision_times"))
+
+
+def cards_tried(span: Span) -> Rows:
+    is_left = Q(outcome=AttemptOutcome.ABANDONED)
+    is_challenged = Q(three_d_secure_flow="challenge") | Q(outcome=AttemptOutcome.CHALLENGED) | is_left
+    is_asked = is_challenged | ~Q(three_d_secure="") | ~Q(three_d_secure_flow="")
+    rows = PaymentAttempt.objects.filter(**span.of("tried_at"), payment__payment_method__in=CARD_METHODS)
+    found = grouped(
+        rows,
+        *ATTEMPT_KEYS,
+        cards=Count("pk"),
+        asked=count_if(is_asked),
+        challenges=count_if(is_challenged),
+        abandoned=count_if(is_left),
+        finished=count_if(is_asked & Q(outcome__in=DECIDED) & ~Q(three_d_secure__in=NOT_FINISHED)),
+        authenticated=count_if(Q(outcome__in=DECIDED, three_d_secure__in=AUTHENTICATED)),
+    )
+    return of_attempts(found)
+
+
+def requests_sent(span: Span) -> Rows:
+    rows = ProviderRequest.objects.filter(**span.of("started_at")).annotate(hour_number=hour_of("started_at"))
+    keys = ("provider", "operation", "hour_number", "outcome", "error_code")
+    for row in grouped(rows, *keys, requests=Count("pk")):
+        yield {**row, "hour": f"{row['hour_number']:02}"}
+
+
+def request_times(span: Span) -> Rows:
+    rows = ProviderRequest.objects.filter(**span.of("started_at"))
+    for row in grouped(rows, "provider", "operation", "duration_ms", count=Count("pk")):
+        times = Counter({bucket_of(row["duration_ms"]): row["count"]})
+        yield {**row, "hour": "", "outcome": "", "error_code": "", "durations": times}
+
+
+def events_received(span: Span) -> Rows:
+    rows = WebhookEvent.objects.filter(**span.of("created_at")).annotate(hour_number=hour_of("created_at"))
+    found = grouped(
+        rows,
+        "provider",
+        "hour_number",
+        events=Count("pk"),
+        failed=count_if(Q(state__in=[EventState.DEAD, EventState.STAFF])),
+        deliveries=Sum("copies"),
+        early=count_if(Q(sent_at__gt=F("created_at"))),
+    )
+    for row in found:
+        yield {**row, "hour": f"{row['hour_number']:02}", "copies": row["deliveries"] - row["events"]}
+
+
+def event_delays(span: Span) -> Rows:
+    rows = WebhookEvent.objects.filter(**span.of("created_at"), sent_at__isnull=False)
+    found = timed(rows, "sent_at", "created_at", "provider", name="delays")
+    return ({**row, "hour": ""} for row in found)
+
+
+def event_lags(span: Span) -> Rows:
+    rows = WebhookEvent.objects.filter(**span.of("created_at"), first_processed_at__isnull=False)
+    found = timed(rows, "created_at", "first_processed_at", "provider", name="lags")
+    return ({**row, "hour": ""} for row in found)
+
+
 # ---- checkouts ---------------------------------------------------------------------------------------------------
 
+QUIET = timedelta(hours=1)  # after which an unfinished checkout counts as abandoned
 COUNTED = Journey.objects.filter(is_staff=False, is_merged=False, is_backfilled=False)
 STEPS = {("check_step" if step == "check" else step.value): column for step, column in COLUMNS.items()}
 
 
 def journeys_started(span: Span) -> Rows:
+    is_left = Q(placed_at__isnull=True, last_at__lt=timezone.now() - QUIET)
     reached = {name: count_if(Q(**{f"{column}__isnull": False})) for name, column in STEPS.items()}
-    return grouped(COUNTED.filter(**span.of("started_at")), *JourneyCell.dimensions, **reached)
+    return grouped(
+        COUNTED.filter(**span.of("started_at")),
+        *JourneyCell.dimensions,
+        **reached,
+        abandoned=count_if(is_left),
+    )
 
 
 def problems_met(span: Span) -> Rows:
@@ -208,13 +397,16 @@ def problems_met(span: Span) -> Rows:
 FAMILIES = {
     family.name: family
     for family in (
-        Family("payments", 1, PaymentCell, (payments_started,), Payment.objects.all(), "created_at"),
+        Family("payments", 2, PaymentCell, (payments_started,), Payment.objects.all(), "created_at"),
         Family("orders", 1, OrderCell, (orders_placed,), Order.objects.all(), "created_at"),
         Family(
             "settled",
-            2,
+            3,
             SettledCell,
-            (payments_completed, processing_times, orders_paid, order_times, captures, receipts),
+            (
+                *(payments_completed, refunds_by_age, processing_times),
+                *(orders_paid, order_times, captures, receipts),
+            ),
             Payment.objects.all(),
             "created_at",
         ),
@@ -227,7 +419,33 @@ FAMILIES = {
             "created_at",
         ),
         Family("disputes", 1, DisputeCell, (disputes_opened,), Dispute.objects.all(), "created_at"),
-        Family("journeys", 1, JourneyCell, (journeys_started,), COUNTED, "started_at", "journeys"),
+        Family(
+            "attempts",
+            1,
+            AttemptCell,
+            (attempts_decided, attempts_first, decision_times, cards_tried),
+            PaymentAttempt.objects.all(),
+            "tried_at",
+        ),
+        Family(
+            "requests",
+            1,
+            RequestCell,
+            (requests_sent, request_times),
+            ProviderRequest.objects.all(),
+            "started_at",
+            "request_times",
+        ),
+        Family(
+            "messages",
+            1,
+            MessageCell,
+            (events_received, event_delays, event_lags),
+            WebhookEvent.objects.all(),
+            "created_at",
+            "webhooks",
+        ),
+        Family("journeys", 2, JourneyCell, (journeys_started,), COUNTED, "started_at", "journeys"),
         Family(
             "problems",
             1,

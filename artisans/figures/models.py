@@ -3,6 +3,18 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+REFUND_AGES = (7, 14, 30, 60, 90, 180)  # days from a completed payment to a refund
+
+
+class LossCause(models.TextChoices):
+    """Why a payment was lost."""
+
+    REJECTED = "rejected", _("Rejected by staff")
+    DECLINED = "declined", _("Declined")
+    THREE_D_SECURE = "three_d_secure", _("Abandoned during 3-D Secure")
+    EXPIRED = "expired", _("Not paid in time")
+    CANCELLED = "cancelled", _("Cancelled")
+
 
 class CountedDay(models.Model):
     """A day whose cells were counted: of which definition, when, and how long it took.
@@ -60,11 +72,21 @@ def buckets() -> "models.JSONField[Any, Any]":
     return models.JSONField(default=dict, db_default={})
 
 
-class PaymentCell(Cell):
-    """Payments by the day on which they were started, with what became of them."""
+def added_text(length: int) -> "models.CharField[str, str]":
+    """A column that the release before does not know, as with `added_count`."""
+    return models.CharField(max_length=length, blank=True, default="", db_default="")
 
-    dimensions = ("provider", "method", "currency")
-    measures = ("paid", "switched", "lost", "open", "started_minor")
+
+def added_count() -> "models.BigIntegerField[int, int]":
+    return models.BigIntegerField(default=0, db_default=0)
+
+
+class PaymentCell(Cell):
+    """Payments by the day on which they were started, with what became of them. `cause`: a LossCause of those that were
+    lost. `recovered`, `unrecovered`: those with a declined attempt that were paid or lost."""
+
+    dimensions = ("provider", "method", "currency", "cause")
+    measures = ("paid", "switched", "lost", "open", "started_minor", "recovered", "unrecovered")
 
     provider = text(32)
     method = text(20)
@@ -74,6 +96,81 @@ class PaymentCell(Cell):
     lost = count()
     open = count()
     started_minor = count()
+    cause = added_text(20)
+    recovered = added_count()
+    unrecovered = added_count()
+
+
+class AttemptCell(Cell):
+    """Attempts at providers by the day on which they were decided; `cards` and what follows it are of cards, by the day
+    on which they were tried.
+
+    `first_succeeded`, `first_declined`: payments by their first attempt that was decided. `asked`: with 3-D Secure;
+    `challenges` of them were left (`abandoned`) or had an end; `authenticated` of those that are `finished`.
+    `decision_times`: from the start of an offline payment until money arrived or staff rejected it.
+    """
+
+    dimensions = ("provider", "method", "currency", "decline_group", "decline_code")
+    measures = (
+        *("succeeded", "declined", "first_succeeded", "first_declined"),
+        *("cards", "asked", "challenges", "abandoned", "finished", "authenticated"),
+    )
+    times = ("decision_times",)
+
+    provider = text(32)
+    method = text(20)
+    currency = text(3)
+    decline_group = text(20)
+    decline_code = text(80)
+    succeeded = count()
+    declined = count()
+    first_succeeded = count()
+    first_declined = count()
+    cards = count()
+    asked = count()
+    challenges = count()
+    abandoned = count()
+    finished = count()
+    authenticated = count()
+    decision_times = buckets()
+
+
+class RequestCell(Cell):
+    """Requests to providers by the day on which they were sent. Times are not divided by hour, outcome or code."""
+
+    dimensions = ("provider", "operation", "hour", "outcome", "error_code")
+    measures = ("requests",)
+    times = ("durations",)
+
+    provider = text(32)
+    operation = text(80)
+    hour = text(2)
+    outcome = text(8)
+    error_code = text(80)
+    requests = count()
+    durations = buckets()
+
+
+class MessageCell(Cell):
+    """Webhook events by the day on which they were received. Times are not divided by hour.
+
+    `failed`: given up, or waiting for staff. `deliveries`: with copies. `early`: sent after they were received, by the
+    provider's clock.
+    """
+
+    dimensions = ("provider", "hour")
+    measures = ("events", "failed", "deliveries", "copies", "early")
+    times = ("delays", "lags")
+
+    provider = text(32)
+    hour = text(2)
+    events = count()
+    failed = count()
+    deliveries = count()
+    copies = count()
+    early = count()
+    delays = buckets()
+    lags = buckets()
 
 
 class OrderCell(Cell):
@@ -89,12 +186,14 @@ class OrderCell(Cell):
 
 
 class SettledCell(Cell):
-    """What was completed on a day: payments, orders that were paid in full for the first time, captures, receipts."""
+    """What was completed on a day: payments, orders that were paid in full for the first time, captures, receipts.
+    `refunded_7_minor`: of these payments, within 7 days."""
 
     dimensions = ("provider", "method", "currency")
     measures = (
         *("payments", "payments_minor", "refunded_payments", "orders", "orders_minor"),
         *("captures", "captures_minor", "receipts", "receipts_minor"),
+        *(f"refunded_{age}_minor" for age in REFUND_AGES),
     )
     times = ("processing_times", "order_times")
 
@@ -110,6 +209,12 @@ class SettledCell(Cell):
     captures_minor = count()
     receipts = count()
     receipts_minor = count()
+    refunded_7_minor = added_count()
+    refunded_14_minor = added_count()
+    refunded_30_minor = added_count()
+    refunded_60_minor = added_count()
+    refunded_90_minor = added_count()
+    refunded_180_minor = added_count()
     processing_times = buckets()
     order_times = buckets()
 
@@ -145,10 +250,11 @@ class DisputeCell(Cell):
 
 
 class JourneyCell(Cell):
-    """Checkouts by the day on which they were started, with how many reached each step. Without those of staff."""
+    """Checkouts by the day on which they were started, with how many reached each step. Without those of staff.
+    `abandoned`: not placed, and nothing has happened for an hour."""
 
     dimensions = ("channel", "device", "currency")
-    measures = ("started", "cart", "details", "delivery", "payment", "check_step", "placed")
+    measures = ("started", "cart", "details", "delivery", "payment", "check_step", "placed", "abandoned")
 
     channel = text(7)
     device = text(7)
@@ -160,6 +266,7 @@ class JourneyCell(Cell):
     payment = count()
     check_step = count()
     placed = count()
+    abandoned = added_count()
 
 
 class ProblemCell(Cell):

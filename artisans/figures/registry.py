@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
+from artisans.figures.models import REFUND_AGES
 from payments.methods import CARD_METHODS
+from payments.providers.round_trips import RequestOutcome
 
 
 class Unit(StrEnum):
@@ -36,7 +39,8 @@ class Metric:
 
     `denominator`: None for counts and durations. `also`: what is shown beside it, by name. `is_per_currency`: money is
     never added across currencies. `mix_of`: a dimension by which the denominator is not divided, so that its values
-    have shares of the whole. `percentiles`: of durations. `better`: "up", "down" or "".
+    have shares of the whole. `percentiles`: of durations. `age`: days after which a day's figure is final; younger days
+    are left out. `better`: "up", "down" or "".
     """
 
     name: str
@@ -51,6 +55,7 @@ class Metric:
     is_per_currency: bool = False
     mix_of: str = ""
     percentiles: tuple[int, ...] = ()
+    age: int = 0
     also: dict[str, Total] = field(default_factory=dict, hash=False)
 
 
@@ -62,9 +67,24 @@ def settled(*measures: str, only: tuple[tuple[str, tuple[str, ...]], ...] = ()) 
     return Total("settled", measures, only)
 
 
+def attempts(*measures: str) -> Total:
+    return Total("attempts", measures)
+
+
+def messages(*measures: str) -> Total:
+    return Total("messages", measures)
+
+
 CARDS = (("method", tuple(method.value for method in CARD_METHODS)),)
 OF_PAYMENTS = ("method", "provider", "currency")
 OF_JOURNEYS = ("channel", "device", "currency")
+UNKNOWN = (("outcome", (RequestOutcome.UNKNOWN.value,)),)
+DECIDED, TRIED, RECEIVED, SENT = (
+    _("day on which it was decided"),
+    _("day on which it was tried"),
+    _("day on which it was received"),
+    _("day on which it was sent"),
+)
 STARTED, PLACED, COMPLETED = (
     _("day on which it was started"),
     _("day on which it was placed"),
@@ -133,6 +153,230 @@ METRICS: dict[str, Metric] = {
             also={"open": Total("orders", ("open",))},
         ),
         Metric(
+            "attempt_success_rate",
+            _("Attempts that succeeded"),
+            _(
+                "Attempts to pay at a provider that succeeded, divided by those that succeeded or were declined. Left "
+                "out: attempts that were left, and what a provider declines on its own pages."
+            ),
+            attempts("succeeded"),
+            attempts("succeeded", "declined"),
+            Unit.SHARE,
+            DECIDED,
+            OF_PAYMENTS,
+            "up",
+        ),
+        Metric(
+            "first_attempt_success_rate",
+            _("First attempts that succeeded"),
+            _(
+                "Payments at a provider whose first decided attempt succeeded, divided by those with a decided "
+                "attempt."
+            ),
+            attempts("first_succeeded"),
+            attempts("first_succeeded", "first_declined"),
+            Unit.SHARE,
+            _("day on which the first attempt was decided"),
+            OF_PAYMENTS,
+            "up",
+        ),
+        Metric(
+            "recovered_rate",
+            _("Payments recovered after a decline"),
+            _(
+                "Payments that were paid although an attempt was declined, divided by those with a declined attempt "
+                "that were paid or lost. Left out: open payments, those replaced by another, and offline payments."
+            ),
+            payments("recovered"),
+            payments("recovered", "unrecovered"),
+            Unit.SHARE,
+            STARTED,
+            OF_PAYMENTS,
+            "up",
+        ),
+        Metric(
+            "failure_reasons",
+            _("Declined attempts"),
+            _(
+                "Attempts to pay that the provider or the bank declined, by reason and the provider's code. Left out: "
+                "what a provider declines on its own pages."
+            ),
+            attempts("declined"),
+            None,
+            Unit.COUNT,
+            DECIDED,
+            (*OF_PAYMENTS, "decline_group", "decline_code"),
+            "down",
+        ),
+        Metric(
+            "lost_payments",
+            _("Lost payments"),
+            _(
+                "Payments that were lost, by cause: the outcome of their last attempt if that failed, otherwise what "
+                "closed them."
+            ),
+            payments("lost"),
+            None,
+            Unit.COUNT,
+            STARTED,
+            (*OF_PAYMENTS, "cause"),
+            "down",
+        ),
+        Metric(
+            "decision_time",
+            _("Time to a decision"),
+            _(
+                "From the start of an offline payment until money for it first arrived or staff rejected it, about: "
+                "percentiles are at most 2 % off."
+            ),
+            attempts("decision_times"),
+            None,
+            Unit.SECONDS,
+            DECIDED,
+            ("method", "currency"),
+            "down",
+            percentiles=(50, 95),
+        ),
+        *(
+            Metric(name, title, sentence, above, below, Unit.SHARE, TRIED, OF_PAYMENTS, better)
+            for name, title, sentence, above, below, better in (
+                (
+                    "three_d_secure_rate",
+                    _("Cards with 3-D Secure"),
+                    _(
+                        "Attempts to pay by card for which 3-D Secure was used, divided by all attempts by card."
+                    ),
+                    attempts("asked"),
+                    attempts("cards"),
+                    "",
+                ),
+                (
+                    "challenge_rate",
+                    _("3-D Secure with a challenge"),
+                    _(
+                        "Attempts in which the bank asked the buyer to authenticate, divided by those with 3-D Secure."
+                    ),
+                    attempts("challenges"),
+                    attempts("asked"),
+                    "down",
+                ),
+                (
+                    "three_d_secure_pass_rate",
+                    _("3-D Secure that succeeded"),
+                    _(
+                        "Attempts in which the bank authenticated the buyer or acknowledged the attempt, divided by "
+                        "decided attempts with 3-D Secure. Left out: exemptions, and banks without 3-D Secure."
+                    ),
+                    attempts("authenticated"),
+                    attempts("finished"),
+                    "up",
+                ),
+                (
+                    "three_d_secure_left_rate",
+                    _("Challenges that were left"),
+                    _(
+                        "Challenges that were open for an hour or until the payment ended, divided by all challenges."
+                    ),
+                    attempts("abandoned"),
+                    attempts("challenges"),
+                    "down",
+                ),
+            )
+        ),
+        Metric(
+            "provider_latency",
+            _("Response time of providers"),
+            _(
+                "How long requests to a provider took, also those without an answer, about: percentiles are at most "
+                "2 % off."
+            ),
+            Total("requests", ("durations",)),
+            None,
+            Unit.SECONDS,
+            SENT,
+            ("provider", "operation"),
+            "down",
+            percentiles=(50, 95, 99),
+        ),
+        Metric(
+            "provider_error_rate",
+            _("Failed requests to providers"),
+            _(
+                "Requests to a provider without a usable answer, divided by all. Declined payments and refused "
+                "requests have an answer."
+            ),
+            Total("requests", ("requests",), UNKNOWN),
+            Total("requests", ("requests",)),
+            Unit.SHARE,
+            SENT,
+            ("provider", "operation", "hour"),
+            "down",
+        ),
+        Metric(
+            "provider_errors",
+            _("Failed requests by code"),
+            _("Requests to a provider without a usable answer."),
+            Total("requests", ("requests",), UNKNOWN),
+            None,
+            Unit.COUNT,
+            SENT,
+            ("provider", "operation", "hour", "error_code"),
+            "down",
+        ),
+        Metric(
+            "webhook_delay",
+            _("Delay of webhook events"),
+            _(
+                "From when a provider made an event until the shop received it, about: percentiles are at most 2 % "
+                "off. Negative delays count as 0. Left out: events without a time."
+            ),
+            messages("delays"),
+            None,
+            Unit.SECONDS,
+            RECEIVED,
+            ("provider",),
+            "down",
+            percentiles=(50, 95, 99),
+            also={"clock_skew": messages("early")},
+        ),
+        Metric(
+            "webhook_lag",
+            _("Time to process webhook events"),
+            _(
+                "From when the shop received an event until it was first processed, about: percentiles are at most 2 % "
+                "off. Left out: events that were not processed yet."
+            ),
+            messages("lags"),
+            None,
+            Unit.SECONDS,
+            RECEIVED,
+            ("provider",),
+            "down",
+            percentiles=(50, 95, 99),
+        ),
+        Metric(
+            "webhook_failure_rate",
+            _("Webhook events that failed"),
+            _("Events that were given up or wait for staff, divided by all that were received."),
+            messages("failed"),
+            messages("events"),
+            Unit.SHARE,
+            RECEIVED,
+            ("provider", "hour"),
+            "down",
+        ),
+        Metric(
+            "webhook_copies",
+            _("Repeated webhook events"),
+            _("Deliveries of events that the shop had already, divided by all deliveries."),
+            messages("copies"),
+            messages("deliveries"),
+            Unit.SHARE,
+            _("day on which the first copy was received"),
+            ("provider", "hour"),
+            "down",
+        ),
+        Metric(
             "average_transaction_value",
             _("Average payment"),
             _(
@@ -172,6 +416,25 @@ METRICS: dict[str, Metric] = {
             OF_PAYMENTS,
             "down",
             is_per_currency=True,
+        ),
+        *(
+            Metric(
+                f"refund_rate_cohort_{age}",
+                format_lazy(_("Refunded within {days} days"), days=age),
+                _(
+                    "Of the payments that were paid: what was refunded until so many days later, divided by their "
+                    "amounts. Left out: payments that are not that old yet."
+                ),
+                settled(f"refunded_{age}_minor"),
+                settled("payments_minor"),
+                Unit.SHARE,
+                COMPLETED,
+                OF_PAYMENTS,
+                "down",
+                is_per_currency=True,
+                age=age,
+            )
+            for age in REFUND_AGES
         ),
         Metric(
             "refunded_payments_rate",
@@ -341,6 +604,20 @@ METRICS: dict[str, Metric] = {
             STARTED,
             OF_JOURNEYS,
             "up",
+        ),
+        Metric(
+            "abandoned_carts",
+            _("Abandoned checkouts"),
+            _(
+                "Checkouts with an item in the cart that became no order and in which nothing has happened for an "
+                "hour. Left out: checkouts of staff."
+            ),
+            Total("journeys", ("abandoned",)),
+            None,
+            Unit.COUNT,
+            STARTED,
+            OF_JOURNEYS,
+            "down",
         ),
         Metric(
             "problems",

@@ -12,6 +12,7 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from artisans.core.changes import changes_note
 from artisans.core.models import save_columns
 from artisans.core.money import Money
 from artisans.core.security.encryption import keyed_hash
@@ -94,9 +95,17 @@ def rows_record(payment: Payment, attempts: Sequence[RemoteAttempt]) -> int:
     rows += [build_challenge(payment, attempt, [*known, *rows]) for attempt in challenged]
     if rows:
         PaymentAttempt.objects.bulk_create(rows, ignore_conflicts=True)
+    if rows or decided:
+        attempts_note(payment, [*known, *rows])
     if any(row.outcome == AttemptOutcome.CHALLENGED for row in known):
         challenges_abandon(payment, is_over=any(attempt.is_success for attempt in attempts))
     return sum(attempt_outcome(attempt) == AttemptOutcome.DECLINED for attempt in decided)
+
+
+def attempts_note(payment: Payment, attempts: Iterable[PaymentAttempt]) -> None:
+    """For the figures of all attempts of a payment: another of them can be the first now."""
+    times = {at for row in attempts for at in (row.tried_at, row.decided_at)}
+    changes_note(("payments", payment.created_at), *(("attempts", at) for at in times))
 
 
 def next_number(known: Iterable[PaymentAttempt]) -> int:
@@ -170,7 +179,9 @@ def offline_attempt_record(payment: Payment, receipt_id: str, amount: Money, at:
     try:
         with transaction.atomic():
             number = (payment.attempts.aggregate(last=Max("number"))["last"] or 0) + 1
-            build_offline(payment, receipt_id, amount, at, number).save(force_insert=True)
+            attempt = build_offline(payment, receipt_id, amount, at, number)
+            attempt.save(force_insert=True)
+            attempts_note(payment, [attempt])
     except Exception:
         logger.exception("attempts_not_recorded", extra={"payment": str(payment.pk)})
 
@@ -254,7 +265,15 @@ def expired_challenges(attempts: QuerySet[PaymentAttempt]) -> QuerySet[PaymentAt
 
 
 def abandon(attempts: QuerySet[PaymentAttempt]) -> None:
-    attempts.update(outcome=AttemptOutcome.ABANDONED, decided_at=timezone.now())
+    with transaction.atomic():
+        rows = list(attempts.order_by().values_list("pk", "tried_at", "payment__created_at"))
+        if rows:
+            ids = [pk for pk, _tried_at, _started_at in rows]
+            attempts.filter(pk__in=ids).update(outcome=AttemptOutcome.ABANDONED, decided_at=timezone.now())
+            changes_note(
+                *(("attempts", tried_at) for _pk, tried_at, _started_at in rows),
+                *(("payments", started_at) for _pk, _tried_at, started_at in rows),
+            )
 
 
 # ---- rows --------------------------------------------------------------------------------------------------------

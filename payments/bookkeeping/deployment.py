@@ -12,6 +12,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 from django.utils import timezone
 
 from artisans.catalog.models import Artisan, CommissionRate
+from artisans.core.changes import changes_note
 from artisans.core.queue import run_each
 from orders.holds import of_unknown_buyers
 from orders.models import Order, OrderLine, Parcel
@@ -56,6 +57,7 @@ def webhook_times_fill() -> None:
         WebhookEvent.objects.filter(pk=event.pk, sent_at=None).update(sent_at=sent_at)
     processed = recent.filter(first_processed_at=None, processed_at__isnull=False)
     processed.update(first_processed_at=F("processed_at"))
+    changes_note(("messages", timezone.now() - WITHIN))  # later days are counted again anyway
 
 
 def commission_rates_fill(within: timedelta) -> None:

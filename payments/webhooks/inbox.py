@@ -7,6 +7,7 @@ fencing token: only the claim that set it may save the outcome.
 
 import logging
 import random
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.changes import changes_note
 from artisans.core.compiled import compiled
 from artisans.core.errors import InvalidInput
 from artisans.core.queue import enqueue_after_commit
@@ -78,13 +80,25 @@ def webhook_receive(*, name: str, provider_event: ProviderEvent) -> None:
         if not known.update(copies=F("copies") + 1):
             enqueue_after_commit("payments.process_webhook", event.pk)
             return
-    first = known.only("kind", "content").get()
+        first = known.only("kind", "content", "created_at").get()
+        event_note(first)
     ids = event.content["object_ids"]
     if (first.kind, first.content.get("object_ids", ids)) != (event.kind, ids):
         logger.error(
             "webhook_id_reused",
             extra={"provider": name, "webhook": provider_event.event_id, "kind": event.kind},
         )
+
+
+def is_past(event: WebhookEvent) -> bool:
+    """Whether it may be of a day before yesterday. The figures of later days are counted again all the time."""
+    return event.created_at < timezone.now() - timedelta(days=1)
+
+
+def event_note(event: WebhookEvent) -> None:
+    """For the figures of its day."""
+    if is_past(event):
+        changes_note(("messages", event.created_at))
 
 
 def count_refusal(name: str) -> None:
@@ -219,16 +233,18 @@ def save_outcome(
     tries: int | None = None,
 ) -> None:
     """Save the outcome of a try, unless the lease expired and another worker has claimed the event."""
-    WebhookEvent.objects.filter(pk=event.pk, tries=event.tries, state=event.state).update(
-        state=outcome.state,
-        note=scrub(outcome.note)[:300],
-        payment_id=outcome.payment_id or event.payment_id,
-        tries=tries or event.tries,
-        next_try_at=next_try_at or event.next_try_at,
-        lease_until=None,
-        processed_at=ended_at,
-        first_processed_at=event.first_processed_at or ended_at,
-    )
+    with transaction.atomic() if is_past(event) else nullcontext():
+        WebhookEvent.objects.filter(pk=event.pk, tries=event.tries, state=event.state).update(
+            state=outcome.state,
+            note=scrub(outcome.note)[:300],
+            payment_id=outcome.payment_id or event.payment_id,
+            tries=tries or event.tries,
+            next_try_at=next_try_at or event.next_try_at,
+            lease_until=None,
+            processed_at=ended_at,
+            first_processed_at=event.first_processed_at or ended_at,
+        )
+        event_note(event)
 
 
 def back_off(tries: int) -> timedelta:
@@ -378,6 +394,7 @@ def webhook_replay(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
         audit_event(event, Action.WEBHOOK_REPLAY, reason, actor)
         event.state, event.next_try_at, event.lease_until = EventState.RECEIVED, timezone.now(), None
         event.save(update_fields=["state", "next_try_at", "lease_until", "updated_at"])
+        event_note(event)
         enqueue_after_commit("payments.process_webhook", event.pk)
     return event
 
@@ -394,6 +411,7 @@ def webhook_close(*, event_id: UUID, reason: str, actor: User) -> WebhookEvent:
         event.processed_at = timezone.now()
         event.first_processed_at = event.first_processed_at or event.processed_at
         event.save(update_fields=["state", "note", "processed_at", "first_processed_at", "updated_at"])
+        event_note(event)
     return event
 
 

@@ -63,15 +63,15 @@ def all_pairs() -> list[Pair]:
 def test_drained_equals_counted_anew_after_each_step(trade, at_once, settings, time_machine, zone):
     settings.TIME_ZONE = zone
     now = BEGIN
-    for number in range(150):
+    for number in range(180):
         now += timedelta(minutes=trade.random.choice([1, 7, 50, 200]))
-        if number == 70:
+        if number == 90:
             now = BEGIN + timedelta(
                 days=9
             )  # what follows changes facts of days that nobody counts again by itself
         time_machine.move_to(now, tick=False)
         trade.step()
-        if number % 5 == 4:
+        if number % 15 == 14:
             marks_drain()
             assert list(find_differences(all_pairs())) == [], number
     assert not ChangeMark.objects.exists()

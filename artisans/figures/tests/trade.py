@@ -3,9 +3,11 @@
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.db import transaction
 from django.utils import timezone
 
 from artisans.accounts.models import User
@@ -22,16 +24,38 @@ from artisans.journeys.services import (
 )
 from orders.models import Order
 from orders.statuses import OrderStatus
+from payments.bookkeeping.attempts import attempts_record, challenges_expire
+from payments.bookkeeping.provider_requests import requests_record
 from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.receipt_reversals import receipt_reverse
+from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
-from payments.models import Payment, PaymentRefund, Receipt, ReversalReason
-from payments.providers.contract import RemoteDispute, RemoteDisputeStatus, RemoteRefundStatus
+from payments.models import (
+    AttemptOutcome,
+    EventState,
+    Payment,
+    PaymentAttempt,
+    PaymentRefund,
+    Receipt,
+    ReversalReason,
+    WebhookEvent,
+)
+from payments.providers.contract import (
+    DeclineGroup,
+    ProviderEvent,
+    RemoteAttempt,
+    RemoteDispute,
+    RemoteDisputeStatus,
+    RemoteRefundStatus,
+)
+from payments.providers.round_trips import RoundTrip
 from payments.refunds.staff import refund_open
-from payments.statuses import OPEN, SETTLED
+from payments.statuses import OPEN, SETTLED, PaymentStatus
 from payments.tests.factories import apply_card_captures, give_back, record, remote_refund_of, start
+from payments.webhooks.events import Outcome
+from payments.webhooks.inbox import save_outcome, webhook_receive
 
 OFFLINE = (PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK)
 SHOWN = [step for step in Step if step not in {Step.STARTED, Step.PLACED}]
@@ -66,6 +90,16 @@ class Trade:
                 self.stumble,
                 self.merge,
             ),
+            *(
+                self.place_by_card,
+                self.place_by_card,
+                self.decline,
+                self.decline,
+                self.challenge,
+                self.answer,
+            ),
+            *(self.leave, self.reject, self.begin, self.begin),
+            *(self.ask_provider, self.ask_provider, self.hear, self.hear, self.hear_again, self.process),
         ]
 
     def step(self) -> None:
@@ -121,9 +155,9 @@ class Trade:
 
     def dispute(self) -> None:
         """Opened, lost, then won."""
-        payment = self.one(
-            Payment.objects.filter(payment_provider="stripe", captures__isnull=False).distinct()
-        )
+        paid = Payment.objects.filter(payment_provider="stripe", captures__isnull=False).distinct()
+        is_known = self.disputes and self.random.random() < 0.6
+        payment = self.one(paid.filter(pk__in=self.disputes) if is_known else paid)
         count = self.disputes.get(payment.pk, 0)
         status = [RemoteDisputeStatus.OPEN, RemoteDisputeStatus.LOST, RemoteDisputeStatus.WON][count % 3]
         self.disputes[payment.pk] = count + 1
@@ -137,6 +171,96 @@ class Trade:
     def expire(self) -> None:
         due = Order.objects.filter(status=OrderStatus.PENDING, expires_at__lt=timezone.now())
         order_expire(order_id=self.one(due.exclude(payments__payment_provider="stripe")).pk)
+
+    # ---- attempts, requests and messages -----------------------------------------------------------------------------
+
+    def try_card(self, payment: Payment, attempt: RemoteAttempt) -> None:
+        with transaction.atomic():
+            attempts_record(payment, payment.order, [attempt])
+            payment.save(update_fields=["declines"])
+
+    def open_card(self) -> Payment:
+        payment: Payment = self.one(Payment.objects.filter(payment_provider="stripe", status__in=OPEN))
+        return payment
+
+    def decline(self) -> None:
+        """Of which the shop may learn days later."""
+        payment, code = self.open_card(), self.random.choice(["do_not_honor", "generic_decline"])
+        attempt = RemoteAttempt(
+            f"ch_{uuid4().hex}",
+            payment.amount,
+            is_success=False,
+            decline=DeclineGroup.DECLINED,
+            decline_code=code,
+            at=timezone.now() - timedelta(hours=self.random.choice([0, 1, 50])),
+            method="card",
+            three_d_secure=self.random.choice(["", "exempted", "authenticated", "authenticated", "failed"]),
+        )
+        self.try_card(payment, attempt)
+
+    def challenge(self) -> None:
+        payment = self.open_card()
+        challenge_id = f"pi_{payment.pk.hex}:card"
+        self.try_card(
+            payment,
+            RemoteAttempt(
+                challenge_id,
+                payment.amount,
+                is_success=False,
+                is_challenged=True,
+                challenge_id=challenge_id,
+                three_d_secure_flow="challenge",
+            ),
+        )
+
+    def answer(self) -> None:
+        row = self.one(PaymentAttempt.objects.filter(outcome=AttemptOutcome.CHALLENGED))
+        attempt = RemoteAttempt(
+            f"ch_{uuid4().hex}",
+            row.payment.amount,
+            is_success=False,
+            challenge_id=f"pi_{row.payment_id.hex}:card",
+            decline=DeclineGroup.FUNDS,
+            decline_code="insufficient_funds",
+            three_d_secure="authenticated",
+        )
+        self.try_card(row.payment, attempt)
+
+    def leave(self) -> None:
+        challenges_expire()
+
+    def reject(self) -> None:
+        payment = self.one(
+            Payment.objects.filter(payment_method="bank_transfer", status=PaymentStatus.PENDING)
+        )
+        payment_reject(payment_id=payment.pk, reason="no money", actor=self.staff)
+
+    def ask_provider(self) -> None:
+        trip = RoundTrip(
+            self.random.choice(["GET /v1/charges", "POST /v1/refunds"]),
+            timezone.now() - timedelta(minutes=self.random.randint(0, 90)),
+            self.random.randint(1, 9000),
+        )
+        if self.random.random() < 0.8:
+            trip.answer(self.random.choice([200, 200, 402, 503]))
+        requests_record(self.random.choice(["stripe", "paypal"]), [trip])
+
+    def hear(self, event_id: str = "") -> None:
+        at = timezone.now() - timedelta(seconds=self.random.choice([-2, 0, 3, 400]))
+        event = ProviderEvent(
+            event_id or f"evt_{uuid4().hex}", "charge.updated", ("pi_unknown",), is_live=False, created_at=at
+        )
+        webhook_receive(
+            name=self.random.choice(["stripe", "paypal"]) if not event_id else "stripe", provider_event=event
+        )
+
+    def hear_again(self) -> None:
+        self.hear(self.one(WebhookEvent.objects.filter(provider="stripe")).event_id)
+
+    def process(self) -> None:
+        event = self.one(WebhookEvent.objects.filter(state=EventState.RECEIVED))
+        state = self.random.choice([EventState.DONE, EventState.DEAD, EventState.STAFF])
+        save_outcome(event, Outcome(state, ""), ended_at=timezone.now())
 
     # ---- checkouts -----------------------------------------------------------------------------------------------
 
