@@ -575,6 +575,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "Role": "artisans.accounts.models.Role",
         "Scope": "artisans.accounts.models.Scope",
+        "ApplicationStatus": "artisans.catalog.statuses.ApplicationStatus",
         "CartStatus": "carts.models.CartStatus",
         "OrderStatus": "orders.statuses.OrderStatus",
         "OrderPaymentStatus": "orders.statuses.OrderPaymentStatus",

@@ -112,6 +112,35 @@ class ShipmentShape(serializers.Serializer[Any]):
 
 @example(
     {
+        "id": "1d2e3f40-5a6b-4c7d-8e9f-0a1b2c3d4e5f",
+        "parcel_id": PARCEL_ID,
+        "order_number": "7K2M9QXAB",
+        "line": LINE["id"],
+        "name": "Moss bowl",
+        "quantity": 1,
+        "currency": "USD",
+        "amount": "94.00",
+        "restocked": False,
+        "reason": "The bowl broke in the kiln.",
+        "created_at": "2026-11-27T09:00:00Z",
+    }
+)
+class CancellationShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    parcel_id = serializers.UUIDField()
+    order_number = serializers.CharField()
+    line = serializers.UUIDField(help_text="Id of the item.")
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    currency = serializers.CharField()
+    amount = AmountShape(help_text="Their price with tax, which the buyer does not pay.")
+    restocked = serializers.BooleanField(help_text="Whether they went back on sale.")
+    reason = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+@example(
+    {
         "name": "USPS",
         "countries": ["US"],
         "tracking_url": "https://tools.usps.com/go/TrackConfirmAction?tLabels={number}",

@@ -20,7 +20,7 @@ from artisans.core.admin.search import containing
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
-from orders.models import Carrier, Order, OrderLine, Parcel, Shipment, StoreRules
+from orders.models import Carrier, LineCancellation, Order, OrderLine, Parcel, Shipment, StoreRules
 from orders.statuses import PARCELS_UNSHIPPED
 
 LockCheck = tuple[UUID, Callable[[Order], None]]
@@ -237,6 +237,12 @@ def parcels_of_artisan(artisan: Artisan | None) -> QuerySet[Parcel]:
         .prefetch_related("lines", shipments_loaded())
         .order_by("-order__released_at", "number")
     )
+
+
+def cancellations_of_artisan(artisan: Artisan | None) -> QuerySet[LineCancellation]:
+    """Units of this workshop's parcels that could not be delivered; none without one."""
+    rows = LineCancellation.objects.filter(line__parcel__artisan=artisan, line__parcel__artisan__isnull=False)
+    return rows.select_related("line__order")
 
 
 def parcels_to_send(order: Order, parcels: Iterable[Parcel]) -> int:

@@ -11,7 +11,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.api.fields import StrictCharField, StrictSerializer, utc, validated
 from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors, address_normalize
 from orders.addresses import address_out, address_read
-from orders.models import Carrier, Order, OrderLine, Parcel, Shipment, StoreRules
+from orders.models import Carrier, LineCancellation, Order, OrderLine, Parcel, Shipment, StoreRules
 from orders.selectors import is_masked
 from orders.shipments import shipments_of
 
@@ -123,6 +123,23 @@ def carrier_out(carrier: Carrier) -> dict[str, Any]:
         "countries": carrier.countries.split(),
         "tracking_url": carrier.tracking_url,
     }
+
+
+class CancellationOut(serializers.BaseSerializer[LineCancellation]):
+    def to_representation(self, row: LineCancellation) -> dict[str, Any]:
+        return {
+            "id": str(row.pk),
+            "parcel_id": str(row.line.parcel_id),
+            "order_number": row.line.order.order_number,
+            "line": str(row.line_id),
+            "name": row.line.product_name,
+            "quantity": row.quantity,
+            "currency": row.currency,
+            "amount": row.amount.amount,
+            "restocked": row.restocked,
+            "reason": row.reason,
+            "created_at": utc(row.created_at),
+        }
 
 
 def parcel_out(parcel: Parcel) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from django.contrib.auth.models import Group
 
 from artisans.accounts.models import Role, User
 from artisans.accounts.tests.factories import UserFactory
-from artisans.catalog.models import ArtisanMember, MemberRole, Product
+from artisans.catalog.applications import application_start
+from artisans.catalog.models import Application, Artisan, ArtisanMember, MemberRole, Product, Terms
+from artisans.catalog.terms import terms_accept
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from orders.models import Carrier, StoreRules
 from orders.tests.factories import store_of
@@ -97,3 +99,19 @@ def carriers() -> list[Carrier]:
     migration = import_module("orders.migrations.0017_list_carriers")
     migration.fill(apps, None)
     return list(Carrier.objects.all())
+
+
+def applying() -> Application:
+    """The stranger's application to sell, not sent yet, with everything that it needs."""
+    user = stranger()
+    terms = Terms.objects.first() or Terms.objects.create(number=1, text="Be kind.\n\nShip in time.")
+    application = application_start(
+        user=user, name="Fern & Ash <Studio>", craft="Basket maker", town="Astoria"
+    )
+    user.refresh_from_db()  # an artisan now
+    Artisan.objects.filter(pk=application.artisan_id).update(
+        story="Willow, by hand.", contact_email="fern@example.test"
+    )
+    ProductFactory.create(artisan=application.artisan, name="Basket", is_active=False, stock=0)
+    terms_accept(artisan=application.artisan, terms_id=terms.pk, actor=user)
+    return Application.objects.select_related("artisan__user").get(pk=application.pk)

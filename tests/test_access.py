@@ -161,6 +161,7 @@ api_me                               get  /auth/me                              
 api_token_list                       get  /auth/tokens                             401 200 200 200 200 200 200
 api_token_detail                     delete /auth/tokens/{order}                   401 404 404 404 404 404 404
 api_product-list                     get  /products                                200 200 200 200 200 200 200
+api_product-categories               get  /products/categories                     200 200 200 200 200 200 200
 api_product-detail                   get  /products/{product}                      200 200 200 200 200 200 200
 api_artisan-list                     get  /artisans                                200 200 200 200 200 200 200
 api_artisan-detail                   get  /artisans/{artisan_id}                   200 200 200 200 200 200 200
@@ -193,6 +194,7 @@ orders:shipment                      get  /shop/artisan/parcels/{shipped}/shipme
 api_parcel-carriers                  get  /parcels/carriers                         401 200 200 200 200 200 200
 api_parcel-shipment                  patch /parcels/{parcel}/shipments/1            401 400 400 400 400 400 400
 api_parcel-detail                    get  /parcels/{parcel}                        401 404 404 200 200 404 404
+api_cancellation-list                get  /parcels/cancellations                   401 200 200 200 200 200 200
 api_parcel-start                     post /parcels/{parcel}/start                  401 404 404 200 409 404 404
 api_parcel-returned                  post /parcels/{parcel}/returned               401 400 400 400 400 400 400
 api_parcel-ship                      post /parcels/{parcel}/ship                   401 400 400 400 400 400 400
@@ -214,6 +216,12 @@ api_own_product-archive              get  /artisan/products/{product}/archive   
 api_own_product-duplicate            post /artisan/products/{product}/duplicate    401 403 403 201 201 404 404
 api_own_product-variants             post /artisan/products/{product}/variants     401 403 403 400 400 400 400
 api_profile                          get  /artisan/profile                         401 404 404 200 404 404 404
+api_application                      get  /artisan/application                     401 404 404 404 404 404 404
+api_application_submit               post /artisan/application/submit              401 404 404 404 404 404 404
+api_application_withdraw             post /artisan/application/withdraw            401 404 404 404 404 404 404
+api_terms                            get  /artisan/terms                           401 200 200 200 200 200 200
+api_terms_accept                     post /artisan/terms/accept                    401 400 400 400 400 400 400
+api_profile_portrait                 delete /artisan/profile/portrait              401 403 403 204 404 404 404
 api_picture-list                     get  /artisan/products/{product}/pictures     401 404 404 200 200 404 404
 api_picture-detail                   delete /artisan/products/{product}/pictures/{order} 401 403 403 404 404 404 404
 api_stock-list                       get  /artisan/stock                           401 200 200 200 200 200 200

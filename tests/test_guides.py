@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,15 @@ from typing import Any
 import pytest
 from django.conf import settings as configuration
 
+from artisans.accounts.models import User
+from artisans.catalog.applications import application_decide, application_submit
+from artisans.catalog.models import Application
+from artisans.catalog.statuses import ApplicationStatus
+from artisans.notifications.models import Notification
 from artisans.site.docs.views import GUIDES
 from payments.models import Payment, Receipt
 from payments.tests.periodic import process_due
+from tests import rows
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
@@ -53,6 +60,19 @@ def demo(bowl, shopper, staff, settings) -> None:
 
 
 @pytest.fixture
+def applicant(demo) -> User:
+    """Has sent an application, as in the demo."""
+    application = rows.applying()
+    user = application.artisan.user
+    assert user
+    application_submit(application_id=application.pk, actor=user)
+    user.email = "applicant@demo.test"
+    user.set_password("demo-alley-1")
+    user.save()
+    return user
+
+
+@pytest.fixture
 def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, str]:
     """Replace the documents' URLs with those of this test. `sleep` in a document runs the worker."""
     settings.MANUAL_WEBHOOK_SECRET = [SECRET]
@@ -62,11 +82,23 @@ def shop(live_server, demo, stripe, paypal, settings, monkeypatch) -> dict[str, 
     def wait(seconds: float) -> None:
         if threading.get_ident() == mine:
             process_due()
+            applications_decide()
         else:
             sleep(seconds)
 
     monkeypatch.setattr(time, "sleep", wait)
     return {"http://localhost:8000": live_server.url, "http://localhost:12111": stripe.url}
+
+
+def applications_decide() -> None:
+    """Staff ask every applicant something, and approve once it was answered."""
+    for application in Application.objects.filter(status=ApplicationStatus.SUBMITTED):
+        seen = application.events.count()
+        is_asked = application.events.filter(status=ApplicationStatus.ASKED).exists()
+        to = ApplicationStatus.APPROVED if is_asked else ApplicationStatus.ASKED
+        application_decide(
+            application_id=application.pk, to=to, actor=rows.superuser(), text="By hand?", seen=seen
+        )
 
 
 @pytest.fixture
@@ -91,7 +123,7 @@ def test_tutorial_leads_to_a_paid_order(read, stripe):
     assert stripe.captured() == [9999]
 
 
-@pytest.mark.parametrize("name", sorted(set(GUIDES) - BY_CURL - {"tutorial", "test-cards"}))
+@pytest.mark.parametrize("name", sorted(set(GUIDES) - BY_CURL - {"tutorial", "test-cards", "selling-by-api"}))
 def test_guide_does_what_it_says(read, stripe, paypal, name):
     """The guide contains its own assertions; those here are about what it cannot see."""
     assert "\nassert " in "\n".join(blocks(name))
@@ -105,6 +137,14 @@ def test_guide_does_what_it_says(read, stripe, paypal, name):
             assert [receipt.bank_reference for receipt in Receipt.objects.all()] == ["2026-330-17"]
         case "paypal":
             assert paypal.cents("capture.completed") == [9999]
+
+
+def test_artisan_sells_by_api(read, applicant):
+    """What the guide cannot see: the buyer was emailed about both shipments and what will not come."""
+    read("tutorial", "selling-by-api")
+
+    kinds = Counter(Notification.objects.filter(recipient="shopper@demo.test").values_list("kind", flat=True))
+    assert (kinds["parcel_shipped"], kinds["units_cancelled"]) == (2, 1)
 
 
 def test_every_test_card_does_what_the_table_says(read):

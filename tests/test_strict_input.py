@@ -126,6 +126,7 @@ def sender(stripe: Any) -> Send:
         "item_id": cart["items"][0]["id"],
         "number": "1",
     }
+    applying = api_client(rows.applying().artisan.user)
     assert set(client.get("/auth/tokens").json()["results"][0]["scopes"]) == set(Scope)
 
     def call(method: str, path: str, raw: bytes, kind: str = "application/json") -> Any:
@@ -141,7 +142,9 @@ def sender(stripe: Any) -> Send:
             address = address.replace(f"{{{name}}}", keys[name])
         for known, real in named.items():
             raw = raw.replace(known.encode(), str(real).encode())
-        return client.generic(method.upper(), address, raw, content_type=kind)
+        is_applying = path.startswith(("/artisan/application", "/artisan/terms"))
+        sends = applying if is_applying else client
+        return sends.generic(method.upper(), address, raw, content_type=kind)
 
     return call
 

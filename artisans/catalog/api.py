@@ -4,13 +4,16 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from artisans.catalog.categories import CategoryTree
 from artisans.catalog.forms import MAX_MATERIAL, PriceField
-from artisans.catalog.models import Artisan, Product
+from artisans.catalog.models import Artisan, Category, Product
 from artisans.catalog.models.product import ShownPicture
-from artisans.catalog.schemas import ArtisanShape, ProductShape
+from artisans.catalog.schemas import ArtisanShape, CategoryShape, ProductShape
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.selectors import (
     artisans_open,
@@ -57,6 +60,14 @@ def picture_out(shown: ShownPicture, alt: str) -> dict[str, Any]:
         "width": shown.width or None,
         "height": shown.height or None,
         "alt": alt,
+    }
+
+
+def category_out(category: Category) -> dict[str, Any]:
+    return {
+        "slug": category.slug,
+        "name": category.name,
+        "parent_slug": category.parent.slug if category.parent else None,
     }
 
 
@@ -182,6 +193,12 @@ class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
 
     def get_queryset(self) -> QuerySet[Product]:
         return with_pictures(products_listed() if self.action == "list" else products_on_sale())
+
+    @operation("category_list", "List categories", responses=CategoryShape(many=True))
+    @action(detail=False, pagination_class=None, filterset_class=None)
+    def categories(self, request: Request) -> Response:
+        """All categories, each followed by those that are part of it."""
+        return Response([category_out(category) for category in CategoryTree.load().rows])
 
 
 @described(

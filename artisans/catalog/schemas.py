@@ -19,6 +19,13 @@ PICTURE = {
 }
 
 
+@example({"slug": "bowls", "name": "Bowls", "parent_slug": "tableware"})
+class CategoryShape(serializers.Serializer[Any]):
+    slug = serializers.CharField(help_text="The `category` of a product, and of the filter.")
+    name = serializers.CharField()
+    parent_slug = serializers.CharField(allow_null=True, help_text="Slug of the category that it is part of.")
+
+
 class VariantShape(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="The `product_id` in carts and orders.")
     name = serializers.CharField()

@@ -4,7 +4,8 @@ from artisans.core.api.fields import UUID_PATTERN
 from artisans.core.api.routers import Router
 from artisans.workshop.api_pictures import PictureViewSet
 from artisans.workshop.api_products import OwnProductViewSet
-from artisans.workshop.api_profile import ProfileViewSet
+from artisans.workshop.api_profile import PortraitViewSet, ProfileViewSet
+from artisans.workshop.api_selling import ApplicationViewSet, TermsViewSet
 from artisans.workshop.api_stock import StockHistoryViewSet, StockViewSet
 
 router = Router()
@@ -18,5 +19,19 @@ router.register(
     basename="api_stock_history",
 )
 router.register("artisan/stock", StockViewSet, basename="api_stock")
-profile = ProfileViewSet.as_view({"get": "show", "patch": "change"})
-urlpatterns = [re_path(r"^artisan/profile/?$", profile, name="api_profile"), *router.urls]
+SINGLE = {  # what there is one of for each user
+    "application": ApplicationViewSet.as_view({"get": "show", "post": "start"}),
+    "application/submit": ApplicationViewSet.as_view({"post": "submit"}),
+    "application/withdraw": ApplicationViewSet.as_view({"post": "withdraw"}),
+    "profile": ProfileViewSet.as_view({"get": "show", "patch": "change"}),
+    "profile/portrait": PortraitViewSet.as_view({"post": "upload", "delete": "remove"}),
+    "terms": TermsViewSet.as_view({"get": "show"}),
+    "terms/accept": TermsViewSet.as_view({"post": "accept"}),
+}
+urlpatterns = [
+    *(
+        re_path(rf"^artisan/{path}/?$", view, name=f"api_{path.replace('/', '_')}")
+        for path, view in SINGLE.items()
+    ),
+    *router.urls,
+]

@@ -12,8 +12,9 @@ from artisans.core.api.fields import (
     StrictIntegerField,
     StrictLineField,
     StrictSerializer,
+    UploadField,
 )
-from artisans.core.api.openapi import example
+from artisans.core.api.openapi import example, form_example
 from artisans.workshop.schemas_products import VERSION_HELP
 
 PROFILE_VERSION = "story:5f2d1c9e.town:83b1fa07"
@@ -42,8 +43,19 @@ class ProfileIn(StrictSerializer):
     back_on = StrictDateField(required=False, allow_null=True, help_text=BACK_HELP)
 
 
+@form_example({"file": "@portrait.jpg"})
+class PortraitIn(StrictSerializer):
+    file = UploadField(help_text="JPEG, PNG, WebP, AVIF or HEIC, of at most 15 MiB and 60 million pixels.")
+
+
 @example(
-    {"name": "Harbour Pottery", "slug": "harbour-pottery", "state": "active", "version": PROFILE_VERSION}
+    {
+        "name": "Harbour Pottery",
+        "slug": "harbour-pottery",
+        "state": "active",
+        "portrait": "https://your.shop/media/artisans/6f1d2c3b4a5968778695a4b3c2d1e0ff-640.jpg",
+        "version": PROFILE_VERSION,
+    }
     | PROFILE
 )
 class ProfileShape(serializers.Serializer[Any]):
@@ -53,6 +65,7 @@ class ProfileShape(serializers.Serializer[Any]):
         choices=ArtisanState.choices,
         help_text="Only an active workshop publishes and sells. Parcels and earnings go on in every state.",
     )
+    portrait = serializers.URLField(allow_null=True)
     version = serializers.CharField(help_text="Sent back with a change. Its form may change.")
     story = serializers.CharField(allow_blank=True)
     town = serializers.CharField()

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.accounts.principals import require_user
-from artisans.catalog.access import Membership, membership_of
+from artisans.catalog.access import Membership, artisan_of, membership_of
 from artisans.core.api.fields import (
     IdField,
     StrictBooleanField,
@@ -25,7 +25,7 @@ from artisans.core.api.fields import (
     StrictSerializer,
     validated,
 )
-from artisans.core.api.filters import TimestampFilter
+from artisans.core.api.filters import CreatedFilters, IdFilter, TimestampFilter
 from artisans.core.api.openapi import described, example, operation
 from artisans.core.api.pagination import CreatedCursorPagination
 from artisans.core.api.views import ApiView
@@ -38,11 +38,11 @@ from orders.errors import (
     ParcelOnHold,
     UnitsChanged,
 )
-from orders.models import Carrier, Parcel
+from orders.models import Carrier, LineCancellation, Parcel
 from orders.parcel_lists import CONDITIONS, ParcelList, parcels_found
-from orders.schemas import ArtisanParcelShape, CarrierShape
-from orders.selectors import parcels_of_artisan
-from orders.serializers import ArtisanParcelOut, carrier_out
+from orders.schemas import ArtisanParcelShape, CancellationShape, CarrierShape
+from orders.selectors import cancellations_of_artisan, parcels_of_artisan
+from orders.serializers import ArtisanParcelOut, CancellationOut, carrier_out
 from orders.services.parcels import parcel_deliver, parcel_ship, parcel_start, shipment_correct
 from orders.statuses import ParcelStatus
 from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
@@ -134,6 +134,27 @@ class ParcelFilters(filters.FilterSet):
 
     def filter_found(self, rows: QuerySet[Parcel], name: str, value: str) -> QuerySet[Parcel]:
         return parcels_found(rows, value)
+
+
+class CancellationFilters(CreatedFilters):
+    parcel = IdFilter("line__parcel_id", help_text="Id of a parcel.")
+
+
+@described(
+    list=operation(
+        "cancellation_list",
+        "List units that could not be delivered",
+        responses=CancellationShape(many=True),
+        description="Of the artisan's parcels, newest first; each with the reason that the buyer was given.",
+    )
+)
+class CancellationViewSet(ApiView, mixins.ListModelMixin, viewsets.GenericViewSet[LineCancellation]):
+    queryset = LineCancellation.objects.none()  # for the schema; rows come from get_queryset
+    serializer_class = CancellationOut
+    filterset_class = CancellationFilters
+
+    def get_queryset(self) -> QuerySet[LineCancellation]:
+        return cancellations_of_artisan(artisan_of(require_user(self.request)))
 
 
 class ReleasedCursorPagination(CreatedCursorPagination):

@@ -25,6 +25,7 @@ GUIDES = {  # docs/<name>.md
     "webhooks": "Webhooks",
     "retrying": "Retrying",
     "test-cards": "Test cards",
+    "selling-by-api": "Selling by API",
 }
 BESIDE = re.compile(r"\]\(([a-z-]+)\.md\b")  # a relative link between guides, as written in the repository
 KEEP = "public, max-age=300"

@@ -44,15 +44,9 @@ def terms(admin_user):
 
 
 @pytest.fixture
-def applying(terms, stranger):
+def applying(terms):
     """The application of the stranger, with all steps done."""
-    application = application_start(user=stranger, **WORKSHOP)
-    stranger.refresh_from_db()
-    artisan = application.artisan
-    Artisan.objects.filter(pk=artisan.pk).update(story="Willow, by hand.", contact_email="fern@example.test")
-    draft(artisan, stranger)
-    terms_accept(artisan=artisan, terms_id=terms.pk, actor=stranger)
-    return application_of(stranger)
+    return rows.applying()
 
 
 def draft(artisan, user):
