@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
-from artisans.catalog.services import products_lock
+from artisans.catalog.services import products_lock_for_order
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import MAX_MINOR, PPM
 from artisans.core.transactions import atomic_with_retry
@@ -119,7 +119,7 @@ def order_create(
     holds = holds_lock(buyer=buyer, kind=hold_kind(method))
     placed = place(
         line_requests,
-        products_lock(line_request.product_id for line_request in line_requests),
+        products_lock_for_order(line_request.product_id for line_request in line_requests),
         holds=holds,
         method=method,
         store=store,

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Artisan, Product
+from artisans.catalog.services import ORDER_COLUMNS
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
@@ -80,6 +81,14 @@ def items_with_products(cart_id: UUID) -> QuerySet[CartItem]:
 @compiled
 def items_with_locked_products(cart_id: UUID) -> QuerySet[CartItem]:
     items = CartItem.objects.filter(cart=cart_id).select_related("product__artisan", "product__parent")
+    items = items.only(
+        "created_at",
+        "cart",
+        "quantity",
+        "seen_price_minor",
+        "seen_currency",
+        *(f"product__{name}" for name in ORDER_COLUMNS),
+    )
     return items.select_for_update(of=("product",), no_key=True).order_by("product_id")
 
 
@@ -89,7 +98,7 @@ def items_of(cart: Cart) -> list[CartItem]:
 
 
 def items_lock(cart: Cart) -> list[CartItem]:
-    """The items of a locked cart, with their products locked in key order as products_lock does."""
+    """The items of a locked cart, with their products locked as products_lock_for_order does."""
     return sort_items(cart, items_with_locked_products(cart.pk))
 
 

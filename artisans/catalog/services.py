@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Case, Exists, F, Max, OuterRef, Sum, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -57,6 +57,26 @@ def products_locked(ids: list[UUID]) -> models.QuerySet[Product]:
     return products.select_for_update(of=("self",), no_key=True).order_by("pk")
 
 
+# What an order needs of a product. Reading all columns of product, artisan and parent takes 0.6 ms more for five lines,
+# 4 % of an order in one call.
+ORDER_COLUMNS = (
+    *("artisan", "category", "name", "price_minor", "currency", "stock", "is_active", "parent__is_active"),
+    *("option_1", "option_2", "option_3"),
+    *(f"artisan__{name}" for name in ("slug", "name", "email", "is_active", "holiday_from", "back_on")),
+    *(f"artisan__{name}" for name in ("commission_ppm", "fee_tax_treatment")),
+)
+
+
+@compiled
+def order_products_locked(ids: list[UUID]) -> models.QuerySet[Product]:
+    return products_locked.queryset(ids).only(*ORDER_COLUMNS)
+
+
+def products_lock_for_order(ids: Iterable[UUID]) -> dict[UUID, Product]:
+    """As products_lock, with the columns that an order needs; others would be read one by one."""
+    return {product.pk: product for product in order_products_locked(list(set(ids)))}
+
+
 def products_lock(ids: Iterable[UUID]) -> dict[UUID, Product]:
     """The products, locked in key order until the transaction ends. Missing ids are left out."""
     return {product.pk: product for product in products_locked(list(set(ids)))}
@@ -70,13 +90,30 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
     """
     lines = list(lines)
     wanted = sum_by_product(lines)
+    if take_units(wanted) != len(wanted):
+        raise OutOfStock
+    record_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
+
+
+# Django builds this statement in 1.4 ms, a tenth of an order in one call.
+TAKE_UNITS = """
+UPDATE catalog_product AS product SET stock = stock - wanted.quantity
+FROM unnest(%s::uuid[], %s::int[]) AS wanted (id, quantity)
+WHERE product.id = wanted.id AND is_active AND stock >= wanted.quantity AND (parent_id IS NOT NULL OR option_1 = '')
+AND NOT EXISTS (SELECT 1 FROM catalog_product AS parent WHERE parent.id = product.parent_id AND NOT parent.is_active)
+"""
+
+
+def take_units(wanted: Mapping[UUID, int]) -> int:
+    """Take these units of each product that is on sale and has them; returns the number of such products."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(TAKE_UNITS, [list(wanted), list(wanted.values())])
+            return int(cursor.rowcount)
     amount = quantity_by_product(wanted)
     off_sale = Product.objects.filter(pk=OuterRef("parent"), is_active=False)
     on_sale = Product.objects.filter(BUYABLE, ~Exists(off_sale), pk__in=wanted, is_active=True)
-    enough = on_sale.filter(stock__gte=amount)
-    if enough.update(stock=F("stock") - amount) != len(wanted):
-        raise OutOfStock
-    record_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
+    return on_sale.filter(stock__gte=amount).update(stock=F("stock") - amount)
 
 
 def stock_return(

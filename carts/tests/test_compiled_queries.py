@@ -12,7 +12,7 @@ from artisans.accounts.authentication import tokens_with_user
 from artisans.accounts.models import AuthToken, User
 from artisans.catalog.models import CommissionRate
 from artisans.catalog.selectors import commission_rates, products_with_artisans
-from artisans.catalog.services import products_locked
+from artisans.catalog.services import order_products_locked, products_locked
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.compiled import CompiledQuery, compiled, insert
 from carts import selectors
@@ -103,6 +103,7 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
         tokens_with_user: (token.digest,),
         products_with_artisans: (ids,),
         products_locked: (ids,),
+        order_products_locked: (ids,),
         commission_rates: ("USD", [goods[0].artisan_id]),
         all_store_rules: (),
         addresses_of: (shopper.pk,),
