@@ -39,7 +39,8 @@ class OrderReplay:
     already_back: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     named: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     shipping: int = 0
-    goodwill: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    reopened: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    applied: dict[UUID, tuple[int, int]] = field(default_factory=dict)
     lost: dict[UUID, dict[UUID, int]] = field(default_factory=lambda: defaultdict(dict))
     taken: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     left: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
@@ -48,6 +49,14 @@ class OrderReplay:
     def due(self) -> int:
         """The buyer's money that is still held and not being refunded."""
         return min(self.claim, self.kept)
+
+    @property
+    def balance(self) -> int:
+        return self.claim - self.unassigned
+
+    @balance.setter
+    def balance(self, minor: int) -> None:
+        self.claim, self.unassigned = max(0, minor), max(0, -minor)
 
     @property
     def outstanding(self) -> int:
@@ -122,27 +131,30 @@ class OrderReplay:
         self.kept -= minor
         self.left[refund.payment_id] -= minor
         if not is_decided:
-            self.without_purpose(minor)
+            self.reopened[refund.pk] = self.without_purpose(minor)
             return
-        was_paid = not self.outstanding
+        self.spend(refund, was_paid=not self.outstanding)
+
+    def spend(self, refund: PaymentRefund, *, was_paid: bool) -> None:
+        minor, covered, balance = refund.amount_minor, self.covered, self.balance
         goods = min(minor, self.name(refund, 1))
         self.covered -= goods
         self.reprice()
         claim = min(self.claim, minor - goods)
         self.claim -= claim
-        rest = minor - goods - claim
-        if was_paid:
-            self.goodwill[refund.pk] = rest
-        else:  # a part payment goes back, and is due again
-            self.covered -= rest
+        if not was_paid:  # a part payment goes back, and is due again
+            self.covered -= minor - goods - claim
+        self.applied[refund.pk] = self.covered - covered, self.balance - balance
 
-    def without_purpose(self, minor: int) -> None:
+    def without_purpose(self, minor: int) -> int:
+        """Returns what is due again."""
         claim = min(self.claim, minor)
         self.claim -= claim
         if self.status == "PENDING":
             self.covered -= minor - claim
-        else:
-            self.unassigned += minor - claim
+            return minor - claim
+        self.unassigned += minor - claim
+        return 0
 
     def name(self, refund: PaymentRefund, sign: int) -> int:
         """Count the units of a refund; returns their value among units still to be delivered."""
@@ -154,17 +166,23 @@ class OrderReplay:
 
     def decide(self, refund: PaymentRefund) -> None:
         """Staff decide what a refund was for: it is applied again for that purpose."""
-        balance = self.claim - self.unassigned + refund.amount_minor
-        self.claim, self.unassigned = max(0, balance), max(0, -balance)
-        self.kept += refund.amount_minor
-        self.left[refund.payment_id] += refund.amount_minor
-        self.refund(refund, is_decided=True)
+        reopened, was_paid = self.reopened.pop(refund.pk, 0), not self.outstanding
+        self.balance += refund.amount_minor - reopened
+        self.cover(reopened)
+        self.spend(refund, was_paid=was_paid)
 
     def fail(self, refund: PaymentRefund) -> None:
+        """What a refund with a purpose took comes back where it was taken; goodwill was nobody's."""
         self.kept += refund.amount_minor
         self.left[refund.payment_id] += refund.amount_minor
         self.name(refund, -1)
-        self.cover(refund.amount_minor - self.goodwill.pop(refund.pk, 0))
+        if refund.pk not in self.applied:
+            self.cover(refund.amount_minor)
+            return
+        covered, balance = self.applied.pop(refund.pk)
+        self.covered -= covered
+        self.balance -= balance
+        self.reprice()
 
     def dispute(self, payment: UUID, dispute: UUID, minor: int) -> None:
         self.lost[payment][dispute] = minor
