@@ -4,7 +4,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,7 +30,7 @@ from artisans.core.numbers import split_number
 from orders.models import Order, Parcel
 from orders.owed import Balance, RefundSums
 from orders.selectors import check_locked, orders_locked, owned_by
-from orders.statuses import PARCELS_ENDED, CashHolder, OrderStatus
+from orders.statuses import ORDERS_CLOSED, PARCELS_ENDED, CashHolder, OrderStatus
 from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
@@ -45,6 +57,16 @@ from payments.models.provider_call import CREATES_OBJECT
 from payments.models.webhook_event import UNSETTLED
 from payments.statuses import OPEN, PaymentStatus, RefundStatus
 
+REPLACED = Exists(
+    Payment.objects.filter(order=OuterRef("order"), created_at__gt=OuterRef("created_at")).order_by()
+)
+# What became of a payment: paid (later refunds do not matter), else replaced by another, else lost, else open.
+PAYMENT_OUTCOME = Case(
+    When(completed_at__isnull=False, then=Value("paid")),
+    When(Q(REPLACED, status=PaymentStatus.CANCELLED), then=Value("switched")),
+    When(Q(status=PaymentStatus.CANCELLED) | Q(order__status__in=ORDERS_CLOSED), then=Value("lost")),
+    default=Value("open"),
+)
 EVENTS_WAITING = (EventState.RECEIVED, EventState.WAITING)
 EVENT_IS_LATE_AFTER = timedelta(minutes=5)
 

@@ -25,6 +25,7 @@ from artisans.figures.evaluate import TIMES, Answer, Figure, Question, evaluate,
 from artisans.figures.periods import LONGEST, Comparison, compared_period, period_named
 from artisans.figures.registry import METRICS, Metric, Unit
 from artisans.figures.roles import VIEW_METRICS
+from artisans.figures.rows import rows_of
 from artisans.figures.schemas import DefinitionShape, MetricsShape
 from payments.methods import PaymentMethod
 from payments.providers.registry import provider_choices
@@ -174,6 +175,7 @@ def definition_out(metric: Metric) -> dict[str, Any]:
 def metric_out(answer: Answer, question: Question) -> dict[str, Any]:
     metric = answer.metric
     found = definition_out(metric) | figures_out(metric, answer.figures, is_whole=True)
+    found["rows"] = rows_of(metric, question)
     if answer.also:
         found["also"] = answer.also
     if question.compared:

@@ -49,7 +49,8 @@ from payments.models import (
     WebhookEvent,
 )
 from payments.models.attempt import DECIDED_AT
-from payments.statuses import DisputeStatus, PaymentStatus, RefundStatus
+from payments.selectors import PAYMENT_OUTCOME
+from payments.statuses import DisputeStatus, RefundStatus
 
 Rows = Iterable[Mapping[str, Any]]
 KEYS = ("provider", "method", "currency")
@@ -127,22 +128,12 @@ LOSS_CAUSE = Case(
 
 
 def payments_started(span: Span) -> Rows:
-    """What became of each: paid (later refunds do not matter), else switched to another payment, else lost, else
-    open."""
-    later = Payment.objects.filter(order=OuterRef("order"), created_at__gt=OuterRef("created_at"))
-    is_cancelled = Q(status=PaymentStatus.CANCELLED)
-    outcome = Case(
-        When(completed_at__isnull=False, then=Value("paid")),
-        When(is_cancelled & Q(Exists(later)), then=Value("switched")),
-        When(is_cancelled | Q(order__status__in=ORDERS_CLOSED), then=Value("lost")),
-        default=Value("open"),
-    )
     attempts = PaymentAttempt.objects.filter(payment=OuterRef("pk"))
     declined = attempts.filter(AT_PROVIDERS, outcome=AttemptOutcome.DECLINED)
     last = attempts.order_by("-number")
     rows = Payment.objects.filter(**span.of("created_at")).annotate(
         **OF_ITSELF,
-        outcome=outcome,
+        outcome=PAYMENT_OUTCOME,
         last_outcome=Subquery(last.values("outcome")[:1]),
         last_decline=Subquery(last.values("decline_group")[:1]),
         cause=LOSS_CAUSE,

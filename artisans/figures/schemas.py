@@ -90,6 +90,11 @@ class MetricShape(WholeFigureShape):
     also = serializers.DictField(
         child=serializers.IntegerField(), required=False, help_text="Counts that belong beside it."
     )
+    rows = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="The pages of the admin that list what is counted or added up, by `numerator` and `denominator`, if "
+        "there are such lists.",
+    )
     compare = MetricCompareShape(required=False)
     series = SeriesShape(many=True, required=False, help_text="With `group_by`.")
 
@@ -125,6 +130,7 @@ class MetricsPeriodShape(serializers.Serializer[Any]):
                 "is_thin": False,
                 "interval": ["0.9186", "0.9396"],
                 "also": {"open": 12, "switched": 40},
+                "rows": {},
                 "compare": {
                     "from": "2026-10-05",
                     "to": "2026-10-31",

@@ -18,7 +18,12 @@ from orders.owed import IS_OWED
 from orders.statuses import PARCELS_ENDED, OrderStatus, ParcelInstruction
 from payments.methods import PaymentMethod
 from payments.models import Payment, RefundDecision, WebhookEvent
-from payments.selectors import payments_awaiting_decision, payments_received_since, webhooks_for_staff
+from payments.selectors import (
+    PAYMENT_OUTCOME,
+    payments_awaiting_decision,
+    payments_received_since,
+    webhooks_for_staff,
+)
 from payments.statuses import PaymentStatus, RefundStatus
 
 REFUND_DUE = IS_OWED  # `Order.refund_due` above zero
@@ -55,6 +60,25 @@ class PaymentNeedsFilter(NeedsFilter):
             & Q(Exists(Parcel.objects.filter(CASH_TO_RECORD, order=OuterRef("order")).order_by())),
         ),
     }
+
+
+class PaymentOutcomeFilter(admin.SimpleListFilter):
+    title = _("outcome")
+    parameter_name = "outcome"
+    outcomes: ClassVar[dict[str, tuple[StrOrPromise, tuple[str, ...]]]] = {
+        "paid": (_("Paid, whatever was refunded later"), ("paid",)),
+        "lost": (_("Lost"), ("lost",)),
+        "ended": (_("Paid or lost"), ("paid", "lost")),
+        "switched": (_("Replaced by another payment"), ("switched",)),
+        "open": (_("Open"), ("open",)),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, str(label)) for value, (label, _outcomes) in self.outcomes.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        _label, outcomes = self.outcomes.get(self.value() or "", ("", ()))
+        return queryset.alias(outcome=PAYMENT_OUTCOME).filter(outcome__in=outcomes) if outcomes else queryset
 
 
 class RefundNeedsFilter(NeedsFilter):

@@ -139,6 +139,7 @@ class OrderAdmin(MoneyPages):
         OrderMethodFilter,
         OrderArtisanFilter,
         ("created_at", DayRangeFilter),
+        ("paid_at", DayRangeFilter),
     )
     list_filter_submit = True
     search_fields = ("order_number",)

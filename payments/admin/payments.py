@@ -45,7 +45,12 @@ from orders.statuses import PARCELS_ENDED, CashHolder, OrderStatus
 from payments.admin.approvals import awaiting_approval
 from payments.admin.buttons import Button
 from payments.admin.cash import WHOLE_ORDER, cash_refusal, cash_rows, chosen_parcel, record_url
-from payments.admin.filters import PaymentArtisanFilter, PaymentNeedsFilter, ReceivedFilter
+from payments.admin.filters import (
+    PaymentArtisanFilter,
+    PaymentNeedsFilter,
+    PaymentOutcomeFilter,
+    ReceivedFilter,
+)
 from payments.admin.forms import REASONS_TO_REJECT, ReasonForm, ReceiptForm, ReturnForm
 from payments.admin.provider_requests import requests_address
 from payments.admin.refund_pages import RefundPages
@@ -110,7 +115,9 @@ class PaymentAdmin(RefundPages, MoneyPages):
         "payment_provider",
         PaymentArtisanFilter,
         ReceivedFilter,
+        PaymentOutcomeFilter,
         ("created_at", DayRangeFilter),
+        ("completed_at", DayRangeFilter),
     )
     list_filter_submit = True
     list_select_related = ("order",)

@@ -162,6 +162,7 @@ class PaymentRefundAdmin(MoneyRowAdmin):
         "origin",
         "payment__payment_provider",
         ("created_at", DayRangeFilter),
+        ("processed_at", DayRangeFilter),
     )
     search_fields = ("=refund_number", "=bank_reference", "=provider_refund_id")
     search_help_text = _("Refund number, bank reference or the provider’s refund id")

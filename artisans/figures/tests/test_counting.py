@@ -48,8 +48,9 @@ def trade(staff, bowl, scarf, settings) -> Trade:
 
 @pytest.fixture
 def at_once(monkeypatch) -> None:
-    """Count without rests, and today as often as asked."""
+    """Count without rests, all days that were never counted, and today as often as asked."""
     monkeypatch.setattr(counting, "REST", 0)
+    monkeypatch.setattr(counting, "BUILD_SECONDS", 600)
     monkeypatch.setattr(counting, "REFRESH", timedelta(0))
     monkeypatch.setattr(counting, "RECENT", timedelta(days=11))  # there it runs every five seconds
 

@@ -98,7 +98,7 @@ class Trade:
                 self.challenge,
                 self.answer,
             ),
-            *(self.leave, self.reject, self.begin, self.begin),
+            *(self.leave, self.reject, self.begin, self.begin, self.choose, self.choose),
             *(self.ask_provider, self.ask_provider, self.hear, self.hear, self.hear_again, self.process),
         ]
 

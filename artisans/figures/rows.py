@@ -1,0 +1,98 @@
+"""The admin list whose rows are behind a number of a figure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from artisans.figures.days import Period
+from artisans.figures.evaluate import Question, grown_up
+from artisans.figures.registry import Metric, Total
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """`day`: the column of its day filter. `filters`: further parameters. `dimensions`: their parameters by name."""
+
+    name: str
+    day: str
+    filters: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+
+
+OF_PAYMENTS = {
+    "method": "payment_method__exact",
+    "provider": "payment_provider__exact",
+    "currency": "currency__exact",
+}
+
+
+def payments(day: str, **filters: str) -> List:
+    return List("payments_payment", day, filters, OF_PAYMENTS)
+
+
+def orders(day: str, **filters: str) -> List:
+    return List("orders_order", day, filters)
+
+
+REFUNDS = List(
+    "payments_paymentrefund",
+    "processed_at",
+    {"status__exact": "COMPLETED"},
+    {"provider": "payment__payment_provider__exact"},
+)
+
+
+def events(**filters: str) -> List:
+    return List("payments_webhookevent", "created_at", filters, {"provider": "provider__exact"})
+
+
+# By family and measures, and by the dimensions that count; there is none for attempts, disputes and checkouts.
+LISTS = {
+    ("payments", ("paid",)): payments("created_at", outcome="paid"),
+    ("payments", ("lost",)): payments("created_at", outcome="lost"),
+    ("payments", ("open",)): payments("created_at", outcome="open"),
+    ("payments", ("switched",)): payments("created_at", outcome="switched"),
+    ("payments", ("paid", "lost")): payments("created_at", outcome="ended"),
+    ("payments", ("paid", "lost", "open", "switched")): payments("created_at"),
+    ("payments", ("started_minor",)): payments("created_at"),
+    ("settled", ("payments",)): payments("completed_at"),
+    ("settled", ("payments_minor",)): payments("completed_at"),
+    ("settled", ("orders",)): orders("paid_at"),
+    ("settled", ("orders_minor",)): orders("paid_at"),
+    ("refunds", ("refunds_minor",)): REFUNDS,
+    ("messages", ("events",)): events(),
+    ("messages", ("failed",)): events(state__in="dead,staff"),
+    ("requests", ("requests",)): List(
+        "payments_providerrequest",
+        "started_at",
+        {},
+        {"provider": "provider__exact", "outcome": "outcome__exact"},
+    ),
+}
+
+
+def rows_of(metric: Metric, question: Question) -> dict[str, str]:
+    """The addresses for numerator and denominator, by name of the part; without those that have no list."""
+    period = grown_up(question.period, metric.age)
+    found = {"numerator": rows_url(metric.numerator, period, question.filters)}
+    if metric.denominator:
+        filters = {name: value for name, value in question.filters.items() if name != metric.mix_of}
+        found["denominator"] = rows_url(metric.denominator, period, filters)
+    return {part: address for part, address in found.items() if address}
+
+
+def rows_url(total: Total, period: Period, filters: Mapping[str, str] | None = None) -> str:
+    """The address of exactly the rows that are counted or added up; "" if there is no such list."""
+    rows = LISTS.get((total.family, total.measures))
+    wanted = {**{name: values[0] for name, values in total.only if len(values) == 1}, **(filters or {})}
+    if rows is None or len(total.only) > len(wanted) or wanted.keys() - rows.dimensions.keys():
+        return ""
+    query = {
+        **rows.filters,
+        **{rows.dimensions[name]: value for name, value in wanted.items()},
+        f"{rows.day}_from": period.first.isoformat(),
+        f"{rows.day}_to": period.last.isoformat(),
+    }
+    return f"{reverse(f'admin:{rows.name}_changelist')}?{urlencode(query)}"
