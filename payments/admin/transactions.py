@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Case, F, OuterRef, QuerySet, Subquery, UUIDField, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,14 +16,15 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import FileValue, ReadOnlyAdmin, column, link_to, money
+from artisans.core.admin.paging import BoundedPaginator
 from artisans.core.file_columns import Kind
 from artisans.core.numbers import split_number
 from artisans.core.templatetags.money import show
 from artisans.ledger.accounts import AccountKind
-from artisans.ledger.models import TRANSACTION_KINDS, LedgerAccount, LedgerPosting
+from artisans.ledger.models import TRANSACTION_KINDS, EntryKind, LedgerAccount, LedgerPosting
 from orders.models import Order
 from payments.admin.search import number_of
-from payments.methods import PaymentMethod
+from payments.methods import MANUAL, OFFLINE_METHODS, PaymentMethod
 from payments.models import Capture, Dispute, Payment, PaymentRefund, Receipt, Transaction
 from payments.providers.registry import provider_choices, remote_providers
 
@@ -114,8 +115,30 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+class TransactionPaginator(BoundedPaginator):
+    """With a filter by payment, each row that is counted costs a search for its payment."""
+
+    most = 1000
+
+
+def key_of_payment(facts: Any) -> Subquery:
+    return Subquery(facts.filter(pk=OuterRef("fact_id")).order_by().values("payment")[:1])
+
+
+RECEIVED_OFFLINE = [EntryKind.RECEIPT, EntryKind.RECEIPT_REVERSED]
+# Disputes are booked for the payment itself.
+PAYMENT = Case(
+    When(kind=EntryKind.CAPTURE, then=key_of_payment(Capture.objects)),
+    When(kind__in=RECEIVED_OFFLINE, then=key_of_payment(Receipt.objects)),
+    When(kind__in=[EntryKind.REFUND, EntryKind.REFUND_FAILED], then=key_of_payment(PaymentRefund.objects)),
+    default=F("fact_id"),
+    output_field=UUIDField(),
+)
+
+
 class PaymentFilter(admin.SimpleListFilter):
-    """By a column of the payment."""
+    """By a column of the payment. Orders with such a payment are found first, which is fast; they may have others, so
+    each row is asked for its payment too."""
 
     choices_of: Callable[[], list[tuple[str, str]]]
 
@@ -125,8 +148,12 @@ class PaymentFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> QuerySet[Transaction]:
         if not self.value():
             return queryset
-        payments = Payment.objects.filter(**{str(self.parameter_name): self.value()}).order_by()
-        return queryset.filter(fact_id__in=union(facts_of(payments)))
+        column, payments = str(self.parameter_name), Payment.objects.order_by()
+        own = payments.filter(pk=OuterRef("payment_key")).values(column)[:1]
+        is_offline = self.value() == MANUAL or self.value() in OFFLINE_METHODS
+        rows = queryset.exclude(kind__in=[EntryKind.CAPTURE] if is_offline else RECEIVED_OFFLINE)
+        rows = rows.filter(order_id__in=payments.filter(**{column: self.value()}).values("order"))
+        return rows.alias(payment_key=PAYMENT, of_payment=Subquery(own)).filter(of_payment=self.value())
 
 
 class MethodFilter(PaymentFilter):
@@ -199,6 +226,10 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> BoundedPaginator:
+        has_filter = {MethodFilter.parameter_name, ProviderFilter.parameter_name} & request.GET.keys()
+        return (TransactionPaginator if has_filter else BoundedPaginator)(*args, **kwargs)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Transaction], search_term: str

@@ -16,6 +16,7 @@ from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import admin_list_url, admin_page_url
+from artisans.core.admin.paging import BoundedPaginator
 from artisans.core.api.fields import CONTROL_IN_LINE as CONTROL
 from artisans.core.money import Money
 from artisans.core.numbers import check_sign
@@ -113,8 +114,7 @@ def test_search_for_nothing_visible_finds_everything(full, api, bowl, subtests):
 def test_list_with_more_rows_than_are_counted_says_so_and_acts_on_none_but_the_selected(
     full, staff, monkeypatch
 ):
-    for place in ("paging", "pages"):
-        monkeypatch.setattr(f"artisans.core.admin.{place}.MOST", 2)
+    monkeypatch.setattr(BoundedPaginator, "most", 2)
     for _ in range(2):
         start(user=staff)
     address = admin_list_url(Notification)

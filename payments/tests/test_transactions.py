@@ -15,9 +15,10 @@ from artisans.ledger.services import fact_book
 from payments.bookkeeping.ledger import disputes_fact
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.methods import PaymentMethod
-from payments.models import Capture, Dispute, PaymentRefund, ReversalReason, Transaction
+from payments.models import Capture, Dispute, Payment, PaymentRefund, ReversalReason, Transaction
 from payments.statuses import DisputeStatus
 from payments.tests.factories import apply_card_captures, give_back, record, start
+from tests.append_only import rewriting
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -107,6 +108,16 @@ def test_filters_and_search(books, client):
         paid.order.order_number,
         check.order.order_number,
     }
+    with rewriting():  # an order that was paid with two methods
+        LedgerEntry.objects.filter(order_id=check.order_id).update(order_id=paid.order_id)
+        Payment.objects.filter(pk=check.pk).update(order=paid.order)
+    assert {row[3] for row in cells(client, "payment_method=check")} == {"check 101"}
+    assert {row[3] for row in cells(client, "payment_method=bank_transfer")} == {"STMT-1", "OUT-1"}
+    with rewriting():
+        LedgerEntry.objects.filter(kind__in=["receipt", "receipt_reversed"], order_id=paid.order_id).exclude(
+            fact_id__in=paid.receipts.values("pk")
+        ).update(order_id=check.order_id)
+        Payment.objects.filter(pk=check.pk).update(order=check.order)
     assert len(cells(client, "currency=USD")) == 6
     assert cells(client, "currency=EUR") == []
     day = Transaction.objects.get(kind=EntryKind.REFUND).happened_at.date()

@@ -31,7 +31,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from artisans.core.admin.paging import MOST, PER_PAGE, BoundedPaginator, KeyedChangeList
+from artisans.core.admin.paging import PER_PAGE, BoundedPaginator, KeyedChangeList
 from artisans.core.admin.seen_forms import SeenForm
 from artisans.core.errors import DomainError
 from artisans.core.file_columns import Kind
@@ -154,7 +154,7 @@ class PagesAdmin(ModelAdmin):
     list_fullwidth = True
     empty_value_display = "–"
     list_per_page = PER_PAGE
-    paginator = BoundedPaginator
+    paginator: type[BoundedPaginator] = BoundedPaginator
     show_full_result_count = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeyedChangeList]:
@@ -183,12 +183,9 @@ class PagesAdmin(ModelAdmin):
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Refuses an action on all rows found where there are more than the page counts."""
-        if (
-            request.POST.get("select_across") == "1"
-            and BoundedPaginator(queryset, self.list_per_page).has_more
-        ):
+        if request.POST.get("select_across") == "1" and self.paginator(queryset, self.list_per_page).has_more:
             text = _("More than %(count)s rows match. Search or filter for fewer before you select all.")
-            messages.warning(request, text % {"count": intcomma(MOST)})
+            messages.warning(request, text % {"count": intcomma(self.paginator.most)})
             return None
         response: HttpResponse | None = super().response_action(request, queryset)
         return response

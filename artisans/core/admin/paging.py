@@ -44,7 +44,7 @@ class KeyedChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Without a search or filter, all rows are found: the page then has no link that shows all of them."""
         super().get_results(request)
-        keys = list(self.result_list.values_list("pk", flat=True))
+        keys = list(self.result_list.values_list("pk", flat=True)) if self.result_count else []
         self.result_list = self.rows_of(keys).order_by(*self.queryset.query.order_by)
         if not (self.query or self.has_active_filters):
             self.full_result_count = self.result_count
@@ -71,18 +71,20 @@ class KeyedChangeList(ChangeList):
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
-    """The first 10,000 rows: counting more would read the whole table, and so would a page far behind."""
+    """The first 10,000 rows: counting more would read the whole table, and so would a page far behind. `most`: fewer
+    where a row costs more to count."""
 
     template_name = "admin/_pages.html"
+    most = MOST
 
     @cached_property
     def found(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[: MOST + 1].count())
+        return int(rows.order_by()[: self.most + 1].count())
 
     @cached_property
     def count(self) -> int:
-        return min(self.found, MOST)
+        return min(self.found, self.most)
 
     def page(self, number: Any) -> Page:  # type: ignore[type-arg]  # generic in the stubs only
         rows: Any = self.object_list
@@ -92,7 +94,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the s
 
     @property
     def has_more(self) -> bool:
-        return self.found > MOST
+        return self.found > self.most
 
 
 def sorted_order(column: Any) -> Any:
