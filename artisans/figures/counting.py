@@ -210,9 +210,13 @@ def stored_cells(family: Family, day: date) -> dict[tuple[str, ...], dict[str, A
 
 
 def figures_check() -> list[Difference]:
-    """Count days again and compare; differences are logged."""
+    """Count days again and compare; differences are logged, and their days marked until the next check."""
     pairs = [Pair(family.name, day) for family in FAMILIES.values() for day in days_to_check(family)]
     found = list(find_differences(pairs))
     for difference in found:
         logger.error("figures_differ", extra={"detail": str(difference)})
+    with transaction.atomic():
+        CountedDay.objects.filter(differs_at__isnull=False).update(differs_at=None)
+        for pair in {Pair(difference.family, difference.day) for difference in found}:
+            CountedDay.objects.filter(**pair._asdict()).update(differs_at=timezone.now())
     return found

@@ -3,11 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from django.db.models import CharField, F, Q, QuerySet, Sum, TextField, Value
+from django.db.models import CharField, Count, F, Max, Q, QuerySet, Sum, TextField, Value
 from django.db.models.functions import Cast
 
 from artisans.core.changes import day_of
@@ -327,22 +327,55 @@ def current_days(family: str, period: Period) -> Q:
     return Q(day__gte=period.first, day__lte=period.last, day__in=current.values("day"))
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """By family: how many days of a period are still to be counted, and the first day of facts, if there are any.
+    `differs_at`: when the nightly check found a difference."""
+
+    uncounted: dict[str, int]
+    firsts: dict[str, date]
+    differs_at: datetime | None
+
+
+def counting_of(families: Iterable[str], period: Period) -> Counting:
+    """In two queries."""
+    firsts = first_days(families)
+    spans = {
+        name: (max(period.first, day, horizon(FAMILIES[name])), min(period.last, today()))
+        for name, day in firsts.items()
+    }
+    within = Q(pk__in=[])
+    for name, (begin, end) in spans.items():
+        within |= Q(family=name, version=version_of(FAMILIES[name]), day__gte=begin, day__lte=end)
+    rows = CountedDay.objects.filter(family__in=families).order_by().values_list("family")
+    counted, differs = {}, []
+    for name, count, differs_at in rows.annotate(
+        counted=Count("pk", filter=within), last_differs_at=Max("differs_at")
+    ):
+        counted[name] = count
+        differs += [differs_at] if differs_at else []
+    uncounted = {
+        name: max(0, (end - begin) // DAY + 1 - counted.get(name, 0)) for name, (begin, end) in spans.items()
+    }
+    return Counting(uncounted, firsts, max(differs, default=None))
+
+
+def first_days(families: Iterable[str]) -> dict[str, date]:
+    """The day of the oldest fact of each family that has one."""
+    parts = []
+    for name in families:
+        family = FAMILIES[name]
+        known = family.facts.filter(**{f"{family.clock}__isnull": False})
+        oldest = known.order_by(family.clock).values("pk")[:1]
+        parts.append(family.facts.filter(pk__in=oldest).order_by().values_list(text(name), family.clock))
+    return {name: day_of(at) for name, at in united(parts)}
+
+
 def days_uncounted(metric: Metric, period: Period) -> int:
     """How many days of the period are still being counted; those of which facts exist."""
     period = grown_up(period, metric.age)
-    return sum(uncounted(total.family, period) for total in (metric.numerator, metric.denominator) if total)
-
-
-def uncounted(name: str, period: Period) -> int:
-    family = FAMILIES[name]
-    first = family.first()
-    if first is None:
-        return 0
-    begin, end = max(period.first, day_of(first), horizon(family)), min(period.last, today())
-    counted = CountedDay.objects.filter(
-        family=name, version=version_of(family), day__gte=begin, day__lte=end
-    ).count()
-    return max(0, (end - begin) // DAY + 1 - counted)
+    counting = counting_of({need.total.family for need in needs_of(metric)}, period)
+    return sum(counting.uncounted.values())
 
 
 def waiting_changes(metrics: Iterable[Metric]) -> int:

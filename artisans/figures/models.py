@@ -19,6 +19,7 @@ class LossCause(models.TextChoices):
 class CountedDay(models.Model):
     """A day whose cells were counted: of which definition, when, and how long it took.
 
+    `differs_at`: when the last nightly check found that they are not what the facts say; until the next one.
     `version` changes with the definition of the family and with the shop's time zone.
     """
 
@@ -28,6 +29,7 @@ class CountedDay(models.Model):
     version = models.CharField(max_length=80)
     counted_at = models.DateTimeField()
     milliseconds = models.PositiveIntegerField()
+    differs_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         default_permissions = ()

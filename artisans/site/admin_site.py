@@ -22,6 +22,10 @@ from artisans.catalog.selectors import applications_to_decide
 from artisans.core.admin.filters import midnight
 from artisans.core.admin.pages import admin_list_url
 from artisans.core.templatetags.money import show
+from artisans.figures.admin import page_address
+from artisans.figures.board import tiles_today
+from artisans.figures.pages import PAGES, Page, page_of
+from artisans.figures.roles import VIEW_METRICS
 from artisans.notifications.admin import stuck_mails
 from artisans.notifications.models import Notification
 from orders.models import Order
@@ -163,6 +167,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 badge=counts["alert"],
             ),
         ],
+        gettext("Figures"): [figures_link(request, page) for page in PAGES.values()],
         gettext("Ledger"): [
             link(request, gettext("Entries"), "list_alt", "ledger.ledgerentry"),
             link(request, gettext("Accounts"), "account_balance_wallet", "ledger.ledgeraccount"),
@@ -230,6 +235,17 @@ def link(
         "badge": str(badge) if badge else "",
         "badge_variant": "warning",
         "permission": lambda asked: owner.has_view_permission(asked),  # noqa: PLW0108  # the theme copies it
+    }
+
+
+def figures_link(request: HttpRequest, page: Page) -> dict[str, Any]:
+    address = page_address(page.name)
+    return {
+        "title": str(page.title),
+        "icon": page.icon,
+        "link": address,
+        "active": request.path == address,
+        "permission": lambda request: request.user.has_perm(VIEW_METRICS),
     }
 
 
@@ -350,7 +366,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         tiles.append(Tile(gettext("Orders today"), str(today), text, admin_list_url(Order, since_today)))
     if user.has_perm("payments.view_payment"):
         tiles.append(received_tile())
-    return context | {"tiles": tiles, "title": gettext("Home")}
+    figures = tiles_today() if user.has_perm(VIEW_METRICS) else []
+    return context | {
+        "tiles": tiles,
+        "figures": [(metric, values, page_address(page_of(metric).name)) for metric, values in figures],
+        "title": gettext("Home"),
+    }
 
 
 def received_tile() -> Tile:

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from artisans.figures.counting import Pair, day_count, figures_check, marks_drain, uncounted_pairs
+from artisans.figures.models import CountedDay
 
 
 class Command(BaseCommand):
@@ -25,4 +26,6 @@ class Command(BaseCommand):
 
 
 def days() -> list[Pair]:
-    return list(uncounted_pairs())
+    """Those that were never counted, and those that the nightly check found to differ."""
+    differing = CountedDay.objects.filter(differs_at__isnull=False)
+    return [*uncounted_pairs(), *(Pair(row.family, row.day) for row in differing)]

@@ -1,0 +1,205 @@
+"""What a page of figures shows: the figures, and what a reader must know about them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from django.core.cache import cache
+from django.db.models import QuerySet, Value
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from artisans.core.heartbeats import periodic_tasks
+from artisans.core.known_since import known_since
+from artisans.core.models import Heartbeat
+from artisans.figures.days import DAY, Period, today
+from artisans.figures.display import (
+    Cell,
+    Column,
+    Row,
+    Shown,
+    Table,
+    head_of,
+    share_text,
+    table_of,
+    values_of,
+)
+from artisans.figures.evaluate import Answer, Counting, Question, counting_of, evaluate, needs_of
+from artisans.figures.families import FAMILIES
+from artisans.figures.intervals import share
+from artisans.figures.models import OrderCell
+from artisans.figures.pages import RECORDED, TODAY, Page, division_of
+from artisans.figures.registry import METRICS, STEP_TITLES, STEPS, Metric
+
+DRAIN = "figures.drain"
+KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A figure. `missing`: the dimension of a filter that it cannot be filtered by; then it has no values. `since`: the
+    day from which it exists, if that is in the period or after it."""
+
+    metric: Metric
+    values: list[Shown]
+    table: Table | None
+    also: dict[str, int]
+    missing: str = ""
+    uncounted: int = 0
+    since: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """`is_empty`: no figure has anything in the period; then `nearest` is a period that has, if there is one.
+    `differs_at`: when the nightly check found days that are not what the facts say. `silent_since`: when the worker
+    last counted, if that is too long ago."""
+
+    panels: list[Panel]
+    funnel: Table | None
+    is_empty: bool
+    has_facts: bool
+    nearest: Period | None
+    uncounted: int
+    differs_at: datetime | None
+    silent_since: datetime | None
+
+
+def board_of(page: Page, question: Question) -> Board:
+    metrics = page.all_metrics()
+    possible = [metric for metric in metrics if not replace(question, group_by="").missing_dimension(metric)]
+    answers = answers_of(possible, question)
+    families = {need.total.family for metric in metrics for need in needs_of(metric)}
+    counting = counting_of(families, question.period)
+    has_facts = bool(counting.firsts)
+    is_empty = not any(has_something(answer) for answer in answers.values())
+    return Board(
+        panels=[panel_of(metric, answers, question, counting) for metric in metrics],
+        funnel=funnel_of(answers) if page.has_funnel else None,
+        is_empty=is_empty,
+        has_facts=has_facts,
+        nearest=nearest_period(families, question.period) if is_empty and has_facts else None,
+        uncounted=max(counting.uncounted.values(), default=0),
+        differs_at=counting.differs_at,
+        silent_since=silent_since(),
+    )
+
+
+def answers_of(metrics: Iterable[Metric], question: Question) -> dict[str, Answer]:
+    """In two queries for the figures over time, and in one or two for each dimension that others are divided by."""
+    by_division: dict[str, list[Metric]] = {}
+    for metric in metrics:
+        by_division.setdefault(division_of(metric) or question.group_by, []).append(metric)
+    return {
+        answer.metric.name: answer
+        for group_by, divided in by_division.items()
+        for answer in evaluate(divided, replace(question, group_by=group_by))
+    }
+
+
+def has_something(answer: Answer) -> bool:
+    return any(figure.numerator or figure.denominator for figure in answer.figures)
+
+
+def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, counting: Counting) -> Panel:
+    answer = answers.get(metric.name)
+    if answer is None:
+        return Panel(metric, [], None, {}, missing=replace(question, group_by="").missing_dimension(metric))
+    division = division_of(metric)
+    families = {need.total.family for need in needs_of(metric)}
+    return Panel(
+        metric,
+        [] if metric.mix_of else values_of(answer),
+        table_of(answer, replace(question, group_by=division or question.group_by)),
+        answer.also,
+        uncounted=max(counting.uncounted.get(family, 0) for family in families),
+        since=known_day(families, question.period),
+    )
+
+
+def funnel_of(answers: Mapping[str, Answer]) -> Table:
+    """How many checkouts reached each step, and their share of all."""
+    table = Table(
+        head_of("step"),
+        "bar",
+        [Column(_("Checkouts"), is_series=True), Column(_("Share of all"), is_series=False)],
+    )
+    rates = [
+        answers[name] for step in STEPS[1:] if (name := f"step_rate_{step.removesuffix('_step')}") in answers
+    ]
+    if not rates:
+        return table
+    all_checkouts = rates[0].figures[0].denominator or 0
+    reached = [(_("First item in the cart"), all_checkouts)]
+    reached += [
+        (str(STEP_TITLES[step]), rate.figures[0].numerator)
+        for step, rate in zip(STEPS[1:], rates, strict=True)
+    ]
+    for label, count in reached:
+        part = share(count, all_checkouts)
+        table.rows.append(
+            Row(
+                label,
+                label,
+                [Cell(str(count), str(count)), Cell(share_text(part) if part is not None else "–", "")],
+            )
+        )
+    return table
+
+
+# ---- what a reader must know ------------------------------------------------------------------------------------
+
+
+def known_day(families: Iterable[str], period: Period) -> date | None:
+    """From which day on their facts were recorded, unless that is before the period."""
+    since = [
+        at
+        for family in families
+        if (fact := RECORDED.get(family))
+        and (at := cache.get_or_set(f"figures.known.{fact}", lambda fact=fact: known_since(fact), KNOWN_FOR))
+    ]
+    day = max((timezone.localdate(at, timezone.get_default_timezone()) for at in since), default=None)
+    return day if day and day > period.first else None
+
+
+def silent_since() -> datetime | None:
+    at = Heartbeat.objects.filter(pk=DRAIN).values_list("at", flat=True).first()
+    return at if at and at < timezone.now() - periodic_tasks()[DRAIN] else None
+
+
+def nearest_period(families: Iterable[str], period: Period) -> Period | None:
+    """As many days as the period, up to the last day before it that has something, or from the first after it."""
+    parts: list[QuerySet[date, tuple[str, date]]] = []
+    for family in families:
+        cells = FAMILIES[family].model._default_manager
+        for side, order, limit in (
+            ("before", "-day", {"day__lt": period.first}),
+            ("later", "day", {"day__gt": period.last}),
+        ):
+            one = cells.filter(**limit).order_by(order).values("pk")[:1]
+            parts.append(cells.filter(pk__in=one).order_by().values_list(Value(side), "day"))
+    days: dict[str, list[date]] = {}
+    for side, day in parts[0].union(*parts[1:], all=True):
+        days.setdefault(side, []).append(day)
+    length = (period.days - 1) * DAY
+    if "before" in days:
+        return Period(max(days["before"]) - length, max(days["before"]))
+    if "later" in days:
+        return Period(min(days["later"]), min(days["later"]) + length)
+    return None
+
+
+def currencies_known() -> list[str]:
+    return list(OrderCell.objects.order_by("currency").values_list("currency", flat=True).distinct())
+
+
+# ---- the start page ----------------------------------------------------------------------------------------------
+
+
+def tiles_today() -> list[tuple[Metric, list[Shown]]]:
+    """Of today, in one query."""
+    day = Period(today(), today())
+    return [
+        (answer.metric, values_of(answer))
+        for answer in evaluate([METRICS[name] for name in TODAY], Question(day))
+    ]

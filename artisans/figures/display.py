@@ -1,0 +1,293 @@
+"""Figures in words and tables, for the pages of the admin."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from artisans.core.money import Money, exponent_of
+from artisans.core.templatetags.money import show
+from artisans.figures.days import DAY, Period, today
+from artisans.figures.evaluate import Answer, Figure, Question, time_key
+from artisans.figures.registry import Metric, Unit
+from artisans.journeys.models import Channel, Device, ProblemKind, Step
+from payments.methods import PaymentMethod
+from payments.providers.registry import label_of
+
+NONE = "–"
+HUNDRED, MINUTE, HOUR, DAY_SECONDS = 100, 60, 3600, 86_400
+LABELS = {
+    "method": PaymentMethod,
+    "channel": Channel,
+    "device": Device,
+    "step": Step,
+    "kind": ProblemKind,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One number. `comparison`: with the other period, in words; `tone`: "better", "worse" or ""."""
+
+    text: str
+    currency: str = ""
+    interval: str = ""
+    comparison: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`number`: as plain decimal for the chart and files; "" if there is none."""
+
+    text: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`is_series`: drawn as a line, or as bars."""
+
+    title: str
+    is_series: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    key: str
+    label: str
+    cells: list[Cell]
+
+
+@dataclass(slots=True)
+class Table:
+    """What a figure's chart is drawn from. `chart`: "line" over time, or "bar"."""
+
+    head: str
+    chart: str
+    columns: list[Column]
+    rows: list[Row] = field(default_factory=list)
+
+    def description(self) -> str:
+        """First, last and highest of each series, for people who do not see the chart."""
+        return " ".join(self.describe_series())
+
+    def describe_series(self) -> Iterator[str]:
+        for number, column in enumerate(self.columns):
+            known = [row for row in self.rows if column.is_series and row.cells[number].number]
+            if known:
+                highest = max(known, key=lambda row: Decimal(row.cells[number].number))
+                yield _("%(name)s: first %(first)s, last %(last)s, highest %(highest)s (%(when)s).") % {
+                    "name": column.title,
+                    "first": known[0].cells[number].text,
+                    "last": known[-1].cells[number].text,
+                    "highest": highest.cells[number].text,
+                    "when": highest.label,
+                }
+
+
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+
+def value_text(metric: Metric, value: Decimal | None, currency: str = "") -> str:
+    if value is None:
+        return NONE
+    if metric.unit == Unit.SHARE:
+        return share_text(value)
+    if metric.unit == Unit.MONEY:
+        return show(Money.stored(int(value.scaleb(exponent_of(currency))), currency))
+    if metric.unit == Unit.SECONDS:
+        return seconds_text(value)
+    return intcomma(int(value))
+
+
+def share_text(value: Decimal) -> str:
+    return _("%(number)s %%") % {"number": number_format(rounded(value * HUNDRED), decimal_pos=1)}
+
+
+def seconds_text(value: Decimal) -> str:
+    for size, text in (
+        (DAY_SECONDS, _("%(number)s days")),
+        (HOUR, _("%(number)s h")),
+        (MINUTE, _("%(number)s min")),
+    ):
+        if value >= 2 * size:
+            return text % {"number": number_format(rounded(value / size), decimal_pos=1)}
+    return _("%(number)s s") % {"number": number_format(rounded(value), decimal_pos=1)}
+
+
+def rounded(value: Decimal) -> Decimal:
+    return value.quantize(Decimal("0.1"), rounding=ROUND_HALF_EVEN)
+
+
+def values_of(answer: Answer) -> list[Shown]:
+    earlier = {figure.currency: figure for figure in answer.compared}
+    return [value_of(answer.metric, figure, earlier) for figure in answer.figures] or [Shown(NONE)]
+
+
+def value_of(metric: Metric, figure: Figure, earlier: dict[str, Figure]) -> Shown:
+    words, tone = (
+        comparison(metric, figure, earlier[figure.currency]) if figure.currency in earlier else ("", "")
+    )
+    interval = ""
+    if figure.is_thin and figure.value is not None:
+        interval = thin_text(figure)
+    return Shown(value_text(metric, figure.value, figure.currency), figure.currency, interval, words, tone)
+
+
+def thin_text(figure: Figure) -> str:
+    count = figure.numerator if figure.denominator is None else figure.denominator
+    if figure.interval is None:
+        return ngettext("Only %(n)d in this period.", "Only %(n)d in this period.", count) % {"n": count}
+    low, high = map(share_text, figure.interval)
+    text = ngettext(
+        "Only %(n)d in this period: the true share may be from %(low)s to %(high)s.",
+        "Only %(n)d in this period: the true share may be from %(low)s to %(high)s.",
+        count,
+    )
+    return text % {"n": count, "low": low, "high": high}
+
+
+def comparison(metric: Metric, now: Figure, before: Figure) -> tuple[str, str]:
+    """In words, with the direction: shares in points, all else in percent of what it was."""
+    if now.value is None or before.value is None:
+        return _("No figure to compare with."), ""
+    difference = now.value - before.value
+    if not difference:
+        return _("Unchanged."), ""
+    size = abs(difference) * HUNDRED
+    if metric.unit != Unit.SHARE:
+        if not before.value:
+            return _("It was none before."), ""
+        size /= before.value
+    tone = {"": "", "up": "better", "down": "worse"}[metric.better]
+    if tone and difference < 0:
+        tone = {"better": "worse", "worse": "better"}[tone]
+    texts = {
+        (True, "better"): _("%(n)s points better"),
+        (True, "worse"): _("%(n)s points worse"),
+        (False, "better"): _("%(n)s %% better"),
+        (False, "worse"): _("%(n)s %% worse"),
+        (True, ""): _("%(n)s points higher") if difference > 0 else _("%(n)s points lower"),
+        (False, ""): _("%(n)s %% higher") if difference > 0 else _("%(n)s %% lower"),
+    }
+    number = number_format(rounded(size), decimal_pos=1)
+    was = value_text(metric, before.value, before.currency)
+    text = texts[metric.unit == Unit.SHARE, tone] % {"n": number}
+    return _("%(difference)s (it was %(was)s)") % {"difference": text, "was": was}, tone
+
+
+# ---- tables ------------------------------------------------------------------------------------------------------
+
+
+def table_of(answer: Answer, question: Question) -> Table:
+    metric, is_time = answer.metric, question.group_by in {"day", "week", "month"}
+    keys = list(times_of(question)) if is_time else by_size(answer)
+    currencies = sorted({figure.currency for figures in answer.series.values() for figure in figures})
+    table = Table(head_of(question.group_by), "line" if is_time else "bar", columns_of(metric, currencies))
+    for key in keys:
+        figures = {figure.currency: figure for figure in answer.series.get(key, [])}
+        cells = [
+            cell
+            for currency in currencies or [""]
+            for cell in cells_of(metric, figures.get(currency), currency)
+        ]
+        table.rows.append(Row(key, key_label(key, question.group_by), cells))
+    return table
+
+
+def by_size(answer: Answer) -> list[str]:
+    return sorted(
+        answer.series, key=lambda key: (-sum(figure.numerator for figure in answer.series[key]), key)
+    )
+
+
+def columns_of(metric: Metric, currencies: list[str]) -> list[Column]:
+    if metric.is_per_currency:
+        return [Column(currency, is_series=True) for currency in currencies] or [
+            Column(NONE, is_series=False)
+        ]
+    if metric.unit == Unit.SECONDS:
+        percents = [
+            Column(_("Half within") if n == HUNDRED // 2 else _("%(n)d %% within") % {"n": n}, is_series=True)
+            for n in metric.percentiles
+        ]
+        return [*percents, Column(_("Number"), is_series=False)]
+    if metric.denominator is None:
+        return [Column(_("Number"), is_series=True)]
+    return [
+        Column(_("Share"), is_series=True),
+        Column(_("Number"), is_series=False),
+        Column(_("Out of"), is_series=False),
+    ]
+
+
+def cells_of(metric: Metric, figure: Figure | None, currency: str) -> Iterator[Cell]:
+    """In the order of `columns_of`."""
+    value = figure.value if figure else None
+    if metric.denominator is None and metric.unit == Unit.COUNT:
+        value = value or Decimal(0)
+    if metric.unit == Unit.SECONDS:
+        found = figure.percentiles if figure else {}
+        for percent in metric.percentiles:
+            yield cell(metric, found.get(percent), "")
+    else:
+        yield cell(metric, value, currency)
+    if metric.is_per_currency:
+        return
+    if metric.unit == Unit.SECONDS or metric.denominator is not None:
+        yield count_cell(figure.numerator if figure else 0)
+    if metric.denominator is not None:
+        yield count_cell((figure.denominator if figure else 0) or 0)
+
+
+def cell(metric: Metric, value: Decimal | None, currency: str) -> Cell:
+    return Cell(value_text(metric, value, currency), "" if value is None else format(value, "f"))
+
+
+def count_cell(number: int) -> Cell:
+    return Cell(intcomma(number), str(number))
+
+
+def times_of(question: Question) -> Iterable[str]:
+    """All days, weeks or months of the period until today, also those without anything."""
+    period = question.period
+    last = min(period.last, max(today(), period.first))
+    days = (period.first + n * DAY for n in range((last - period.first).days + 1))
+    return dict.fromkeys(time_key(day.isoformat(), question.group_by) for day in days)
+
+
+def head_of(group_by: str) -> str:
+    heads = {
+        "day": _("Day"),
+        "week": _("Week from"),
+        "month": _("Month"),
+        "method": _("Method"),
+        "provider": _("Provider"),
+        "code": _("Field or code"),
+    }
+    return heads.get(group_by, _("Kind"))
+
+
+def key_label(key: str, group_by: str) -> str:
+    if group_by in {"day", "week"}:
+        return date_format(date.fromisoformat(key), "j N Y")
+    if group_by == "month":
+        return date_format(date.fromisoformat(key), "N Y")
+    if group_by == "provider":
+        return label_of(key)
+    choices = LABELS.get(group_by)
+    labels = dict(choices.choices) if choices else {}
+    return str(labels.get(key, key)) or _("none")
+
+
+def period_text(period: Period) -> str:
+    first, last = (date_format(day, "j N Y") for day in (period.first, period.last))
+    return (
+        first if period.first == period.last else _("%(first)s to %(last)s") % {"first": first, "last": last}
+    )

@@ -1,0 +1,93 @@
+// Draws each chart from the table beside it, and asks for new figures while the page is visible.
+"use strict";
+(() => {
+  // Okabe and Ito, those with a contrast of 3 : 1 against the card; each series also has its own dash and point.
+  const COLORS = {
+    light: ["#0072B2", "#D55E00", "#009E73", "#000000", "#AA4499"],
+    dark: ["#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7"],
+  };
+  const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [16, 6]];
+  const POINTS = ["circle", "rect", "triangle", "rectRot", "star"];
+  const charts = new Set();
+  const isDark = () => document.documentElement.classList.contains("dark");
+
+  function draw(table) {
+    const rows = [...table.tBodies[0].rows].filter((row) => row.cells[0].scope === "row");
+    const series = [...table.tHead.rows[0].cells].flatMap((cell, at) => ("series" in cell.dataset ? [at] : []));
+    if (!rows.length || !series.length) return;
+    const colors = isDark() ? COLORS.dark : COLORS.light;
+    const ink = isDark() ? "#d1d5db" : "#4b5563", line = isDark() ? "#374151" : "#e5e7eb";
+    const canvas = document.createElement("canvas"), box = document.createElement("div");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", table.dataset.label);
+    box.className = "aa-chart";
+    box.append(canvas);
+    table.parentElement.before(box);
+    const isBar = table.dataset.chart === "bar", isShare = table.dataset.unit === "share";
+    const datasets = series.map((at, number) => ({
+      label: table.tHead.rows[0].cells[at].textContent,
+      data: rows.map((row) => (row.cells[at].dataset.value === "" ? null : Number(row.cells[at].dataset.value))),
+      texts: rows.map((row) => row.cells[at].textContent),
+      borderColor: colors[number % 5],
+      backgroundColor: colors[number % 5],
+      borderDash: DASHES[number % 5],
+      pointStyle: POINTS[(number + Math.floor(number / 5)) % 5],
+      borderWidth: 2,
+      pointRadius: rows.length > 40 ? 0 : 3,
+    }));
+    const ticks = { color: ink, maxTicksLimit: 6 };
+    const amount = { ...ticks, callback: (value) => (isShare ? `${Math.round(value * 1000) / 10} %` : value.toLocaleString(document.documentElement.lang)) };
+    charts.add(new Chart(canvas, {
+      type: isBar ? "bar" : "line",
+      data: { labels: rows.map((row) => row.cells[0].textContent), datasets },
+      options: {
+        animation: false,
+        maintainAspectRatio: false,
+        indexAxis: isBar ? "y" : "x",
+        scales: {
+          [isBar ? "x" : "y"]: { beginAtZero: true, ticks: amount, grid: { color: line } },
+          [isBar ? "y" : "x"]: { ticks: isBar ? { color: ink } : ticks, grid: { display: false } },
+        },
+        plugins: {
+          legend: { display: datasets.length > 1, labels: { color: ink, usePointStyle: true } },
+          tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${item.dataset.texts[item.dataIndex]}` } },
+        },
+      },
+    }));
+  }
+
+  function drawAll() {
+    charts.forEach((chart) => chart.destroy());
+    charts.clear();
+    document.querySelectorAll(".aa-chart").forEach((box) => box.remove());
+    document.querySelectorAll("table[data-chart]").forEach(draw);
+  }
+
+  const live = document.getElementById("figures");
+  if (!live) return;
+  const button = document.createElement("button");
+  let isPaused = false, tag = live.dataset.tag;
+  const say = (text) => { live.querySelector("[data-state]").textContent = text; };
+  button.type = "button";
+  button.className = "aa-button";
+  button.textContent = live.dataset.pause;
+  button.addEventListener("click", () => {
+    isPaused = !isPaused;
+    button.textContent = isPaused ? live.dataset.resume : live.dataset.pause;
+  });
+  document.querySelector("main > .aa-head").append(button);
+  const isReading = () => live.contains(document.activeElement); // a swap would take the focus away
+  live.addEventListener("htmx:beforeRequest", (event) => { if (isPaused || document.hidden || isReading()) event.preventDefault(); });
+  live.addEventListener("htmx:configRequest", (event) => { event.detail.headers["If-None-Match"] = tag; });
+  live.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail, sent = xhr.getResponseHeader("ETag");
+    event.detail.shouldSwap = xhr.status === 200 && Boolean(sent) && !isReading();
+    if (event.detail.shouldSwap) tag = sent;
+    else if (xhr.status === 401 || xhr.status === 403 || (xhr.status === 200 && !sent)) { isPaused = true; button.remove(); say(live.dataset.ended); }
+    else if (xhr.status >= 400) say(live.dataset.failed);
+  });
+  live.addEventListener("htmx:sendError", () => say(live.dataset.failed));
+  live.addEventListener("htmx:afterSwap", drawAll);
+  new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["class"] });
+  drawAll();
+})();
