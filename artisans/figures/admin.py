@@ -63,7 +63,6 @@ class FiguresAdmin(ModelAdmin):
             "title": page.title,
             "page": page,
             "form": form,
-            "opts": self.opts,
             "is_test_money": settings.DEMO,
         }
         if not form.is_valid():

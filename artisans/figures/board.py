@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.cache import cache
 from django.db.models import QuerySet, Value
 from django.utils import timezone
@@ -19,6 +20,7 @@ from artisans.figures.display import (
     Row,
     Shown,
     Table,
+    count_cell,
     head_of,
     share_text,
     table_of,
@@ -141,10 +143,10 @@ def funnel_of(answers: Mapping[str, Answer]) -> Table:
             Row(
                 label,
                 label,
-                [Cell(str(count), str(count)), Cell(share_text(part) if part is not None else "–", "")],
+                [count_cell(count), Cell(share_text(part) if part is not None else "–", "")],
             )
         )
-    return table
+    return table.describe()
 
 
 # ---- what a reader must know ------------------------------------------------------------------------------------
@@ -196,10 +198,19 @@ def currencies_known() -> list[str]:
 # ---- the start page ----------------------------------------------------------------------------------------------
 
 
-def tiles_today() -> list[tuple[Metric, list[Shown]]]:
-    """Of today, in one query."""
-    day = Period(today(), today())
+def tiles_today() -> list[tuple[Metric, str, str]]:
+    """Of today, in one query: a metric, its values, and of how many."""
+    answers = evaluate([METRICS[name] for name in TODAY], Question(Period(today(), today())))
     return [
-        (answer.metric, values_of(answer))
-        for answer in evaluate([METRICS[name] for name in TODAY], Question(day))
+        (answer.metric, ", ".join(shown.text for shown in values_of(answer)), parts_text(answer))
+        for answer in answers
     ]
+
+
+def parts_text(answer: Answer) -> str:
+    metric = answer.metric
+    if metric.is_per_currency or metric.denominator is None:
+        return _("since midnight")
+    [figure] = answer.figures
+    parts = {"number": intcomma(figure.numerator), "all": intcomma(figure.denominator or 0)}
+    return _("%(number)s of %(all)s since midnight") % parts

@@ -49,12 +49,13 @@ class Cell:
     number: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Column:
-    """`is_series`: drawn as a line, or as bars."""
+    """`is_series`: drawn as a line, or as bars; then it has a description for people who do not see the chart."""
 
     title: str
     is_series: bool
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Row:
     cells: list[Cell]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Table:
     """What a figure's chart is drawn from. `chart`: "line" over time, or "bar"."""
 
@@ -73,22 +74,22 @@ class Table:
     columns: list[Column]
     rows: list[Row] = field(default_factory=list)
 
-    def description(self) -> str:
-        """First, last and highest of each series, for people who do not see the chart."""
-        return " ".join(self.describe_series())
-
-    def describe_series(self) -> Iterator[str]:
+    def describe(self) -> "Table":
+        """Give the series their first, last and highest value in words."""
         for number, column in enumerate(self.columns):
-            known = [row for row in self.rows if column.is_series and row.cells[number].number]
-            if known:
+            known = [row for row in self.rows if row.cells[number].number]
+            if column.is_series and known:
                 highest = max(known, key=lambda row: Decimal(row.cells[number].number))
-                yield _("%(name)s: first %(first)s, last %(last)s, highest %(highest)s (%(when)s).") % {
+                column.description = _(
+                    "%(name)s: first %(first)s, last %(last)s, highest %(highest)s (%(when)s)."
+                ) % {
                     "name": column.title,
                     "first": known[0].cells[number].text,
                     "last": known[-1].cells[number].text,
                     "highest": highest.cells[number].text,
                     "when": highest.label,
                 }
+        return self
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
@@ -198,7 +199,7 @@ def table_of(answer: Answer, question: Question) -> Table:
             for cell in cells_of(metric, figures.get(currency), currency)
         ]
         table.rows.append(Row(key, key_label(key, question.group_by), cells))
-    return table
+    return table.describe()
 
 
 def by_size(answer: Answer) -> list[str]:
@@ -270,15 +271,16 @@ def head_of(group_by: str) -> str:
         "method": _("Method"),
         "provider": _("Provider"),
         "code": _("Field or code"),
+        "step": _("Step"),
     }
     return heads.get(group_by, _("Kind"))
 
 
 def key_label(key: str, group_by: str) -> str:
     if group_by in {"day", "week"}:
-        return date_format(date.fromisoformat(key), "j N Y")
+        return date_format(date.fromisoformat(key), "DATE_FORMAT")
     if group_by == "month":
-        return date_format(date.fromisoformat(key), "N Y")
+        return date_format(date.fromisoformat(key), "YEAR_MONTH_FORMAT")
     if group_by == "provider":
         return label_of(key)
     choices = LABELS.get(group_by)
@@ -287,7 +289,7 @@ def key_label(key: str, group_by: str) -> str:
 
 
 def period_text(period: Period) -> str:
-    first, last = (date_format(day, "j N Y") for day in (period.first, period.last))
+    first, last = (date_format(day, "DATE_FORMAT") for day in (period.first, period.last))
     return (
         first if period.first == period.last else _("%(first)s to %(last)s") % {"first": first, "last": last}
     )

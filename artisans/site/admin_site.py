@@ -66,7 +66,7 @@ def environment(request: HttpRequest) -> list[str] | None:
 
 
 def waiting(request: HttpRequest) -> dict[str, int]:
-    """Counts of pending work that this user may see, made once per request."""
+    """Counts of pending work that this user may see, made once per request; for the start page also today's orders."""
     if not hasattr(request, "_waiting"):
         user = request.user
         lists: dict[str, tuple[str, QuerySet[Any]]] = {
@@ -81,6 +81,8 @@ def waiting(request: HttpRequest) -> dict[str, int]:
             "apply": ("catalog.view_application", applications_to_decide()),
             "return": ("orders.view_order", Order.objects.filter(REFUND_DUE)),
         }
+        if is_at(request, "admin:index"):
+            lists["today"] = ("orders.view_order", Order.objects.filter(created_at__gte=midnight()))
         counts = dict.fromkeys(lists, 0)
         counts |= counted({name: rows for name, (right, rows) in lists.items() if user.has_perm(right)})
         request._waiting = counts  # type: ignore[attr-defined]
@@ -362,14 +364,15 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     if user.has_perm("orders.view_order"):
         text = gettext("placed since midnight")
-        today = Order.objects.filter(created_at__gte=midnight()).count()
-        tiles.append(Tile(gettext("Orders today"), str(today), text, admin_list_url(Order, since_today)))
+        tiles.append(
+            Tile(gettext("Orders today"), str(counts["today"]), text, admin_list_url(Order, since_today))
+        )
     if user.has_perm("payments.view_payment"):
         tiles.append(received_tile())
     figures = tiles_today() if user.has_perm(VIEW_METRICS) else []
     return context | {
         "tiles": tiles,
-        "figures": [(metric, values, page_address(page_of(metric).name)) for metric, values in figures],
+        "figures": [(*tile, page_address(page_of(tile[0]).name)) for tile in figures],
         "title": gettext("Home"),
     }
 

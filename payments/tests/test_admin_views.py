@@ -434,7 +434,8 @@ def test_start_page_shows_open_tasks_in_at_most_eight_queries(browser, staff, dj
     with django_assert_max_num_queries(8):
         shown = page(client.get("/admin/"))
 
-    tiles = {node.all("span")[0].text: node for node in shown.all("a", class_="aa-tile")}
+    queues = shown.all("div", class_="aa-tiles")[0]
+    tiles = {node.all("span")[0].text: node for node in queues.all("a", class_="aa-tile")}
     figures = {name: node.all("span")[1].text for name, node in tiles.items()}
     assert figures == {
         "Awaiting approval": "1",

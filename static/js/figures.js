@@ -15,28 +15,39 @@
     const rows = [...table.tBodies[0].rows].filter((row) => row.cells[0].scope === "row");
     const series = [...table.tHead.rows[0].cells].flatMap((cell, at) => ("series" in cell.dataset ? [at] : []));
     if (!rows.length || !series.length) return;
-    const colors = isDark() ? COLORS.dark : COLORS.light;
+    // Amounts of two currencies have no common scale; the table has those beyond the first ones.
+    const groups = table.dataset.unit === "money" ? series.slice(0, 3).map((at) => [at]) : [series];
+    groups.forEach((group) => drawGroup(table, rows, group, series));
+  }
+
+  function drawGroup(table, rows, group, series) {
+    const head = table.tHead.rows[0], colors = isDark() ? COLORS.dark : COLORS.light;
     const ink = isDark() ? "#d1d5db" : "#4b5563", line = isDark() ? "#374151" : "#e5e7eb";
     const canvas = document.createElement("canvas"), box = document.createElement("div");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", table.dataset.label);
+    canvas.setAttribute("aria-label", [table.dataset.label, ...group.map((at) => head.cells[at].dataset.series)].join(" "));
     box.className = "aa-chart";
     box.append(canvas);
     table.parentElement.before(box);
     const isBar = table.dataset.chart === "bar", isShare = table.dataset.unit === "share";
-    const datasets = series.map((at, number) => ({
-      label: table.tHead.rows[0].cells[at].textContent,
-      data: rows.map((row) => (row.cells[at].dataset.value === "" ? null : Number(row.cells[at].dataset.value))),
-      texts: rows.map((row) => row.cells[at].textContent),
-      borderColor: colors[number % 5],
-      backgroundColor: colors[number % 5],
-      borderDash: DASHES[number % 5],
-      pointStyle: POINTS[(number + Math.floor(number / 5)) % 5],
-      borderWidth: 2,
-      pointRadius: rows.length > 40 ? 0 : 3,
-    }));
+    const datasets = group.map((at) => {
+      const number = series.indexOf(at);
+      return {
+        label: head.cells[at].textContent,
+        data: rows.map((row) => (row.cells[at].dataset.value === "" ? null : Number(row.cells[at].dataset.value))),
+        texts: rows.map((row) => row.cells[at].textContent),
+        borderColor: colors[number % 5],
+        backgroundColor: colors[number % 5],
+        borderDash: DASHES[number % 5],
+        pointStyle: POINTS[(number + Math.floor(number / 5)) % 5],
+        borderWidth: 2,
+        pointRadius: rows.length > 40 ? 0 : 3,
+      };
+    });
     const ticks = { color: ink, maxTicksLimit: 6 };
-    const amount = { ...ticks, callback: (value) => (isShare ? `${Math.round(value * 1000) / 10} %` : value.toLocaleString(document.documentElement.lang)) };
+    const language = document.documentElement.lang, room = innerWidth < 480 ? 14 : 24;
+    const amount = { ...ticks, callback: (value) => (isShare ? `${Math.round(value * 1000) / 10} %` : value.toLocaleString(language)) };
+    const short = { color: ink, callback(at) { const text = this.getLabelForValue(at); return text.length > room ? `${text.slice(0, room - 1)}…` : text; } };
     charts.add(new Chart(canvas, {
       type: isBar ? "bar" : "line",
       data: { labels: rows.map((row) => row.cells[0].textContent), datasets },
@@ -46,10 +57,10 @@
         indexAxis: isBar ? "y" : "x",
         scales: {
           [isBar ? "x" : "y"]: { beginAtZero: true, ticks: amount, grid: { color: line } },
-          [isBar ? "y" : "x"]: { ticks: isBar ? { color: ink } : ticks, grid: { display: false } },
+          [isBar ? "y" : "x"]: { ticks: isBar ? short : ticks, grid: { display: false } },
         },
         plugins: {
-          legend: { display: datasets.length > 1, labels: { color: ink, usePointStyle: true } },
+          legend: { display: series.length > 1, labels: { color: ink, usePointStyle: true } },
           tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${item.dataset.texts[item.dataIndex]}` } },
         },
       },
