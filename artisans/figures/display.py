@@ -271,6 +271,9 @@ def head_of(group_by: str) -> str:
         "method": _("Method"),
         "provider": _("Provider"),
         "code": _("Field or code"),
+        "decline_code": _("Code"),
+        "error_code": _("Code"),
+        "cause": _("Cause"),
         "step": _("Step"),
     }
     return heads.get(group_by, _("Kind"))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('figures', '0003_view_metrics'),
+        ('figures', '0004_measures'),
     ]
 
     operations = [
