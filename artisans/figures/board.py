@@ -70,7 +70,9 @@ class Board:
 def board_of(page: Page, question: Question) -> Board:
     metrics = page.all_metrics()
     possible = [metric for metric in metrics if not replace(question, group_by="").missing_dimension(metric)]
-    answers = answers_of(possible, question)
+    divided = {metric.name: division for metric in possible if (division := division_of(metric))}
+    found = evaluate(possible, replace(question, divided=divided))
+    answers = {answer.metric.name: answer for answer in found}
     families = {need.total.family for metric in metrics for need in needs_of(metric)}
     counting = counting_of(families, question.period)
     has_facts = bool(counting.firsts)
@@ -85,18 +87,6 @@ def board_of(page: Page, question: Question) -> Board:
         differs_at=counting.differs_at,
         silent_since=silent_since(),
     )
-
-
-def answers_of(metrics: Iterable[Metric], question: Question) -> dict[str, Answer]:
-    """In two queries for the figures over time, and in one or two for each dimension that others are divided by."""
-    by_division: dict[str, list[Metric]] = {}
-    for metric in metrics:
-        by_division.setdefault(division_of(metric) or question.group_by, []).append(metric)
-    return {
-        answer.metric.name: answer
-        for group_by, divided in by_division.items()
-        for answer in evaluate(divided, replace(question, group_by=group_by))
-    }
 
 
 def has_something(answer: Answer) -> bool:

@@ -26,16 +26,21 @@ TIMES = ("day", "week", "month")  # of series; the others are dimensions
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`filters`: dimensions with the value that counts. `group_by`: one of TIMES, a dimension, or ""."""
+    """`filters`: dimensions with the value that counts. `group_by`: one of TIMES, a dimension, or "". `divided`: what
+    single metrics are grouped by instead."""
 
     period: Period
     filters: Mapping[str, str] = field(default_factory=dict)
     group_by: str = ""
     compared: Period | None = None
+    divided: Mapping[str, str] = field(default_factory=dict)
+
+    def group_of(self, metric: Metric) -> str:
+        return self.divided.get(metric.name, self.group_by)
 
     def missing_dimension(self, metric: Metric) -> str:
         """The name of a dimension that is asked for and that the metric does not have, or ""."""
-        asked = {*self.filters, self.group_by} - {*metric.dimensions, *TIMES, ""}
+        asked = {*self.filters, self.group_of(metric)} - {*metric.dimensions, *TIMES, ""}
         return min(asked, default="")
 
 
@@ -68,12 +73,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A total. `without`: the dimension by which it is neither filtered nor grouped: the whole of a mix. `age`: as in
-    Metric."""
+    """A total, and what it is grouped by. `without`: the dimension by which it is neither filtered nor grouped: the
+    whole of a mix. `age`: as in Metric."""
 
     total: Total
+    group_by: str = ""
     without: str = ""
     age: int = 0
+
+    def key_of(self, key: str) -> str:
+        """Of the series, from what the query returned."""
+        return time_key(key, self.group_by)
 
     @property
     def is_times(self) -> bool:
@@ -90,7 +100,9 @@ def evaluate(metrics: Iterable[Metric], question: Question) -> list[Answer]:
     for metric in metrics:
         if name := question.missing_dimension(metric):
             raise ValueError(f"{metric.name} cannot be divided by {name}.")
-    needs = list(dict.fromkeys(need for metric in metrics for need in needs_of(metric)))
+    needs = list(
+        dict.fromkeys(need for metric in metrics for need in needs_of(metric, question.group_of(metric)))
+    )
     table = Table()
     read_sums([need for need in needs if not need.is_times], question, table)
     read_times([need for need in needs if need.is_times], question, table)
@@ -110,11 +122,21 @@ def series_of(
     return found.series if group_by else {"": found.figures}
 
 
-def needs_of(metric: Metric) -> Iterator[Need]:
-    yield Need(metric.numerator, age=metric.age)
-    if metric.denominator:
-        yield Need(metric.denominator, metric.mix_of, metric.age)
-    yield from map(Need, metric.also.values())
+def numerator_of(metric: Metric, group_by: str) -> Need:
+    return Need(metric.numerator, group_by, age=metric.age)
+
+
+def denominator_of(metric: Metric, group_by: str) -> Need | None:
+    if metric.denominator is None:
+        return None
+    return Need(metric.denominator, "" if group_by == metric.mix_of else group_by, metric.mix_of, metric.age)
+
+
+def needs_of(metric: Metric, group_by: str = "") -> Iterator[Need]:
+    yield numerator_of(metric, group_by)
+    if below := denominator_of(metric, group_by):
+        yield below
+    yield from (Need(total, group_by) for total in metric.also.values())
 
 
 class Table:
@@ -135,14 +157,12 @@ class Table:
     ) -> tuple[list[Figure], dict[str, list[Figure]]]:
         """The figures of the whole, and by key."""
         if metric.unit == Unit.SECONDS:
-            times = self.times[Need(metric.numerator), is_compared]
+            times = self.times[numerator_of(metric, group_by), is_compared]
             whole = sum(times.values(), start=Counter())
             return [duration(metric, whole)], {key: [duration(metric, times[key])] for key in sorted(times)}
-        above = self.sums(Need(metric.numerator, age=metric.age), metric, is_compared=is_compared)
-        below: dict[str, Counter[str]] = {}
-        if metric.denominator:
-            whole_of = Need(metric.denominator, metric.mix_of, metric.age)
-            below = self.sums(whole_of, metric, is_compared=is_compared)
+        above = self.sums(numerator_of(metric, group_by), metric, is_compared=is_compared)
+        need = denominator_of(metric, group_by)
+        below = self.sums(need, metric, is_compared=is_compared) if need else {}
         found = figures(metric, added(above), added(below))
         if group_by and group_by == metric.mix_of:
             below = dict.fromkeys(above, added(below))
@@ -158,13 +178,14 @@ def added(by_key: Mapping[str, Counter[str]]) -> Counter[str]:
 
 
 def answer(metric: Metric, table: Table, question: Question) -> Answer:
-    found, series = table.series(metric, question.group_by)
+    group_by = question.group_of(metric)
+    found, series = table.series(metric, group_by)
     also = {
-        name: added(table.sums(Need(total), metric, is_compared=False)).total()
+        name: added(table.sums(Need(total, group_by), metric, is_compared=False)).total()
         for name, total in metric.also.items()
     }
-    compared = table.series(metric, "", is_compared=True)[0] if question.compared else []
-    return Answer(metric, found, also, series if question.group_by else {}, compared)
+    compared = table.series(metric, group_by, is_compared=True)[0] if question.compared else []
+    return Answer(metric, found, also, series if group_by else {}, compared)
 
 
 def duration(metric: Metric, times: Buckets) -> Figure:
@@ -211,7 +232,7 @@ def mean_amount(minor: int, count: int, currency: str) -> Decimal | None:
 def read_sums(needs: Iterable[Need], question: Question, table: Table) -> None:
     """One query: of each family a part for the period, and one for the period that it is compared with."""
     groups: list[list[Need]] = list(
-        grouped(needs, key=lambda need: (need.total.family, need.without, need.age)).values()
+        grouped(needs, key=lambda need: (need.total.family, need.group_by, need.without, need.age)).values()
     )
     width = max(map(len, groups), default=0)
     parts = [
@@ -223,7 +244,7 @@ def read_sums(needs: Iterable[Need], question: Question, table: Table) -> None:
         for need, value in zip(groups[number], sums, strict=False):
             if value:
                 by_key = table.numbers[need, bool(is_compared)]
-                numbers = by_key.setdefault(time_key(key, question.group_by), Counter())
+                numbers = by_key.setdefault(need.key_of(key), Counter())
                 numbers[currency] += int(value)
 
 
@@ -233,13 +254,14 @@ def read_times(needs: Iterable[Need], question: Question, table: Table) -> None:
     parts = []
     for number, need in enumerate(needs):
         for is_compared in parts_of(question):
-            keys = keys_of(need, question, number, is_compared=is_compared)
+            keys = keys_of(need, number, is_compared=is_compared)
             rows = cells_in(need, question, is_compared=is_compared).annotate(**keys)
             parts.append(rows.values_list(*keys, *need.total.measures))
     for number, is_compared, key, _currency, times in united(parts):
         if times:
-            by_key = table.times[needs[number], bool(is_compared)]
-            by_key.setdefault(time_key(key, question.group_by), Counter()).update(times)
+            need = needs[number]
+            by_key = table.times[need, bool(is_compared)]
+            by_key.setdefault(need.key_of(key), Counter()).update(times)
 
 
 def grouped(needs: Iterable[Need], key: Any) -> dict[Any, list[Need]]:
@@ -263,7 +285,7 @@ def read_part(
     needs: list[Need], question: Question, width: int, number: int, *, is_compared: bool
 ) -> QuerySet[Any, tuple[Any, ...]]:
     """Rows of `keys_of`, and `width` sums, the first of which are those of `needs`."""
-    keys = keys_of(needs[0], question, number, is_compared=is_compared)
+    keys = keys_of(needs[0], number, is_compared=is_compared)
     sums = {f"sum_{n}": sum_of(need.total) for n, need in enumerate(needs)}
     sums |= {f"sum_{n}": Sum(Value(0)) for n in range(len(needs), width)}
     rows = cells_in(needs[0], question, is_compared=is_compared)
@@ -271,9 +293,9 @@ def read_part(
     return found.values_list(*keys, *sums)
 
 
-def keys_of(need: Need, question: Question, number: int, *, is_compared: bool) -> dict[str, Any]:
+def keys_of(need: Need, number: int, *, is_compared: bool) -> dict[str, Any]:
     """The number of the part, whether it is compared, the key of the series and the currency."""
-    group_by = "" if is_compared or question.group_by == need.without else question.group_by
+    group_by = "" if is_compared else need.group_by
     has_currency = "currency" in FAMILIES[need.total.family].model.dimensions
     return {
         "of_part": Value(number),

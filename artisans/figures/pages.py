@@ -98,7 +98,11 @@ PAGES = {
                 "dispute_won_rate",
             ),
         ),
-        Page("providers", _("Providers and webhooks"), "cloud_sync", (
+        Page(
+            "providers",
+            _("Providers and webhooks"),
+            "cloud_sync",
+            (
                 "provider_error_rate",
                 "provider_latency",
                 "provider_errors",
@@ -106,7 +110,8 @@ PAGES = {
                 "webhook_lag",
                 "webhook_delay",
                 "webhook_copies",
-            )),
+            ),
+        ),
     )
 }
 
