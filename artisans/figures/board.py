@@ -32,6 +32,7 @@ from artisans.figures.intervals import share
 from artisans.figures.models import OrderCell
 from artisans.figures.pages import RECORDED, TODAY, Page, division_of
 from artisans.figures.registry import METRICS, STEP_TITLES, STEPS, Metric
+from artisans.figures.rows import rows_of
 
 DRAIN = "figures.drain"
 KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
@@ -39,13 +40,14 @@ KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A figure. `missing`: the dimension of a filter that it cannot be filtered by; then it has no values. `since`: the
+    """A figure. `rows`: addresses of the lists behind numerator and denominator. `missing`: the dimension of a filter that it cannot be filtered by; then it has no values. `since`: the
     day from which it exists, if that is in the period or after it."""
 
     metric: Metric
     values: list[Shown]
     table: Table | None
     also: dict[str, int]
+    rows: dict[str, str]
     missing: str = ""
     uncounted: int = 0
     since: date | None = None
@@ -96,7 +98,9 @@ def has_something(answer: Answer) -> bool:
 def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, counting: Counting) -> Panel:
     answer = answers.get(metric.name)
     if answer is None:
-        return Panel(metric, [], None, {}, missing=replace(question, group_by="").missing_dimension(metric))
+        return Panel(
+            metric, [], None, {}, {}, missing=replace(question, group_by="").missing_dimension(metric)
+        )
     division = division_of(metric)
     families = {need.total.family for need in needs_of(metric)}
     return Panel(
@@ -104,6 +108,7 @@ def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, 
         [] if metric.mix_of else values_of(answer),
         table_of(answer, replace(question, group_by=division or question.group_by)),
         answer.also,
+        rows_of(metric, question),
         uncounted=max(counting.uncounted.get(family, 0) for family in families),
         since=known_day(families, question.period),
     )
