@@ -40,8 +40,9 @@ KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A figure. `rows`: addresses of the lists behind numerator and denominator. `missing`: the dimension of a filter that it cannot be filtered by; then it has no values. `since`: the
-    day from which it exists, if that is in the period or after it."""
+    """A figure. `rows`: addresses of the lists behind numerator and denominator. `missing`: the dimension of a filter
+    that it cannot be filtered by; then it has no values. `since`: the day from which it exists, if that is in the period
+    or after it."""
 
     metric: Metric
     values: list[Shown]
