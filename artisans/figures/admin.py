@@ -59,7 +59,7 @@ class FiguresAdmin(ModelAdmin):
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET", "HEAD"])
         form = FilterForm(request.GET.dict(), currencies=currencies_known())
-        context = {
+        context: dict[str, Any] = {
             "title": page.title,
             "page": page,
             "form": form,

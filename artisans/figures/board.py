@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.cache import cache
@@ -41,8 +42,8 @@ KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
 @dataclass(frozen=True, slots=True)
 class Panel:
     """A figure. `rows`: addresses of the lists behind numerator and denominator. `missing`: the dimension of a filter
-    that it cannot be filtered by; then it has no values. `since`: the day from which it exists, if that is in the period
-    or after it."""
+    that it cannot be filtered by; then it has no values. `since`: the day from which it exists, if the period begins
+    before."""
 
     metric: Metric
     values: list[Shown]
@@ -167,7 +168,7 @@ def silent_since() -> datetime | None:
 
 def nearest_period(families: Iterable[str], period: Period) -> Period | None:
     """As many days as the period, up to the last day before it that has something, or from the first after it."""
-    parts: list[QuerySet[date, tuple[str, date]]] = []
+    parts: list[QuerySet[Any, tuple[Any, ...]]] = []
     for family in families:
         cells = FAMILIES[family].model._default_manager
         for side, order, limit in (
