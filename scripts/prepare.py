@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import django
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +24,12 @@ def main() -> None:
     print("Loading demo data …", flush=True)
     call_command("demo_data", verbosity=0)
     call_command("demo_earnings", verbosity=0)
+    if os.environ.get("YEAR"):
+        print("Making a year of orders …", flush=True)
+        try:
+            call_command("demo_data", year=True)
+        except CommandError as refusal:  # it was made before
+            print(refusal, flush=True)
     if not static_files_are_fresh():
         print("Collecting static files …", flush=True)
         call_command("collectstatic", interactive=False, verbosity=0)

@@ -32,7 +32,7 @@ AMOUNTS = {
 ALWAYS = {AMOUNTS["sales"], AMOUNTS["net"]}
 
 
-class Comparison(NamedTuple):
+class ComparedRow(NamedTuple):
     """A figure of the period and of the one before, as texts."""
 
     label: str
@@ -66,18 +66,18 @@ def month_of(day: date) -> Period:
     return Period(day.replace(day=1), min(end_of_group(day, GroupBy.MONTH), today()))
 
 
-def comparisons(found: CurrencySales) -> list[Comparison]:
+def comparisons(found: CurrencySales) -> list[ComparedRow]:
     now, before = found.total, found.before
     counts = ((_("Parcels"), now.parcels, before.parcels), (_("Units"), now.units, before.units))
     amounts = [(label, getattr(now, name), getattr(before, name)) for name, label in AMOUNTS.items()]
     return [
-        *(Comparison(label, str(a), str(b), change_text(a, b)) for label, a, b in counts),
+        *(ComparedRow(label, str(a), str(b), change_text(a, b)) for label, a, b in counts),
         *(
-            Comparison(str(label), money(a), money(b), change_text(a.minor, b.minor))
+            ComparedRow(str(label), money(a), money(b), change_text(a.minor, b.minor))
             for label, a, b in amounts
             if a or b or label in ALWAYS
         ),
-        Comparison(
+        ComparedRow(
             _("Time to ship"),
             duration(now.ship_seconds),
             duration(before.ship_seconds),

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +11,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
@@ -33,11 +34,13 @@ from artisans.catalog.terms import terms_accept, terms_publish
 from artisans.catalog.variants import VariantInput, variants_change
 from artisans.core.models import save_columns
 from artisans.core.money import Money
-from orders.models import StoreRules
+from carts.management.demo_year import DemoYear
+from orders.models import Order, StoreRules
 
 FOLDER = settings.BASE_DIR / "artisans" / "catalog" / "demo"
 PASSWORD = "demo-alley-1"  # noqa: S105  # printed at every start of the demo
 CURRENCY = "USD"
+OLD = timedelta(days=7)  # older orders were not made by trying the demo shop
 RULES = {
     "name": "Artisans Alley",
     "support_email": "help@demo.test",
@@ -69,6 +72,14 @@ MESSAGE = "I sell at the Saturday market in Astoria, and would like to reach peo
 class Command(BaseCommand):
     help = "Load demo data into an empty shop. Running it again only adds what is missing."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--year",
+            action="store_true",
+            help="Also make a year of orders, payments, refunds, disputes and abandoned checkouts. Takes some minutes.",
+        )
+        parser.add_argument("--orders", type=int, default=1500, help="About how many orders the year has.")
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("Demo data contains public logins, so it is only loaded with DEMO=true.")
@@ -97,6 +108,19 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Demo shop: {len(artisans)} artisans, {Product.objects.count()} products ({made} new)."
         )
+
+        if options["year"]:
+            self.year(options["orders"])
+
+    def year(self, orders: int) -> None:
+        if Order.objects.filter(created_at__lt=timezone.now() - OLD).exists():
+            raise CommandError(
+                "The shop has orders of the past already, so nothing was added. Use an empty database."
+            )
+        if orders < 1:
+            raise CommandError("Ask for one order at least.")
+        made = DemoYear(orders=orders, say=self.stdout.write).make()
+        self.stdout.write(f"A year: {made['orders']} orders, {made['abandoned']} abandoned checkouts.")
 
     def people(self) -> None:
         login("shopper@demo.test", "Sam Shopper")
