@@ -36,6 +36,7 @@ OCCASIONS = {
     "application_approved": "Staff approved an application: the workshop sells.",
     "application_refused": "Staff refused an application, with the reason.",
     "workshop_state": "A workshop was suspended, is about to close, is closed, or is active again.",
+    "product_taken_off": "Staff took a product off sale, or changed the reason.",
     "terms_published": "Staff published a new version of the terms; to each workshop that is not closed.",
     "stock_low": "Products have fallen to the number at which their artisan wants to be told, or are sold out; at most every five minutes, and again only after the stock rose.",
     # orders and payments

@@ -14,6 +14,7 @@ from artisans.catalog.models import (
     Artisan,
     ArtisanInvitation,
     ArtisanStateChange,
+    Product,
     Terms,
 )
 from artisans.catalog.statuses import ApplicationStatus
@@ -28,6 +29,7 @@ class CatalogMail(TextChoices):
     APPLICATION_APPROVED = "application_approved", _("Application to sell approved (to the applicant)")
     APPLICATION_REFUSED = "application_refused", _("Application to sell refused (to the applicant)")
     WORKSHOP_STATE = "workshop_state", _("Workshop suspended, closed or opened again (to the artisan)")
+    PRODUCT_TAKEN_OFF = "product_taken_off", _("Product taken off sale by the shop (to the artisan)")
     TERMS_PUBLISHED = "terms_published", _("New terms for artisans (to the artisan)")
 
 
@@ -75,6 +77,18 @@ def workshop_state_mail(artisan: Artisan, change: ArtisanStateChange) -> MailMes
     return MailMessage(kind, artisan.email, f"{kind}:{change.pk}", context)
 
 
+def product_taken_off_mail(product: Product, *, key: str) -> MailMessage:
+    """`key`: what makes it another email than that of another reason."""
+    kind, artisan = CatalogMail.PRODUCT_TAKEN_OFF, product.artisan
+    context = {
+        "artisan_name": artisan.name,
+        "product_name": product.name,
+        "product_id": str(product.pk),
+        "reason": product.off_sale_reason,
+    }
+    return MailMessage(kind, artisan.email, f"{kind}:{product.pk}:{key}", context)
+
+
 def terms_mail(artisan: Artisan, terms: Terms) -> MailMessage:
     kind = CatalogMail.TERMS_PUBLISHED
     context = {"artisan_name": artisan.name, "terms_number": terms.number, "terms_changes": terms.changes}
@@ -100,6 +114,10 @@ def terms_page(facts: dict[str, Any]) -> str:
     return f"{settings.SITE_URL}{reverse('selling:terms')}"
 
 
+def own_product_page(facts: dict[str, Any]) -> str:
+    return f"{settings.SITE_URL}{reverse('workshop:product', args=[facts['product_id']])}"
+
+
 def own_products_page(facts: dict[str, Any]) -> str:
     return f"{settings.SITE_URL}{reverse('workshop:product_list')}"
 
@@ -113,6 +131,7 @@ LINKS = {
     "application_review_url": application_review_page,
     "application_url": application_page,
     "terms_url": terms_page,
+    "own_product_url": own_product_page,
     "own_products_url": own_products_page,
     "own_parcels_url": own_parcels_page,
 }

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.artisan_states import artisan_lock, check_may_publish, check_not_closed
+from artisans.catalog.mails import product_taken_off_mail
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.product_rows import (
     MAX_NAME,
@@ -33,6 +34,7 @@ from artisans.core.errors import Conflict, InvalidInput
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import save_columns
 from artisans.core.texts import shortened
+from artisans.notifications.services import notifications_enqueue
 
 MAX_REASON = 300
 DUPLICATED = (
@@ -167,18 +169,21 @@ def product_archive(*, artisan: Artisan, product_id: UUID, actor: User) -> Produ
 
 @transaction.atomic
 def product_take_off_sale(*, artisan: Artisan, product_id: UUID, reason: str, actor: User) -> Product:
-    """By staff, with a `reason` for the artisan, who cannot publish it until staff allow it.
+    """By staff, with a `reason` that the artisan is emailed, who cannot publish it until staff allow it.
 
-    Repeating it changes the reason. Errors: NotFound, InvalidInput without a reason. Locks: artisan, product and
-    variants, as placing an order does.
+    Another reason is another email; repeating it changes nothing. Errors: NotFound, InvalidInput without a reason.
+    Locks: artisan, product and variants, as placing an order does.
     """
     product, variants = product_lock(artisan, product_id)
-    if not reason.strip():
+    reason = reason.strip()[:MAX_REASON]
+    if not reason:
         raise InvalidInput(_("Enter a reason, which the artisan reads."))
-    product.is_active, product.off_sale_reason = False, reason.strip()[:MAX_REASON]
-    save_columns(product, ["is_active", "off_sale_reason"])
-    data = {"reason": product.off_sale_reason}
-    audit_record(actor=actor, action=Action.PRODUCT_TAKE_OFF_SALE, target=product, data=data)
+    if reason != product.off_sale_reason:
+        product.is_active, product.off_sale_reason = False, reason
+        save_columns(product, ["is_active", "off_sale_reason"])
+        data = {"reason": reason}
+        entry = audit_record(actor=actor, action=Action.PRODUCT_TAKE_OFF_SALE, target=product, data=data)
+        notifications_enqueue(product_taken_off_mail(product, key=str(entry.pk)))
     variants_follow(product, variants)
     return product
 

@@ -10,6 +10,7 @@ from artisans.catalog.products import TakenOffSale, product_archive, product_pub
 from artisans.catalog.tests.factories import ArtisanFactory, CategoryFactory, ProductFactory
 from artisans.catalog.tests.pictures import png
 from artisans.core.admin.pages import admin_page_url
+from artisans.notifications.models import Notification
 from orders.tests.factories import place
 from tests.html import edit, page
 
@@ -194,6 +195,13 @@ def test_product_that_staff_take_off_sale_is_published_again_only_when_they_allo
     assert "This field is required." in page(catalog_client.post(address, {"reason": " "})).text
     catalog_client.post(address, {"reason": "The picture shows another bowl."})
 
+    catalog_client.post(address, {"reason": "The picture shows another bowl."})
+
+    mail = Notification.objects.get(kind="product_taken_off")
+    assert (mail.recipient, mail.context["reason"]) == (
+        seller.artisan.email,
+        "The picture shows another bowl.",
+    )
     bowl.refresh_from_db()
     assert (bowl.is_active, bowl.state) == (False, "taken_off")
     for prepare in (Product.refresh_from_db, lambda _product: product_archive(**own)):
