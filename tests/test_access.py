@@ -38,6 +38,7 @@ ROLES = ("anonymous", "owner", "stranger", "seller", "helper", "intern", "staff"
 ACCESS = """
 catalog:product_list                 get  /                                        200 200 200 200 200 200 200
 catalog:product                      get  /shop/products/{slug}/                   200 200 200 200 200 200 200
+catalog:artisan_list                 get  /shop/artisans/                           200 200 200 200 200 200 200
 catalog:artisan                      get  /shop/artisans/{artisan}/                200 200 200 200 200 200 200
 shop/                                get  /shop/                                   302 302 302 302 302 302 302
 carts:cart                           get  /shop/cart/                              200 200 200 200 200 200 200

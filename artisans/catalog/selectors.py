@@ -237,6 +237,10 @@ def artisans_open() -> QuerySet[Artisan]:
     return Artisan.objects.filter(is_active=True)
 
 
+def artisans_newest() -> QuerySet[Artisan]:
+    return artisans_open().order_by("-created_at", "pk")
+
+
 def applications_to_decide() -> QuerySet[Application]:
     return Application.objects.filter(status=ApplicationStatus.SUBMITTED)
 

@@ -13,6 +13,7 @@ from artisans.catalog.models import Artisan, Category, Product
 from artisans.catalog.search import MAX_LENGTH, MOST_RESULTS, NearProducts, search_near
 from artisans.catalog.selectors import (
     SORTS,
+    artisans_newest,
     artisans_open,
     counts_by_category,
     materials_offered,
@@ -26,6 +27,7 @@ from artisans.catalog.selectors import (
 from artisans.core.texts import search_text
 
 PER_PAGE = 24
+DOORS = 12  # workshops on the home page
 NO_CATEGORY = 0  # the key of none
 
 
@@ -81,7 +83,8 @@ def product_list(request: HttpRequest) -> HttpResponse:
         "sort": asked["sort"] if asked["sort"] in sorts else sorts[0],
         "sorts": [(value, SORTS[value][0]) for value in sorts],
         "is_filtered": is_filtered,
-        "artisans": [] if is_filtered else list(artisans_open()),
+        "artisans": [] if is_filtered else list(artisans_newest()[:DOORS]),
+        "has_more_artisans": not is_filtered and artisans_open().count() > DOORS,
     }
     return render(request, "catalog/product_list.html", context)
 
@@ -147,6 +150,13 @@ def product_context(product: Product, chosen: Product | None = None) -> dict[str
         "max_quantity": min(shown.available, 99),
         "others": list(products_listed().filter(artisan=product.artisan).exclude(pk=product.pk)[:4]),
     }
+
+
+def artisan_list(request: HttpRequest) -> HttpResponse:
+    """All workshops by name."""
+    paginator = Paginator(artisans_open().order_by("name", "pk"), PER_PAGE)
+    context = {"page_obj": paginator.get_page(request.GET.get("page")), "paginator": paginator}
+    return render(request, "catalog/artisan_list.html", context)
 
 
 def artisan_detail(request: HttpRequest, slug: str) -> HttpResponse:

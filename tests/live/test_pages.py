@@ -362,6 +362,7 @@ GUEST: dict[str, Scene] = {
     "product, to choose": lambda one: one.go(f"/shop/products/{jug().slug}/"),
     "product, chosen": jug_of_choice(0),
     "product, chosen and sold out": jug_of_choice(1),
+    "artisans": path("/shop/artisans/"),
     "artisan": lambda one: one.go(f"/shop/artisans/{teapot().artisan.slug}/"),
     "cart, empty": path("/shop/cart/"),
     "cart": cart,

@@ -94,3 +94,17 @@ def test_number_of_queries_does_not_grow_with_the_products(client, django_assert
 
     with django_assert_max_num_queries(8):
         client.get("/")
+
+
+def test_home_page_shows_some_workshops_and_links_to_all_of_them(client, django_assert_max_num_queries):
+    for number in range(30):
+        ArtisanFactory.create(name=f"Workshop {number:02}")
+    shown = page(client.get("/")).one("main")
+    assert len(shown.one("ul", class_="doors").all("li")) == 12
+    assert shown.one("a", href="/shop/artisans/")
+
+    with django_assert_max_num_queries(8):
+        first = page(client.get("/shop/artisans/"))
+    names = [item.text for item in first.one("ul", class_="doors").all("strong")]
+    assert names == [f"Workshop {number:02}" for number in range(24)]
+    assert "Workshop 29" in page(client.get("/shop/artisans/?page=2")).text
