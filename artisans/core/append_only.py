@@ -78,6 +78,18 @@ class AppendOnlyModel(models.Model):
         return {}
 
 
+class TriggeredModel(models.Model):
+    """A model with other rules than these, which only triggers can hold."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def own_triggers(cls, vendor: str) -> dict[str, str]:
+        """Name and SQL of its triggers. One that exists is not replaced: a change needs a new name."""
+        raise NotImplementedError
+
+
 class SetOnceModel(models.Model):
     """`set_once`: columns that are null until they are set, and then never change."""
 
@@ -102,8 +114,13 @@ def set_once_models() -> dict[str, type[SetOnceModel]]:
     return {model._meta.db_table: model for model in apps.get_models() if issubclass(model, SetOnceModel)}
 
 
+def triggered_models() -> dict[str, type[TriggeredModel]]:
+    """By table."""
+    return {model._meta.db_table: model for model in apps.get_models() if issubclass(model, TriggeredModel)}
+
+
 def tables_with_triggers() -> list[str]:
-    return sorted(append_only_models().keys() | set_once_models())
+    return sorted(append_only_models().keys() | set_once_models() | triggered_models().keys())
 
 
 def triggers_of(table: str, vendor: str) -> dict[str, str]:
@@ -111,6 +128,8 @@ def triggers_of(table: str, vendor: str) -> dict[str, str]:
     found: dict[str, str] = {}
     if model := set_once_models().get(table):
         found |= set_once_triggers(model, vendor)
+    if triggered := triggered_models().get(table):
+        found |= triggered.own_triggers(vendor)
     if append_only := append_only_models().get(table):
         found |= append_only_triggers(append_only, vendor)
     return found

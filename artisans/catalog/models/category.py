@@ -2,14 +2,43 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from artisans.core.append_only import TriggeredModel
+
 MAX_LEVELS = 3
 
+# Of a category that becomes part of another: refused if that one is, or if it has more above it than there are levels.
+TOO_DEEP = """EXISTS (
+    SELECT 1 FROM catalog_category AS above WHERE above.id = NEW.parent_id AND (
+        above.parent_id = NEW.id
+        OR (SELECT parent_id FROM catalog_category AS top WHERE top.id = above.parent_id) IS NOT NULL
+    )
+)"""
+MESSAGE = "categories have at most three levels, and none is part of itself"
+POSTGRES_TREE = f"""
+CREATE OR REPLACE FUNCTION catalog_category_tree() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM catalog_category ORDER BY id FOR NO KEY UPDATE;  -- who changes the tree at once waits
+    IF {TOO_DEEP} THEN
+        RAISE EXCEPTION '{MESSAGE}' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+"""  # names of our own
 
-class Category(models.Model):
+
+def tree_trigger(name: str, event: str, vendor: str) -> str:
+    head = f"CREATE TRIGGER {name} BEFORE {event} ON catalog_category"
+    if vendor == "postgresql":
+        condition = "FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL)"
+        return f"{POSTGRES_TREE} {head} {condition} EXECUTE FUNCTION catalog_category_tree()"
+    return f"{head} WHEN {TOO_DEEP} BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"
+
+
+class Category(TriggeredModel):
     """A group of products. One that is part of another (`parent`) shows its products there too.
 
-    There are at most MAX_LEVELS levels, and no category contains itself (`categories.py`). `position` orders the
-    categories with the same parent.
+    There are at most MAX_LEVELS levels, and no category contains itself: `categories.py` explains it to people, and
+    triggers refuse the rest. `position` orders the categories with the same parent.
     """
 
     slug = models.SlugField(unique=True)
@@ -32,6 +61,11 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def own_triggers(cls, vendor: str) -> dict[str, str]:
+        events = {"catalog_category_added": "INSERT", "catalog_category_moved": "UPDATE OF parent_id"}
+        return {name: tree_trigger(name, event, vendor) for name, event in events.items()}
 
     @property
     def lineage(self) -> list["Category"]:

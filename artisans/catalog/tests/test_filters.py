@@ -1,9 +1,10 @@
 """Filters of the shop's list and of the API's, and the tree of categories."""
 
+from contextlib import nullcontext
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -205,6 +206,27 @@ def test_category_moves_in_the_admin_but_never_into_itself_or_too_deep(
     category.refresh_from_db()
     assert category.parent_id == (before if words else tree[below].pk)
     assert words in shown.text
+
+
+@pytest.mark.parametrize(
+    ("moved", "below", "is_refused"),
+    [
+        ("home", "lamps", True),
+        ("home", "lanterns", True),
+        ("paper", "lanterns", True),
+        ("lamps", "paper", False),
+        ("paper", "lamps", False),
+    ],
+)
+def test_database_refuses_categories_within_themselves_or_too_deep(tree, moved, below, is_refused):
+    """Also from clients that do not ask `parent_refusal`."""
+    rows = Category.objects.filter(pk=tree[moved].pk)
+    refusal = pytest.raises(IntegrityError, match="at most three levels")
+    with refusal if is_refused else nullcontext(), transaction.atomic():
+        rows.update(parent=tree[below])
+    assert rows.get().parent_id == (tree[moved].parent_id if is_refused else tree[below].pk)
+    with pytest.raises(IntegrityError, match="at most three levels"), transaction.atomic():
+        CategoryFactory.create(parent=Category.objects.get(slug="lanterns"))
 
 
 def test_search_finds_a_product_by_the_categories_that_its_own_is_part_of(client, tree):
