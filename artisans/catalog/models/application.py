@@ -63,7 +63,12 @@ class Application(BaseModel):
                 fields=["submitted_at"],
                 condition=Q(status=ApplicationStatus.SUBMITTED),
                 name="application_to_decide",
-            )
+            ),
+            models.Index(
+                fields=["updated_at"],
+                condition=Q(status__in=[ApplicationStatus.REFUSED, ApplicationStatus.WITHDRAWN]),
+                name="application_ended",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -139,7 +139,10 @@ class Product(BaseModel):
                 fields=["artisan", "sku"], condition=~Q(sku=""), name="product_sku_unique_in_artisan"
             ),
         ]
-        indexes = [models.Index(fields=["is_active", "price_minor"], name="product_by_price")]
+        indexes = [
+            models.Index(fields=["is_active", "price_minor"], name="product_by_price"),
+            models.Index(fields=["is_active", "name"], name="product_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name
