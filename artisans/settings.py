@@ -479,6 +479,7 @@ RETENTION_DAYS = {
     "reconciliations": number("KEEP_RECONCILIATION_DAYS", default=400),
     "resolved_flags": number("KEEP_RESOLVED_FLAG_DAYS", default=400),
     "resolved_alerts": number("KEEP_RESOLVED_ALERT_DAYS", default=400),
+    "applications": number("KEEP_APPLICATION_DAYS", default=180),
     "stock_imports": number("KEEP_STOCK_IMPORT_DAYS", default=90),
     "exports": number("KEEP_EXPORT_DAYS", default=30),
 }

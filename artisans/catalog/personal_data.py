@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from artisans.catalog.applications import application_end
-from artisans.catalog.models import Application, Artisan, Product, ProductPicture
-from artisans.catalog.pictures import files_delete
+from artisans.catalog.models import Application, Artisan, Product
+from artisans.catalog.pictures import pictures_forget
 from artisans.catalog.search_index import documents_write
 from artisans.catalog.statuses import ArtisanState
 from artisans.core.personal_data import AFTERWARDS, COLLECTORS, ERASED, REFUSALS, Holding, Person, register
@@ -29,19 +28,9 @@ def shop_refusals(person: Person) -> Iterator[str]:
         yield _("The workshop “%(name)s” is open. Close it first.") % {"name": artisan.name}
 
 
-def pictures_forget(person: Person) -> None:
-    """Of the artisan's products, which may show the workshop or people in it, with all files."""
-    products = Product.objects.filter(Q(artisan__in=person.of("artisans"))).order_by()
-    shown = products.exclude(picture="")
-    pictures = ProductPicture.objects.filter(Q(product__artisan__in=person.of("artisans"))).order_by()
-    files = {name for picture in pictures for name in picture.files}
-    files |= {
-        name for file, sizes in shown.values_list("picture", "picture_sizes") for name in (file, *sizes)
-    }
-    with transaction.atomic():
-        shown.update(picture="", picture_sizes={}, picture_alt="")
-        pictures.delete()
-    files_delete(files)
+def own_pictures_forget(person: Person) -> None:
+    """Of the artisan's products, which may show the workshop or people in it."""
+    pictures_forget(Product.objects.filter(Q(artisan__in=person.of("artisans"))))
 
 
 def search_documents_follow(person: Person) -> None:
@@ -155,4 +144,4 @@ IMPERSONAL = {
 register(*HOLDINGS, impersonal=IMPERSONAL)
 COLLECTORS["artisans"] = find_artisans
 REFUSALS.append(shop_refusals)
-AFTERWARDS += [pictures_forget, search_documents_follow, applications_end]
+AFTERWARDS += [own_pictures_forget, search_documents_follow, applications_end]

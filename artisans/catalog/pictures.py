@@ -25,7 +25,7 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -485,6 +485,20 @@ def record(action: Action, picture: ProductPicture, actor: User, **data: Any) ->
 
 
 # ---- files -------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def pictures_forget(products: QuerySet[Product]) -> None:
+    """All pictures of these products, with their files."""
+    shown = products.order_by().exclude(picture="")
+    pictures = ProductPicture.objects.filter(product__in=products.order_by()).order_by()
+    files = {name for picture in pictures for name in picture.files}
+    files |= {
+        name for file, sizes in shown.values_list("picture", "picture_sizes") for name in (file, *sizes)
+    }
+    shown.update(picture="", picture_sizes={}, picture_alt="")
+    pictures.delete()
+    transaction.on_commit(partial(files_delete, files))
 
 
 def files_delete(names: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from artisans.accounts.models import User
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import membership_of, require_membership, require_owner
+from artisans.catalog.applications import application_of
 from artisans.catalog.members import (
     InvitationGone,
     invitation_accept,
@@ -25,6 +26,7 @@ from artisans.catalog.members import (
     member_remove,
 )
 from artisans.catalog.models import MemberRole
+from artisans.catalog.statuses import ApplicationStatus
 from artisans.core.errors import DomainError
 
 
@@ -141,5 +143,10 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
                 request, _("You are now in the team of %(artisan)s.") % {"artisan": artisan.name}
             )
             return redirect("orders:parcel_list")
-    context = {"invitation": found, "refusals": refusals}
+    mine = application_of(user) if user else None
+    context = {
+        "invitation": found,
+        "refusals": refusals,
+        "has_withdrawn": mine is not None and mine.status == ApplicationStatus.WITHDRAWN,
+    }
     return render(request, "workshop/invitation.html", context, status=200 if found else 404)

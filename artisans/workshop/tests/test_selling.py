@@ -1,10 +1,13 @@
 """Becoming an artisan: applying, being asked and answering, the decision, and terms that change."""
 
+from datetime import timedelta
+
 import pytest
 from allauth.account.models import EmailAddress
 from django.urls import reverse
+from django.utils import timezone
 
-from artisans.accounts.models import Role
+from artisans.accounts.models import Role, User
 from artisans.audit.models import AuditEntry
 from artisans.catalog.access import artisan_of
 from artisans.catalog.applications import (
@@ -18,13 +21,22 @@ from artisans.catalog.applications import (
 )
 from artisans.catalog.artisan_states import OwnWorkshop, WorkshopNotActive
 from artisans.catalog.members import AlreadyInTeam, member_invite
-from artisans.catalog.models import Artisan, MemberRole, Product, TermsAcceptance
+from artisans.catalog.models import (
+    Application,
+    ApplicationEvent,
+    Artisan,
+    MemberRole,
+    Product,
+    TermsAcceptance,
+)
 from artisans.catalog.products import product_create, product_publish
 from artisans.catalog.statuses import ApplicationStatus, ArtisanState
 from artisans.catalog.terms import TermsChanged, terms_accept, terms_now, terms_publish, terms_to_accept
 from artisans.catalog.tests.factories import CategoryFactory
 from artisans.core.admin.pages import admin_page_url
 from artisans.core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from artisans.core.retention import RULES, purge
+from artisans.core.security.tokens import invitation_token
 from artisans.notifications.models import Notification
 from artisans.privacy.services import erasure_continue, user_erase
 from tests import rows
@@ -283,3 +295,39 @@ def test_nobody_waits_for_a_decision_about_an_erased_person(applying, stranger, 
     applying.refresh_from_db()
     assert (applying.status, applying.artisan.name) == (A.WITHDRAWN, "Former artisan")
     assert {event.text for event in applying.events.all()} <= {"[erased]", ""}
+
+
+def test_who_has_withdrawn_joins_another_workshop_by_invitation(browser, applying, stranger, seller):
+    """The invitation says that the own application goes; it goes with what was said, and the person can apply anew."""
+    invitation = member_invite(
+        artisan=seller.artisan, actor=seller, email=stranger.email, role=MemberRole.HELPER
+    )
+    link = reverse("workshop:invitation", args=[invitation_token(invitation.pk, invitation.version)])
+    client, own = browser(stranger), applying.artisan
+    client.post(link)
+    assert artisan_of(User.objects.get(pk=stranger.pk)) == own  # not withdrawn, so nothing happens
+
+    application_withdraw(application_id=applying.pk, actor=stranger)
+    assert "You have withdrawn an application" in page(client.get(link)).text
+    client.post(link)
+
+    assert artisan_of(User.objects.get(pk=stranger.pk)) == seller.artisan
+    assert application_of(stranger) is None
+    own.refresh_from_db()
+    assert (own.user, own.story, own.contact_email, own.state) == (None, "", "", ArtisanState.PENDING)
+
+
+@pytest.mark.parametrize("to", [A.WITHDRAWN, A.REFUSED])
+def test_applications_that_ended_are_purged(applying, stranger, admin_user, settings, to):
+    application_submit(application_id=applying.pk, actor=stranger, text="Here I am.")
+    if to == A.WITHDRAWN:
+        application_withdraw(application_id=applying.pk, actor=stranger)
+    else:
+        decide(applying, to, admin_user, "We have many basket makers.")
+    rule, days = RULES["applications"], settings.RETENTION_DAYS["applications"]
+    for age, removed in ((days - 1, 0), (days + 1, 1)):
+        Application.objects.update(updated_at=timezone.now() - timedelta(days=age))
+        assert purge(rule).removed == removed
+    assert (application_of(stranger), ApplicationEvent.objects.count()) == (None, 0)
+    assert "Fern" not in str(list(Artisan.objects.filter(user=None).values()))
+    assert application_start(user=User.objects.get(pk=stranger.pk), **WORKSHOP).status == A.DRAFT
