@@ -29,8 +29,8 @@ END $$;
 def tree_trigger(name: str, event: str, vendor: str) -> str:
     head = f"CREATE TRIGGER {name} BEFORE {event} ON catalog_category"
     if vendor == "postgresql":
-        condition = "FOR EACH ROW WHEN (NEW.parent_id IS NOT NULL)"
-        return f"{POSTGRES_TREE} {head} {condition} EXECUTE FUNCTION catalog_category_tree()"
+        call = "FOR EACH ROW EXECUTE FUNCTION catalog_category_tree()"
+        return f"{POSTGRES_TREE} {head} {call}"  # not for translation
     return f"{head} WHEN {TOO_DEEP} BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END"
 
 
