@@ -23,6 +23,7 @@ from artisans.approvals.services import approval_approve, approval_request
 from artisans.catalog.applications import application_decide, application_start, application_submit
 from artisans.catalog.members import member_invite
 from artisans.catalog.models import Artisan, MemberRole, Product
+from artisans.catalog.products import product_take_off_sale
 from artisans.catalog.statuses import ApplicationStatus
 from artisans.catalog.terms import terms_accept, terms_now, terms_publish
 from artisans.catalog.tests.factories import ProductFactory
@@ -140,7 +141,8 @@ def workshop_mails(bowl: Product, seller: User) -> None:
 
 
 def selling_mails(applicant: User, staff: User) -> None:
-    """Somebody applies, is asked, refused, asked again and approved; then the workshop is suspended."""
+    """Somebody applies, is asked, refused, asked again and approved; then a product is taken off sale,
+    and the workshop suspended."""
     terms_publish(text="Be kind.", changes="<b>Ship</b> & answer\nin time.", actor=staff, seen=0)
     application = application_start(user=applicant, name="Fern & <Ash>", craft="Weaver", town="Astoria")
     artisan = application.artisan
@@ -156,6 +158,8 @@ def selling_mails(applicant: User, staff: User) -> None:
         seen = application.events.count()
         application = application_decide(application_id=pk, to=status, actor=staff, text=text, seen=seen)
     reason = "It <sells> & copies."
+    product = artisan.products.get()
+    product_take_off_sale(artisan=artisan, product_id=product.pk, reason=reason, actor=staff)
     workshop_change(artisan_id=artisan.pk, act=Act.SUSPEND, actor=staff, reason=reason, seen="active")
 
 

@@ -97,6 +97,8 @@ FACTS = {  # of all kinds together
     "text": "A question,\nin two lines",
     "state": "closing",
     "terms_number": 2,
+    "product_id": ONE_ID,
+    "product_name": "Moss bowl",
     "terms_changes": "Payouts, monthly",
     "user_id": ONE_ID,
     "account_state": [0, "ada@example.test"],
@@ -151,7 +153,7 @@ def test_links_are_built_only_from_the_stored_facts():
     fixed |= {"application_url", "terms_url", "own_products_url", "own_parcels_url"}
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url", "export_url"}
     signed |= {"new_password_url", "confirm_address_url", "invitation_url", "application_review_url"}
-    of_a_fact = {"earning_lines_url"}
+    of_a_fact = {"earning_lines_url", "own_product_url"}
     of_a_carrier = {"tracking_url"}
 
     assert set(LINK_BUILDERS) == fixed | signed | of_a_fact | of_a_carrier
