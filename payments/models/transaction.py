@@ -52,6 +52,9 @@ class Transaction(LedgerEntry):
         default_permissions = ()  # those who see payments see them
         ordering = ("-happened_at", "-key")
 
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.amount}"
+
     @property
     def amount(self: Any) -> Money | None:
         """Positive for what was received; None for an entry that is not about an order."""
