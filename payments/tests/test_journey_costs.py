@@ -36,7 +36,7 @@ def pay(payment: Payment) -> None:
 
 
 def test_paying_by_card(payment):
-    assert statements(lambda: pay(payment)) <= 53
+    assert statements(lambda: pay(payment)) <= 54
 
     payment.refresh_from_db()
     assert payment.status == "COMPLETED"
@@ -47,7 +47,7 @@ def test_webhook(payment, stripe, deliver):
     stripe.pay(payment)
 
     assert statements(lambda: deliver(*stripe.events("payment_intent.succeeded"))) <= 2
-    assert statements(lambda: webhook_process(WebhookEvent.objects.get().pk)) <= 40
+    assert statements(lambda: webhook_process(WebhookEvent.objects.get().pk)) <= 41
 
     payment.refresh_from_db()
     assert payment.status == "COMPLETED"

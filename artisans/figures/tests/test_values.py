@@ -289,7 +289,7 @@ def not_empty(found: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
 def test_each_metric_equals_sql_by_hand(trade, at_once, settings, time_machine, zone):  # noqa: F811
     settings.TIME_ZONE = zone
     now = BEGIN
-    for _ in range(400):
+    for _ in range(320):
         now += timedelta(minutes=trade.random.choice([10, 90, 200]))
         time_machine.move_to(now, tick=False)
         trade.step()

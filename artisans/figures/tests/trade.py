@@ -62,7 +62,7 @@ SHOWN = [step for step in Step if step not in {Step.STARTED, Step.PLACED}]
 
 
 class Trade:
-    """`step` does one random thing; what the shop refuses is no thing."""
+    """`step` does one random thing; if the shop refuses it, another."""
 
     def __init__(self, seed: int, *, staff: User, products: list[Any]) -> None:
         self.random = random.Random(seed)  # noqa: S311  # a test
@@ -98,13 +98,25 @@ class Trade:
                 self.challenge,
                 self.answer,
             ),
-            *(self.leave, self.reject, self.begin, self.begin, self.choose, self.choose),
+            *(
+                self.leave,
+                self.reject,
+                self.begin,
+                self.begin,
+                self.choose,
+                self.choose,
+                self.dispute,
+                self.dispute,
+            ),
+            *(self.capture, self.refund, self.refund, self.finish_refund, self.finish_refund),
             *(self.ask_provider, self.ask_provider, self.hear, self.hear, self.hear_again, self.process),
         ]
 
     def step(self) -> None:
-        with suppress(DomainError, IndexError):
-            self.random.choice(self.steps)()
+        for _ in range(20):
+            with suppress(DomainError, IndexError):
+                self.random.choice(self.steps)()
+                return
 
     def one(self, rows: Any) -> Any:
         """Errors: IndexError if there is none."""
@@ -156,7 +168,7 @@ class Trade:
     def dispute(self) -> None:
         """Opened, lost, then won."""
         paid = Payment.objects.filter(payment_provider="stripe", captures__isnull=False).distinct()
-        is_known = self.disputes and self.random.random() < 0.6
+        is_known = self.disputes and self.random.random() < 0.8
         payment = self.one(paid.filter(pk__in=self.disputes) if is_known else paid)
         count = self.disputes.get(payment.pk, 0)
         status = [RemoteDisputeStatus.OPEN, RemoteDisputeStatus.LOST, RemoteDisputeStatus.WON][count % 3]
