@@ -22,7 +22,7 @@ from artisans.core.money import Money
 from artisans.figures.days import Period, today
 from artisans.figures.errors import CannotView, GroupNotPossible, MetricUnknown, PeriodTooLong
 from artisans.figures.evaluate import TIMES, Answer, Figure, Question, evaluate, waiting_changes
-from artisans.figures.periods import LONGEST, Comparison, compared_period, period_named
+from artisans.figures.periods import LONGEST, CompareWith, compared_period, period_named
 from artisans.figures.registry import METRICS, Metric, Unit
 from artisans.figures.roles import VIEW_METRICS
 from artisans.figures.rows import rows_of
@@ -56,7 +56,7 @@ class MetricsQuery(serializers.Serializer[Any]):
         "^[A-Z]{3}$", required=False, help_text="ISO 4217. Currencies are never added."
     )
     compare = serializers.ChoiceField(
-        [(one.value, one.value) for one in Comparison],
+        [(one.value, one.value) for one in CompareWith],
         required=False,
         help_text="The same number of days before the period, or the same days of the year before.",
     )
@@ -131,7 +131,7 @@ def question_of(sent: dict[str, Any]) -> Question:
         period,
         {name: sent[name] for name in ("method", "provider", "currency") if name in sent},
         sent.get("group_by", ""),
-        compared_period(period, Comparison(compare)) if compare else None,
+        compared_period(period, CompareWith(compare)) if compare else None,
     )
 
 

@@ -128,10 +128,10 @@ def rounded(value: Decimal) -> Decimal:
 
 def values_of(answer: Answer) -> list[Shown]:
     earlier = {figure.currency: figure for figure in answer.compared}
-    return [value_of(answer.metric, figure, earlier) for figure in answer.figures] or [Shown(NONE)]
+    return [shown_value(answer.metric, figure, earlier) for figure in answer.figures] or [Shown(NONE)]
 
 
-def value_of(metric: Metric, figure: Figure, earlier: dict[str, Figure]) -> Shown:
+def shown_value(metric: Metric, figure: Figure, earlier: dict[str, Figure]) -> Shown:
     words, tone = (
         comparison(metric, figure, earlier[figure.currency]) if figure.currency in earlier else ("", "")
     )

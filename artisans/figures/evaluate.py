@@ -238,7 +238,7 @@ def read_sums(needs: Iterable[Need], question: Question, table: Table) -> None:
     parts = [
         read_part(group, question, width, number, is_compared=is_compared)
         for number, group in enumerate(groups)
-        for is_compared in parts_of(question)
+        for is_compared in sides_of(question)
     ]
     for number, is_compared, key, currency, *sums in united(parts):
         for need, value in zip(groups[number], sums, strict=False):
@@ -253,7 +253,7 @@ def read_times(needs: Iterable[Need], question: Question, table: Table) -> None:
     needs = list(needs)
     parts = []
     for number, need in enumerate(needs):
-        for is_compared in parts_of(question):
+        for is_compared in sides_of(question):
             keys = keys_of(need, number, is_compared=is_compared)
             rows = cells_in(need, question, is_compared=is_compared).annotate(**keys)
             parts.append(rows.values_list(*keys, *need.total.measures))
@@ -271,7 +271,7 @@ def grouped(needs: Iterable[Need], key: Any) -> dict[Any, list[Need]]:
     return found
 
 
-def parts_of(question: Question) -> Iterator[bool]:
+def sides_of(question: Question) -> Iterator[bool]:
     yield False
     if question.compared:
         yield True

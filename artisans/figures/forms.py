@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.admin.forms import DayField
 from artisans.figures.days import Period, today
 from artisans.figures.evaluate import Question
-from artisans.figures.periods import LONGEST, Comparison, compared_period, period_named
+from artisans.figures.periods import LONGEST, CompareWith, compared_period, period_named
 from artisans.journeys.models import Channel
 from payments.methods import PaymentMethod
 from payments.providers.registry import provider_choices
@@ -41,8 +41,8 @@ class FilterForm(forms.Form):
         required=False,
         choices=[
             ("", _("Nothing")),
-            (Comparison.PREVIOUS.value, _("Period before")),
-            (Comparison.PREVIOUS_YEAR.value, _("Year before")),
+            (CompareWith.PREVIOUS.value, _("Period before")),
+            (CompareWith.PREVIOUS_YEAR.value, _("Year before")),
         ],
     )
     currency = forms.ChoiceField(label=_("Currency"), required=False)
@@ -51,7 +51,7 @@ class FilterForm(forms.Form):
     channel = forms.ChoiceField(label=_("Channel"), choices=[ANY, *Channel.choices], required=False)
 
     def __init__(self, data: Any, *, currencies: Iterable[str]) -> None:
-        super().__init__({"period": "30", "compare": Comparison.PREVIOUS.value} | data)
+        super().__init__({"period": "30", "compare": CompareWith.PREVIOUS.value} | data)
         self.fields |= {
             "from": DayField(label=_("From"), required=False),  # a keyword of Python
             "to": DayField(label=_("To"), required=False),
@@ -86,5 +86,5 @@ class FilterForm(forms.Form):
             period,
             {key: data[key] for key in FILTERS if data[key]},
             "day" if period.days <= LONG else "week" if period.days <= VERY_LONG else "month",
-            compared_period(period, Comparison(compare), name) if compare else None,
+            compared_period(period, CompareWith(compare), name) if compare else None,
         )

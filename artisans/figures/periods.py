@@ -9,7 +9,7 @@ from artisans.figures.days import DAY, Period
 LONGEST = 5 * 366  # days
 
 
-class Comparison(StrEnum):
+class CompareWith(StrEnum):
     PREVIOUS = "previous"
     PREVIOUS_YEAR = "previous_year"
 
@@ -29,12 +29,12 @@ def period_named(name: str, today: date) -> Period:
     return Period(firsts[name], today)
 
 
-def compared_period(period: Period, comparison: Comparison, name: str = "") -> Period:
+def compared_period(period: Period, comparison: CompareWith, name: str = "") -> Period:
     """As many days directly before, or the same days a year before.
 
     A month, quarter or year that has only begun is compared with the same days of the one before.
     """
-    if comparison == Comparison.PREVIOUS_YEAR:
+    if comparison == CompareWith.PREVIOUS_YEAR:
         return Period(months_before(period.first, 12), months_before(period.last, 12))
     if months := {"month": 1, "quarter": 3, "year": 12}.get(name):
         return Period(months_before(period.first, months), months_before(period.last, months))

@@ -19,9 +19,10 @@ from artisans.figures.pages import PAGES
 from artisans.figures.registry import STEPS
 from artisans.figures.tests.cells import put
 from orders.tests.factories import store_of
+from payments.models import PaymentAttempt
 from tests.live.browser import PHONE, WIDE, Window
 from tests.live.conftest import empty_database
-from tests.live.runner import Sandbox, Shop
+from tests.live.runner import Sandbox, Shop, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("postgres_only", "transactional_db")]
 
@@ -138,6 +139,9 @@ def test_what_happened_is_on_the_open_page_after_counting(window, clerk, bowl):
     left.add(bowl)
     left.follow("Checkout")
     left.page.locator("#id_email").wait_for()
+    outcomes = ["declined", "declined", "succeeded", "succeeded"]
+    attempts = PaymentAttempt.objects.filter(outcome__in=outcomes).order_by("outcome")
+    wait_for(lambda: list(attempts.values_list("outcome", flat=True)) == outcomes)
     count_today()
 
     watcher.page.clock.run_for(16_000)
@@ -145,8 +149,14 @@ def test_what_happened_is_on_the_open_page_after_counting(window, clerk, bowl):
     funnel = watcher.page.locator("#figure-funnel ~ .aa-figure-table")
     expect(funnel.locator("tr", has_text="First item in the cart").locator("td").first).to_have_text("4")
     expect(funnel.locator("tr", has_text="Placed").locator("td").first).to_have_text("3")
-    problems = watcher.page.locator("#figure-problems ~ .aa-figure-table")
-    expect(problems).to_contain_text("insufficient_funds")
     watcher.go(f"{page_address('payments')}?period=today")
-    paid = watcher.page.locator("#figure-payment_success_rate ~ .aa-figure-table td")
-    expect(paid.nth(1)).to_have_text("2")
+    for figure, number, out_of in (
+        ("attempt_success_rate", "2", "4"),
+        ("recovered_rate", "1", "1"),
+        ("three_d_secure_rate", "1", "4"),
+    ):
+        cells = watcher.page.locator(f"#figure-{figure} ~ .aa-figure-table td")
+        expect(cells.nth(1)).to_have_text(number)
+        expect(cells.nth(2)).to_have_text(out_of)
+    reasons = watcher.page.locator("#figure-failure_reasons ~ .aa-figure-table tbody tr")
+    expect(reasons).to_have_text(["insufficient_funds 2"], use_inner_text=True)

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from artisans.figures.days import Period, today
-from artisans.figures.periods import LONGEST, Comparison, compared_period, period_named
+from artisans.figures.periods import LONGEST, CompareWith, compared_period, period_named
 from artisans.figures.sales.periods import (
     MAX_ROWS,
     GroupBy,
@@ -29,7 +29,7 @@ class Asked:
 
     @property
     def before(self) -> Period:
-        return compared_period(self.period, Comparison.PREVIOUS, self.choice)
+        return compared_period(self.period, CompareWith.PREVIOUS, self.choice)
 
 
 def day_field(label: Any) -> forms.DateField:

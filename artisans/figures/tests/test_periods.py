@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from artisans.figures.days import Period
-from artisans.figures.periods import Comparison, compared_period, period_named
+from artisans.figures.periods import CompareWith, compared_period, period_named
 
 TODAY = date(2026, 3, 31)
 
@@ -21,11 +21,11 @@ TODAY = date(2026, 3, 31)
 def test_begun_periods_are_compared_with_the_same_days(name, first, previous, previous_year):
     period = period_named(name, TODAY)
     assert period == Period(date.fromisoformat(first), TODAY)
-    for comparison, days in ((Comparison.PREVIOUS, previous), (Comparison.PREVIOUS_YEAR, previous_year)):
+    for comparison, days in ((CompareWith.PREVIOUS, previous), (CompareWith.PREVIOUS_YEAR, previous_year)):
         expected = Period(*map(date.fromisoformat, days.split()))
         assert compared_period(period, comparison, name) == expected
 
 
 def test_leap_day_is_compared_with_the_day_before():
     leap = Period(date(2028, 2, 29), date(2028, 2, 29))
-    assert compared_period(leap, Comparison.PREVIOUS_YEAR).first == date(2027, 2, 28)
+    assert compared_period(leap, CompareWith.PREVIOUS_YEAR).first == date(2027, 2, 28)
