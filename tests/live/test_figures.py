@@ -1,7 +1,7 @@
 """The pages of figures in Chromium: accessible in both themes and widths, and with what just happened."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import Group
@@ -118,11 +118,8 @@ def test_empty_period_and_errors_are_accessible(window, clerk):
         look(one)
 
 
-def test_what_happened_is_on_the_open_page_after_counting(window, clerk, bowl):
+def buy(window: Callable[..., Window], bowl: Product) -> None:
     """Declined; declined and then paid; paid with 3-D Secure; left before paying."""
-    watcher = window(clerk)
-    watcher.page.clock.install()
-    watcher.go(f"{page_address('checkout')}?period=today")
     for email, cards in (("lost", [DECLINED]), ("recovered", [DECLINED, VISA]), ("asked", [THREE_D])):
         one = window()
         order = one.order_by_card(bowl, email=f"{email}@example.test")
@@ -139,6 +136,13 @@ def test_what_happened_is_on_the_open_page_after_counting(window, clerk, bowl):
     left.add(bowl)
     left.follow("Checkout")
     left.page.locator("#id_email").wait_for()
+
+
+def test_what_happened_is_on_the_open_page_after_counting(window, clerk, bowl):
+    watcher = window(clerk)
+    watcher.page.clock.install()
+    watcher.go(f"{page_address('checkout')}?period=today")
+    buy(window, bowl)
     outcomes = ["declined", "declined", "succeeded", "succeeded"]
     attempts = PaymentAttempt.objects.filter(outcome__in=outcomes).order_by("outcome")
     wait_for(lambda: list(attempts.values_list("outcome", flat=True)) == outcomes)
