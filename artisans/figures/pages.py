@@ -116,7 +116,7 @@ PAGES = {
 }
 
 
-def page_of(metric: Metric) -> Page:
+def find_page(metric: Metric) -> Page:
     return next(page for page in PAGES.values() if metric.name in page.metrics)
 
 

@@ -24,7 +24,7 @@ from artisans.core.admin.pages import admin_list_url
 from artisans.core.templatetags.money import show
 from artisans.figures.admin import page_address
 from artisans.figures.board import tiles_today
-from artisans.figures.pages import PAGES, Page, page_of
+from artisans.figures.pages import PAGES, Page, find_page
 from artisans.figures.roles import VIEW_METRICS
 from artisans.notifications.admin import stuck_mails
 from artisans.notifications.models import Notification
@@ -372,7 +372,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     figures = tiles_today() if user.has_perm(VIEW_METRICS) else []
     return context | {
         "tiles": tiles,
-        "figures": [(*tile, page_address(page_of(tile[0]).name)) for tile in figures],
+        "figures": [(*tile, page_address(find_page(tile[0]).name)) for tile in figures],
         "title": gettext("Home"),
     }
 
