@@ -19,6 +19,7 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from artisans.core.changes import changes_note
 from artisans.journeys.models import COLUMNS, Channel, Device, Journey, JourneyProblem, ProblemKind, Step
 
 logger = logging.getLogger(__name__)
@@ -149,6 +150,7 @@ def journeys_merge(*, guest_cart_id: UUID, cart_id: UUID) -> None:
         last_at = timezone.now()  # the figures of the days on which they began change now
         Journey.objects.filter(pk=own.pk).update(**earliest, last_at=last_at, is_signed_in=True)
         Journey.objects.filter(pk=guest.pk).update(is_merged=True, last_at=last_at)
+        changes_note(("journeys", own.started_at))  # it may have begun on an earlier day now
 
 
 @never_fails
