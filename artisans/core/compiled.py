@@ -14,7 +14,7 @@ Measured on orders of 5 lines: 16 to 27% less CPU time of web process and databa
 writes: another 4%.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import update_wrapper
 from inspect import signature
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
@@ -22,7 +22,8 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import NOT_PROVIDED, Expression, Field, Model, QuerySet
+from django.db.models import NOT_PROVIDED, Expression, Field, Model, QuerySet, Value
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.lookups import In
 from django.db.models.query import get_related_populators
 from django.db.models.sql import InsertQuery
@@ -163,34 +164,49 @@ def prepare(value: Any) -> Any:
     raise TypeError(f"{value!r} is not an argument for a compiled query.")
 
 
-INSERTS: dict[tuple[type[Model], bool], str] = {}  # SQL by model, and whether it writes several rows
+# by model, whether it writes several rows, and whether it leaves out those that conflict
+INSERTS: dict[tuple[type[Model], bool, bool], str] = {}
 
 
-def insert(rows: Sequence[Model]) -> None:
-    """Insert new rows of one model, in a transaction, like `bulk_create`; keys that the database makes are not read.
+def insert(rows: Sequence[Model], *, ignore_conflicts: bool = False) -> None:
+    """Insert new rows of one model like `bulk_create`; keys that the database makes are not read.
 
-    Errors: NotImplementedError for a model with columns that only the database fills.
+    Errors: NotImplementedError for a model with columns that the database computes.
     """
     if not rows:
         return
     model, is_many = type(rows[0]), len(rows) > 1
     if connection.vendor != "postgresql":
-        model._default_manager.bulk_create(rows)
+        model._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
         return
     meta = model._meta
     fields = [field for field in meta.concrete_fields if field is not meta.auto_field]
-    if (model, is_many) not in INSERTS:
-        if any(field.db_default is not NOT_PROVIDED and not field.has_default() for field in fields):
-            raise NotImplementedError("Compiled inserts have a value for each column.")
-        INSERTS[model, is_many] = insert_sql(fields, rows)
+    fill_defaults(fields, rows)
+    key = model, is_many, ignore_conflicts
+    if key not in INSERTS:
+        INSERTS[key] = insert_sql(fields, rows) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else "")
     columns = [
         [field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows]
         for field in fields
     ]
     with connection.cursor() as cursor:
-        cursor.execute(INSERTS[model, is_many], columns if is_many else [value for [value] in columns])
+        cursor.execute(INSERTS[key], columns if is_many else [value for [value] in columns])
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias
+
+
+def fill_defaults(fields: Iterable[Any], rows: Sequence[Model]) -> None:
+    """The values that the database would fill in, which Django would read back. Errors: NotImplementedError."""
+    for field in fields:
+        if field.db_default is NOT_PROVIDED or field.has_default():
+            continue
+        for row in rows:
+            default = getattr(row, field.attname)
+            if isinstance(default, DatabaseDefault):
+                [expression] = default.get_source_expressions()
+                if not isinstance(expression, Value):
+                    raise NotImplementedError("Compiled inserts have a value for each column.")
+                setattr(row, field.attname, expression.value)
 
 
 def insert_sql(fields: Sequence[Any], rows: Sequence[Model]) -> str:

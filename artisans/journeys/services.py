@@ -6,7 +6,7 @@ A checkout never depends on it: whatever fails here is logged. A placed order th
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import wraps
@@ -14,12 +14,13 @@ from typing import Any, ParamSpec
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from artisans.core.changes import changes_note
+from artisans.core.compiled import insert
 from artisans.journeys.models import COLUMNS, Channel, Device, Journey, JourneyProblem, ProblemKind, Step
 
 logger = logging.getLogger(__name__)
@@ -70,10 +71,8 @@ def first_times(step: Step, at: datetime) -> dict[str, datetime]:
 def journey_start(*, cart_id: UUID, currency: str, visit: Visit) -> None:
     """An item was added to an empty cart. A cart that was emptied before keeps its journey."""
     now = timezone.now()
-    with suppress(IntegrityError), savepoint():
-        Journey.objects.create(
-            cart_id=cart_id, currency=currency, started_at=now, last_at=now, **asdict(visit)
-        )
+    row = Journey(cart_id=cart_id, currency=currency, started_at=now, last_at=now, **asdict(visit))
+    insert([row], ignore_conflicts=True)
 
 
 @never_fails
@@ -109,9 +108,9 @@ def write_step(row: Journey, step: Step, at: datetime) -> None:
         setattr(row, column, time)
     row.last_at = at
     if row.cart_id is None:
-        row.save(force_insert=True)
+        insert([row])
         return
-    Journey.objects.bulk_create([row], ignore_conflicts=True)
+    insert([row], ignore_conflicts=True)
     update_step(row, step, times)  # if another request has inserted it since
 
 

@@ -14,6 +14,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from artisans.core.compiled import insert
 from artisans.core.personal_data import is_erased_address
 from artisans.core.queue import enqueue_after_commit, run_each
 from artisans.notifications.facts import pack
@@ -67,7 +68,7 @@ def notifications_enqueue(*messages: MailMessage) -> None:
         for message in messages
         if not is_erased_address(message.recipient)
     ]
-    Notification.objects.bulk_create(rows, ignore_conflicts=True)
+    insert(rows, ignore_conflicts=True)
     if rows:
         enqueue_after_commit("notifications.send", *[row.pk for row in rows])
 

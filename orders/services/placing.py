@@ -176,7 +176,7 @@ def commission_tax_of(artisan: Artisan, store: StoreRules) -> int:
 def held_lines_write(lines: list[OrderLine]) -> None:
     """Let the limits on unpaid orders find these lines of an unknown buyer by product."""
     rows = [HeldLine(line_id=line.pk, product_id=line.product_id) for line in lines]
-    HeldLine.objects.bulk_create(rows, ignore_conflicts=True)
+    insert(rows, ignore_conflicts=True)
 
 
 def load_placed_order(order: Order) -> PlacedOrder:

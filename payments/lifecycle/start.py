@@ -51,7 +51,7 @@ def payment_start(
     if not due:
         raise NothingDue
     facts = find_provider(placed, method, due=due, store=store, provider=provider)
-    payment = Payment.objects.create(
+    payment = Payment(
         order=order,
         user_id=order.user_id,
         payment_method=method,
@@ -59,6 +59,7 @@ def payment_start(
         currency=order.currency,
         amount_minor=due.minor,
     )
+    insert([payment])
     actor_name = actor.email if actor else "buyer"
     insert([PaymentTransition(payment=payment, new=payment.status, cause="started", actor_name=actor_name)])
     if not is_held:

@@ -13,6 +13,7 @@ from artisans.accounts.tests.factories import PASSWORD
 from artisans.core.models import Heartbeat
 from artisans.core.retention import RULES
 from artisans.core.security.tokens import order_token
+from artisans.journeys import services
 from artisans.journeys.models import COLUMNS, Journey, JourneyProblem, Step
 from artisans.journeys.selectors import recorded_since
 from artisans.journeys.services import Visit, journey_place, journey_reach
@@ -141,8 +142,8 @@ def test_failing_to_record_stops_nothing_and_is_logged(walk, bowl, monkeypatch, 
     def fail(*args, **kwargs):
         raise DatabaseError
 
-    for name in ("create", "filter", "bulk_create"):
-        monkeypatch.setattr(Journey.objects, name, fail)
+    monkeypatch.setattr(services, "insert", fail)
+    monkeypatch.setattr(Journey.objects, "filter", fail)
     with caplog.at_level(logging.WARNING):
         order = walk.buy("bank_transfer", bowl)
     monkeypatch.undo()
