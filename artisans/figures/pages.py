@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
-from django_stubs_ext import StrOrPromise
 
+from artisans.core.metrics import StrOrPromise
 from artisans.figures.models import REFUND_AGES
 from artisans.figures.registry import METRICS, STEPS, Metric
 

@@ -9,7 +9,7 @@ register(
     impersonal={
         CountedDay._meta.label: {"family", "version"},
         **{
-            model._meta.label: set(model.dimensions)
+            model._meta.label: {*model.dimensions, *model.times}
             for model in apps.get_app_config("figures").get_models()
             if issubclass(model, Cell)
         },

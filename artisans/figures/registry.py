@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django_stubs_ext import StrOrPromise
 
+from artisans.core.metrics import StrOrPromise
 from artisans.figures.models import REFUND_AGES
 from payments.methods import CARD_METHODS
 from payments.providers.round_trips import RequestOutcome

@@ -404,7 +404,9 @@ def test_nightly_reconciliation_lists_payments_of_removed_providers(bank, toy, m
 MAY_NAME = re.compile(
     r"payments/providers/(registry\.py|{names}/)|payments/methods\.py|artisans/settings\.py|artisans/site/(demo|docs)"
     r"|templates/(payments/providers/{names}/|docs/|demo/)|static/js/providers/{names}|/tests/|/migrations/"
-    r"|/catalog/demo/".replace("{names}", "(" + "|".join(facts.name for facts in registry.PROVIDERS) + ")")
+    r"|/catalog/demo/|carts/management/demo_year".replace(
+        "{names}", "(" + "|".join(facts.name for facts in registry.PROVIDERS) + ")"
+    )
 )
 
 

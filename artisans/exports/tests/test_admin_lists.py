@@ -20,12 +20,14 @@ from artisans.catalog.models import Product
 from artisans.core.admin.pages import PagesAdmin, admin_list_url
 from artisans.core.models import SystemCheck
 from artisans.exports.models import Export
+from artisans.figures.models import CountedDay
 from orders.models import Order
 from tests.html import page
 from tests.two_of_each import make_two_of_each
 
 pytestmark = pytest.mark.once
-LISTS = {model._meta.label: one for model, one in admin.site._registry.items() if model is not SystemCheck}
+PAGES = {SystemCheck, CountedDay}  # without a list
+LISTS = {model._meta.label: one for model, one in admin.site._registry.items() if model not in PAGES}
 FORMATTED = {"show", "when", "age", "button_to", "date_format", "thumbnail"}
 
 

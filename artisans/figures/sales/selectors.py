@@ -119,11 +119,11 @@ def sold(currency: str, days: Mapping[date, Day], period: Period) -> Sold:
     return Sold(
         parcels=sums["parcels"],
         units=sums["units"],
-        sales=Money(sums["sales"], currency),
-        commission=Money(sums["commission"], currency),
-        payment_fees=Money(sums["payment_fees"], currency),
-        refunds=Money(refunds, currency),
-        net=Money(sums["net"], currency),
+        sales=Money.stored(sums["sales"], currency),
+        commission=Money.stored(sums["commission"], currency),
+        payment_fees=Money.stored(sums["payment_fees"], currency),
+        refunds=Money.stored(refunds, currency),
+        net=Money.stored(sums["net"], currency),
         ship_seconds=median(times),
     )
 
@@ -223,7 +223,7 @@ def best_products(artisan: Artisan, period: Period) -> dict[str, list[ProductSal
     found: dict[str, list[ProductSales]] = defaultdict(list)
     for row in sums.order_by("currency", F("minor").desc(), "product"):
         if len(found[row["currency"]]) < SHOWN_PRODUCTS:
-            money = Money(row["minor"], row["currency"])
+            money = Money.stored(row["minor"], row["currency"])
             found[row["currency"]].append(ProductSales(row["product"], row["name"], row["units"], money))
     return found
 

@@ -19,6 +19,7 @@ from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.notifications.services import MailMessage, notifications_enqueue
+from tests.rows import carriers
 
 MISSING = "!missing!"
 AMOUNT = Money(4675, "USD")
@@ -149,6 +150,7 @@ def test_unregistered_kind_is_refused():
 
 @pytest.mark.django_db
 def test_links_are_built_only_from_the_stored_facts():
+    carriers()
     fixed = {"reset_url", "signup_url", "methods_url", "low_stock_url"}
     fixed |= {"application_url", "terms_url", "own_products_url", "own_parcels_url"}
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url", "export_url"}
