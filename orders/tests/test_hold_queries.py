@@ -74,7 +74,8 @@ def test_products_are_locked_after_the_reads_that_need_no_lock(store, bowl):
         )
     sql = [query["sql"] for query in caught]
     locked, taken = (
-        next(n for n, text in enumerate(sql) if part in text) for part in ("FOR NO KEY", 'UPDATE "catalog')
+        next(n for n, text in enumerate(sql) if part in text)
+        for part in ("FOR NO KEY", "UPDATE catalog_product")
     )
     between = [text for text in sql[locked + 1 : taken] if text.startswith("SELECT")]
 
