@@ -6,11 +6,18 @@ from artisans.core.append_only import TriggeredModel
 
 MAX_LEVELS = 3
 
-# Of a category that becomes part of another: refused if that one is, or if it has more above it than there are levels.
+# Of a category that becomes part of another: refused if that one is, or if what is above it, itself and its own parts
+# are more than three levels.
 TOO_DEEP = """EXISTS (
     SELECT 1 FROM catalog_category AS above WHERE above.id = NEW.parent_id AND (
         above.parent_id = NEW.id
         OR (SELECT parent_id FROM catalog_category AS top WHERE top.id = above.parent_id) IS NOT NULL
+        OR above.parent_id IS NOT NULL
+            AND EXISTS (SELECT 1 FROM catalog_category AS part WHERE part.parent_id = NEW.id)
+        OR EXISTS (
+            SELECT 1 FROM catalog_category AS part JOIN catalog_category AS last ON last.parent_id = part.id
+            WHERE part.parent_id = NEW.id
+        )
     )
 )"""
 MESSAGE = "categories have at most three levels, and none is part of itself"
@@ -64,7 +71,7 @@ class Category(TriggeredModel):
 
     @classmethod
     def own_triggers(cls, vendor: str) -> dict[str, str]:
-        events = {"catalog_category_added": "INSERT", "catalog_category_moved": "UPDATE OF parent_id"}
+        events = {"catalog_category_added": "INSERT", "catalog_category_placed": "UPDATE OF parent_id"}
         return {name: tree_trigger(name, event, vendor) for name, event in events.items()}
 
     @property

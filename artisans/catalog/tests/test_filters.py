@@ -214,12 +214,16 @@ def test_category_moves_in_the_admin_but_never_into_itself_or_too_deep(
         ("home", "lamps", True),
         ("home", "lanterns", True),
         ("paper", "lanterns", True),
+        ("paper", "lamps", True),
+        ("home", "paper", True),
         ("lamps", "paper", False),
-        ("paper", "lamps", False),
+        ("cards", "lamps", False),
+        ("paper", "home", False),
     ],
 )
 def test_database_refuses_categories_within_themselves_or_too_deep(tree, moved, below, is_refused):
     """Also from clients that do not ask `parent_refusal`."""
+    tree["cards"] = CategoryFactory.create(slug="cards", name="Cards", parent=tree["paper"])
     rows = Category.objects.filter(pk=tree[moved].pk)
     refusal = pytest.raises(IntegrityError, match="at most three levels")
     with refusal if is_refused else nullcontext(), transaction.atomic():
