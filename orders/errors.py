@@ -1,6 +1,7 @@
 from dataclasses import fields
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from artisans.core.errors import N_, TEXT, Conflict, Forbidden, InvalidInput, ServiceUnavailable
 from orders.problems import Problem
@@ -125,7 +126,11 @@ class UnitsChanged(Conflict):
 
     def __init__(self, left: int) -> None:
         super().__init__(
-            _("Of this parcel, %(left)s units are left to ship now. Nothing was changed; check them.")
+            ngettext(
+                "Of this parcel, %(left)s unit is left to ship now. Nothing was changed; check it.",
+                "Of this parcel, %(left)s units are left to ship now. Nothing was changed; check them.",
+                left,
+            )
             % {"left": left}
         )
 

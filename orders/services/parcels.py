@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -196,10 +197,12 @@ def check_units(
         raise InvalidInput(_("This line does not belong to the parcel."))
     for line in lines:
         if (quantity := units.get(line.pk, 0)) > (left := progress.left[line.pk]):
-            raise InvalidInput(
-                _("You entered %(quantity)s × %(name)s, but %(left)s are left to ship. Nothing was saved.")
-                % {"quantity": quantity, "name": line.product_name, "left": left}
+            text = ngettext(
+                "You entered %(quantity)s × %(name)s, but %(left)s is left to ship. Nothing was saved.",
+                "You entered %(quantity)s × %(name)s, but %(left)s are left to ship. Nothing was saved.",
+                left,
             )
+            raise InvalidInput(text % {"quantity": quantity, "name": line.product_name, "left": left})
     if not any(units.values()):
         raise InvalidInput(_("Enter the quantity of at least one item."))
     return [(line, units[line.pk]) for line in lines if units.get(line.pk)]

@@ -334,15 +334,15 @@ def test_no_more_units_than_are_left_to_ship(paid, seller, other_seller):
     not_coming(parcel)
     before = dump()
     foreign = {of(paid, seller).lines.get().pk: 1}
-    for error, changes in (
-        (InvalidInput, {"quantity": 2}),
-        (InvalidInput, {"quantity": 0}),
-        (InvalidInput, {"units": foreign}),
-        (InvalidInput, {"reason": " "}),
-        (NotCancellable, {"quantity": None}),
-        (UnitsChanged, {"seen": 2}),  # as the page was before the button was pressed
+    for error, said, changes in (
+        (InvalidInput, "but 1 is left to ship", {"quantity": 2}),
+        (InvalidInput, "at least one item", {"quantity": 0}),
+        (InvalidInput, "not belong", {"units": foreign}),
+        (InvalidInput, "Enter a reason", {"reason": " "}),
+        (NotCancellable, "cannot be cancelled", {"quantity": None}),
+        (UnitsChanged, "1 unit is left", {"seen": 2}),  # as the page was before the button was pressed
     ):
-        with pytest.raises(error), transaction.atomic():
+        with pytest.raises(error, match=said), transaction.atomic():
             not_coming(parcel, **changes)
     assert dump() == before
 
