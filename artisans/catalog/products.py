@@ -58,7 +58,7 @@ class TakenOffSale(Conflict):
     def __init__(self, reason: str) -> None:
         super().__init__(
             _(
-                "The shop took this product off sale: %(reason)s You can publish it once the shop allows it again."
+                "The shop took this product off sale: “%(reason)s” You can publish it once the shop allows it again."
             )
             % {"reason": reason}
         )
