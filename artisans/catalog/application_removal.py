@@ -20,8 +20,9 @@ def withdrawn_application_lock(user: User) -> Application | None:
     """The application that the user has withdrawn, with its artisan locked."""
     own = Application.objects.filter(artisan__user=user, status=ApplicationStatus.WITHDRAWN)
     found = get_or_none(own)
-    if found is not None:
-        artisan_lock(found.artisan_id)
+    if found is None:
+        return None
+    artisan_lock(found.artisan_id)
     return get_or_none(own.select_related("artisan"))  # as it is now that nobody else changes it
 
 

@@ -80,20 +80,21 @@ def application_start(*, user: User, name: str, craft: str, town: str) -> Applic
     with an open one nothing changes.
 
     Errors: Forbidden without a confirmed address and for staff; Conflict if the shop takes no applications, or after a
-    decision; AlreadyInTeam. Locks: user, artisan.
+    decision; AlreadyInTeam. Locks: artisan, user.
     """
+    if (found := application_of(user)) is not None:
+        artisan_lock(found.artisan_id)
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     check_may_apply(user)
-    if (application := application_of(user)) is not None:
-        application = application_lock(application.pk)
-        if application.status == A.WITHDRAWN:
+    if (application := application_of(user)) is not None:  # as it is now that nobody else changes it
+        if application.status == A.WITHDRAWN and found is not None:
             application_move(application, A.DRAFT, actor=user)
         check_open(application)
         return application
-    if (found := membership_stored(user)) is not None:
+    if (member := membership_stored(user)) is not None:
         raise AlreadyInTeam(
             _("You act for %(artisan)s already, and nobody acts for two workshops.")
-            % {"artisan": found.artisan.name}
+            % {"artisan": member.artisan.name}
         )
     pk = uuid4()
     artisan = Artisan(
