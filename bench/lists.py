@@ -31,9 +31,6 @@ from artisans.core.admin.paging import MOST, PER_PAGE  # noqa: E402
 from orders.models import Order  # noqa: E402
 
 MILLISECONDS, STATEMENTS = 150, 12
-OF_LEDGER = (
-    20  # statements: the sentence of an entry names its order, parcel, payment, refund, accounts and artisans
-)
 ROUNDS = 3
 SLOW = 0.02  # seconds of a statement that is shown
 
@@ -172,8 +169,7 @@ def measure(client: Client, title: str, address: str, backend: int) -> bool:
     captured = min(
         (statements(client, address) for _ in range(2)), key=len
     )  # one a minute notes the session's use
-    limit = OF_LEDGER if title.startswith("ledger_ledgerentry") else STATEMENTS
-    is_over = best > MILLISECONDS or len(captured) > limit or answer.status_code != HTTPStatus.OK
+    is_over = best > MILLISECONDS or len(captured) > STATEMENTS or answer.status_code != HTTPStatus.OK
     mark = "FAIL" if is_over else "    "
     print(f"{mark} {title[:64]:64} {best:5.0f} ms {sql:5.0f} {len(captured):4}", flush=True)
     if "--explain" in sys.argv and is_over:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from artisans.core.admin.pages import admin_page_url
 from artisans.core.money import Money
@@ -13,41 +14,36 @@ from artisans.core.numbers import split_number
 from artisans.core.templatetags.money import show
 from artisans.ledger.accounts import SCOPE_NAMES, AccountKind
 from artisans.ledger.models import LedgerEntry, LedgerPosting
-from artisans.ledger.references import SEARCHES, SOURCES, Key, Reference
+from artisans.ledger.references import NAMED_FACTS, SEARCHES, SOURCES, Key, NamedFact, Reference
 from orders.models import Order, Parcel
 from payments.models import Capture, CashDeposit, Payment, PaymentRefund, Receipt
 from payments.providers.registry import provider_choices
 from payments.selectors import keys_of
 
 
-def entry_references(entries: Collection[LedgerEntry]) -> dict[Key, Reference]:
-    """Orders, their parcels, and the payments and refunds that these entries book. Seven queries."""
-    orders = Order.objects.in_bulk({entry.order_id for entry in entries if entry.order_id})
-    found: dict[Key, Reference] = {
-        key: Reference(_("order %(number)s") % {"number": order.order_number}, admin_page_url(order))
-        for key, order in orders.items()
-    }
-    for parcel in Parcel.objects.filter(order__in=orders):
-        parcel.order = orders[parcel.order_id]
-        name = _("parcel %(number)s") % {"number": parcel}
-        reference = Reference(name, admin_page_url(parcel))
-        found |= {parcel.pk: reference, (parcel.order_id, parcel.artisan_id): reference}
-    facts = {entry.fact_id for entry in entries}
-    found |= {payment.pk: payment_reference(payment) for payment in Payment.objects.filter(pk__in=facts)}
-    for model in (Capture, Receipt):
-        rows = model._default_manager.filter(pk__in=facts).select_related("payment")
-        found |= {row.pk: payment_reference(row.payment) for row in rows}
-    for deposit in CashDeposit.objects.filter(pk__in=facts):
-        name = _("deposit %(reference)s") % {"reference": deposit.bank_reference}
-        found[deposit.pk] = Reference(name, admin_page_url(deposit))
-    for refund in PaymentRefund.objects.filter(pk__in=facts).select_related("payment"):
-        name = _("refund %(number)s") % {"number": refund.refund_number}
-        found[refund.pk] = Reference(name, admin_page_url(refund.payment))
+def order_references(entries: Collection[LedgerEntry]) -> dict[Key, Reference]:
+    """Orders and their parcels, in one statement."""
+    orders = Order.objects.filter(pk__in={entry.order_id for entry in entries if entry.order_id})
+    columns = ("pk", "order_number", "parcels", "parcels__number", "parcels__artisan")
+    found: dict[Key, Reference] = {}
+    for pk, order_number, parcel_id, number, artisan_id in orders.order_by().values_list(*columns):
+        order = Order(pk=pk, order_number=order_number)
+        name = _("order %(number)s") % {"number": order_number}
+        found[pk] = Reference(name, admin_page_url(order))
+        if parcel_id:
+            parcel = Parcel(pk=parcel_id, order=order, number=number)
+            name = _("parcel %(number)s") % {"number": parcel}
+            found[parcel_id] = found[pk, artisan_id] = Reference(name, admin_page_url(parcel))
     return found
 
 
-def payment_reference(payment: Payment) -> Reference:
-    return Reference(_("payment %(number)s") % {"number": payment.payment_number}, admin_page_url(payment))
+FACTS_OF_PAYMENTS = (
+    NamedFact(Payment, "payment_number", "pk", gettext_lazy("payment %(number)s")),
+    NamedFact(Capture, "payment__payment_number", "payment", gettext_lazy("payment %(number)s")),
+    NamedFact(Receipt, "payment__payment_number", "payment", gettext_lazy("payment %(number)s")),
+    NamedFact(PaymentRefund, "refund_number", "payment", gettext_lazy("refund %(number)s")),
+    NamedFact(CashDeposit, "bank_reference", "pk", gettext_lazy("deposit %(number)s")),
+)
 
 
 def entries_of_number(text: str) -> Q:
@@ -108,5 +104,6 @@ def why_held(order: Order) -> str:
 
 def explanations_register() -> None:
     SCOPE_NAMES.update(provider_choices())
-    SOURCES.append(entry_references)
+    NAMED_FACTS.extend(FACTS_OF_PAYMENTS)
+    SOURCES.append(order_references)
     SEARCHES.append(entries_of_number)

@@ -1,23 +1,11 @@
 """Names of payments and write-offs of debts on the ledger's pages, where the number of a debt finds its entries."""
 
-from collections.abc import Collection
-
 from django.db.models import Q
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
-from artisans.core.admin.pages import admin_page_url
 from artisans.earnings.models import Settlement
-from artisans.ledger.models import LedgerEntry
-from artisans.ledger.references import SEARCHES, SOURCES, Key, Reference
+from artisans.ledger.references import NAMED_FACTS, SEARCHES, NamedFact
 from payments.selectors import keys_of
-
-
-def settlement_references(entries: Collection[LedgerEntry]) -> dict[Key, Reference]:
-    facts = {entry.fact_id for entry in entries}
-    return {
-        row.pk: Reference(_("debt %(number)s") % {"number": row.debt}, admin_page_url(row))
-        for row in Settlement.objects.filter(pk__in=facts).select_related("debt")
-    }
 
 
 def entries_of_debt(text: str) -> Q:
@@ -25,5 +13,5 @@ def entries_of_debt(text: str) -> Q:
 
 
 def references_register() -> None:
-    SOURCES.append(settlement_references)
+    NAMED_FACTS.append(NamedFact(Settlement, "debt__number", "pk", _("debt %(number)s")))
     SEARCHES.append(entries_of_debt)

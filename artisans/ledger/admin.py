@@ -35,6 +35,7 @@ from artisans.ledger.explanations import explain
 from artisans.ledger.models import LedgerAccount, LedgerEntry, LedgerPeriod, LedgerPosting
 from artisans.ledger.references import entries_about
 from artisans.ledger.selectors import (
+    POSTINGS,
     Balance,
     account_page,
     accounts_with_balances,
@@ -116,7 +117,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry]:
         rows: QuerySet[LedgerEntry] = super().get_queryset(request)
-        return rows.prefetch_related("postings__account__artisan")
+        return rows.prefetch_related(POSTINGS)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[LedgerEntry], search_term: str
@@ -333,7 +334,7 @@ def trial_balance_csv(day: date, found: Iterable[Balance]) -> HttpResponse:
 
 def entries_explained(keys: Iterable[UUID]) -> dict[UUID, Any]:
     """Explanations by entry."""
-    entries = LedgerEntry.objects.filter(pk__in=set(keys)).prefetch_related("postings__account__artisan")
+    entries = LedgerEntry.objects.filter(pk__in=set(keys)).prefetch_related(POSTINGS)
     return {explanation.entry.pk: explanation for explanation in explain(list(entries))}
 
 

@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -141,6 +143,16 @@ def test_entries_are_filtered(client, admin_user):
     assert found(client, "booked_on_to=2025-12-01") == [explained]
     assert "is not a valid value" in client.get(admin_list_url(LedgerEntry, "month=ajar")).content.decode()
     book(Leg(BANK, -500), Leg(AccountKey(AccountKind.SUSPENSE, "USD"), 500))  # nothing stays unexplained
+
+
+def test_list_of_entries_takes_few_statements(books, browser, admin_user):
+    client = browser(admin_user)
+    address = admin_list_url(LedgerEntry)
+    client.get(address)  # once a minute, the use of the session is noted
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(address).status_code == 200
+
+    assert len(captured) <= 12
 
 
 def test_an_entry_shows_its_postings_and_what_it_reverses(books, client):
