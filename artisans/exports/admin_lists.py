@@ -111,9 +111,17 @@ def filters_of(page: Any, query: QueryDict) -> Iterator[tuple[str, str]]:
     for spec in page.filter_specs:
         values = [value for name in spec.expected_parameters() for value in query.getlist(name) if value]
         if values:
-            yield capfirst(str(spec.title)), ", ".join(values)
+            yield capfirst(str(spec.title)), ", ".join(labels_of(spec, page, values))
     if selected := query.get(ROWS):
         yield _("Selected rows"), str(selected.count(",") + 1)
+
+
+def labels_of(spec: Any, page: Any, values: list[str]) -> list[str]:
+    """Of a filter's chosen values; the values themselves where it has none, as for days. The theme's filters have their
+    choices in a form."""
+    chosen = [str(choice["display"]) for choice in spec.choices(page) if choice.get("selected")]
+    labels = {str(value): str(label) for value, label in getattr(spec, "lookup_choices", ())}
+    return chosen or [labels.get(value, value) for value in values]
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------

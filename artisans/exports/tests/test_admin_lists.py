@@ -121,6 +121,26 @@ def test_filters_search_order_and_selection_are_those_of_the_page(client, shoppe
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("model", "query", "shown"),
+    [
+        (Order, "method=bank_transfer", "Bank transfer"),
+        (Order, "status__exact=PENDING", "Awaiting payment"),
+        (Product, "is_active__exact=1", "Yes"),
+        (Product, "artisan__id__exact={artisan.pk}", "{artisan}"),
+        (Product, "category__id__exact={category.pk}", "{category}"),
+        (Order, "artisan={artisan.pk}", "{artisan}"),
+        (Order, "created_at_from=2026-01-01", "2026-01-01"),
+    ],
+)
+def test_form_shows_the_labels_of_chosen_filters(client, model, query, shown):
+    product = Product.objects.first()
+    row = {"artisan": product.artisan, "category": product.category}
+    form = page(client.get(export_url(model, query.format(**row))))
+    assert form.one("dl", class_="aa-facts").one("dd").text == shown.format(**row)
+
+
+@pytest.mark.django_db
 def test_invalid_filters_and_rows_lead_back_with_a_message(client):
     before = Export.objects.count()
     for query, data in (("nonsense__exact=1", {}), ("", {"rows": "x"})):
