@@ -1,12 +1,12 @@
 """Database constraints: each one is violated once with raw writes and refused."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import NOT_PROVIDED, CheckConstraint, F, Model
 from django.db.models.functions import Now
@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.catalog.models import Product, Terms
+from artisans.core.append_only import set_once_models
 from artisans.ledger.models import LedgerPeriod
 from carts.models import Cart
 from orders.models import Order, Shipment, ShipmentLine
@@ -488,6 +489,19 @@ def test_rows_that_the_release_before_writes_are_accepted(rows, broken_books):
 
 def test_every_constraint_has_an_entry():
     assert set(BAD) == set(named())
+
+
+@pytest.mark.parametrize(
+    ("model", "column"),
+    [(model, column) for model in set_once_models().values() for column in model.set_once],
+)
+def test_column_that_is_set_once_keeps_its_value(rows, model, column):
+    found = model._base_manager.all()
+    with rewriting():
+        assert found.update(**{column: Now()})
+    for other in (None, timezone.now() + timedelta(days=1)):
+        with pytest.raises(IntegrityError, match="set once"), transaction.atomic():
+            found.update(**{column: other})
 
 
 @pytest.mark.parametrize(
