@@ -1,12 +1,12 @@
 """The history of all money that buyers paid or got back: entries of the ledger with their payments."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Case, F, OuterRef, QuerySet, Subquery, UUIDField, When
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, UUIDField, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
@@ -116,7 +116,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 class TransactionPaginator(BoundedPaginator):
-    """With a filter by payment, each row that is counted costs a search for its payment."""
+    """With a filter by payment, each row that is counted costs a search."""
 
     most = 1000
 
@@ -136,36 +136,54 @@ PAYMENT = Case(
 )
 
 
-class PaymentFilter(admin.SimpleListFilter):
-    """By a column of the payment. Orders with such a payment are found first, which is fast; they may have others, so
-    each row is asked for its payment too."""
+class MethodFilter(admin.SimpleListFilter):
+    """Orders with such a payment are found first, which is fast; they may have others, so each row is asked for its
+    payment too."""
 
-    choices_of: Callable[[], list[tuple[str, str]]]
+    title = _("payment method")
+    parameter_name = "payment_method"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return type(self).choices_of()
+        return [(method.value, str(method.label)) for method in PaymentMethod]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> QuerySet[Transaction]:
         if not self.value():
             return queryset
-        column, payments = str(self.parameter_name), Payment.objects.order_by()
-        own = payments.filter(pk=OuterRef("payment_key")).values(column)[:1]
-        is_offline = self.value() == MANUAL or self.value() in OFFLINE_METHODS
+        payments = Payment.objects.order_by()
+        own = payments.filter(pk=OuterRef("payment_key")).values("payment_method")[:1]
+        is_offline = self.value() in OFFLINE_METHODS
         rows = queryset.exclude(kind__in=[EntryKind.CAPTURE] if is_offline else RECEIVED_OFFLINE)
-        rows = rows.filter(order_id__in=payments.filter(**{column: self.value()}).values("order"))
-        return rows.alias(payment_key=PAYMENT, of_payment=Subquery(own)).filter(of_payment=self.value())
+        rows = rows.filter(order_id__in=payments.filter(payment_method=self.value()).values("order"))
+        return rows.alias(payment_key=PAYMENT, row_method=Subquery(own)).filter(row_method=self.value())
 
 
-class MethodFilter(PaymentFilter):
-    title = _("payment method")
-    parameter_name = "payment_method"
-    choices_of = staticmethod(lambda: [(method.value, str(method.label)) for method in PaymentMethod])
+AT_PROVIDERS = [AccountKind.PROVIDER, AccountKind.DISPUTED]
+# A condition that an index knows; without captures, which "not captured" would read all.
+OFFLINE_KINDS = [kind for kind in TRANSACTION_KINDS if kind != EntryKind.CAPTURE]
 
 
-class ProviderFilter(PaymentFilter):
+class ProviderFilter(admin.SimpleListFilter):
+    """Money that a provider received or gave back is booked on an account in its name, and no other money is."""
+
     title = _("payment provider")
     parameter_name = "payment_provider"
-    choices_of = staticmethod(provider_choices)
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return provider_choices()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> QuerySet[Transaction]:
+        if not self.value():
+            return queryset
+        accounts = LedgerAccount.objects.filter(kind__in=AT_PROVIDERS)
+        if self.value() != MANUAL:
+            keys = list(accounts.filter(scope=self.value()).values_list("pk", flat=True))
+            postings = LedgerPosting.objects.filter(account__in=keys).order_by()
+            return queryset.filter(pk__in=postings.values("entry"))
+        keys = list(accounts.values_list("pk", flat=True))
+        postings = LedgerPosting.objects.filter(entry=OuterRef("pk"), account__in=keys).order_by()
+        rows = queryset.filter(kind__in=OFFLINE_KINDS)
+        rows = rows.alias(at_provider=Subquery(postings.values("account")[:1]))
+        return rows.filter(Q(kind__in=RECEIVED_OFFLINE) | Q(at_provider__isnull=True))
 
 
 class CurrencyFilter(admin.SimpleListFilter):

@@ -96,6 +96,9 @@ def test_disputes_count_once_although_the_ledger_also_says_where_the_provider_ha
         ("Dispute lost", "-$99.99", card.order.order_number, "dp_1")
     ]
     assert len(cells(client, "kind=dispute_won")) == 1
+    assert len(cells(client, "payment_provider=stripe")) == 4
+    assert cells(client, "payment_provider=manual&kind=dispute_lost") == []
+    assert cells(client, "payment_provider=manual&kind=dispute_won") == []
     assert LedgerEntry.objects.filter(kind=EntryKind.DISPUTE_LOST).count() == 2
 
 
