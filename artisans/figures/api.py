@@ -21,8 +21,8 @@ from artisans.core.api.views import ApiView
 from artisans.core.money import Money
 from artisans.figures.days import Period, today
 from artisans.figures.errors import CannotView, GroupNotPossible, MetricUnknown, PeriodTooLong
-from artisans.figures.evaluate import TIMES, Answer, Figure, Question, evaluate, waiting_changes
-from artisans.figures.periods import LONGEST, CompareWith, compared_period, period_named
+from artisans.figures.evaluate import HOUR, TIMES, Answer, Figure, Question, evaluate, waiting_changes
+from artisans.figures.periods import LONGEST, LONGEST_BY_HOUR, CompareWith, compared_period, period_named
 from artisans.figures.registry import METRICS, Metric, Unit
 from artisans.figures.roles import VIEW_METRICS
 from artisans.figures.rows import rows_of
@@ -48,7 +48,9 @@ class MetricsQuery(serializers.Serializer[Any]):
     )
     to = StrictDateField(required=False, help_text="The last day, included; today, if omitted.")
     group_by = serializers.ChoiceField(
-        [*TIMES, *DIMENSIONS], required=False, help_text="The key of each item of `series`."
+        list(dict.fromkeys([*TIMES, *DIMENSIONS])),
+        required=False,
+        help_text="The key of each item of `series`. By `hour`, a period has at most eight days.",
     )
     method = serializers.ChoiceField(PaymentMethod.choices, required=False, help_text="Payment method.")
     provider = serializers.ChoiceField(provider_choices(), required=False, help_text="Payment provider.")
@@ -126,6 +128,8 @@ def question_of(sent: dict[str, Any]) -> Question:
     period: Period = sent["period"]
     if period.days > LONGEST:
         raise PeriodTooLong
+    if sent.get("group_by") == HOUR and period.days > LONGEST_BY_HOUR:
+        raise PeriodTooLong(is_by_hour=True)
     compare = sent.get("compare")
     return Question(
         period,

@@ -34,10 +34,14 @@ class GroupNotPossible(InvalidInput):
 
 
 class PeriodTooLong(InvalidInput):
-    """The period is longer than five years."""
+    """The period is longer than five years, or than eight days if grouped by hour."""
 
     code = "period_too_long"
     remedy = "Ask for several shorter periods."
 
-    def __init__(self) -> None:
-        super().__init__(_("A period has at most five years."))
+    def __init__(self, *, is_by_hour: bool = False) -> None:
+        super().__init__(
+            _("By hour, a period has at most eight days.")
+            if is_by_hour
+            else _("A period has at most five years.")
+        )

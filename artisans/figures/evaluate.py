@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from django.db.models import CharField, Count, F, Max, Q, QuerySet, Sum, TextField, Value
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Concat
 
 from artisans.core.changes import day_of
 from artisans.core.models import ChangeMark
@@ -21,7 +21,8 @@ from artisans.figures.intervals import THIN, share, wilson
 from artisans.figures.models import CountedDay
 from artisans.figures.registry import Metric, Total, Unit
 
-TIMES = ("day", "week", "month")  # of series; the others are dimensions
+HOUR = "hour"  # of a day; a dimension, since not all metrics have it
+TIMES = (HOUR, "day", "week", "month")  # of series; the others are dimensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Question:
 
     def missing_dimension(self, metric: Metric) -> str:
         """The name of a dimension that is asked for and that the metric does not have, or ""."""
-        asked = {*self.filters, self.group_of(metric)} - {*metric.dimensions, *TIMES, ""}
+        asked = {*self.filters, self.group_of(metric)} - {*metric.dimensions, "day", "week", "month", ""}
         return min(asked, default="")
 
 
@@ -61,8 +62,9 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`figures`: one, or one for each currency where money is counted. `series`: by day, first day of the week or
-    month, or value of the dimension. `compared`: the figures of the other period."""
+    """`figures`: one, or one for each currency where money is counted. `series`: by hour like
+    2026-11-01T13, by day, first day of the week or month, or value of the dimension. `compared`: the figures of the
+    other period."""
 
     metric: Metric
     figures: list[Figure]
@@ -300,9 +302,19 @@ def keys_of(need: Need, number: int, *, is_compared: bool) -> dict[str, Any]:
     return {
         "of_part": Value(number),
         "is_compared": Value(is_compared),
-        "of_key": Cast("day" if group_by in TIMES else group_by, TextField()) if group_by else text(""),
+        "of_key": key_of_row(group_by),
         "of_currency": F("currency") if has_currency else text(""),
     }
+
+
+def key_of_row(group_by: str) -> Any:
+    """The day of a series by time, with the hour like 2026-11-01T13 if it is by hour."""
+    if not group_by:
+        return text("")
+    day = Cast("day", TextField())
+    if group_by == HOUR:
+        return Concat(day, text("T"), HOUR, output_field=TextField())
+    return day if group_by in TIMES else Cast(group_by, TextField())
 
 
 def cells_in(need: Need, question: Question, *, is_compared: bool) -> QuerySet[Any]:

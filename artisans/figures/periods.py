@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from artisans.figures.days import DAY, Period
 
-LONGEST = 5 * 366  # days
+LONGEST, LONGEST_BY_HOUR = 5 * 366, 8  # days
 
 
 class CompareWith(StrEnum):

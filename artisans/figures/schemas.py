@@ -72,7 +72,9 @@ class WholeFigureShape(FigureShape):
 
 class SeriesShape(FigureShape):
     key = serializers.CharField(
-        allow_blank=True, help_text="The (first) day, or the value of the dimension. Empty ones are left out."
+        allow_blank=True,
+        help_text="The (first) day, the hour of a day like `2026-11-01T13`, or the value of the dimension. Empty ones "
+        "are left out.",
     )
     values = FigureShape(many=True, required=False)
 

@@ -86,6 +86,22 @@ def test_series_adds_up_to_the_whole(get, cells, group_by, keys):
     assert sum(row["denominator"] for row in metric["series"]) == metric["denominator"] == 21
 
 
+def test_hours_are_those_of_each_day(get):
+    put("messages", date(2026, 11, 23), hour="13", events=4, failed=1)
+    put("messages", date(2026, 11, 24), hour="13", events=2)
+    put("messages", date(2026, 11, 24), hour="00", events=1)
+
+    answer = get(group_by="hour", **{"from": "2026-11-23"}).json()
+
+    found = {metric["name"]: metric["series"] for metric in answer["metrics"]}
+    assert set(found) == {name for name, metric in METRICS.items() if "hour" in metric.dimensions}
+    assert [(row["key"], row["denominator"]) for row in found["webhook_failure_rate"]] == [
+        ("2026-11-23T13", 4),
+        ("2026-11-24T00", 1),
+        ("2026-11-24T13", 2),
+    ]
+
+
 def test_filter_leaves_out_the_rest_and_metrics_without_the_dimension(get, cells):
     assert only(get(metrics=RATE, currency="EUR"))["denominator"] == 2
     assert only(get(metrics=RATE, method="check", provider="paypal"))["value"] is None
@@ -99,7 +115,9 @@ def test_filter_leaves_out_the_rest_and_metrics_without_the_dimension(get, cells
         ({"metrics": f"{RATE},happiness"}, "metric_unknown"),
         ({"metrics": RATE, "group_by": "device"}, "group_not_possible"),
         ({"metrics": "order_paid_rate", "method": "check"}, "group_not_possible"),
+        ({"metrics": RATE, "group_by": "hour", "from": "2026-11-23"}, "group_not_possible"),
         ({"from": "2020-01-01"}, "period_too_long"),
+        ({"group_by": "hour", "from": "2026-11-22"}, "period_too_long"),
         ({"from": "2026-12-01"}, "validation_error"),
         ({"to": "yesterday"}, "validation_error"),
         ({"group_by": "minute"}, "validation_error"),
