@@ -1,6 +1,6 @@
 """Figures in words and tables, for the pages of the admin."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -79,16 +79,9 @@ class Table:
         for number, column in enumerate(self.columns):
             known = [row for row in self.rows if row.cells[number].number]
             if column.is_series and known:
-                highest = max(known, key=lambda row: Decimal(row.cells[number].number))
-                column.description = _(
-                    "%(name)s: first %(first)s, last %(last)s, highest %(highest)s (%(when)s)."
-                ) % {
-                    "name": column.title,
-                    "first": known[0].cells[number].text,
-                    "last": known[-1].cells[number].text,
-                    "highest": highest.cells[number].text,
-                    "when": highest.label,
-                }
+                column.description = series_text(
+                    column.title, [(row.label, row.cells[number]) for row in known]
+                )
         return self
 
 
@@ -99,6 +92,18 @@ def value_text(metric: Metric, value: Decimal | None, currency: str = "") -> str
     if value is None:
         return NONE
     if metric.unit == Unit.SHARE:
+def series_text(name: str, values: Sequence[tuple[str, Cell]]) -> str:
+    """A series of a chart in words. `values`: at least one, each with its label."""
+    label, highest = max(values, key=lambda value: Decimal(value[1].number))
+    return _("%(name)s: first %(first)s, last %(last)s, highest %(highest)s (%(when)s).") % {
+        "name": name,
+        "first": values[0][1].text,
+        "last": values[-1][1].text,
+        "highest": highest.text,
+        "when": label,
+    }
+
+
         return share_text(value)
     if metric.unit == Unit.MONEY:
         return show(Money.stored(int(value.scaleb(exponent_of(currency))), currency))

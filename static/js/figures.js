@@ -1,4 +1,4 @@
-// Draws each chart from the table beside it, and asks for new figures while the page is visible.
+// Draws each chart from the table beside it; pages of staff also ask for new figures while they are visible.
 "use strict";
 (() => {
   // Okabe and Ito, those with a contrast of 3 : 1 against the card; each series also has its own dash and point.
@@ -8,8 +8,10 @@
   };
   const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [16, 6]];
   const POINTS = ["circle", "rect", "triangle", "rectRot", "star"];
+  const TIMES = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
   const charts = new Set();
-  const isDark = () => document.documentElement.classList.contains("dark");
+  const live = document.getElementById("figures"), prefersDark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (live ? document.documentElement.classList.contains("dark") : prefersDark.matches);
 
   function draw(table) {
     const rows = [...table.tBodies[0].rows].filter((row) => row.cells[0].scope === "row");
@@ -22,14 +24,14 @@
 
   function drawGroup(table, rows, group, series) {
     const head = table.tHead.rows[0], colors = isDark() ? COLORS.dark : COLORS.light;
-    const ink = isDark() ? "#d1d5db" : "#4b5563", line = isDark() ? "#374151" : "#e5e7eb";
     const canvas = document.createElement("canvas"), box = document.createElement("div");
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", [table.dataset.label, ...group.map((at) => head.cells[at].dataset.series)].join(" "));
     box.className = "aa-chart";
     box.append(canvas);
     table.parentElement.before(box);
-    const isBar = table.dataset.chart === "bar", isShare = table.dataset.unit === "share";
+    const { color: ink, borderTopColor: line } = getComputedStyle(box);
+    const isBar = table.dataset.chart === "bar";
     const datasets = group.map((at) => {
       const number = series.indexOf(at);
       return {
@@ -41,12 +43,20 @@
         borderDash: DASHES[number % 5],
         pointStyle: POINTS[(number + Math.floor(number / 5)) % 5],
         borderWidth: 2,
+        maxBarThickness: 28,
         pointRadius: rows.length > 40 ? 0 : 3,
       };
     });
     const ticks = { color: ink, maxTicksLimit: 6 };
     const language = document.documentElement.lang, room = innerWidth < 480 ? 14 : 24;
-    const amount = { ...ticks, callback: (value) => (isShare ? `${Math.round(value * 1000) / 10} %` : value.toLocaleString(language)) };
+    const highest = Math.max(...datasets.flatMap(({ data }) => data));
+    const [size, unit] = TIMES.find(([seconds]) => highest >= 2 * seconds) || TIMES.at(-1);
+    const time = new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 });
+    const textOf = {
+      share: (value) => `${Math.round(value * 1000) / 10} %`,
+      seconds: (value) => time.format(value / size),
+    }[table.dataset.unit] || ((value) => value.toLocaleString(language));
+    const amount = { ...ticks, callback: textOf };
     const short = { color: ink, callback(at) { const text = this.getLabelForValue(at); return text.length > room ? `${text.slice(0, room - 1)}…` : text; } };
     charts.add(new Chart(canvas, {
       type: isBar ? "bar" : "line",
@@ -55,12 +65,13 @@
         animation: false,
         maintainAspectRatio: false,
         indexAxis: isBar ? "y" : "x",
+        layout: { padding: { right: 6 } }, // half a point
         scales: {
           [isBar ? "x" : "y"]: { beginAtZero: true, ticks: amount, grid: { color: line } },
           [isBar ? "y" : "x"]: { ticks: isBar ? short : ticks, grid: { display: false } },
         },
         plugins: {
-          legend: { display: series.length > 1, labels: { color: ink, usePointStyle: true } },
+          legend: { display: series.length > 1, labels: { color: ink, usePointStyle: true, boxHeight: 7 } },
           tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${item.dataset.texts[item.dataIndex]}` } },
         },
       },
@@ -74,7 +85,9 @@
     document.querySelectorAll("table[data-chart]").forEach(draw);
   }
 
-  const live = document.getElementById("figures");
+  new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["class"] });
+  prefersDark.addEventListener("change", drawAll);
+  drawAll();
   if (!live) return;
   const button = document.createElement("button");
   let isPaused = false, tag = live.dataset.tag;
@@ -99,6 +112,4 @@
   });
   live.addEventListener("htmx:sendError", () => say(live.dataset.failed));
   live.addEventListener("htmx:afterSwap", drawAll);
-  new MutationObserver(drawAll).observe(document.documentElement, { attributeFilter: ["class"] });
-  drawAll();
 })();

@@ -16,6 +16,7 @@ from artisans.catalog.access import require_owner
 from artisans.core.money import half_up
 from artisans.core.templatetags.money import money
 from artisans.figures.days import Period, today
+from artisans.figures.display import Cell, period_text, series_text
 from artisans.figures.sales.forms import SalesForm
 from artisans.figures.sales.periods import GroupBy, PeriodChoice, end_of_group
 from artisans.figures.sales.selectors import CurrencySales, last_sale, sales_of
@@ -29,6 +30,7 @@ AMOUNTS = {
     "refunds": gettext_lazy("Refunds"),
     "net": gettext_lazy("You earned"),
 }
+CHARTED = ("sales", "net")
 ALWAYS = {AMOUNTS["sales"], AMOUNTS["net"]}
 
 
@@ -54,7 +56,7 @@ def sales(request: HttpRequest) -> HttpResponse:
     latest = None if found else last_sale(artisan)
     context |= {
         "asked": asked,
-        "shown": [(row, comparisons(row)) for row in found],
+        "shown": [(row, comparisons(row), {name: series_of(row, name) for name in CHARTED}) for row in found],
         "is_new": not found and latest is None,
         "latest": latest and month_of(latest),
     }
@@ -64,6 +66,14 @@ def sales(request: HttpRequest) -> HttpResponse:
 def month_of(day: date) -> Period:
     """Its month up to today."""
     return Period(day.replace(day=1), min(end_of_group(day, GroupBy.MONTH), today()))
+
+
+def series_of(found: CurrencySales, name: str) -> str:
+    """A line of the chart in words."""
+    amounts = [(period_text(period), getattr(sold, name)) for period, sold in found.rows]
+    return series_text(
+        str(AMOUNTS[name]), [(label, Cell(money(amount), amount.amount)) for label, amount in amounts]
+    )
 
 
 def comparisons(found: CurrencySales) -> list[ComparedRow]:
