@@ -21,6 +21,7 @@ from artisans.figures.display import (
     Row,
     Shown,
     Table,
+    also_text,
     count_cell,
     head_of,
     share_text,
@@ -42,15 +43,16 @@ KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
 @dataclass(frozen=True, slots=True)
 class Panel:
     """A figure. `rows`: addresses of the lists behind numerator and denominator. `missing`: the dimension of a filter
-    that it cannot be filtered by; then it has no values. `since`: the day from which it exists, if the period begins
-    before."""
+    that it cannot be filtered by; then it has no values. `is_empty`: nothing in the period. `since`: the day from
+    which it exists, if the period begins before."""
 
     metric: Metric
     values: list[Shown]
     table: Table | None
-    also: dict[str, int]
+    also: str
     rows: dict[str, str]
     missing: str = ""
+    is_empty: bool = False
     uncounted: int = 0
     since: date | None = None
 
@@ -101,7 +103,7 @@ def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, 
     answer = answers.get(metric.name)
     if answer is None:
         return Panel(
-            metric, [], None, {}, {}, missing=replace(question, group_by="").missing_dimension(metric)
+            metric, [], None, "", {}, missing=replace(question, group_by="").missing_dimension(metric)
         )
     division = division_of(metric)
     families = {need.total.family for need in needs_of(metric)}
@@ -109,8 +111,9 @@ def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, 
         metric,
         [] if metric.mix_of else values_of(answer),
         table_of(answer, replace(question, group_by=division or question.group_by)),
-        answer.also,
+        also_text(answer),
         rows_of(metric, question),
+        is_empty=not has_something(answer),
         uncounted=max(counting.uncounted.get(family, 0) for family in families),
         since=known_day(families, question.period),
     )

@@ -8,12 +8,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from artisans.core.money import Money, exponent_of
 from artisans.core.templatetags.money import show
 from artisans.figures.days import DAY, Period, today
 from artisans.figures.evaluate import Answer, Figure, Question, time_key
+from artisans.figures.models import LossCause
 from artisans.figures.registry import Metric, Unit
 from artisans.journeys.models import Channel, Device, ProblemKind, Step
 from payments.methods import PaymentMethod
@@ -22,11 +23,17 @@ from payments.providers.registry import label_of
 NONE = "–"
 HUNDRED, MINUTE, HOUR, DAY_SECONDS = 100, 60, 3600, 86_400
 LABELS = {
+    "cause": LossCause,
     "method": PaymentMethod,
     "channel": Channel,
     "device": Device,
     "step": Step,
     "kind": ProblemKind,
+}
+ALSO = {
+    "open": gettext_lazy("Still open: %(n)s."),
+    "switched": gettext_lazy("Replaced by another payment: %(n)s."),
+    "clock_skew": gettext_lazy("Received before they were made, by the clocks: %(n)s."),
 }
 
 
@@ -85,13 +92,6 @@ class Table:
         return self
 
 
-# ---- numbers -----------------------------------------------------------------------------------------------------
-
-
-def value_text(metric: Metric, value: Decimal | None, currency: str = "") -> str:
-    if value is None:
-        return NONE
-    if metric.unit == Unit.SHARE:
 def series_text(name: str, values: Sequence[tuple[str, Cell]]) -> str:
     """A series of a chart in words. `values`: at least one, each with its label."""
     label, highest = max(values, key=lambda value: Decimal(value[1].number))
@@ -104,6 +104,13 @@ def series_text(name: str, values: Sequence[tuple[str, Cell]]) -> str:
     }
 
 
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+
+def value_text(metric: Metric, value: Decimal | None, currency: str = "") -> str:
+    if value is None:
+        return NONE
+    if metric.unit == Unit.SHARE:
         return share_text(value)
     if metric.unit == Unit.MONEY:
         return show(Money.stored(int(value.scaleb(exponent_of(currency))), currency))
@@ -143,7 +150,15 @@ def shown_value(metric: Metric, figure: Figure, earlier: dict[str, Figure]) -> S
     interval = ""
     if figure.is_thin and figure.value is not None:
         interval = thin_text(figure)
-    return Shown(value_text(metric, figure.value, figure.currency), figure.currency, interval, words, tone)
+    text = value_text(metric, figure.value, figure.currency)
+    if figure.currency and metric.unit == Unit.SHARE:
+        text = f"{figure.currency}: {text}"
+    return Shown(text, figure.currency, interval, words, tone)
+
+
+def also_text(answer: Answer) -> str:
+    """What is left out of the figure, with its number."""
+    return " ".join(ALSO[name] % {"n": intcomma(number)} for name, number in answer.also.items() if number)
 
 
 def thin_text(figure: Figure) -> str:

@@ -49,7 +49,7 @@ def cells(bowl):
         FAMILIES[family].model._default_manager.all().delete()
     for days, paid, lost in ((1, 15, 10), (8, 9, 1)):
         day, card = today() - days * DAY, {"method": "credit_card", "provider": "stripe", "currency": "USD"}
-        put("payments", day, **card, paid=paid, lost=lost)
+        put("payments", day, **card, paid=paid, lost=lost, switched=2)
         put("orders", day, currency="USD", paid=paid, closed=lost)
         put(
             "settled",
@@ -89,6 +89,7 @@ def test_figure_has_its_comparison_interval_definition_and_table(get, cells):
 
     assert [node.text for node in card.all("p")][:2] == ["60.0 %", "30.0 points worse (it was 90.0 %)"]
     assert str(METRICS["payment_success_rate"].sentence) in card.text
+    assert "Replaced by another payment: 2." in card.text
     rows = [[cell.text for cell in row.all("td")] for row in card.all("tr")[1:]]
     assert len(rows) == 7
     assert [row for row in rows if row[0] != "–"] == [["60.0 %", "15", "25"]]

@@ -219,7 +219,7 @@ def test_artisan_reads_their_own_sales_and_nothing_else(sold, browser, seller, s
     assert "Time to ship 24 hours" in shown
     assert "Nov 23, 2026 2 2 $198.30 $17.10 $0.00 $181.20" in shown
     content = response.content.decode()
-    series = "first $0.00, last $0.00, highest $181.20 (Nov. 23, 2026)."
+    series = "first $0.00, last $0.00, highest $181.20 (Nov 23, 2026)."
     assert f'data-series="You earned: {series}"' in content
     assert 'data-value="181.20"' in content
     for secret in (shopper.email, shopper.name, scarf.name, scarf.artisan.name, "JD014"):
