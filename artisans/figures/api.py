@@ -79,7 +79,7 @@ class MetricsQuery(serializers.Serializer[Any]):
 
 class MetricsViewSet(ApiView, viewsets.ViewSet):
     permission_classes = (IsAuthenticated, MayViewMetrics)
-    scopes = {"list": Scope.STAFF.value, "definitions": Scope.STAFF.value}
+    scopes = {"show": Scope.STAFF.value, "definitions": Scope.STAFF.value}
 
     @operation(
         "metrics_list",
@@ -88,7 +88,7 @@ class MetricsViewSet(ApiView, viewsets.ViewSet):
         query=MetricsQuery,
         problems=(CannotView, MetricUnknown, GroupNotPossible, PeriodTooLong),
     )
-    def list(self, request: Request) -> Response:
+    def show(self, request: Request) -> Response:
         """Figures of a period of days in the shop's time zone.
 
         A change counts within seconds; `waiting_changes` says how many are not counted yet. Send the `ETag` of the last
