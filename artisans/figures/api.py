@@ -83,7 +83,7 @@ class MetricsViewSet(ApiView, viewsets.ViewSet):
 
     @operation(
         "metrics_list",
-        "List figures",
+        "Show figures",
         responses=MetricsShape,
         query=MetricsQuery,
         problems=(CannotView, MetricUnknown, GroupNotPossible, PeriodTooLong),
