@@ -79,7 +79,7 @@ def test_units_are_shipped_once(released, mine, seller):
     ship(mine, seller, 2)
     scarf_line = released.parcels[1].lines.get().pk
     for units, error in (
-        ({mine.lines.get().pk: 2}, "1 are left"),
+        ({mine.lines.get().pk: 2}, "1 is left"),
         ({mine.lines.get().pk: 0}, "at least one item"),
         ({}, "at least one item"),
         ({scarf_line: 1}, "does not belong"),
