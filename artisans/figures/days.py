@@ -45,5 +45,12 @@ def start_of(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
 
 
+def start_of_group(day: date, group_by: str) -> date:
+    """The first day of its "week", which begins on Monday, or "month"; otherwise the day itself."""
+    if group_by == "month":
+        return day.replace(day=1)
+    return day - day.weekday() * DAY if group_by == "week" else day
+
+
 def span_of(day: date) -> Span:
     return Span(start_of(day), start_of(day + DAY))

@@ -42,7 +42,6 @@ class Shown:
     """One number. `comparison`: with the other period, in words; `tone`: "better", "worse" or ""."""
 
     text: str
-    currency: str = ""
     interval: str = ""
     comparison: str = ""
     tone: str = ""
@@ -153,7 +152,7 @@ def shown_value(metric: Metric, figure: Figure, earlier: dict[str, Figure]) -> S
     text = value_text(metric, figure.value, figure.currency)
     if figure.currency and metric.unit == Unit.SHARE:
         text = f"{figure.currency}: {text}"
-    return Shown(text, figure.currency, interval, words, tone)
+    return Shown(text, interval, words, tone)
 
 
 def also_text(answer: Answer) -> str:

@@ -14,7 +14,7 @@ from artisans.core.changes import day_of
 from artisans.core.models import ChangeMark
 from artisans.core.money import exponent_of
 from artisans.figures.counting import horizon, version_of
-from artisans.figures.days import DAY, Period, today
+from artisans.figures.days import DAY, Period, start_of_group, today
 from artisans.figures.durations import Buckets, percentile
 from artisans.figures.families import FAMILIES
 from artisans.figures.intervals import THIN, share, wilson
@@ -319,7 +319,7 @@ def key_of_row(group_by: str) -> Any:
 
 def cells_in(need: Need, question: Question, *, is_compared: bool) -> QuerySet[Any]:
     """`only` is asked for with the measures, except for times, which are not summed by the database."""
-    period = grown_up((is_compared and question.compared) or question.period, need.age)
+    period = without_recent_days((is_compared and question.compared) or question.period, need.age)
     filters = {name: value for name, value in question.filters.items() if name != need.without}
     if need.is_times:
         filters |= {f"{name}__in": values for name, values in need.total.only}  # type: ignore[misc]
@@ -327,7 +327,7 @@ def cells_in(need: Need, question: Question, *, is_compared: bool) -> QuerySet[A
     return cells.filter(current_days(need.total.family, period), **filters)
 
 
-def grown_up(period: Period, age: int) -> Period:
+def without_recent_days(period: Period, age: int) -> Period:
     """Without the days that are not so many days old yet."""
     return Period(period.first, min(period.last, today() - (age + 1) * DAY)) if age else period
 
@@ -346,8 +346,7 @@ def time_key(key: str, group_by: str) -> str:
     """The first day of the week or month; weeks begin on Monday."""
     if not key or group_by not in {"week", "month"}:  # none of the compared period
         return key
-    day = date.fromisoformat(key)
-    return (day - day.weekday() * DAY if group_by == "week" else day.replace(day=1)).isoformat()
+    return start_of_group(date.fromisoformat(key), group_by).isoformat()
 
 
 def current_days(family: str, period: Period) -> Q:
@@ -407,7 +406,7 @@ def first_days(families: Iterable[str]) -> dict[str, date]:
 
 def days_uncounted(metric: Metric, period: Period) -> int:
     """How many days of the period are still being counted; those of which facts exist."""
-    period = grown_up(period, metric.age)
+    period = without_recent_days(period, metric.age)
     counting = counting_of({need.total.family for need in needs_of(metric)}, period)
     return sum(counting.uncounted.values())
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -11,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.admin.forms import DayField
 from artisans.figures.days import Period, today
 from artisans.figures.evaluate import Question
-from artisans.figures.periods import LONGEST, CompareWith, compared_period, period_named
+from artisans.figures.periods import EARLIEST, LONGEST, CompareWith, compared_period, period_named
 from artisans.journeys.models import Channel
 from payments.methods import PaymentMethod
 from payments.providers.registry import provider_choices
@@ -27,7 +26,6 @@ PERIODS = {
     "year": _("This year"),
     FREE: _("From … to"),
 }
-EARLIEST = date(2000, 1, 1)
 FILTERS = ("currency", "provider", "method", "channel")
 ANY = ("", _("All"))
 LONG, VERY_LONG = 92, 400  # days; longer periods are shown by week and by month

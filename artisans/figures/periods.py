@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from artisans.figures.days import DAY, Period
 
+EARLIEST = date(2000, 1, 1)
 LONGEST, LONGEST_BY_HOUR = 5 * 366, 8  # days
 
 

@@ -226,8 +226,8 @@ METRICS: dict[str, Metric] = {
             "decision_time",
             _("Time to a decision"),
             _(
-                "From the start of an offline payment until money for it first arrived or staff rejected it, about: "
-                "percentiles are at most 2 % off."
+                "From the start of an offline payment until money for it first arrived or staff rejected it. "
+                "Percentiles are at most 2 % off."
             ),
             attempts("decision_times"),
             None,
@@ -287,7 +287,7 @@ METRICS: dict[str, Metric] = {
             "provider_latency",
             _("Response time of providers"),
             _(
-                "How long requests to a provider took, also those without an answer, about: percentiles are at most "
+                "How long requests to a provider took, also those without an answer. Percentiles are at most "
                 "2 % off."
             ),
             Total("requests", ("durations",)),
@@ -327,7 +327,7 @@ METRICS: dict[str, Metric] = {
             "webhook_delay",
             _("Delay of webhook events"),
             _(
-                "From when a provider made an event until the shop received it, about: percentiles are at most 2 % "
+                "From when a provider made an event until the shop received it. Percentiles are at most 2 % "
                 "off. Negative delays count as 0. Left out: events without a time."
             ),
             messages("delays"),
@@ -343,7 +343,7 @@ METRICS: dict[str, Metric] = {
             "webhook_lag",
             _("Time to process webhook events"),
             _(
-                "From when the shop received an event until it was first processed, about: percentiles are at most 2 % "
+                "From when the shop received an event until it was first processed. Percentiles are at most 2 % "
                 "off. Left out: events that were not processed yet."
             ),
             messages("lags"),
@@ -495,7 +495,7 @@ METRICS: dict[str, Metric] = {
             "processing_time",
             _("Time to a completed payment"),
             _(
-                "From the start of a payment at a provider until it was paid, about: percentiles are at most 2 % off. "
+                "From the start of a payment at a provider until it was paid. Percentiles are at most 2 % off. "
                 "Left out: offline payments."
             ),
             settled("processing_times"),
@@ -510,7 +510,7 @@ METRICS: dict[str, Metric] = {
             "time_to_paid",
             _("Time to a paid order"),
             _(
-                "From the placing of an order until it was first paid in full, about: percentiles are at most 2 % off."
+                "From the placing of an order until it was first paid in full. Percentiles are at most 2 % off."
             ),
             settled("order_times"),
             None,
@@ -524,7 +524,7 @@ METRICS: dict[str, Metric] = {
             "refund_time",
             _("Time to a refund"),
             _(
-                "From the request of a refund until it was completed, about: percentiles are at most 2 % off. Left "
+                "From the request of a refund until it was completed. Percentiles are at most 2 % off. Left "
                 "out: offline refunds, and those made at the provider."
             ),
             Total("refunds", ("refund_times",)),

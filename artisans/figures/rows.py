@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from artisans.figures.days import Period
-from artisans.figures.evaluate import Question, grown_up
+from artisans.figures.evaluate import Question, without_recent_days
 from artisans.figures.registry import Metric, Total
 
 
@@ -75,7 +75,7 @@ LISTS = {
 
 def rows_of(metric: Metric, question: Question) -> dict[str, str]:
     """The addresses for numerator and denominator, by name of the part; without those that have no list."""
-    period = grown_up(question.period, metric.age)
+    period = without_recent_days(question.period, metric.age)
     found = {"numerator": rows_url(metric.numerator, period, question.filters)}
     if metric.denominator:
         filters = {name: value for name, value in question.filters.items() if name != metric.mix_of}

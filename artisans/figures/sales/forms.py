@@ -1,7 +1,6 @@
 """What the address of the artisan's sales page may hold."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -9,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from artisans.figures.days import Period, today
-from artisans.figures.periods import LONGEST, CompareWith, compared_period, period_named
+from artisans.figures.periods import EARLIEST, LONGEST, CompareWith, compared_period, period_named
 from artisans.figures.sales.periods import (
     MAX_ROWS,
     GroupBy,
@@ -17,8 +16,6 @@ from artisans.figures.sales.periods import (
     group_for,
     groups_of,
 )
-
-FIRST_DAY = date(2000, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def check_period(period: Period) -> None:
         raise ValidationError(
             {"to": ValidationError(_("Choose a last day that is not before the first."), "order")}
         )
-    if period.first < FIRST_DAY:
+    if period.first < EARLIEST:
         raise ValidationError(
             {"from": ValidationError(_("Choose a day of the year 2000 or later."), "too_early")}
         )

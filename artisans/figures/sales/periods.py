@@ -7,7 +7,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from artisans.figures.days import DAY, Period
+from artisans.figures.days import DAY, Period, start_of_group
 
 MAX_ROWS = 400
 WEEK = timedelta(days=7)
@@ -43,12 +43,6 @@ def groups_of(period: Period, group_by: GroupBy) -> list[Period]:
         found.append(Period(first, last))
         first = last + DAY
     return found
-
-
-def start_of_group(day: date, group_by: GroupBy) -> date:
-    if group_by == GroupBy.MONTH:
-        return day.replace(day=1)
-    return day - day.weekday() * DAY if group_by == GroupBy.WEEK else day
 
 
 def end_of_group(day: date, group_by: GroupBy) -> date:
