@@ -320,9 +320,11 @@ def key_of_row(group_by: str) -> Any:
 def cells_in(need: Need, question: Question, *, is_compared: bool) -> QuerySet[Any]:
     """`only` is asked for with the measures, except for times, which are not summed by the database."""
     period = without_recent_days((is_compared and question.compared) or question.period, need.age)
-    filters = {name: value for name, value in question.filters.items() if name != need.without}
+    filters: dict[str, Any] = {
+        name: value for name, value in question.filters.items() if name != need.without
+    }
     if need.is_times:
-        filters |= {f"{name}__in": values for name, values in need.total.only}  # type: ignore[misc]
+        filters |= {f"{name}__in": values for name, values in need.total.only}
     cells = FAMILIES[need.total.family].model._default_manager.order_by()
     return cells.filter(current_days(need.total.family, period), **filters)
 

@@ -55,8 +55,10 @@ class FilterForm(forms.Form):
             "to": DayField(label=_("To"), required=False),
         }
         self.order_fields(["period", "from", "to", "compare"])
-        self.fields["currency"].choices = [ANY, *((code, code) for code in currencies)]  # type: ignore[attr-defined]
-        self.fields["provider"].choices = [ANY, *provider_choices()]  # type: ignore[attr-defined]
+        found = {"currency": [(code, code) for code in currencies], "provider": provider_choices()}
+        for name, choices in found.items():
+            chosen: Any = self.fields[name]
+            chosen.choices = [ANY, *choices]
         for name, field in self.fields.items():
             field.widget.attrs |= {"class": "aa-input", "id": f"filter-{name}"}
 
