@@ -70,6 +70,11 @@ class ItemRow(NamedTuple):
     shipped: int
     cancelled: int
 
+    @property
+    def amount(self) -> Money:
+        """The price of the units to ship, or that were."""
+        return self.line.unit_price * self.to_send
+
 
 @dataclass(frozen=True, slots=True)
 class ParcelDisplay:

@@ -1,8 +1,9 @@
 """An artisan cannot deliver some units of a parcel: what the order costs, what is owed and earned, and the stock."""
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
+from django.test.utils import CaptureQueriesContext
 
 from artisans.catalog.models import Artisan, Product
 from artisans.core.errors import IllegalTransition, InvalidInput
@@ -406,7 +407,7 @@ def test_page_asks_for_units_and_says_what_became_of_them(browser, paid, other_s
 
     assert LineCancellation.objects.get().restocked is False
     own = page(client.get(f"/shop/artisan/parcels/{parcel.pk}/")).text
-    assert "2 × Tide scarf (1 cancelled)" in own
+    assert "2 × Tide scarf 1 cancelled $66.66" in own
     assert "not back on sale" in own
     buyers = page(browser(shopper).get(f"/shop/orders/{paid.order.access_token}/")).text
     assert "1 × Tide scarf will not be delivered: $36.66 less. Reason: Torn." in buyers
@@ -414,6 +415,20 @@ def test_page_asks_for_units_and_says_what_became_of_them(browser, paid, other_s
     assert "1 cancelled, $36.66: Torn." in staffs
     slip = page(client.get(f"/shop/artisan/parcels/slips/?parcel={parcel.pk}")).text
     assert "2 × Tide scarf" in slip
+
+
+def test_list_of_cancelled_units_has_as_many_statements_for_any_number(api, paid, cash, other_seller):
+    client, parcels = api(other_seller), [of(payment, other_seller) for payment in (paid, cash)]
+    client.get("/parcels/cancellations")  # records the use of the token, at most once a minute
+    counts = []
+    for some in ([parcels[0]], parcels * 2):
+        for parcel in some:
+            not_coming(parcel)
+        with CaptureQueriesContext(connection) as caught:
+            rows = client.get("/parcels/cancellations").json()["results"]
+        counts.append((len(rows), len(caught)))
+
+    assert counts == [(1, counts[0][1]), (5, counts[0][1])]
 
 
 def test_api_cancels_units(api, paid, other_seller):

@@ -257,7 +257,7 @@ def test_artisan_is_mailed_what_to_leave_out_of_a_parcel(paid, mugs, staff, sell
     assert "2 x Tide mug" in mail.body
     parcel = paid.order.parcels.get()
     shown = browser(seller).get(f"/shop/artisan/parcels/{parcel.pk}/").content.decode()
-    assert "leave out 2" in shown
+    assert "Leave out 2" in shown
     parcel_ship(parcel_id=parcel.pk, carrier="USPS", tracking="1", actor=seller)
     assert "5 x Tide mug" in mails(shopper.email)[-1].body
     slip = browser(seller).get("/shop/artisan/parcels/slips/", {"parcel": parcel.pk})
