@@ -10,15 +10,15 @@ from artisans.catalog.artisan_states import artisan_lock
 from artisans.catalog.models import Application
 from artisans.catalog.pictures import files_delete, pictures_forget
 from artisans.catalog.search_index import documents_write
-from artisans.catalog.statuses import ApplicationStatus
+from artisans.catalog.statuses import APPLICATIONS_ENDED
 from artisans.core.models import get_or_none, save_columns
 
 FORMER = "Former applicant"
 
 
-def withdrawn_application_lock(user: User) -> Application | None:
-    """The application that the user has withdrawn, with its artisan locked."""
-    own = Application.objects.filter(artisan__user=user, status=ApplicationStatus.WITHDRAWN)
+def ended_application_lock(user: User) -> Application | None:
+    """The user's application that was withdrawn or refused, with its artisan locked."""
+    own = Application.objects.filter(artisan__user=user, status__in=APPLICATIONS_ENDED)
     found = get_or_none(own)
     if found is None:
         return None
@@ -45,7 +45,6 @@ def application_remove(application: Application) -> None:
 
 
 def applications_remove(rows: QuerySet[Application]) -> None:
-    """Locks: the applications (the caller), artisans."""
-    for application in rows:
-        application.artisan = artisan_lock(application.artisan_id)
+    """The caller holds the locks of the applications and their artisans."""
+    for application in rows.select_related("artisan"):
         application_remove(application)

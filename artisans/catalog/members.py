@@ -17,7 +17,7 @@ from artisans.accounts.models import Role, User, normal_email
 from artisans.accounts.setting_changes import mask_email
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.access import membership_stored
-from artisans.catalog.application_removal import application_remove, withdrawn_application_lock
+from artisans.catalog.application_removal import application_remove, ended_application_lock
 from artisans.catalog.artisan_states import (
     WorkshopNotActive,
     artisan_lock,
@@ -158,8 +158,8 @@ def invitation_accept(*, token: str, user: User) -> Artisan:
     """The user joins the workshop, and the invitation is used up: of two people with one link, the first.
 
     Any account may accept: the link was only sent to the mailbox that was invited. Staff keep apart from workshops,
-    about whose money they decide. An application that the user has withdrawn is removed, since nobody acts for two
-    workshops. Errors: InvitationGone, AlreadyInTeam, Forbidden, WorkshopClosed. Locks: artisan, the withdrawn
+    about whose money they decide. An application of the user that was withdrawn or refused is removed, since nobody
+    acts for two workshops. Errors: InvitationGone, AlreadyInTeam, Forbidden, WorkshopClosed. Locks: artisan, the
     application's artisan, user.
     """
     invitation = invitation_read(token)
@@ -169,12 +169,12 @@ def invitation_accept(*, token: str, user: User) -> Artisan:
     check_not_closed(artisan)
     if invitation_read(token) is None:  # used or withdrawn while we waited
         raise InvitationGone
-    withdrawn = withdrawn_application_lock(user)
+    ended = ended_application_lock(user)
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if user.is_staff:
         raise Forbidden(_("Staff accounts cannot join a workshop. Use an account of your own."))
-    if withdrawn is not None:
-        application_remove(withdrawn)
+    if ended is not None:
+        application_remove(ended)
     if (found := membership_stored(user)) is not None:
         raise AlreadyInTeam(
             _("You act for %(artisan)s already, and nobody acts for two workshops.")
@@ -232,7 +232,8 @@ def member_leave(*, artisan: Artisan, user: User) -> None:
     """
     artisan = artisan_lock(artisan.pk)
     if artisan.user_id == user.pk:
-        successor = artisan.members.filter(role=MemberRole.OWNER).order_by("created_at", "pk").first()
+        owners = artisan.members.filter(role=MemberRole.OWNER, user__artisan=None)
+        successor = owners.order_by("created_at", "pk").first()
         if successor is None:
             raise LastOwner
         successor.delete()

@@ -12,6 +12,7 @@ CATALOG_RULES = (
         lambda before: Application.objects.filter(status__in=APPLICATIONS_ENDED, updated_at__lt=before),
         clock="updated_at",
         remove=applications_remove,
+        locks=("artisan",),
         minimum_days=30,
     ),
     Retention(

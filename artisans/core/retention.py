@@ -46,13 +46,14 @@ class Retention:
     `name`: its key in settings.RETENTION_DAYS; the rows of a rule that is not in there are due once they have expired.
     `due`: the rows to remove, given the time before which they ended. It joins no tables, and `clock` is a column with
     an index that begins with the rows that are due. `remove`: deletes or empties some of them, so that they are not due
-    any more. `minimum_days`: applies if the setting is lower.
+    any more. `locks`: relations whose rows are locked with them. `minimum_days`: applies if the setting is lower.
     """
 
     name: str
     due: Callable[[datetime], Rows]
     clock: str = "created_at"
     remove: Callable[[Rows], object] = delete
+    locks: tuple[str, ...] = ()
     minimum_days: int = 0
     is_personal: bool = True
 
@@ -134,12 +135,20 @@ def batches(rule: Retention) -> Iterator[int]:
             rows = rule.due_now()
             if last is not None:
                 rows = rows.filter(**{f"{rule.clock}__gte": last})
-            keys = list(rows.select_for_update(skip_locked=True).values_list("pk", rule.clock)[:BATCH])
+            keys = lock_batch(rule, rows)
             found = len(keys)
             if keys:
                 last = keys[-1][1]
                 rule.remove(rows.model._default_manager.filter(pk__in=[pk for pk, _clock in keys]))
         yield found
+
+
+def lock_batch(rule: Retention, rows: Rows) -> list[tuple[Any, Any]]:
+    """Keys and times of the next rows that nobody else has locked."""
+    if not rule.locks:
+        return list(rows.select_for_update(skip_locked=True).values_list("pk", rule.clock)[:BATCH])
+    rows = rows.select_related(*rule.locks).select_for_update(skip_locked=True, of=("self", *rule.locks))
+    return [(row.pk, getattr(row, rule.clock)) for row in rows[:BATCH]]
 
 
 def limit_lock_wait() -> None:

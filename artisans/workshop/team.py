@@ -26,7 +26,7 @@ from artisans.catalog.members import (
     member_remove,
 )
 from artisans.catalog.models import MemberRole
-from artisans.catalog.statuses import ApplicationStatus
+from artisans.catalog.statuses import APPLICATIONS_ENDED
 from artisans.core.errors import DomainError
 
 
@@ -147,6 +147,6 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     context = {
         "invitation": found,
         "refusals": refusals,
-        "has_withdrawn": mine is not None and mine.status == ApplicationStatus.WITHDRAWN,
+        "has_ended_application": mine is not None and mine.status in APPLICATIONS_ENDED,
     }
     return render(request, "workshop/invitation.html", context, status=200 if found else 404)

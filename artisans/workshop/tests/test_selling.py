@@ -297,7 +297,10 @@ def test_nobody_waits_for_a_decision_about_an_erased_person(applying, stranger, 
     assert {event.text for event in applying.events.all()} <= {"[erased]", ""}
 
 
-def test_who_has_withdrawn_joins_another_workshop_by_invitation(browser, applying, stranger, seller):
+@pytest.mark.parametrize("ended", [A.WITHDRAWN, A.REFUSED])
+def test_whose_application_has_ended_joins_another_workshop_by_invitation(
+    browser, applying, stranger, seller, admin_user, ended
+):
     """The invitation says that the own application goes; it goes with what was said, and the person can apply anew."""
     invitation = member_invite(
         artisan=seller.artisan, actor=seller, email=stranger.email, role=MemberRole.HELPER
@@ -307,8 +310,12 @@ def test_who_has_withdrawn_joins_another_workshop_by_invitation(browser, applyin
     client.post(link)
     assert artisan_of(User.objects.get(pk=stranger.pk)) == own  # not withdrawn, so nothing happens
 
-    application_withdraw(application_id=applying.pk, actor=stranger)
-    assert "You have withdrawn an application" in page(client.get(link)).text
+    if ended == A.WITHDRAWN:
+        application_withdraw(application_id=applying.pk, actor=stranger)
+    else:
+        application_submit(application_id=applying.pk, actor=stranger)
+        decide(applying, A.REFUSED, admin_user, "We have many basket makers.")
+    assert "application to sell was withdrawn or refused" in page(client.get(link)).text
     client.post(link)
 
     assert artisan_of(User.objects.get(pk=stranger.pk)) == seller.artisan
