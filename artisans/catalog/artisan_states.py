@@ -110,4 +110,7 @@ def artisan_move(
     save_columns(artisan, ["stored_state", "is_active"])
     data = {"old": old.value, "new": to.value}
     audit_record(actor=actor, action=Action.ARTISAN_MOVE, target=artisan, data=data)
-    return ArtisanStateChange.objects.create(artisan=artisan, old=old, new=to, reason=reason, actor=actor)
+    by_workshop = actor is not None and artisan.pk in workshops_of(actor)
+    return ArtisanStateChange.objects.create(
+        artisan=artisan, old=old, new=to, reason=reason, actor=actor, by_workshop=by_workshop
+    )

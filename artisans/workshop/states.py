@@ -151,7 +151,11 @@ def closing_cancel(*, artisan: Artisan, actor: User) -> Artisan:
 def may_cancel(artisan: Artisan) -> bool:
     """Whether somebody of the workshop asked for its closing."""
     asked = last_change(artisan)
-    return asked is not None and asked.actor is not None and artisan.pk in workshops_of(asked.actor)
+    if asked is None or asked.actor is None:
+        return False
+    return asked.by_workshop or artisan.pk in workshops_of(
+        asked.actor
+    )  # release 0.1.0 does not write by_workshop
 
 
 # ---- shared ----------------------------------------------------------------------------------------------------

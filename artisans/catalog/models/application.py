@@ -11,13 +11,15 @@ from artisans.core.models import BaseModel, choices_constraint
 
 
 class ArtisanStateChange(BaseModel):
-    """A change of a workshop's state. `reason`: for the artisan; `actor`: None for the shop itself."""
+    """A change of a workshop's state. `reason`: for the artisan; `actor`: None for the shop itself.
+    `by_workshop`: the actor acted for the workshop then."""
 
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="state_changes")
     old = models.CharField(max_length=9, choices=ArtisanState)
     new = models.CharField(max_length=9, choices=ArtisanState)
     reason = models.CharField(max_length=500, blank=True, default="")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    by_workshop = models.BooleanField(db_default=False)
 
     class Meta:
         default_permissions = ("view",)

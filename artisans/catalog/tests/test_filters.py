@@ -5,12 +5,13 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from artisans.catalog.models import Category
-from artisans.catalog.selectors import materials_offered, narrowed, products_listed
+from artisans.catalog.selectors import materials_offered, narrowed, products_found, products_listed
 from artisans.catalog.tests.factories import CategoryFactory, ProductFactory
 from tests.html import page
 
@@ -250,3 +251,12 @@ def test_admin_lists_categories_in_the_order_of_the_tree(catalog_client, tree):
 
     rows = [row.all("th")[0].text for row in shown.one("table", id="result_list").all("tr")[1:]]
     assert rows == ["Paper", "Home", "Home / Lamps", "Home / Lamps / Lanterns"]
+
+
+@pytest.mark.postgresql
+def test_sorting_by_name_reads_an_index(store):
+    with connection.cursor() as cursor:  # which cost less with so few rows
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+    found = products_found(sort="name").products
+    assert isinstance(found, QuerySet)
+    assert "product_by_name" in found[:24].explain()

@@ -8,13 +8,14 @@ from django.utils import timezone
 
 from artisans.accounts.models import Role, User
 from artisans.catalog.artisan_states import OwnersOnly, OwnWorkshop, WorkshopClosed, WorkshopNotActive
-from artisans.catalog.members import member_invite
+from artisans.catalog.members import invitation_accept, member_invite, member_leave
 from artisans.catalog.models import Artisan, ArtisanInvitation, MemberRole, Product
 from artisans.catalog.products import product_create, product_publish
 from artisans.catalog.profile import profile_change, version_of
 from artisans.catalog.statuses import ArtisanState
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.errors import Conflict, Forbidden, InvalidInput
+from artisans.core.security.tokens import invitation_token
 from artisans.notifications.models import Notification
 from artisans.workshop.states import (
     Act,
@@ -230,6 +231,18 @@ def test_what_the_shop_closes_its_owner_does_not_keep(bowl, seller, shopper, cha
 
     change(bowl.artisan, Act.KEEP, reason="")
     assert bowl.artisan.state == S.SUSPENDED, "as before the closing"
+
+
+def test_the_next_owner_keeps_a_workshop_whose_closing_the_last_one_asked_for(bowl, seller, shopper):
+    workshop, heir = bowl.artisan, rows.stranger()
+    cash_order(bowl, shopper)
+    invited = member_invite(artisan=workshop, actor=seller, email=heir.email, role=MemberRole.OWNER)
+    invitation_accept(token=invitation_token(invited.pk, invited.version), user=heir)
+    closing_request(artisan=workshop, actor=seller)
+    member_leave(artisan=workshop, user=seller)
+    heir.refresh_from_db()
+
+    assert closing_cancel(artisan=workshop, actor=heir).state == S.ACTIVE
 
 
 def test_what_the_release_before_deactivates_is_suspended(bowl, change):
