@@ -16,7 +16,9 @@ from artisans.catalog.models import (
     ArtisanMember,
     ArtisanStateChange,
     CommissionRate,
+    Product,
     ProductPicture,
+    ProductPrice,
     StockImport,
     StockWatch,
     Terms,
@@ -32,6 +34,16 @@ from artisans.figures.models import CountedDay
 from artisans.journeys.models import Journey, JourneyProblem
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerPeriod
 from artisans.privacy.models import Erasure, LockedRecord
+from artisans.regions.models import (
+    ExchangeRate,
+    RateSheet,
+    ShopCurrency,
+    TaxClass,
+    TaxRate,
+    TaxZone,
+    TaxZoneArea,
+)
+from artisans.shipping.models import ShippingMethod, ShippingRate, ShippingZone, ShippingZoneArea
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from orders.models import Order, StoreRules
@@ -225,6 +237,7 @@ def rows_about_artisans(order: Order, staff: User) -> None:
             invited_by=product.artisan.user,
             expires_at=timezone.now(),
         )
+        of_regions(product)
         terms = Terms.objects.create(number=Terms.objects.count() + 1, text="Be kind.")
         TermsAcceptance.objects.create(artisan=product.artisan, terms=terms, user=product.artisan.user)
         ArtisanStateChange.objects.create(artisan=product.artisan, old="active", new="suspended")
@@ -237,6 +250,31 @@ def rows_about_artisans(order: Order, staff: User) -> None:
             made.rows.create(
                 line=line, product=counted, counted=1, seen_stock=1, last_count=0, outcome="unchanged"
             )
+
+
+def of_regions(product: Product) -> None:
+    """A currency with a price and its rates, a zone with a tax rate, and one with a shipping method."""
+    code, country = ("JPY", "JP") if product.slug == rows.bowl().slug else ("HUF", "HU")
+    now = timezone.now()
+    sheet = RateSheet.objects.create(
+        source="ecb", base="EUR", valid_on=now - timedelta(days=RateSheet.objects.count()), sha256=code
+    )
+    ExchangeRate.objects.bulk_create(
+        ExchangeRate(sheet=sheet, currency=c, rate_e10=10**10) for c in ("JPY", "HUF")
+    )
+    ShopCurrency.objects.create(code=code)
+    ProductPrice.objects.create(
+        product=product, currency=code, price_minor=100, origin="converted", sheet=sheet, from_minor=100
+    )
+    zone = TaxZone.objects.create(name=country)
+    TaxZoneArea.objects.create(zone=zone, country=country)
+    tax_class = TaxClass.objects.create(code=country.lower(), name=country)
+    TaxRate.objects.create(zone=zone, tax_class=tax_class, rate_ppm=100_000, valid_from=now)
+    shipping = ShippingZone.objects.create(name=country)
+    ShippingZoneArea.objects.create(zone=shipping, country=country)
+    method = ShippingMethod.objects.create(zone=shipping, name="Standard")
+    ShippingMethod.objects.create(zone=shipping, artisan=product.artisan, name="Own", charged_per="parcel")
+    ShippingRate.objects.create(method=method, currency=code, price_minor=500)
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:

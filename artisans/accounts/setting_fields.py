@@ -94,6 +94,8 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "price_minor": Setting("Price", DisplayFormat.AMOUNT),
         "currency": Setting("Currency"),
         "lead_days": Setting(_("Made to order in (days)")),
+        "tax_class": Setting(_("Tax class")),
+        "weight_g": Setting(_("Weight in grams")),
         "is_active": Setting("On sale"),
     },
     "accounts.User": {

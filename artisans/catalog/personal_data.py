@@ -127,6 +127,7 @@ IMPERSONAL = {
     "catalog.Terms": {"text", "changes"},
     "catalog.Category": {"slug", "name"},
     "catalog.CommissionRate": {"currency"},
+    "catalog.ProductPrice": {"currency", "origin"},
     "catalog.Product": {
         *("slug", "name", "description", "materials", "dimensions", "picture", "picture_sizes"),
         *("picture_alt", "currency", "sku", "care", "off_sale_reason", "option_1", "option_2", "option_3"),

@@ -10,6 +10,7 @@ from artisans.catalog.models.category import Category
 from artisans.catalog.models.commission_rate import CommissionRate
 from artisans.catalog.models.member import ArtisanInvitation, ArtisanMember, MemberRole
 from artisans.catalog.models.picture import PictureRefusal, PictureState, ProductPicture
+from artisans.catalog.models.price import PriceOrigin, ProductPrice
 from artisans.catalog.models.product import Product, ProductState, ShownPicture
 from artisans.catalog.models.search import SearchDocument, SearchTerm
 from artisans.catalog.models.stock import CountCause, CountOutcome, StockMove, StockMoveKind
@@ -31,8 +32,10 @@ __all__ = [
     "MemberRole",
     "PictureRefusal",
     "PictureState",
+    "PriceOrigin",
     "Product",
     "ProductPicture",
+    "ProductPrice",
     "ProductState",
     "SearchDocument",
     "SearchTerm",

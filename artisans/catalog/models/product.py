@@ -13,6 +13,7 @@ from artisans.catalog.models.category import Category
 from artisans.core.models import BaseModel, currency_constraint
 from artisans.core.money import Money
 from artisans.core.validators import validate_currency
+from artisans.regions.models import TaxClass
 
 MAX_LEAD_DAYS = 365
 # Rows that can be bought themselves: not products that are bought as one of their variants.
@@ -71,6 +72,7 @@ class Product(BaseModel):
     `lead_days`: made to order in so many days; null: ready to ship.
     `picture`, `picture_sizes` and `picture_alt` are a copy of the first ProductPicture (pictures.py), for lists; sizes
     of another picture, which release 0.1.0 replaced, count for nothing.
+    `price_minor` and `currency` are the price at home; a ProductPrice each holds those in other currencies.
     """
 
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="products")
@@ -96,6 +98,16 @@ class Product(BaseModel):
     lead_days = models.PositiveSmallIntegerField(
         _("made to order in (days)"), null=True, blank=True, help_text=_("Empty: ready to ship.")
     )
+    tax_class = models.ForeignKey(
+        TaxClass,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        help_text=_("Empty: standard."),
+    )
+    weight_g = models.PositiveIntegerField(_("weight in grams"), default=0, db_default=0)
     # its index is that of product_options_unique_in_parent
     parent = models.ForeignKey(
         "self", models.PROTECT, null=True, editable=False, db_index=False, related_name="variants"
