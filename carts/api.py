@@ -71,7 +71,14 @@ from orders.selectors import store_rules
 from orders.serializers import order_out, with_country
 from orders.services.placing import Buyer
 from payments.api.serializers import payment_out
-from payments.errors import MethodNotOffered, NoPermission, PaymentInProgress, ProviderUnavailable
+from payments.errors import (
+    AmountTooSmall,
+    CurrencyNotTaken,
+    MethodNotOffered,
+    NoPermission,
+    PaymentInProgress,
+    ProviderUnavailable,
+)
 from payments.gateway.payments import payment_action, payment_ensure_at_provider
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.lifecycle.offer import parse_method
@@ -80,6 +87,8 @@ from payments.models import Payment
 REFUSE_ORDER = (
     ShopNotOpen,
     MethodNotOffered,
+    AmountTooSmall,
+    CurrencyNotTaken,
     EmptyOrder,
     AmountTooLarge,
     InvalidInput,

@@ -23,7 +23,7 @@ class EmptyOrder(InvalidInput):
 
 
 class AmountTooLarge(InvalidInput):
-    """The total exceeds the maximum of one order."""
+    """The total exceeds the maximum of one order, or what the payment method takes."""
 
     code = "amount_too_large"
 

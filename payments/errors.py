@@ -24,6 +24,39 @@ class MethodNotOffered(InvalidInput):
         super().__init__(detail)
 
 
+class AmountTooSmall(MethodNotOffered):
+    """The payment method is not available for so small an amount."""
+
+    code = "amount_too_small"
+    members = {"least": TEXT, "currency": TEXT}
+
+    def __init__(self, detail: str, *, least: Money) -> None:
+        super().__init__(detail)
+        self.extra = {"least": least.amount, "currency": least.currency}
+
+
+class AmountTooLarge(MethodNotOffered):
+    """The payment method is not available for so large an amount."""
+
+    code = "amount_too_large"
+    members = {"most": TEXT, "currency": TEXT}
+
+    def __init__(self, detail: str, *, most: Money) -> None:
+        super().__init__(detail)
+        self.extra = {"most": most.amount, "currency": most.currency}
+
+
+class CurrencyNotTaken(MethodNotOffered):
+    """The payment method is not available in the currency of the order."""
+
+    code = "currency_not_taken"
+    members = {"currency": TEXT}
+
+    def __init__(self, detail: str, *, currency: str) -> None:
+        super().__init__(detail)
+        self.extra = {"currency": currency}
+
+
 class AmountMismatch(Conflict):
     """The client's amount differs from the amount due, which is what would be charged."""
 

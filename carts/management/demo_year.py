@@ -36,6 +36,7 @@ from orders.statuses import PARCELS_UNSHIPPED, CashHolder
 from payments.bookkeeping.earnings import earnings_release
 from payments.bookkeeping.provider_calls import provider_call_finish
 from payments.bookkeeping.refunds import refund_finish
+from payments.errors import MethodNotOffered
 from payments.gateway.sync import payment_apply_remote_state
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.cash import IncomingMoney
@@ -203,7 +204,7 @@ class DemoYear:
 
     def buy(self) -> None:
         method = self.choose(METHODS)
-        if choose_provider(method, amount=Money(1000, self.store.currency))[0] is None:
+        if isinstance(choose_provider(method, amount=Money(1000, self.store.currency)), MethodNotOffered):
             method = PaymentMethod.BANK_TRANSFER
         with transaction.atomic():
             placed = self.place()

@@ -25,6 +25,9 @@ from payments.api.schemas import PaymentShape
 from payments.api.serializers import ConfirmIn, ExpandIn, IntentIn, PaymentOut, payment_out, result_out
 from payments.errors import (
     AmountMismatch,
+    AmountTooLarge,
+    AmountTooSmall,
+    CurrencyNotTaken,
     MethodNotOffered,
     MethodNotUsable,
     MethodRemoved,
@@ -181,6 +184,9 @@ class PaymentViewSet(
         responses={200: PaymentShape, 201: PaymentShape},
         problems=(
             MethodNotOffered,
+            AmountTooSmall,
+            AmountTooLarge,
+            CurrencyNotTaken,
             AmountMismatch,
             NothingDue,
             PaymentInProgress,

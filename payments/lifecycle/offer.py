@@ -10,11 +10,11 @@ from artisans.core.security.encryption import read_decrypted
 from artisans.core.templatetags.money import show
 from orders.models import StoreRules
 from payments.bookkeeping.attempts import too_many_declines
-from payments.errors import MethodNotOffered
+from payments.errors import AmountTooLarge, AmountTooSmall, CurrencyNotTaken, MethodNotOffered
 from payments.gateway.connection import are_credentials_refused, is_configured, is_down, offered_methods
 from payments.methods import SPECS, PaymentMethod
 from payments.providers.facts import MethodFacts, ProviderFacts
-from payments.providers.registry import find_facts, route_of, takes
+from payments.providers.registry import find_facts, limits_of, route_of, takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +95,18 @@ def unavailable_reason(
 ) -> str:
     """Why this method cannot be used now, "" when it can."""
     amount = total if due is None else due
-    facts, reason = choose_provider(method, amount=amount, country=country)
-    if facts is not None and is_down(facts.name):
+    facts = choose_provider(method, amount=amount, country=country)
+    if isinstance(facts, MethodNotOffered):
+        return facts.detail
+    if is_down(facts.name):
         return _("%(provider)s is not responding. Please choose another payment method.") % {
             "provider": facts.label
         }
-    if facts is not None and are_credentials_refused(facts.name):
+    if are_credentials_refused(facts.name):
         return _("%(provider)s is not available at the moment. Please choose another payment method.") % {
             "provider": facts.label
         }
-    return reason or shop_reason(method, total=total, is_known_buyer=is_known_buyer, store=store)
+    return shop_reason(method, total=total, is_known_buyer=is_known_buyer, store=store)
 
 
 def shop_reason(method: PaymentMethod, *, total: Money, is_known_buyer: bool, store: StoreRules) -> str:
@@ -136,9 +138,8 @@ def needs_confirmed_email() -> str:
 
 def choose_provider(
     method: PaymentMethod, *, amount: Money, country: str = "", provider: str = ""
-) -> tuple[ProviderFacts | None, str]:
-    """Who takes a new payment: the first of the method's route that is configured and fits; or None and the
-    reason.
+) -> ProviderFacts | MethodNotOffered:
+    """Who takes a new payment: the first of the method's route that is configured and fits; or why none does.
 
     `provider`: the only one that may, when the request names it.
     """
@@ -147,28 +148,35 @@ def choose_provider(
     misfits = []
     for facts in filter(is_configured, takers):
         misfit = find_misfit(facts, method, amount, country)
-        if not misfit:
-            return facts, ""
+        if misfit is None:
+            return facts
         misfits.append(misfit)
-    return None, misfits[0] if misfits else _("%(method)s is not available.") % {"method": method.label}
+    if misfits:
+        return misfits[0]
+    return MethodNotOffered(_("%(method)s is not available.") % {"method": method.label})
 
 
-def find_misfit(facts: ProviderFacts, method: PaymentMethod, amount: Money, country: str) -> str:
-    """Why this provider cannot take the payment by its currency, amount or the buyer's country; "" when it can."""
-    limits, values = facts.limits(method, amount.currency), {"method": method.label, "amount": show(amount)}
+def find_misfit(
+    facts: ProviderFacts, method: PaymentMethod, amount: Money, country: str
+) -> MethodNotOffered | None:
+    """Why this provider cannot take the payment by its currency, amount or the buyer's country; None when it can."""
+    currency, values = amount.currency, {"method": method.label, "amount": show(amount)}
+    limits = limits_of(facts, method, currency)
     if limits is None:
-        return _("%(method)s is not available in %(currency)s.") % (values | {"currency": amount.currency})
-    if amount.minor < limits.least:
-        values["limit"] = show(Money(limits.least, amount.currency))
-        return _("%(method)s is available from %(limit)s; the amount due is %(amount)s.") % values
-    if amount.minor > limits.most:
-        values["limit"] = show(Money(limits.most, amount.currency))
-        return _("%(method)s is available up to %(limit)s; the amount due is %(amount)s.") % values
+        text = _("%(method)s is not available in %(currency)s.") % (values | {"currency": currency})
+        return CurrencyNotTaken(text, currency=currency)
+    least, most = Money(limits.least, currency), Money(limits.most, currency)
+    if amount < least:
+        text = _("%(method)s is available from %(limit)s; the amount due is %(amount)s.")
+        return AmountTooSmall(text % (values | {"limit": show(least)}), least=least)
+    if amount > most:
+        text = _("%(method)s is available up to %(limit)s; the amount due is %(amount)s.")
+        return AmountTooLarge(text % (values | {"limit": show(most)}), most=most)
     if amount.minor % limits.step:
-        return _("%(method)s cannot be used for exactly %(amount)s.") % values
+        return MethodNotOffered(_("%(method)s cannot be used for exactly %(amount)s.") % values)
     if not is_country_served(facts.method(method), country):
-        return _("%(method)s is not available in your country.") % values
-    return ""
+        return MethodNotOffered(_("%(method)s is not available in your country.") % values)
+    return None
 
 
 def is_country_served(facts: MethodFacts | None, country: str) -> bool:

@@ -79,16 +79,17 @@ def find_provider(
     """Errors: ProviderUnavailable, MethodNotOffered."""
     order, buyer = placed.order, placed.buyer
     country = address_read(order.shipping_address).get("country", "")
-    facts, reason = choose_provider(method, amount=due, country=country, provider=provider)
-    if facts is not None and method not in OFFLINE_METHODS and is_unavailable(facts.name):
+    facts = choose_provider(method, amount=due, country=country, provider=provider)
+    if isinstance(facts, MethodNotOffered):
+        raise facts
+    if method not in OFFLINE_METHODS and is_unavailable(facts.name):
         raise ProviderUnavailable(facts.label)
     is_known = (
         method != PaymentMethod.CASH_ON_DELIVERY
         or (buyer is not None and buyer.is_known)
         or is_known_buyer(order)
     )
-    reason = reason or shop_reason(method, total=order.total, is_known_buyer=is_known, store=store)
-    if facts is None or reason:
+    if reason := shop_reason(method, total=order.total, is_known_buyer=is_known, store=store):
         raise MethodNotOffered(reason)
     return facts
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from artisans.core.money import CURRENCIES
+
 
 def text(value: Any) -> str:
     return str(value).strip()
@@ -17,6 +19,14 @@ def comma_separated(value: Any) -> tuple[str, ...]:
     """Parse a comma-separated list."""
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(part.strip() for part in parts if part.strip())
+
+
+def currency_codes(value: Any) -> tuple[str, ...]:
+    """Parse a comma-separated list of ISO 4217 codes. Errors: ValueError for any other word."""
+    codes = tuple(code.upper() for code in comma_separated(value))
+    if unknown := [code for code in codes if code not in CURRENCIES]:
+        raise ValueError(f"{unknown[0]!r} is not the code of a currency.")
+    return codes
 
 
 def boolean(value: Any) -> bool:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
+from artisans.core.money import Money
 from payments.providers.config import ProviderConfig
 from payments.providers.contract import PaymentProvider, ProviderEvent
 
@@ -34,6 +35,14 @@ class Limits:
     least: int
     most: int
     step: int = 1
+
+
+# An amount in another currency at the shop's latest exchange rates; None if they have no rate for it.
+Convert = Callable[[Money, str], Money | None]
+
+
+def without_rates(amount: Money, currency: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +120,8 @@ def no_test_token(config: Any, number: str) -> str:
 class ProviderFacts:
     """A provider. The functions receive its `config`, read from the environment.
 
-    `build`: the provider, or None if its keys are not set. `limits(method, currency)`: None if the provider
-    does not support the currency. `page`: None for offline payments, whose `parse_webhook` reads
+    `build`: the provider, or None if its keys are not set. `limits(config, method, currency, convert)`: None if
+    the provider does not take the currency. `page`: None for offline payments, whose `parse_webhook` reads
     notifications. `csp`: origins by Content-Security-Policy directive. `public`: values that browsers may
     see. `test_token(config, number)`: the token of a published test card, "" for other numbers and outside
     test mode. `charges_saved_on_create`: a saved method is charged when the payment is created, not when it
@@ -125,7 +134,7 @@ class ProviderFacts:
     config: type[ProviderConfig]
     build: Callable[[Any], PaymentProvider | None]
     methods: tuple[MethodFacts, ...]
-    limits: Callable[[str, str], Limits | None]
+    limits: Callable[[Any, str, str, Convert], Limits | None]
     keys: KeyRules
     page: Page | None
     csp: Callable[[Any], Mapping[str, tuple[str, ...]]] = nothing

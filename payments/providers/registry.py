@@ -16,7 +16,7 @@ from django.core.signals import setting_changed
 
 from payments.methods import PaymentMethod
 from payments.providers import manual, paypal, stripe
-from payments.providers.facts import ProviderFacts
+from payments.providers.facts import Convert, Limits, ProviderFacts, without_rates
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +127,14 @@ def public_values(name: str) -> Mapping[str, str]:
 
 
 # ---- routes ----------------------------------------------------------------------------------------------------------
+
+
+def limits_of(
+    facts: ProviderFacts, method: str, currency: str, convert: Convert = without_rates
+) -> Limits | None:
+    """The amounts of this currency that the provider takes; None if it takes none, or is misconfigured."""
+    config = readable_config(facts)
+    return None if config is None else facts.limits(config, method, currency, convert)
 
 
 def takes(name: str, method: str) -> bool:

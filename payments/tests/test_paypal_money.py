@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from artisans.core.money import MAX_MINOR, Money, exponent_of
 from payments.providers.contract import Refused
-from payments.providers.paypal.money import DECIMALS, from_paypal, to_paypal
+from payments.providers.facts import Limits, without_rates
+from payments.providers.paypal.config import PayPalConfig
+from payments.providers.paypal.money import DECIMALS, from_paypal, limits, to_paypal
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,22 @@ def test_other_paypal_formats_are_read(value, currency, minor):
 def test_invalid_amount_is_refused(part):
     with pytest.raises((KeyError, TypeError, ValueError)):
         from_paypal(part)
+
+
+@pytest.mark.parametrize(
+    ("currency", "found"),
+    [
+        ("USD", Limits(1, MAX_MINOR, 1)),
+        ("JPY", Limits(1, MAX_MINOR, 1)),
+        ("HUF", Limits(100, MAX_MINOR, 100)),
+        ("TWD", Limits(100, MAX_MINOR, 100)),
+        ("KWD", None),
+        ("BRL", None),
+        ("CNY", None),
+        ("MYR", Limits(1, MAX_MINOR, 1)),
+    ],
+)
+def test_limits_are_whole_units_and_leave_out_currencies_of_other_countries(currency, found):
+    config = PayPalConfig(domestic_currencies=("MYR",))
+
+    assert limits(config, "paypal", currency, without_rates) == found

@@ -17,6 +17,7 @@ from django.utils import timezone
 from artisans.core.admin.pages import admin_page_url
 from artisans.core.money import Money
 from payments.bookkeeping.provider_calls import is_too_old
+from payments.errors import MethodNotOffered
 from payments.gateway import connection
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.lifecycle.choose_method import payment_choose_method
@@ -227,8 +228,24 @@ def both(bank, card_shop, settings):
 
 
 def taker(amount: str = "99.99", currency: str = "USD", **choice: str) -> str:
-    facts, _reason = choose_provider(CARD, amount=Money.parse(amount, currency), **choice)
-    return facts.name if facts else ""
+    found = choose_provider(CARD, amount=Money.parse(amount, currency), **choice)
+    return "" if isinstance(found, MethodNotOffered) else found.name
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "code", "extra"),
+    [
+        ("0.49", "USD", "amount_too_small", {"least": "0.50", "currency": "USD"}),
+        ("10000000000.00", "USD", "amount_too_large", {"most": "9999999999.99", "currency": "USD"}),
+        ("10.00", "SYP", "currency_not_taken", {"currency": "SYP"}),
+        ("1.001", "KWD", "method_not_offered", {}),
+    ],
+)
+def test_refused_amount_names_its_figure(card_shop, amount, currency, code, extra):
+    refusal = choose_provider(CARD, amount=Money.parse(amount, currency))
+
+    assert isinstance(refusal, MethodNotOffered)
+    assert (refusal.code, refusal.extra) == (code, extra)
 
 
 def test_first_suitable_provider_of_the_route_is_used(both):
@@ -323,7 +340,7 @@ def test_invalid_routes_are_found_by_the_system_check(bank, settings, routes, se
     ("name", "method", "convert"), [("stripe", "credit_card", to_stripe), ("paypal", "paypal", to_paypal)]
 )
 def test_amounts_within_the_limits_can_be_sent(name, method, convert, currency):
-    limits = registry.find_facts(name).limits(method, currency)
+    limits = registry.limits_of(registry.find_facts(name), method, currency)
 
     if limits is not None:
         for minor in (limits.least, limits.least + limits.step, limits.least + 7 * limits.step):

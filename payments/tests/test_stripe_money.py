@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from artisans.core.money import EXPONENTS, Money
 from payments.providers.contract import Refused
+from payments.providers.facts import without_rates
+from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.money import from_stripe, limits, to_stripe
 
 # https://docs.stripe.com/currencies: zero-decimal currencies, special cases, three-decimal currencies.
@@ -77,7 +79,41 @@ def test_converted_amount_reads_back_the_same(minor, currency):
     ],
 )
 def test_limits_are_those_of_the_documentation_in_our_units(currency, least, most, step):
-    found = limits("credit_card", currency)
+    found = limits(StripeConfig(), "credit_card", currency, without_rates)
 
     assert (found.least, found.most, found.step) == (least, most, step)
     assert to_stripe(Money(most, currency)) <= 999_999_999_999
+
+
+def test_currency_that_stripe_does_not_take_has_no_limits():
+    assert limits(StripeConfig(), "credit_card", "SYP", without_rates) is None
+
+
+@pytest.mark.parametrize(
+    ("settled", "currency", "converted", "least"),
+    [
+        ("USD,EUR", "EUR", 46, 50),  # settled as it is: Stripe's own minimum for it
+        ("USD,EUR", "JPY", 75, 83),  # 0.50 USD is 75 JPY, and a tenth more 82.5
+        ("USD", "KWD", 153, 170),  # in steps of 0.010
+        ("GBP", "USD", 38, 42),  # 0.30 GBP
+        ("ISK", "USD", 0, 50),  # nothing is published for ISK
+        ("USD", "HUF", None, 17_500),  # no rate: the minimum of the currency itself
+    ],
+)
+def test_converted_charge_reaches_the_minimum_of_the_default_settlement_currency(
+    settled, currency, converted, least
+):
+    config = StripeConfig.from_env({"STRIPE_SETTLEMENT_CURRENCIES": settled}.get)
+    asked = []
+
+    def convert(amount: Money, to: str) -> Money | None:
+        asked.append((amount.currency, to))
+        return None if converted is None else Money(converted, to)
+
+    assert limits(config, "credit_card", currency, convert).least == least
+    assert asked == [] if currency in settled else [(settled[:3], currency)]
+
+
+def test_settlement_currency_that_is_none_is_a_bad_setting():
+    with pytest.raises(ValueError, match="'EURO' is not the code of a currency"):
+        StripeConfig.from_env({"STRIPE_SETTLEMENT_CURRENCIES": "USD,euro"}.get)

@@ -154,7 +154,9 @@ FACTS = ProviderFacts(
     config=ToyConfig,
     build=lambda config: ToyProvider(BANK, secret=config.secret) if config.secret else None,
     methods=(MethodFacts("credit_card", countries=frozenset({"US"})),),
-    limits=lambda method, currency: Limits(100, 50_000, step=1) if currency == "USD" else None,
+    limits=lambda config, method, currency, convert: (
+        Limits(100, 50_000, step=1) if currency == "USD" else None
+    ),
     keys=KeyRules(longest=32, lifetime=timedelta(hours=24)),
     page=Page(PageKind.REDIRECT),
     csp=lambda config: {"form-action": ("https://toy.test",)},

@@ -7,7 +7,7 @@ from datetime import timedelta
 from artisans.core.money import MAX_MINOR
 from payments.providers.config import ProviderConfig, comma_separated, variable
 from payments.providers.contract import ProviderEvent
-from payments.providers.facts import KeyRules, Limits, MethodFacts, ProviderFacts
+from payments.providers.facts import Convert, KeyRules, Limits, MethodFacts, ProviderFacts
 from payments.providers.manual.feed import feed_event
 
 
@@ -18,7 +18,7 @@ class ManualConfig(ProviderConfig):
     )
 
 
-def limits(method: str, currency: str) -> Limits:
+def limits(config: ManualConfig, method: str, currency: str, convert: Convert) -> Limits:
     return Limits(1, MAX_MINOR)
 
 

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from payments.providers.config import ProviderConfig, base_url, boolean, comma_separated, variable
+from payments.providers.config import (
+    ProviderConfig,
+    base_url,
+    boolean,
+    comma_separated,
+    currency_codes,
+    variable,
+)
 
 API_BASES = {"live": "https://api-m.paypal.com", "sandbox": "https://api-m.sandbox.paypal.com"}
 CERT_HOSTS = {
@@ -18,7 +25,8 @@ class PayPalConfig(ProviderConfig):
     `webhook_id`: without it no webhook can be verified. `verify_by_call`: let PayPal verify signatures instead of
     verifying them here. `cert_hosts`: hosts (`host` or `host:port`) from which certificates are loaded; plain HTTP is
     allowed for loopback hosts only. `ca_file`: PEM bundle of root certificates to trust for them instead of the
-    public ones (used with the sandbox).
+    public ones (used with the sandbox). `domestic_currencies`: which of those that PayPal takes only for accounts of
+    their country ours may take.
     """
 
     client_id: str = variable("PAYPAL_CLIENT_ID")
@@ -30,6 +38,7 @@ class PayPalConfig(ProviderConfig):
     payee: str = variable("PAYPAL_PAYEE")
     verify_by_call: bool = variable("PAYPAL_VERIFY_BY_CALL", boolean, default=False)
     ca_file: str = variable("PAYPAL_CA_FILE")
+    domestic_currencies: tuple[str, ...] = variable("PAYPAL_DOMESTIC_CURRENCIES", currency_codes, default=())
 
     @property
     def is_live(self) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from artisans.core.money import MAX_MINOR, Money, exponent_of
 from payments.providers.contract import Refused
-from payments.providers.facts import Limits
+from payments.providers.facts import Convert, Limits
+from payments.providers.paypal.config import PayPalConfig
 
 # https://developer.paypal.com/api/rest/reference/currency-codes/
 TWO_DECIMALS = "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD ILS MXN MYR NOK NZD PHP PLN SEK SGD THB USD"
@@ -16,9 +17,13 @@ DECIMALS = dict.fromkeys(TWO_DECIMALS.split(" "), 2) | dict.fromkeys(NO_DECIMALS
 VALUE = re.compile(r"-?(?:[0-9]{1,18}(?:\.[0-9]{1,8})?|\.[0-9]{1,8})", re.ASCII)
 
 
-def limits(method: str, currency: str) -> Limits | None:
-    """None for a currency that PayPal does not support. PayPal's maximum depends on the account."""
-    if currency not in DECIMALS:
+# Only accounts of Brazil, mainland China and Malaysia take their own: PAYPAL_DOMESTIC_CURRENCIES.
+DOMESTIC = frozenset(("BRL", "CNY", "MYR"))
+
+
+def limits(config: PayPalConfig, method: str, currency: str, convert: Convert) -> Limits | None:
+    """None for a currency that PayPal does not take for this account, on which PayPal's maximum depends too."""
+    if currency not in DECIMALS or currency in DOMESTIC.difference(config.domestic_currencies):
         return None
     step: int = 10 ** (exponent_of(currency) - DECIMALS[currency])
     return Limits(step, MAX_MINOR, step)

@@ -7,13 +7,24 @@ special in payouts only.
 
 from artisans.core.money import MAX_MINOR, Money, exponent_of
 from payments.providers.contract import Refused
-from payments.providers.facts import Limits
+from payments.providers.facts import Convert, Limits
+from payments.providers.stripe.config import StripeConfig
 
 NO_DECIMALS = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
 THREE_DECIMALS = "BHD JOD KWD OMR TND"
 EXPONENTS = dict.fromkeys(NO_DECIMALS.split(" "), 0) | dict.fromkeys(THREE_DECIMALS.split(" "), 3)
 LAST_IS_ZERO = 3  # decimals of currencies whose last decimal must be 0 at Stripe
 
+# https://docs.stripe.com/currencies#presentment-currencies, as the error for any other currency names them
+PRESENTMENT = (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF "
+    "CHF CLP CNY COP CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL "
+    "HTG HUF IDR ILS INR ISK JMD JOD JPY KES KGS KHR KMF KRW KWD KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD "
+    "MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD "
+    "RUB RWF SAR SBD SCR SEK SGD SHP SLE SOS SRD SVC SZL THB TJS TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS "
+    "VND VUV WST XAF XCD XOF XPF YER ZAR ZMW "
+)
+TAKEN = frozenset(PRESENTMENT.split())
 
 # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts (as of 2026), in Stripe's units
 MINIMUMS = {
@@ -38,14 +49,31 @@ MINIMUMS = {
 MAXIMUM = 10**12 - 1
 
 
-def limits(method: str, currency: str) -> Limits:
-    """In currencies without a published minimum it depends on the currency that the account settles in."""
+def limits(config: StripeConfig, method: str, currency: str, convert: Convert) -> Limits | None:
+    """None for a currency that Stripe does not take. A minimum is Stripe's for the currency that the account settles
+    in: a charge that Stripe converts must reach that of the default one, which the shop's rates tell roughly."""
+    if currency not in TAKEN:
+        return None
     exponent = exponent_at_stripe(currency)
     unit = 10 if exponent == LAST_IS_ZERO else 1
     step = max(1, rescaled(unit, exponent, exponent_of(currency))[0])
-    least, _ = rescaled(MINIMUMS.get(currency, 0), exponent, exponent_of(currency))
     most, _ = rescaled(MAXIMUM, exponent, exponent_of(currency))
+    least = minimum_in(currency)
+    if config.settlement_currencies and currency not in config.settlement_currencies:
+        home = config.settlement_currencies[0]
+        converted = convert(Money(minimum_in(home), home), currency)
+        least = with_margin(converted.minor, step) if converted else least
     return Limits(max(least, step), most - most % step, step)
+
+
+def minimum_in(currency: str) -> int:
+    """Stripe's minimum for accounts that settle in this currency, in our units; 0 if none is published."""
+    return rescaled(MINIMUMS.get(currency, 0), exponent_at_stripe(currency), exponent_of(currency))[0]
+
+
+def with_margin(minor: int, step: int) -> int:
+    """A tenth more, for rates that have changed since the shop's, up to the next multiple of the step."""
+    return -(-minor * 11 // (10 * step)) * step
 
 
 def to_stripe(money: Money) -> int:
