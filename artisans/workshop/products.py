@@ -149,6 +149,7 @@ def product_variants(request: HttpRequest, product_id: UUID) -> HttpResponse:
         "rows": rows,
         "refusals": refusals,
         "next_count": count + 1 if count < MAX_OPTIONS else None,
+        "archived": [", ".join(one.options) for one in product.variants.all() if one.archived_at],
     }
     return render(request, "workshop/product_variants.html", context)
 

@@ -167,6 +167,10 @@ def test_variants_are_added_changed_counted_and_archived(client, seller):
 
     [small] = Product.objects.get(pk=mug.pk).choices
     assert (small.price_minor, small.stock) == (1100, 1)
+    assert "Archived: Large, Blue." in page(client.get(url)).text
+    assert client.post(url, form_of(client, url) | {"variant-0-is_archived": "on"}).status_code == 302
+    client.post(address("product_publish", mug))
+    assert "cannot buy it: it has no variants" in page(client.get(address("product", mug))).text
 
 
 def test_variants_of_a_page_from_before_a_colleague_added_one_are_saved(client, seller, jug):
