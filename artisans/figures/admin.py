@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, QueryDict
@@ -27,6 +26,7 @@ from artisans.figures.forms import FREE, FilterForm
 from artisans.figures.models import CountedDay
 from artisans.figures.pages import PAGES, Page
 from artisans.figures.roles import VIEW_METRICS
+from payments.lifecycle.offer import moves_test_money
 
 
 def page_address(name: str) -> str:
@@ -63,7 +63,7 @@ class FiguresAdmin(ModelAdmin):
             "title": page.title,
             "page": page,
             "form": form,
-            "is_test_money": settings.DEMO,
+            "is_test_money": moves_test_money(),
         }
         if not form.is_valid():
             return self.render(request, context, status=400)
@@ -137,7 +137,8 @@ def csv_of(page: Page, board: Board, name: str, question: Question) -> HttpRespo
 
 def csv_rows(panel: Panel) -> Iterator[list[str]]:
     if table := panel.table:
-        yield [table.head, *(column.title for column in table.columns)]
+        head = _("%(head)s (test money)") % {"head": table.head} if moves_test_money() else table.head
+        yield [head, *(column.title for column in table.columns)]
         for row in table.rows:
             yield [row.key, *(cell.number for cell in row.cells)]
 

@@ -27,6 +27,7 @@ from artisans.figures.registry import METRICS, Metric, Unit
 from artisans.figures.roles import VIEW_METRICS
 from artisans.figures.rows import rows_of
 from artisans.figures.schemas import DefinitionShape, MetricsShape
+from payments.lifecycle.offer import moves_test_money
 from payments.methods import PaymentMethod
 from payments.providers.registry import provider_choices
 
@@ -99,6 +100,7 @@ class MetricsViewSet(ApiView, viewsets.ViewSet):
         metrics = metrics_of(sent.get("metrics", ""), question)
         period = period_out(question.period) | {
             "time_zone": settings.TIME_ZONE,
+            "is_test_money": moves_test_money(),
             "waiting_changes": waiting_changes(metrics),
         }
         body = {

@@ -16,14 +16,17 @@ from artisans.figures.days import DAY, Period, today
 from artisans.figures.evaluate import Answer, Figure, Question, time_key
 from artisans.figures.models import LossCause
 from artisans.figures.registry import Metric, Unit
+from artisans.figures.words import code_text
 from artisans.journeys.models import Channel, Device, ProblemKind, Step
 from payments.methods import PaymentMethod
+from payments.models import DeclineReason
 from payments.providers.registry import label_of
 
 NONE = "–"
 HUNDRED, MINUTE, HOUR, DAY_SECONDS = 100, 60, 3600, 86_400
 LABELS = {
     "cause": LossCause,
+    "decline_group": DeclineReason,
     "method": PaymentMethod,
     "channel": Channel,
     "device": Device,
@@ -289,8 +292,8 @@ def head_of(group_by: str) -> str:
         "month": _("Month"),
         "method": _("Method"),
         "provider": _("Provider"),
-        "code": _("Field or code"),
-        "decline_code": _("Code"),
+        "code": _("Field or problem"),
+        "decline_code": _("Reason"),
         "error_code": _("Code"),
         "cause": _("Cause"),
         "step": _("Step"),
@@ -305,6 +308,8 @@ def key_label(key: str, group_by: str) -> str:
         return date_format(date.fromisoformat(key), "YEAR_MONTH_FORMAT")
     if group_by == "provider":
         return label_of(key)
+    if group_by in {"code", "decline_code"}:
+        return code_text(key)
     choices = LABELS.get(group_by)
     labels = dict(choices.choices) if choices else {}
     return str(labels.get(key, key)) or _("none")

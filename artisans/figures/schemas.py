@@ -106,6 +106,9 @@ class MetricShape(WholeFigureShape):
 
 class MetricsPeriodShape(serializers.Serializer[Any]):
     time_zone = serializers.CharField()
+    is_test_money = serializers.BooleanField(
+        help_text="A payment provider has test keys: no real money moves."
+    )
     as_of = serializers.DateTimeField()
     waiting_changes = serializers.IntegerField(help_text="Changes that are not counted yet.")
 
@@ -120,6 +123,7 @@ class MetricsPeriodShape(serializers.Serializer[Any]):
             "from": "2026-11-01",
             "to": "2026-11-27",
             "time_zone": "Europe/Berlin",
+            "is_test_money": False,
             "waiting_changes": 0,
             "as_of": "2026-11-28T13:30:05Z",
         },

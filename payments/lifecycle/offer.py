@@ -14,7 +14,14 @@ from payments.errors import AmountTooLarge, AmountTooSmall, CurrencyNotTaken, Me
 from payments.gateway.connection import are_credentials_refused, is_configured, is_down, offered_methods
 from payments.methods import SPECS, PaymentMethod
 from payments.providers.facts import MethodFacts, ProviderFacts
-from payments.providers.registry import find_facts, limits_of, route_of, takes
+from payments.providers.registry import (
+    account_of,
+    find_facts,
+    limits_of,
+    remote_providers,
+    route_of,
+    takes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,13 @@ def needs_confirmed_email() -> str:
 
 
 # ---- providers -------------------------------------------------------------------------------------------------------
+
+
+def moves_test_money() -> bool:
+    """Whether a provider has test keys, with which no real money moves."""
+    return any(
+        is_configured(facts) and not account_of(facts.name).startswith("live") for facts in remote_providers()
+    )
 
 
 def choose_provider(

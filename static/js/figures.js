@@ -29,7 +29,7 @@
     canvas.setAttribute("aria-label", [table.dataset.label, ...group.map((at) => head.cells[at].dataset.series)].join(" "));
     box.className = "aa-chart";
     box.append(canvas);
-    table.parentElement.before(box);
+    (table.closest("details") || table.parentElement).before(box);
     const { color: ink, borderTopColor: line } = getComputedStyle(box);
     const isBar = table.dataset.chart === "bar";
     const datasets = group.map((at) => {

@@ -105,10 +105,10 @@ def test_page_is_complete_without_scripts(window, clerk):
     one = window(clerk, java_script_enabled=False)
     one.go(f"{page_address('payments')}?period=30")
     expect(one.page.locator("canvas")).to_have_count(0)
-    expect(one.page.locator("#figure-payment_success_rate ~ .aa-figure-table tbody tr")).to_have_count(30)
+    expect(one.page.locator("#figure-payment_success_rate ~ details tbody tr")).to_have_count(30)
     one.page.get_by_label("Period").select_option("7")
     one.press("Show")
-    expect(one.page.locator("#figure-payment_success_rate ~ .aa-figure-table tbody tr")).to_have_count(7)
+    expect(one.page.locator("#figure-payment_success_rate ~ details tbody tr")).to_have_count(7)
 
 
 def test_empty_period_and_errors_are_accessible(window, clerk):
@@ -150,7 +150,7 @@ def test_what_happened_is_on_the_open_page_after_counting(window, clerk, bowl):
 
     watcher.page.clock.run_for(16_000)
 
-    funnel = watcher.page.locator("#figure-funnel ~ .aa-figure-table")
+    funnel = watcher.page.locator("#figure-funnel ~ details")
     expect(funnel.locator("tr", has_text="First item in the cart").locator("td").first).to_have_text("4")
     expect(funnel.locator("tr", has_text="Placed").locator("td").first).to_have_text("3")
     watcher.go(f"{page_address('payments')}?period=today")
@@ -159,8 +159,8 @@ def test_what_happened_is_on_the_open_page_after_counting(window, clerk, bowl):
         ("recovered_rate", "1", "1"),
         ("three_d_secure_rate", "1", "4"),
     ):
-        cells = watcher.page.locator(f"#figure-{figure} ~ .aa-figure-table td")
+        cells = watcher.page.locator(f"#figure-{figure} ~ details td")
         expect(cells.nth(1)).to_have_text(number)
         expect(cells.nth(2)).to_have_text(out_of)
-    reasons = watcher.page.locator("#figure-failure_reasons ~ .aa-figure-table tbody tr")
-    expect(reasons).to_have_text(["insufficient_funds 2"], use_inner_text=True)
+    reasons = watcher.page.locator("#figure-failure_reasons ~ details tbody tr")
+    expect(reasons).to_have_text(["Insufficient funds 2"], use_inner_text=True)

@@ -8,6 +8,7 @@ from artisans.core.changes import changes_note
 from artisans.figures.registry import METRICS
 from artisans.figures.tests.cells import put
 from payments.roles import ROLES
+from payments.tests.conftest import card_shop  # noqa: F401  # a fixture
 from tests.problems import problem
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,12 @@ def test_share_has_its_counts_interval_and_comparison(get, cells):
         "denominator": 10,
     }
     assert "series" not in metric
+
+
+def test_period_says_whether_money_is_real(get, request):
+    assert get(metrics=RATE).json()["period"]["is_test_money"] is False
+    request.getfixturevalue("card_shop")
+    assert get(metrics=RATE).json()["period"]["is_test_money"] is True
 
 
 def test_money_is_a_value_for_each_currency(get, cells):

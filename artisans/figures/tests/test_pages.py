@@ -23,6 +23,8 @@ from artisans.figures.models import PaymentCell
 from artisans.figures.pages import DIVIDED, PAGES, RECORDED, TODAY
 from artisans.figures.registry import METRICS
 from artisans.figures.tests.cells import put
+from artisans.figures.words import code_text
+from payments.tests.conftest import card_shop  # noqa: F401  # a fixture
 from payments.tests.factories import start
 from tests.html import page
 
@@ -107,7 +109,7 @@ def test_thin_figure_has_its_interval_and_a_declined_sense_of_better(get, cells)
 def test_period_filters_and_division_are_in_the_address(get, cells):
     assert "25" in text(get(period="30", provider="stripe", method="credit_card", currency="USD"))
     assert "cannot be filtered like that" in text(get(period="30", channel="page"))
-    assert "phone" in text(get("checkout", channel="page"))
+    assert "Phone" in text(get("checkout", channel="page"))
     shown = text(get("checkout", period="7"))
     assert re.search(r"First item in the cart 50 100.0 % .* Placed 20 40.0 %", shown)
 
@@ -213,6 +215,28 @@ def test_file_has_the_numbers_of_the_table(get, cells):
     assert f"{today() - DAY},0.6000,15,25" in lines
     assert len(lines) == 8
     assert get(csv="happiness").status_code == 400
+    assert b"phone,3" in b"".join(get("checkout", period="7", csv="problems").streaming_content)
+
+
+def test_figures_of_test_money_say_so_on_the_page_and_in_files(get, cells, card_shop):  # noqa: F811
+    assert "Test money" in text(get())
+    answer = get(csv="payment_success_rate")
+    assert b"".join(answer.streaming_content).decode("utf-8-sig").startswith("Day (test money),Share")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("insufficient_funds", "Insufficient funds"),
+        ("INSTRUMENT_DECLINED", "Card or bank account declined"),
+        ("billing_city", "Town or city (billing)"),
+        ("of_next_year", "Of next year"),
+        ("5120", "Code 5120"),
+        ("", "none"),
+    ],
+)
+def test_codes_have_words(code, words):
+    assert code_text(code) == words
 
 
 def test_start_page_has_the_figures_of_today(get, browser, staff, cells, django_assert_max_num_queries):

@@ -1,0 +1,75 @@
+"""Words for the codes of declines and problems: providers' decline codes, names of fields, and codes of errors."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from carts.forms import DetailsForm
+
+CODE_LABELS: dict[str, Promise] = {
+    # declines
+    "authentication_required": gettext_lazy("The bank asked for 3-D Secure"),
+    "call_issuer": gettext_lazy("The buyer should call the bank"),
+    "card_declined": gettext_lazy("Declined without a reason"),
+    "card_expired": gettext_lazy("Card at the provider has expired"),
+    "card_not_supported": gettext_lazy("Card does not support this kind of purchase"),
+    "card_velocity_exceeded": gettext_lazy("Too many payments with this card"),
+    "do_not_honor": gettext_lazy("The bank refused without a reason"),
+    "expired_card": gettext_lazy("Card expired"),
+    "fraudulent": gettext_lazy("Suspected fraud"),
+    "generic_decline": gettext_lazy("The bank gave no reason"),
+    "highest_risk_level": gettext_lazy("Suspected fraud (highest risk)"),
+    "incorrect_cvc": gettext_lazy("Wrong security code"),
+    "incorrect_number": gettext_lazy("Wrong card number"),
+    "incorrect_zip": gettext_lazy("Wrong postal code"),
+    "instrument_declined": gettext_lazy("Card or bank account declined"),
+    "insufficient_funds": gettext_lazy("Insufficient funds"),
+    "issuer_not_available": gettext_lazy("The bank did not answer"),
+    "lost_card": gettext_lazy("Card reported lost"),
+    "payer_action_required": gettext_lazy("The buyer has to confirm at the provider"),
+    "payment_intent_authentication_failure": gettext_lazy("3-D Secure failed"),
+    "pickup_card": gettext_lazy("Card must not be used"),
+    "processing_error": gettext_lazy("Technical failure at the bank or provider"),
+    "restricted_card": gettext_lazy("Card is restricted"),
+    "stolen_card": gettext_lazy("Card reported stolen"),
+    "transaction_not_allowed": gettext_lazy("The bank does not allow this payment"),
+    # problems of checkouts
+    "amount_too_large": gettext_lazy("Amount too large"),
+    "cart_closed": gettext_lazy("Cart already ordered"),
+    "checkout_problems": gettext_lazy("Item in the cart cannot be ordered"),
+    "choice_needed": gettext_lazy("Option not chosen"),
+    "element_error": gettext_lazy("Card form failed"),
+    "empty_cart": gettext_lazy("Cart is empty"),
+    "method_not_offered": gettext_lazy("Payment method not offered"),
+    "offline": gettext_lazy("Browser was offline"),
+    "on_holiday": gettext_lazy("Workshop on holiday"),
+    "other": gettext_lazy("Other"),
+    "out_of_stock": gettext_lazy("Out of stock"),
+    "payment_declined": gettext_lazy("Payment declined"),
+    "payment_method": gettext_lazy("Payment method"),
+    "provider_unavailable": gettext_lazy("Payment provider unavailable"),
+    "quantity_too_large": gettext_lazy("Quantity too large"),
+    "quote_changed": gettext_lazy("Price or delivery changed meanwhile"),
+    "script_blocked": gettext_lazy("Script blocked"),
+    "script_slow": gettext_lazy("Script loaded too slowly"),
+    "shop_not_open": gettext_lazy("Shop not open"),
+    "too_many": gettext_lazy("Too many requests"),
+    "too_many_items": gettext_lazy("Too many items in the cart"),
+    "unknown_product": gettext_lazy("Product no longer sold"),
+    "validation_error": gettext_lazy("Invalid data sent by a program"),
+}
+BILLING = "billing_"
+
+
+def code_text(code: str) -> str:
+    """Words for a code; those without any are made readable, since providers add codes at any time."""
+    if not code:
+        return _("none")
+    if code.isdigit():
+        return _("Code %(code)s") % {"code": code}
+    if words := CODE_LABELS.get(code.lower()):
+        return str(words)
+    if field := DetailsForm.base_fields.get(code):
+        label = str(field.label)
+        return _("%(field)s (billing)") % {"field": label} if code.startswith(BILLING) else label
+    return code.replace("_", " ").replace(".", " ").strip().capitalize()
