@@ -24,6 +24,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import NOT_PROVIDED, Expression, Field, Model, QuerySet, Value
 from django.db.models.expressions import DatabaseDefault
+from django.db.models.fields.related import ForeignObject
 from django.db.models.lookups import In
 from django.db.models.query import get_related_populators
 from django.db.models.sql import InsertQuery
@@ -33,6 +34,7 @@ P = ParamSpec("P")
 Row = TypeVar("Row")
 
 
+@ForeignObject.register_lookup
 @Field.register_lookup
 class AnyOf(In):
     """`pk__any=ids`: like `pk__in`, but on PostgreSQL the SQL is the same for every number of ids."""

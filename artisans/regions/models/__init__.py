@@ -1,4 +1,4 @@
-from artisans.regions.models.areas import Area, most_exact_area, normalize_postal_code
+from artisans.regions.models.areas import Area, Place, most_exact_area, normalize_postal_code
 from artisans.regions.models.currencies import ExchangeRate, RateSheet, RateSource, Rounding, ShopCurrency
 from artisans.regions.models.taxes import STANDARD, TaxClass, TaxRate, TaxRounding, TaxZone, TaxZoneArea
 
@@ -6,6 +6,7 @@ __all__ = [
     "STANDARD",
     "Area",
     "ExchangeRate",
+    "Place",
     "RateSheet",
     "RateSource",
     "Rounding",

@@ -1,11 +1,34 @@
 """Areas of zones, and which of them an address lies in."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+LONGEST_PREFIX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an order goes, with the names of addresses; what is not known is empty."""
+
+    country: str
+    region: str = ""
+    postal_code: str = ""
+
+    @property
+    def countries(self) -> list[str]:
+        """What areas that have the place may say; "" is everywhere else."""
+        return ["", self.country]
+
+    @property
+    def postal_prefixes(self) -> list[str]:
+        """All that areas that have the place may say: "", "9", "97", …"""
+        code = normalize_postal_code(self.postal_code)[:LONGEST_PREFIX]
+        return [code[:length] for length in range(len(code) + 1)]
 
 
 class Area(models.Model):
@@ -18,7 +41,9 @@ class Area(models.Model):
         _("country"), max_length=2, blank=True, default="", help_text=_("Empty: all countries not listed.")
     )
     region = models.CharField(_("region"), max_length=60, blank=True, default="")
-    postal_prefix = models.CharField(_("postal codes that start with"), max_length=12, blank=True, default="")
+    postal_prefix = models.CharField(
+        _("postal codes that start with"), max_length=LONGEST_PREFIX, blank=True, default=""
+    )
 
     class Meta:
         abstract = True
@@ -37,11 +62,11 @@ class Area(models.Model):
     def __str__(self) -> str:
         return " ".join(filter(None, (self.country or "*", self.region, self.postal_prefix)))
 
-    def contains(self, *, country: str, region: str, postal_code: str) -> bool:
+    def contains(self, place: Place) -> bool:
         return (
-            self.country in {"", country}
-            and self.region.casefold() in {"", region.casefold()}
-            and normalize_postal_code(postal_code).startswith(self.postal_prefix)
+            self.country in place.countries
+            and self.region.casefold() in {"", place.region.strip().casefold()}
+            and self.postal_prefix in place.postal_prefixes
         )
 
     @property
@@ -53,10 +78,11 @@ class Area(models.Model):
 A = TypeVar("A", bound=Area)
 
 
-def most_exact_area(areas: Iterable[A], *, country: str, region: str = "", postal_code: str = "") -> A | None:
-    """The most exact of the areas that the address lies in; None if it lies in none."""
-    found = (area for area in areas if area.contains(country=country, region=region, postal_code=postal_code))
-    return max(found, key=lambda area: area.precision, default=None)
+def most_exact_area(areas: Iterable[A], place: Place) -> A | None:
+    """The most exact of the areas that have the place; None if none has it."""
+    return max(
+        (area for area in areas if area.contains(place)), key=lambda area: area.precision, default=None
+    )
 
 
 def normalize_postal_code(text: str) -> str:
