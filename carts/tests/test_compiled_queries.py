@@ -15,6 +15,8 @@ from artisans.catalog.selectors import commission_rates, products_with_artisans
 from artisans.catalog.services import order_products_locked, products_locked
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.compiled import CompiledQuery, compiled, insert
+from artisans.regions.selectors import tax_rows
+from artisans.shipping.selectors import method_rows
 from carts import selectors
 from carts.models import Cart
 from orders.holds import lines_awaiting_money
@@ -106,6 +108,8 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
         order_products_locked: (ids,),
         commission_rates: ("USD", [goods[0].artisan_id]),
         all_store_rules: (),
+        tax_rows: (["", "US"], ["", "9"]),
+        method_rows: (["", "US"], ["", "9"], ids),
         addresses_of: (shopper.pk,),
         lines_awaiting_money: (shopper.pk, [shopper.email]),
         selectors.open_carts_of_user: (shopper.pk,),

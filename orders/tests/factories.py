@@ -11,6 +11,10 @@ from artisans.catalog.models import Product
 from artisans.catalog.services import products_lock
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.money import Money
+from artisans.regions.models import ShopCurrency
+from artisans.regions.tests.factories import LONG_AGO, tax_rate, tax_zone
+from artisans.shipping.models import ShippingRate
+from artisans.shipping.tests.factories import shipping_zone
 from orders.models import StoreRules
 from orders.pricing import PriceInput, Quote, quote
 from orders.selectors import store_rules
@@ -44,8 +48,27 @@ RULES: dict[str, Any] = {
 
 
 def store_of(**changes: Any) -> StoreRules:
-    """The one row of store rules: 10 % tax, 5.99 shipping, a bank account, an address for checks."""
-    return StoreRules.objects.update_or_create(pk=1, defaults=RULES | changes)[0]
+    """The one row of store rules: 10 % tax, 5.99 shipping everywhere, a bank account, an address for checks."""
+    store = StoreRules.objects.update_or_create(pk=1, defaults=RULES | changes)[0]
+    places_of(store)
+    return store
+
+
+def places_of(store: StoreRules) -> None:
+    """One tax zone and one shipping zone for everywhere, with the figures that the columns have for release 0.1.0."""
+    currency, cash_limit = store.currency, {"cash_limit_minor": store.cash_limit_minor}
+    ShopCurrency.objects.update_or_create(code=currency, defaults=cash_limit)
+    if store.tax_is_set:
+        zone = tax_zone("Everywhere", ("",))
+        last = zone.rates.first()
+        if last is None or last.rate_ppm != store.tax_rate_ppm:
+            start = last.valid_from + timedelta(microseconds=1) if last else LONG_AGO
+            tax_rate(zone, store.tax_rate_ppm, start=start, name="")
+    if store.shipping_is_set:
+        zone = shipping_zone("Everywhere", ("",))
+        method = zone.methods.get_or_create(artisan=None, name="Standard")[0]
+        price = {"price_minor": store.shipping_minor}
+        ShippingRate.objects.update_or_create(method=method, currency=currency, defaults=price)
 
 
 def buyer_of(user: User | None = None, **changes: Any) -> Buyer:

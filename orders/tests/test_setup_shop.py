@@ -12,6 +12,11 @@ from artisans.accounts.models import User
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product
 from artisans.catalog.tests.factories import ProductFactory
+from artisans.regions.models import Place, ShopCurrency, TaxRate
+from artisans.regions.selectors import taxed_countries, taxes_at
+from artisans.shipping.models import ShippingZoneArea
+from artisans.shipping.selectors import methods_at, shipped_countries
+from artisans.shipping.tests.factories import shipping_zone
 from orders.checks import check_open
 from orders.models import NO_CONTACT, Order, StoreRules
 from orders.selectors import store_rules
@@ -206,6 +211,36 @@ def test_command_changes_only_the_given_options(setup):
     assert (change["field"], change["old"], change["new"]) == ("tax_rate_ppm", "0 %", "8.875 %")
 
 
+def test_command_writes_the_tables_by_place_that_orders_read(setup):
+    setup(**ANSWERS | {"tax_rate": "19", "shipping": "4.90"}, country="DE", currency="EUR")
+
+    def found() -> tuple:
+        [method] = methods_at(Place("DE"), artisan_ids=[], currency="EUR")
+        return taxes_at(Place("DE")).rates[None].rate_ppm, method.tiers[0].price_minor
+
+    assert found() == (190_000, 490)
+    assert taxed_countries() == shipped_countries() == {"DE"}
+    assert str(ShopCurrency.objects.get().cash_limit) == "150.00 EUR"
+
+    setup(countries="at,DE", tax_rate="20", cash_limit="70")
+    assert found() == (200_000, 490)
+    assert TaxRate.objects.count() == 2
+    assert taxed_countries() == shipped_countries() == {"AT", "DE"}
+    assert str(ShopCurrency.objects.get().cash_limit) == "70.00 EUR"
+
+    setup(countries="all")
+    assert taxed_countries() == shipped_countries() == {""}
+
+
+def test_command_leaves_zones_that_staff_have_made_to_the_admin(setup):
+    setup(**ANSWERS)
+    shipping_zone("Islands", ("US", "HI"))
+
+    with pytest.raises(CommandError, match="--shipping: there are several shipping zones"):
+        setup(shipping="7")
+    assert methods_at(Place("US"), artisan_ids=[], currency="USD")[0].tiers[0].price_minor == 0
+
+
 def test_shop_opens_with_the_last_of_several_partial_runs(setup):
     for name, text in ANSWERS.items():
         assert not store_rules().is_open
@@ -223,6 +258,7 @@ def test_shop_opens_with_the_last_of_several_partial_runs(setup):
         *(("country", text) for text in ("XX", "USA", "")),
         *(("support_email", text) for text in ("help", "", "a@b", "x" * 300 + "@shop.test")),
         *(("name", text) for text in ("", "x" * 61)),
+        *(("countries", text) for text in ("", "UK", "US DE XX", "all US")),
         ("iban", "x" * 41),
         ("cash_limit", "-5"),
     ],
@@ -268,7 +304,7 @@ def test_existing_shopper_is_not_made_an_administrator(setup, shopper):
 def test_prompt_repeats_until_each_answer_is_valid(typed):
     basics = ("", "eur", "DE")
     required = ("nobody", "help@shop.test", "", "19", "4.90")
-    rest = [""] * 7
+    rest = ["UK", "DE at", *[""] * 7]
 
     said = typed(*basics, *required, *rest, ADMIN)
 
@@ -276,6 +312,10 @@ def test_prompt_repeats_until_each_answer_is_valid(typed):
     assert (rules.name, rules.currency, rules.country) == ("Artisans Alley", "EUR", "DE")
     assert (rules.tax_rate_ppm, rules.shipping_minor, rules.support_email) == (190_000, 490, "help@shop.test")
     assert "--support-email: " in said
+    assert (
+        "--countries: Enter the two letters of a country (ISO 3166-1), such as GB (United Kingdom)." in said
+    )
+    assert sorted(ShippingZoneArea.objects.values_list("country", flat=True)) == ["AT", "DE"]
     assert User.objects.get(email=ADMIN).is_superuser
     assert "The shop accepts orders." in typed(), "asked again for a question already answered"
 
