@@ -128,7 +128,7 @@ def cheapest(methods: Iterable[Method], parcels: Sequence[ParcelGoods]) -> Metho
     """The cheapest delivery, or the first of several; a pickup only if there is no delivery."""
     options = options_of(methods, parcels)
     best = min(options, key=lambda option: (option.method.is_pickup, option.price_minor), default=None)
-    return best and best.method
+    return best.method if best else None
 
 
 def choose(

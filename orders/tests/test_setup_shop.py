@@ -214,7 +214,7 @@ def test_command_changes_only_the_given_options(setup):
 def test_command_writes_the_tables_by_place_that_orders_read(setup):
     setup(**ANSWERS | {"tax_rate": "19", "shipping": "4.90"}, country="DE", currency="EUR")
 
-    def found() -> tuple:
+    def found() -> tuple[int, int]:
         [method] = methods_at(Place("DE"), artisan_ids=[], currency="EUR")
         return taxes_at(Place("DE")).rates[None].rate_ppm, method.tiers[0].price_minor
 

@@ -72,7 +72,7 @@ def test_rates_are_those_in_force_by_class_at_the_second_of_their_start():
     tax_rate(zone, 200_000, start=MIDNIGHT)
     books = tax_class("books").pk
 
-    def rates(at: datetime) -> dict:
+    def rates(at: datetime) -> dict[int | None, int]:
         found = taxes_at(Place("DE"), at=at).rates
         return {key: found[key].rate_ppm for key in (None, books)}
 
