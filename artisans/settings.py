@@ -365,10 +365,14 @@ BEAT_LEASE_SECONDS = number(
 TASK_LOCKS_DIR = BASE_DIR / env.str("TASK_LOCKS_DIR", default="var/locks")
 
 # A slow provider must delay nothing else: mails and deadlines have queues of their own, and in the Procfile a worker
-# that takes nothing else. A worker without --queues takes all of them.
+# that takes nothing else (and that, in a container, has no uploads). A worker without --queues takes all of them.
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("default", "mail", "webhooks", "providers")]
+CELERY_TASK_QUEUES = [
+    Queue(name, routing_key=name) for name in ("default", "mail", "webhooks", "providers", "files")
+]
 CELERY_TASK_ROUTES = {
+    "catalog.*": {"queue": "files"},
+    "exports.*": {"queue": "files"},
     "notifications.*": {"queue": "mail"},
     "payments.expire_orders": {"queue": "default"},
     "payments.send_reminders": {"queue": "default"},

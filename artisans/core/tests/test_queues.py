@@ -30,9 +30,12 @@ def queue_of(task: str) -> str:
         ("payments.check_payment", "providers"),
         ("payments.expire_orders_at_providers", "providers"),
         ("payments.reconcile", "providers"),
+        ("catalog.prepare_picture", "files"),
+        ("catalog.sweep_picture_files", "files"),
+        ("exports.make_due", "files"),
     ],
 )
-def test_mails_deadlines_webhooks_and_provider_calls_have_queues_of_their_own(task, queue):
+def test_mails_deadlines_webhooks_provider_calls_and_files_have_queues_of_their_own(task, queue):
     assert queue_of(task) == queue
 
 
