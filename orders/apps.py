@@ -11,6 +11,7 @@ class OrdersConfig(AppConfig):
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
         from artisans.notifications.selectors import ORDER_SEARCHES
+        from artisans.regions.currencies import BASE_CURRENCY
         from orders import checks, invariants, personal_data  # noqa: F401  # each registers itself
         from orders.approvals import kinds_register
         from orders.mails import OrderMail, parcel_url, store_context, tracking_url
@@ -18,6 +19,7 @@ class OrdersConfig(AppConfig):
         from orders.retention import HELD_LINES
         from orders.selectors import orders_containing_newest, store_rules
 
+        BASE_CURRENCY.append(lambda: store_rules().currency)
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
         kinds.register(OrderMail)
         LINK_BUILDERS["parcel_url"] = parcel_url

@@ -100,6 +100,13 @@ ROLES: dict[str, tuple[str, ...]] = {
         "orders.change_storerules",
         "approvals.view_approvalrequest",
     ),
+    "Pricing": (
+        "regions.view_shopcurrency",
+        "regions.add_shopcurrency",
+        "regions.change_shopcurrency",
+        "regions.view_ratesheet",
+        "regions.add_ratesheet",
+    ),
     "Bank account": (
         "orders.view_storerules",
         "orders.change_bank_account",

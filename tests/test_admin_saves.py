@@ -17,6 +17,7 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, Category, Product
 from artisans.core.admin.pages import EditAdmin, ReadOnlyAdmin, admin_page_url
 from artisans.core.admin.seen_forms import SeenForm
+from artisans.regions.models import ShopCurrency
 from orders.models import Carrier, StoreRules
 from tests.html import Node, page
 from tests.rows import carriers
@@ -39,6 +40,9 @@ CASES: dict[type[Model], Case] = {
     ),
     Category: Case({"name": "Bowls"}, {"name": "Bowls"}, {"position": 9}),
     Carrier: Case({"countries": "US CA"}, {"countries": "US CA"}, {"tracking_url": ""}),
+    ShopCurrency: Case(
+        {"price_step": "10"}, {"price_step_minor": 10}, {"position": 3, "cash_limit_minor": 500}
+    ),
     Product: Case({"description": "Two\nlines"}, {}, {"stock": 3, "price_minor": 9900, "is_active": False}),
     StoreRules: Case(
         {"tax_rate": "8.875"},
@@ -59,7 +63,7 @@ EDITABLE = {
 @pytest.fixture
 def row(bowl: Product, shopper: User) -> Callable[[type[Model]], Model]:
     rows = [bowl, bowl.artisan, bowl.category, StoreRules.objects.get(), shopper, Group.objects.first()]
-    rows.append(carriers()[0])
+    rows += [carriers()[0], ShopCurrency.objects.create(code="JPY")]
     return lambda model: next(row for row in rows if type(row) is model)
 
 

@@ -113,6 +113,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "shop_currency_rounding_known": ("regions.ShopCurrency", {"rounding": "down"}),
     "shop_currency_steps_positive": ("regions.ShopCurrency", {"step_minor": 0}),
     "shop_currency_charm_below_step": ("regions.ShopCurrency", {"price_charm_minor": 1}),
+    "shop_currency_price_steps_are_steps": ("regions.ShopCurrency", {"step_minor": 3, "price_step_minor": 4}),
     "shop_currency_cash_limit_not_negative": ("regions.ShopCurrency", {"cash_limit_minor": -1}),
     "rate_sheet_source_known": ("regions.RateSheet", {"source": "x"}),
     "rate_sheet_base_iso": ("regions.RateSheet", {"base": "eur"}),

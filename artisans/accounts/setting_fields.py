@@ -41,6 +41,7 @@ bank = partial(
     Setting, shown=DisplayFormat.MASKED, affects_money=True, permission="orders.change_bank_account"
 )
 rule = partial(Setting, permission="orders.change_storerules")
+price = partial(Setting, permission="regions.change_shopcurrency")
 access = partial(Setting, affects_money=True, permission="catalog.change_artisan_access", grants_access=True)
 role = partial(Setting, affects_money=True, permission=SUPERUSER)
 
@@ -78,6 +79,16 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "account_bank": bank("Bank"),
         "check_payee": bank(_("Checks payable to")),
         "check_address": bank(_("Checks sent to")),
+    },
+    "regions.ShopCurrency": {
+        "code": price("Currency"),
+        "is_active": price(_("Offered to shoppers")),
+        "position": price(_("Position")),
+        "step_minor": price(_("Smallest step of amounts"), DisplayFormat.AMOUNT, affects_money=True),
+        "price_step_minor": price(_("Step of converted prices"), DisplayFormat.AMOUNT),
+        "price_charm_minor": price(_("Taken off converted prices"), DisplayFormat.AMOUNT),
+        "rounding": price(_("Rounding of converted prices")),
+        "cash_limit_minor": price(_("Cash on delivery up to"), DisplayFormat.AMOUNT),
     },
     "catalog.Artisan": {
         "user": access(_("Who acts for the artisan"), DisplayFormat.MASKED_EMAIL),

@@ -69,6 +69,7 @@ ACTION_LABELS = {
     "product.take_off_sale": _("Product taken off sale by the shop"),
     "profile.change": _("Profile of a workshop changed"),
     "record.view": _("Locked record viewed"),
+    "rates.import": _("Exchange rates added"),
     "receipt.record": _("Payment recorded"),
     "recovery_codes.make": _("Recovery codes generated"),
     "receipt.reverse": _("Receipt reversed"),

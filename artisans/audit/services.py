@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import AutoField, Model
+from django.db.models import AutoField, CharField, Model
 
 from artisans.audit.models import AuditEntry
 from artisans.core.requests import request_id
@@ -59,6 +59,7 @@ class Action(StrEnum):
     DEBT_SETTLE = "debt.settle"
     DEBT_WRITE_OFF = "debt.write_off"
     DEBT_REVERSE = "debt.reverse"
+    RATES_IMPORT = "rates.import"
     ORDER_CANCEL = "order.cancel"
     ORDER_EXPIRE = "order.expire"
     ORDER_RELEASE = "order.release"
@@ -145,15 +146,19 @@ def log_entry(entry: AuditEntry) -> None:
     security_event(entry.action, facts)
 
 
-def target_key(pk: UUID | int) -> UUID:
-    """A row's key in the audit log; numbers are written as UUIDs."""
+def target_key(pk: UUID | int | str) -> UUID:
+    """A row's key in the audit log; numbers and short texts are written as UUIDs."""
+    if isinstance(pk, str):
+        pk = int.from_bytes(pk.encode())
     return pk if isinstance(pk, UUID) else UUID(int=pk)
 
 
-def row_key(label: str, key: UUID) -> UUID | int:
+def row_key(label: str, key: UUID) -> UUID | int | str:
     """The row's primary key, by which its page is found."""
     try:
-        is_number = isinstance(apps.get_model(label)._meta.pk, AutoField)
+        field = apps.get_model(label)._meta.pk
     except (LookupError, ValueError):
-        is_number = False  # the model was removed or never existed
-    return key.int if is_number else key
+        return key  # the model was removed or never existed
+    if isinstance(field, CharField):
+        return key.bytes.lstrip(b"\0").decode(errors="replace")
+    return key.int if isinstance(field, AutoField) else key

@@ -204,6 +204,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ],
         gettext("Settings"): [
             link(request, gettext("Store rules"), "tune", "orders.storerules"),
+            link(request, gettext("Currencies"), "payments", "regions.shopcurrency"),
+            link(request, gettext("Exchange rates"), "currency_exchange", "regions.ratesheet"),
             link(request, gettext("Users"), "group", "accounts.user"),
             link(request, gettext("Staff roles"), "badge", "auth.group"),
             link(request, gettext("Email addresses"), "alternate_email", "account.emailaddress"),

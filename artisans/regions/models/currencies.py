@@ -1,11 +1,14 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import CombinedExpression
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import choices_constraint, currency_constraint
 from artisans.core.money import Money
+from artisans.core.validators import validate_currency
 
 
 class Rounding(models.TextChoices):
@@ -22,7 +25,7 @@ class ShopCurrency(models.Model):
     The shop's own currency is that of its store rules.
     """
 
-    code = models.CharField(_("code"), max_length=3, primary_key=True)
+    code = models.CharField(_("code"), max_length=3, primary_key=True, validators=[validate_currency])
     is_active = models.BooleanField(_("offered to shoppers"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     step_minor = models.BigIntegerField(_("smallest step of amounts, in minor units"), default=1)
@@ -58,12 +61,21 @@ class ShopCurrency(models.Model):
                 name="shop_currency_charm_below_step",
             ),
             models.CheckConstraint(
+                condition=Exact(CombinedExpression(F("price_step_minor"), "%%", F("step_minor")), 0)
+                & Exact(CombinedExpression(F("price_charm_minor"), "%%", F("step_minor")), 0),
+                name="shop_currency_price_steps_are_steps",
+            ),
+            models.CheckConstraint(
                 condition=Q(cash_limit_minor__isnull=True) | Q(cash_limit_minor__gte=0),
                 name="shop_currency_cash_limit_not_negative",
             ),
         ]
 
     def __str__(self) -> str:
+        return self.code
+
+    @property
+    def currency(self) -> str:
         return self.code
 
     @property
