@@ -11,6 +11,8 @@ VIEW = (
     "orders.view_shipment",
     "orders.view_orderline",
     "payments.view_payment",
+    "payments.view_paymentattempt",
+    "payments.view_dispute",
 )
 VIEW_LEDGER = (
     "ledger.view_ledgeraccount",

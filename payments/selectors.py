@@ -31,8 +31,10 @@ from orders.models import Order, Parcel
 from orders.owed import Balance, RefundSums
 from orders.selectors import check_locked, orders_locked, owned_by
 from orders.statuses import ORDERS_CLOSED, PARCELS_ENDED, CashHolder, OrderStatus
-from payments.methods import PaymentMethod
+from payments.methods import CARD_METHODS, MANUAL, PaymentMethod
 from payments.models import (
+    DECIDED_AT,
+    AttemptOutcome,
     Capture,
     CashDeposit,
     CashDepositLine,
@@ -41,6 +43,7 @@ from payments.models import (
     Explanation,
     PaidFrom,
     Payment,
+    PaymentAttempt,
     PaymentFlag,
     PaymentRefund,
     ProviderAlert,
@@ -67,6 +70,41 @@ PAYMENT_OUTCOME = Case(
     When(Q(status=PaymentStatus.CANCELLED) | Q(order__status__in=ORDERS_CLOSED), then=Value("lost")),
     default=Value("open"),
 )
+# What figures count of attempts. By the day of their decision, which is to be annotated as `decided` (DECIDED_AT):
+DECIDED = Q(outcome__in=[AttemptOutcome.SUCCEEDED, AttemptOutcome.DECLINED])
+AT_PROVIDERS = ~Q(provider=MANUAL)
+IS_FIRST = Q(
+    ~Exists(
+        PaymentAttempt.objects.alias(at=DECIDED_AT)
+        .filter(
+            DECIDED,
+            Q(at__lt=OuterRef("decided")) | Q(at=OuterRef("decided"), number__lt=OuterRef("number")),
+            payment=OuterRef("payment"),
+        )
+        .order_by()
+    )
+)
+ATTEMPTS_BY_DECISION: dict[str, Q] = {
+    "decided": AT_PROVIDERS & DECIDED,
+    "succeeded": AT_PROVIDERS & Q(outcome=AttemptOutcome.SUCCEEDED),
+    "declined": AT_PROVIDERS & Q(outcome=AttemptOutcome.DECLINED),
+    "first_decided": AT_PROVIDERS & DECIDED & IS_FIRST,
+    "first_succeeded": AT_PROVIDERS & Q(outcome=AttemptOutcome.SUCCEEDED) & IS_FIRST,
+}
+# By the day on which they were tried:
+BY_CARD = Q(payment__payment_method__in=CARD_METHODS)
+IS_CHALLENGED = Q(three_d_secure_flow="challenge") | Q(
+    outcome__in=[AttemptOutcome.CHALLENGED, AttemptOutcome.ABANDONED]
+)
+IS_ASKED = IS_CHALLENGED | ~Q(three_d_secure="") | ~Q(three_d_secure_flow="")
+ATTEMPTS_BY_TRY: dict[str, Q] = {
+    "cards": BY_CARD,
+    "asked": BY_CARD & IS_ASKED,
+    "challenges": BY_CARD & IS_CHALLENGED,
+    "abandoned": BY_CARD & Q(outcome=AttemptOutcome.ABANDONED),
+    "finished": BY_CARD & IS_ASKED & DECIDED & ~Q(three_d_secure__in=["exempted", "not_supported"]),
+    "authenticated": BY_CARD & DECIDED & Q(three_d_secure__in=["authenticated", "attempt_acknowledged"]),
+}
 EVENTS_WAITING = (EventState.RECEIVED, EventState.WAITING)
 EVENT_IS_LATE_AFTER = timedelta(minutes=5)
 

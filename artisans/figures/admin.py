@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from artisans.core.csv_files import csv_response
+from artisans.figures import checkouts  # noqa: F401  # registers its lists
 from artisans.figures.board import Board, Panel, board_of, currencies_known
 from artisans.figures.days import Period
 from artisans.figures.display import period_text

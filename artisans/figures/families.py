@@ -33,7 +33,7 @@ from artisans.figures.models import (
 from artisans.journeys.models import COLUMNS, Journey, JourneyProblem
 from orders.models import Order
 from orders.statuses import ORDERS_CLOSED, OrderStatus
-from payments.methods import CARD_METHODS, MANUAL
+from payments.methods import MANUAL
 from payments.models import (
     AttemptOutcome,
     Capture,
@@ -49,7 +49,15 @@ from payments.models import (
     WebhookEvent,
 )
 from payments.models.attempt import DECIDED_AT
-from payments.selectors import PAYMENT_OUTCOME
+from payments.selectors import (
+    AT_PROVIDERS,
+    ATTEMPTS_BY_DECISION,
+    ATTEMPTS_BY_TRY,
+    BY_CARD,
+    DECIDED,
+    IS_FIRST,
+    PAYMENT_OUTCOME,
+)
 from payments.statuses import DisputeStatus, RefundStatus
 
 Rows = Iterable[Mapping[str, Any]]
@@ -114,7 +122,6 @@ OF_PAYMENT = {
 OF_ITSELF = {"provider": F("payment_provider"), "method": F("payment_method")}
 
 
-AT_PROVIDERS = ~Q(provider=MANUAL)
 RECOVERY = {"paid": "recovered", "lost": "unrecovered"}
 # Of payments with `outcome`, by their last attempt; without one that failed, by what closed them.
 LOSS_CAUSE = Case(
@@ -251,9 +258,6 @@ def disputes_opened(span: Span) -> Rows:
 
 # ---- attempts, requests and messages --------------------------------------------------------------------------------
 
-DECIDED = (AttemptOutcome.SUCCEEDED, AttemptOutcome.DECLINED)
-AUTHENTICATED = ("authenticated", "attempt_acknowledged")
-NOT_FINISHED = ("exempted", "not_supported")  # the bank authenticated nobody
 ATTEMPT_KEYS = ("provider", "payment__payment_method", "currency")
 
 
@@ -264,27 +268,19 @@ def of_attempts(rows: Rows) -> Rows:
 
 
 def attempts_decided(span: Span) -> Rows:
-    rows = grouped(
-        decided_attempts(span).filter(AT_PROVIDERS),
-        *(*ATTEMPT_KEYS, "decline_group", "decline_code"),
-        succeeded=count_if(Q(outcome=AttemptOutcome.SUCCEEDED)),
-        declined=count_if(Q(outcome=AttemptOutcome.DECLINED)),
-    )
-    return of_attempts(rows)
+    counts = {name: count_if(ATTEMPTS_BY_DECISION[name]) for name in ("succeeded", "declined")}
+    keys = (*ATTEMPT_KEYS, "decline_group", "decline_code")
+    return of_attempts(grouped(decided_attempts(span).filter(AT_PROVIDERS), *keys, **counts))
 
 
 def decided_attempts(span: Span) -> QuerySet[Any]:
     """Without those that the buyer left."""
-    rows = PaymentAttempt.objects.filter(outcome__in=DECIDED).annotate(decided=DECIDED_AT)
+    rows = PaymentAttempt.objects.filter(DECIDED).annotate(decided=DECIDED_AT)
     return rows.filter(**span.of("decided"))
 
 
 def first_attempts(span: Span) -> QuerySet[Any]:
-    others = PaymentAttempt.objects.filter(payment=OuterRef("payment"), outcome__in=DECIDED)
-    earlier = others.annotate(decided=DECIDED_AT).filter(
-        Q(decided__lt=OuterRef("decided")) | Q(decided=OuterRef("decided"), number__lt=OuterRef("number"))
-    )
-    return decided_attempts(span).filter(~Exists(earlier))
+    return decided_attempts(span).filter(IS_FIRST)
 
 
 def attempts_first(span: Span) -> Rows:
@@ -304,21 +300,9 @@ def decision_times(span: Span) -> Rows:
 
 
 def cards_tried(span: Span) -> Rows:
-    is_left = Q(outcome=AttemptOutcome.ABANDONED)
-    is_challenged = Q(three_d_secure_flow="challenge") | Q(outcome=AttemptOutcome.CHALLENGED) | is_left
-    is_asked = is_challenged | ~Q(three_d_secure="") | ~Q(three_d_secure_flow="")
-    rows = PaymentAttempt.objects.filter(**span.of("tried_at"), payment__payment_method__in=CARD_METHODS)
-    found = grouped(
-        rows,
-        *ATTEMPT_KEYS,
-        cards=Count("pk"),
-        asked=count_if(is_asked),
-        challenges=count_if(is_challenged),
-        abandoned=count_if(is_left),
-        finished=count_if(is_asked & Q(outcome__in=DECIDED) & ~Q(three_d_secure__in=NOT_FINISHED)),
-        authenticated=count_if(Q(outcome__in=DECIDED, three_d_secure__in=AUTHENTICATED)),
-    )
-    return of_attempts(found)
+    rows = PaymentAttempt.objects.filter(BY_CARD, **span.of("tried_at"))
+    counts = {name: count_if(condition) for name, condition in ATTEMPTS_BY_TRY.items()}
+    return of_attempts(grouped(rows, *ATTEMPT_KEYS, **counts))
 
 
 def requests_sent(span: Span) -> Rows:
@@ -366,22 +350,26 @@ def event_lags(span: Span) -> Rows:
 
 QUIET = timedelta(hours=1)  # after which an unfinished checkout counts as abandoned
 COUNTED = Journey.objects.filter(is_staff=False, is_merged=False, is_backfilled=False)
+PROBLEMS = JourneyProblem.objects.filter(is_staff=False)
 STEPS = {("check_step" if step == "check" else step.value): column for step, column in COLUMNS.items()}
 
 
+def has_left() -> Q:
+    return Q(placed_at__isnull=True, last_at__lt=timezone.now() - QUIET)
+
+
 def journeys_started(span: Span) -> Rows:
-    is_left = Q(placed_at__isnull=True, last_at__lt=timezone.now() - QUIET)
     reached = {name: count_if(Q(**{f"{column}__isnull": False})) for name, column in STEPS.items()}
     return grouped(
         COUNTED.filter(**span.of("started_at")),
         *JourneyCell.dimensions,
         **reached,
-        abandoned=count_if(is_left),
+        abandoned=count_if(has_left()),
     )
 
 
 def problems_met(span: Span) -> Rows:
-    rows = JourneyProblem.objects.filter(**span.of("at"), is_staff=False)
+    rows = PROBLEMS.filter(**span.of("at"))
     return grouped(rows, *ProblemCell.dimensions, problems=Count("pk"))
 
 

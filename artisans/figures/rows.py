@@ -8,7 +8,8 @@ from django.urls import reverse
 
 from artisans.figures.days import Period
 from artisans.figures.evaluate import Question, without_recent_days
-from artisans.figures.registry import Metric, Total
+from artisans.figures.registry import STEPS, Metric, Total
+from payments.selectors import ATTEMPTS_BY_DECISION, ATTEMPTS_BY_TRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,51 @@ def events(**filters: str) -> List:
     return List("payments_webhookevent", "created_at", filters, {"provider": "provider__exact"})
 
 
-# By family and measures, and by the dimensions that count; there is none for attempts, disputes and checkouts.
-LISTS = {
+def attempts(day: str, counted: str) -> List:
+    return List(
+        "payments_paymentattempt",
+        day,
+        {"counted": counted},
+        {
+            "method": "payment__payment_method__exact",
+            "provider": "provider__exact",
+            "currency": "currency__exact",
+        },
+    )
+
+
+def decided(counted: str) -> List:
+    return attempts("decided_at", counted)
+
+
+def tried(counted: str) -> List:
+    return attempts("tried_at", counted)
+
+
+def disputes(**filters: str) -> List:
+    return List(
+        "payments_dispute",
+        "created_at",
+        filters,
+        {
+            "method": "payment__payment_method__exact",
+            "provider": "provider__exact",
+            "currency": "currency__exact",
+        },
+    )
+
+
+def journeys(reached: str = "") -> List:
+    return List(
+        "journeys_journey",
+        "started_at",
+        {"reached": reached} if reached else {},
+        {"channel": "channel__exact", "device": "device__exact", "currency": "currency__exact"},
+    )
+
+
+# By family and measures, and by the dimensions that count; there is none for captures and receipts.
+LISTS: dict[tuple[str, tuple[str, ...]], List] = {
     ("payments", ("paid",)): payments("created_at", outcome="paid"),
     ("payments", ("lost",)): payments("created_at", outcome="lost"),
     ("payments", ("open",)): payments("created_at", outcome="open"),
@@ -64,6 +108,26 @@ LISTS = {
     ("refunds", ("refunds_minor",)): REFUNDS,
     ("messages", ("events",)): events(),
     ("messages", ("failed",)): events(state__in="dead,staff"),
+    ("attempts", ("succeeded", "declined")): decided("decided"),
+    ("attempts", ("first_succeeded", "first_declined")): decided("first_decided"),
+    **{
+        ("attempts", (name,)): decided(name)
+        for name in ATTEMPTS_BY_DECISION.keys() - {"decided", "first_decided"}
+    },
+    **{("attempts", (name,)): tried(name) for name in ATTEMPTS_BY_TRY},
+    ("disputes", ("opened",)): disputes(),
+    ("disputes", ("opened_minor",)): disputes(),
+    ("disputes", ("won",)): disputes(status__exact="WON"),
+    ("disputes", ("won", "lost")): disputes(status__in="WON,LOST"),
+    ("journeys", ("started",)): journeys(),
+    ("journeys", ("abandoned",)): journeys("abandoned"),
+    **{("journeys", (name,)): journeys(name) for name in STEPS[1:]},
+    ("problems", ("problems",)): List(
+        "journeys_journeyproblem",
+        "at",
+        {},
+        {"channel": "channel__exact", "step": "step__exact", "kind": "kind__exact"},
+    ),
     ("requests", ("requests",)): List(
         "payments_providerrequest",
         "started_at",
@@ -86,13 +150,18 @@ def rows_of(metric: Metric, question: Question) -> dict[str, str]:
 def rows_url(total: Total, period: Period, filters: Mapping[str, str] | None = None) -> str:
     """The address of exactly the rows that are counted or added up; "" if there is no such list."""
     rows = LISTS.get((total.family, total.measures))
-    wanted = {**{name: values[0] for name, values in total.only if len(values) == 1}, **(filters or {})}
-    if rows is None or len(total.only) > len(wanted) or wanted.keys() - rows.dimensions.keys():
+    wanted = {name: ",".join(values) for name, values in total.only} | dict(filters or {})
+    if rows is None or wanted.keys() - rows.dimensions.keys():
         return ""
     query = {
         **rows.filters,
-        **{rows.dimensions[name]: value for name, value in wanted.items()},
+        **{parameter(rows.dimensions[name], value): value for name, value in wanted.items()},
         f"{rows.day}_from": period.first.isoformat(),
         f"{rows.day}_to": period.last.isoformat(),
     }
     return f"{reverse(f'admin:{rows.name}_changelist')}?{urlencode(query)}"
+
+
+def parameter(name: str, value: str) -> str:
+    """For one value or several, separated by commas."""
+    return name.replace("__exact", "__in") if "," in value else name

@@ -147,6 +147,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 badge=counts["decide"],
             ),
             link(request, gettext("All payments"), "payments", "payments.payment"),
+            link(request, gettext("Attempts"), "credit_card", "payments.paymentattempt"),
+            link(request, gettext("Disputes"), "report", "payments.dispute"),
             link(request, gettext("Transactions"), "swap_horiz", "payments.transaction"),
             link(request, gettext("Receipts"), "account_balance", "payments.receipt"),
             link(request, gettext("Cash deposits"), "savings", "payments.cashdeposit"),
@@ -169,7 +171,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 badge=counts["alert"],
             ),
         ],
-        gettext("Figures"): [figures_link(request, page) for page in PAGES.values()],
+        gettext("Figures"): [
+            *(figures_link(request, page) for page in PAGES.values()),
+            link(request, gettext("Checkouts"), "shopping_bag", "journeys.journey"),
+            link(request, gettext("Problems of checkouts"), "error", "journeys.journeyproblem"),
+        ],
         gettext("Ledger"): [
             link(request, gettext("Entries"), "list_alt", "ledger.ledgerentry"),
             link(request, gettext("Accounts"), "account_balance_wallet", "ledger.ledgeraccount"),

@@ -1,6 +1,7 @@
 """The back office for payments: payments to approve, refunds due, and the pages that act on them."""
 
 from payments.admin import (
+    attempts,
     cash_deposits,
     ledger,
     movements,
@@ -14,6 +15,7 @@ from payments.admin import (
 )
 
 __all__ = [
+    "attempts",
     "cash_deposits",
     "ledger",
     "movements",

@@ -35,9 +35,13 @@ class RecentValuesFilter(admin.SimpleListFilter):
 
 
 class DayRangeFilter(admin.FieldListFilter):
-    """From one day to another, both included, in the shop's time zone. An invalid date does not filter."""
+    """From one day to another, both included, in the shop's time zone. An invalid date does not filter.
+
+    `compared`: the annotation that is compared instead of the column.
+    """
 
     template = "admin/day_range_filter.html"
+    compared = ""
 
     def expected_parameters(self) -> list[str | None]:
         return [f"{self.field_path}_from", f"{self.field_path}_to"]
@@ -56,10 +60,11 @@ class DayRangeFilter(admin.FieldListFilter):
         return [text for end in ("from", "to") if (text := self.text(end)) and self.day(end) is None]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        name = self.compared or self.field_path
         if first := self.day("from"):
-            queryset = queryset.filter(**{f"{self.field_path}__gte": self.start_of(first)})
+            queryset = queryset.filter(**{f"{name}__gte": self.start_of(first)})
         if last := self.day("to"):
-            queryset = queryset.filter(**{f"{self.field_path}__lt": self.start_of(last + timedelta(days=1))})
+            queryset = queryset.filter(**{f"{name}__lt": self.start_of(last + timedelta(days=1))})
         return queryset
 
     def start_of(self, day: date) -> date | datetime:

@@ -91,6 +91,4 @@ def test_rows_of_a_metric_follow_its_filters_and_age():
 
 def test_no_list_is_linked_that_would_have_other_rows():
     period = Period(today(), today())
-    assert rows_url(METRICS["attempt_success_rate"].numerator, period) == ""
     assert rows_url(METRICS["average_order_value"].numerator, period, {"method": "credit_card"}) == ""
-    assert rows_url(METRICS["dispute_rate"].numerator, period) == ""

@@ -1,0 +1,140 @@
+"""Attempts to pay and disputes: the rows behind their figures."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from artisans.core.admin.filters import DayRangeFilter
+from artisans.core.admin.pages import (
+    BAD,
+    GOOD,
+    WAIT,
+    WARN,
+    ReadOnlyAdmin,
+    StrOrPromise,
+    column,
+    link_to,
+    money,
+    when,
+)
+from artisans.core.money import Money
+from artisans.core.templatetags.money import show
+from payments.models import DECIDED_AT, AttemptOutcome, Dispute, PaymentAttempt
+from payments.selectors import ATTEMPTS_BY_DECISION, ATTEMPTS_BY_TRY
+from payments.statuses import DisputeStatus
+
+OUTCOME_TONES = {
+    AttemptOutcome.CHALLENGED.value: WAIT,
+    AttemptOutcome.PENDING.value: WAIT,
+    AttemptOutcome.SUCCEEDED.value: GOOD,
+    AttemptOutcome.DECLINED.value: BAD,
+    AttemptOutcome.ABANDONED.value: WARN,
+}
+DISPUTE_TONES = {
+    DisputeStatus.OPEN.value: WARN,
+    DisputeStatus.WON.value: GOOD,
+    DisputeStatus.LOST.value: BAD,
+}
+
+
+class CountedFilter(admin.SimpleListFilter):
+    """What the figures count."""
+
+    title = _("counted as")
+    parameter_name = "counted"
+    titles: ClassVar[dict[str, StrOrPromise]] = {
+        "decided": _("Succeeded or declined at a provider"),
+        "succeeded": _("Succeeded at a provider"),
+        "declined": _("Declined at a provider"),
+        "first_decided": _("First decided attempt of a payment"),
+        "first_succeeded": _("First attempt, succeeded"),
+        "cards": _("By card"),
+        "asked": _("By card, with 3-D Secure"),
+        "challenges": _("By card, with a challenge"),
+        "finished": _("By card, decided with 3-D Secure"),
+        "authenticated": _("By card, authenticated"),
+        "abandoned": _("By card, challenge left"),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, str(title)) for value, title in self.titles.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentAttempt]) -> QuerySet[PaymentAttempt]:
+        condition = (ATTEMPTS_BY_DECISION | ATTEMPTS_BY_TRY).get(self.value() or "", Q())
+        return queryset.alias(decided=DECIDED_AT).filter(condition)
+
+
+class DecidedFilter(DayRangeFilter):
+    """Attempts of release 0.1.0 were decided when they were made."""
+
+    compared = "decided"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return super().queryset(request, queryset.alias(decided=DECIDED_AT))
+
+
+class FactAdmin(ReadOnlyAdmin):
+    list_filter_submit = True
+    list_select_related = ("payment",)
+
+    @column(_("Amount"), ordering="amount_minor", file=money("amount"))
+    def amount_shown(self, row: PaymentAttempt | Dispute) -> str:
+        return show(Money(row.amount_minor, row.currency))
+
+    @column(_("Payment"))
+    def payment_link(self, row: PaymentAttempt | Dispute) -> SafeString:
+        return link_to(row.payment)
+
+
+@admin.register(PaymentAttempt)
+class PaymentAttemptAdmin(FactAdmin):
+    views = {
+        "": _("All"),
+        "counted=declined": _("Declined"),
+        "counted=asked": _("3-D Secure"),
+    }
+    list_display = ("tried", "amount_shown", "state", "reason", "decline_code", "provider", "payment_link")
+    list_filter = (
+        CountedFilter,
+        "provider",
+        "payment__payment_method",
+        "currency",
+        ("tried_at", DayRangeFilter),
+        ("decided_at", DecidedFilter),
+    )
+    fields = (*list_display, "decided_at", "method", "brand", "three_d_secure", "three_d_secure_flow")
+    ordering = ("-tried_at",)
+
+    @column(_("Time"), ordering="tried_at", file="tried_at")
+    def tried(self, row: PaymentAttempt) -> str:
+        return when(row.tried_at)
+
+    @column(_("Outcome"), label=OUTCOME_TONES)
+    def state(self, row: PaymentAttempt) -> tuple[str, str]:
+        return row.outcome, str(row.get_outcome_display())
+
+    @column(_("Reason"))
+    def reason(self, row: PaymentAttempt) -> str:
+        return row.decline_reason
+
+
+@admin.register(Dispute)
+class DisputeAdmin(FactAdmin):
+    views = {"": _("All"), "status__exact=OPEN": _("Open")}
+    list_display = ("created", "amount_shown", "state", "reason", "provider", "payment_link")
+    list_filter = (
+        "status",
+        "provider",
+        "payment__payment_method",
+        "currency",
+        ("created_at", DayRangeFilter),
+    )
+    fields = (*list_display, "provider_dispute_id")
+
+    @column(_("Status"), ordering="status", label=DISPUTE_TONES)
+    def state(self, row: Dispute) -> tuple[str, str]:
+        return row.status, str(row.get_status_display())
