@@ -58,6 +58,7 @@ from payments.models import (
 )
 from payments.models.provider_call import CREATES_OBJECT
 from payments.models.webhook_event import UNSETTLED
+from payments.providers.contract import MovementKind
 from payments.statuses import OPEN, PaymentStatus, RefundStatus
 
 REPLACED = Exists(
@@ -337,13 +338,20 @@ def receipts_naming_parcels(order: Order) -> dict[UUID, int]:
     return dict(named.values_list("parcel").annotate(sum=Sum("amount_minor")))
 
 
-def taken_for_disputes(payments: Iterable[UUID]) -> dict[UUID, int]:
-    """Minor units that the provider took for disputes of each payment, less what it gave back. Movements in other
-    currencies are not counted."""
-    rows = ProviderMovement.objects.filter(
-        explained_by=Explanation.DISPUTE, payment__in=payments, currency=F("payment__currency")
+def moved_in(currency: str, prefix: str = "") -> Case:
+    """What a movement moved in this currency, null if it moved another or was an exchange. `currency`: a column of the
+    rows; `prefix`: of the movement's columns."""
+    is_exchange = Q(**{f"{prefix}kind": MovementKind.CONVERSION})
+    return Case(
+        When(~is_exchange & Q(**{f"{prefix}currency": F(currency)}), then=F(f"{prefix}gross_minor")),
+        When(**{f"{prefix}charged_currency": F(currency)}, then=F(f"{prefix}charged_minor")),
     )
-    sums = rows.order_by().values_list("payment").annotate(sum=Sum("gross_minor"))
+
+
+def taken_for_disputes(payments: Iterable[UUID]) -> dict[UUID, int]:
+    """Minor units that the provider took for disputes of each payment, less what it gave back, in its currency."""
+    rows = ProviderMovement.objects.filter(explained_by=Explanation.DISPUTE, payment__in=payments)
+    sums = rows.order_by().values_list("payment").annotate(sum=Sum(moved_in("payment__currency"), default=0))
     return {payment: -minor for payment, minor in sums}
 
 

@@ -397,6 +397,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "provider_movement_currency_iso": ("payments.ProviderMovement", {"currency": "usd"}),
     "provider_movement_kind_known": ("payments.ProviderMovement", {"kind": "x"}),
     "provider_movement_net_adds_up": ("payments.ProviderMovement", {"net_minor": F("gross_minor") + 1}),
+    "provider_movement_charged_in_another_currency": ("payments.ProviderMovement", {"charged_minor": 1}),
     "provider_movement_once": ("payments.ProviderMovement", {"external_id": "txn_1"}),
     "provider_movement_names_its_explanation": ("payments.ProviderMovement", {"explained_by": "account"}),
     "provider_movement_closed_by_somebody": ("payments.ProviderMovement", {"closed_at": Now()}),

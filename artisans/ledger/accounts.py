@@ -32,6 +32,8 @@ class AccountKind(models.TextChoices):
     GOODWILL = "goodwill", _("Goodwill")
     BAD_DEBT = "bad_debt", _("Bad debt")
     BANK_FEE = "bank_fee", _("Bank fees")
+    FX_POSITION = "fx_position", _("Currencies exchanged by providers")
+    FX = "fx", _("Exchange differences")
 
 
 OF_ARTISANS = frozenset({AccountKind.SELLER_PENDING, AccountKind.SELLER_AVAILABLE, AccountKind.SELLER_HELD})
@@ -39,12 +41,13 @@ ASSETS = frozenset(
     (
         *(AccountKind.PROVIDER, AccountKind.BANK, AccountKind.CASH, AccountKind.COURIER_CASH),
         *(AccountKind.DISPUTED, AccountKind.BANK_TRANSIT, AccountKind.PAYOUT_TRANSIT, AccountKind.SUSPENSE),
+        AccountKind.FX_POSITION,
     )
 )
 EXPENSES = frozenset(
     (
         *(AccountKind.PROVIDER_FEE, AccountKind.PAYOUT_FEE, AccountKind.DISPUTE_FEE),
-        *(AccountKind.GOODWILL, AccountKind.BAD_DEBT, AccountKind.BANK_FEE),
+        *(AccountKind.GOODWILL, AccountKind.BAD_DEBT, AccountKind.BANK_FEE, AccountKind.FX),
     )
 )
 

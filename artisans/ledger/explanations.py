@@ -254,6 +254,45 @@ def at_provider(text: "_StrPromise", *kinds: AccountKind, sign: int = 1) -> Sent
     return sentence
 
 
+def converted(moved: Movements) -> str:
+    """A provider exchanged one currency for another, in one entry or with an entry for each."""
+    places = [row for row in moved.postings if row.account.kind in {A.PROVIDER, A.DISPUTED}]
+    position: Counter[str] = Counter()
+    for row in moved.postings:
+        if row.account.kind == A.FX_POSITION:
+            position[row.currency] -= row.amount_minor
+    given = [show(Money(-minor, currency)) for currency, minor in position.items() if minor < 0]
+    taken = [show(Money(minor, currency)) for currency, minor in position.items() if minor > 0]
+    if not places or len(given) > 1 or len(taken) > 1 or not (given or taken):
+        return by_account(moved)
+    scope = places[0].account.scope
+    values = {"name": SCOPE_NAMES.get(scope, scope), "given": joined(given), "taken": joined(taken)}
+    if not taken:
+        text = _("%(name)s exchanged %(given)s for another currency.")
+    elif not given:
+        text = _("%(name)s exchanged another currency for %(taken)s.")
+    else:
+        text = _("%(name)s exchanged %(given)s for %(taken)s.")
+    fees = [row for row in moved.postings if row.account.kind in FEES]
+    fee = _(" The fee was %(fee)s.") % {"fee": show(fees[0].amount)} if len(fees) == 1 else ""
+    return text % values + fee
+
+
+def realised(moved: Movements) -> str:
+    """What the rates of a payment and of what was given back of it differ by."""
+    minor = moved.minor[A.FX]
+    if not minor:
+        return by_account(moved)
+    text = (
+        _("%(amount)s was lost by the exchange rate: giving the money back cost more than it had brought.")
+        if minor > 0
+        else _(
+            "%(amount)s was gained by the exchange rate: giving the money back cost less than it had brought."
+        )
+    )
+    return text % {"amount": moved.show(minor)}
+
+
 def deposited(text: "_StrPromise", *, sign: int = 1) -> Sentence:
     """Cash that came to the bank account, less a fee."""
 
@@ -327,6 +366,8 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "provider_fee": at_provider(gettext_lazy("%(name)s kept a fee of %(amount)s."), *FEES),
     "withdrawal": at_provider(gettext_lazy("%(name)s sent %(amount)s to the bank account."), A.BANK_TRANSIT),
+    "conversion": converted,
+    "fx_realised": realised,
     "sale": earned(),
     "sale_cancelled": taken_back(
         gettext_lazy("A sale was cancelled, so that %(amount)s is held for the order again: %(parts)s.")
@@ -372,7 +413,7 @@ SENTENCES: dict[str, Sentence] = {
 def explain_entry(moved: Movements) -> str:
     """An entry of a kind that this release does not know yet is explained by its accounts."""
     sentence = SENTENCES.get(moved.entry.kind, by_account)
-    return sentence(moved) if moved.has_one_currency else by_account(moved)
+    return sentence(moved) if moved.has_one_currency or sentence is converted else by_account(moved)
 
 
 def joined(parts: Iterable[str]) -> str:

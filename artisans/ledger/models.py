@@ -25,6 +25,8 @@ class EntryKind(models.TextChoices):
     DISPUTE_BACK = "dispute_back", _("Given back from a dispute")
     PROVIDER_FEE = "provider_fee", _("Fee of the provider")
     WITHDRAWAL = "withdrawal", _("Withdrawn to the bank")
+    CONVERSION = "conversion", _("Converted by the provider")
+    FX_REALISED = "fx_realised", _("Exchange difference")
     SALE = "sale", _("Earned by artisans")
     SALE_CANCELLED = "sale_cancelled", _("Not earned any more")
     CLAWBACK = "clawback", _("Refund shared with artisans")

@@ -30,7 +30,10 @@ class ProviderMovementAdmin(ReadOnlyAdmin):
         "needs=nothing": _("Closed as not the shop’s"),
     }
     detail_template = "admin/payments/providermovement/detail.html"
-    list_display = ("number", "kind_shown", "net_shown", "fee_shown", "state", "payment_link", "occurred")
+    list_display = (
+        *("number", "kind_shown", "net_shown", "fee_shown", "charged_shown"),
+        *("state", "payment_link", "occurred"),
+    )
     list_filter = (
         MovementNeedsFilter,
         "provider",
@@ -64,6 +67,10 @@ class ProviderMovementAdmin(ReadOnlyAdmin):
     @column(_("Fee"), ordering="fee_minor", file=money("fee"))
     def fee_shown(self, row: ProviderMovement) -> str:
         return show(row.fee) if row.fee else "–"
+
+    @column(_("Converted from"), file=money("charged"))
+    def charged_shown(self, row: ProviderMovement) -> str:
+        return show(row.charged) if row.charged else "–"
 
     @column(_("Belongs to"), ordering="explained_by", label={"": BAD, "closed": PLAIN, "known": GOOD})
     def state(self, row: ProviderMovement) -> tuple[str, str]:

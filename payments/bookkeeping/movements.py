@@ -18,8 +18,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.transactions import atomic_with_retry
-from artisans.ledger.accounts import AccountKey, AccountKind, Leg
-from artisans.ledger.models import EntryKind, LedgerEntry
+from artisans.ledger.models import LedgerEntry
 from artisans.ledger.selectors import legs_by_entry, legs_of
 from artisans.ledger.services import (
     FACT_SOURCES,
@@ -34,6 +33,12 @@ from orders.selectors import orders_locked
 from orders.statuses import FeeBearer
 from payments.bookkeeping.earnings import order_earnings_book
 from payments.bookkeeping.ledger import disputes_fact
+from payments.bookkeeping.movement_facts import (
+    conversions_book,
+    exchange_rows,
+    find_losses,
+    movement_fact,
+)
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.models import Capture, Dispute, Explanation, Payment, PaymentRefund, ProviderMovement
 from payments.providers.contract import MovementKind, RemoteMovement
@@ -95,10 +100,23 @@ def read_known(provider: str, sources: Collection[str], captures: Collection[str
     )
 
 
+def explain_conversion(source_id: str, capture_id: str, known: Known) -> Reason:
+    """`source_id`: what the conversion was made for."""
+    if refund := known.refunds.get(source_id):
+        return Reason(Explanation.REFUND, refund)
+    if capture := known.captures.get(source_id):
+        return Reason(Explanation.CAPTURE, capture)
+    if dispute := known.disputes_of_captures.get(capture_id):
+        return Reason(Explanation.DISPUTE, dispute)
+    return Reason(Explanation.ACCOUNT)
+
+
 def explain(
     kind: str, source_id: str, capture_id: str, known: Known, *, is_given_back: bool = False
 ) -> Reason:
     """`is_given_back`: the provider returns a fee with it, which is about the capture whose fee it was."""
+    if kind == MovementKind.CONVERSION:
+        return explain_conversion(source_id, capture_id, known)
     dispute = known.disputes.get(source_id) or known.disputes_of_captures.get(capture_id)
     refund = known.refunds.get(source_id)
     if kind == MovementKind.PAYMENT and source_id in known.captures:
@@ -171,6 +189,8 @@ def movements_add(provider: str, remotes: Collection[RemoteMovement], reasons: M
             gross_minor=remote.gross.minor,
             fee_minor=remote.fee.minor,
             net_minor=remote.net.minor,
+            charged_minor=remote.charged.minor if remote.charged else None,
+            charged_currency=remote.charged.currency if remote.charged else "",
             occurred_at=remote.occurred_at,
             available_on=remote.available_on,
             **reasons[remote.movement_id].columns,
@@ -183,6 +203,8 @@ def movements_add(provider: str, remotes: Collection[RemoteMovement], reasons: M
     facts_book_new(map(movement_fact, rows))
     for key in {row.payment_id for row in rows if row.explained_by == Explanation.DISPUTE}:
         fact_book(disputes_fact(payments[key]))
+    if converted := {row.payment_id for row in rows if row.payment and row.exchanged}:
+        conversions_book(converted)
     fees_share({row.payment_id for row in rows if changes_fee(row)})
 
 
@@ -301,47 +323,12 @@ def chunks(rows: QuerySet[ProviderMovement]) -> Iterator[list[ProviderMovement]]
 # ---- the ledger --------------------------------------------------------------------------------------------------
 
 
-def movement_fact(row: ProviderMovement) -> Fact:
-    return Fact(
-        id=row.pk,
-        kind=entry_kind(row),
-        legs=movement_legs(row),
-        happened_at=row.occurred_at,
-        order_id=row.payment.order_id if row.payment else None,
-    )
-
-
-def entry_kind(row: ProviderMovement) -> EntryKind:
-    if row.explained_by == Explanation.DISPUTE and row.gross_minor:
-        return EntryKind.DISPUTE_TAKEN if row.gross_minor < 0 else EntryKind.DISPUTE_BACK
-    return EntryKind.WITHDRAWAL if row.kind == MovementKind.WITHDRAWAL else EntryKind.PROVIDER_FEE
-
-
-def movement_legs(row: ProviderMovement) -> list[Leg]:
-    """None for a movement that nothing explains, or in another currency than its payment: these are findings."""
-    if not row.explained_by or (row.payment and row.payment.currency != row.currency):
-        return []
-
-    def account(kind: AccountKind) -> AccountKey:
-        return AccountKey(kind, row.currency, row.provider)
-
-    is_of_dispute = row.explained_by == Explanation.DISPUTE or row.kind == MovementKind.DISPUTE_FEE
-    fee_kind = AccountKind.DISPUTE_FEE if is_of_dispute else AccountKind.PROVIDER_FEE
-    moved = row.gross_minor
-    if row.explained_by in {Explanation.CAPTURE, Explanation.REFUND}:
-        moved = 0  # booked with the capture or refund
-    from_kind = AccountKind.DISPUTED if is_of_dispute else AccountKind.BANK_TRANSIT
-    legs = [
-        Leg(account(fee_kind), row.fee_minor),
-        Leg(account(from_kind), -moved),
-        Leg(account(AccountKind.PROVIDER), moved - row.fee_minor),
-    ]
-    return [leg for leg in legs if leg.minor]
-
-
 def movement_book(row: ProviderMovement) -> LedgerEntry | None:
     """The caller holds the lock of its payment, if it has one."""
-    entry = fact_book(movement_fact(row))
+    if row.payment and row.exchanged:
+        entry = next(iter(conversions_book([row.payment_id])), None)
+    else:
+        entry = fact_book(movement_fact(row))
     if row.explained_by == Explanation.DISPUTE and row.payment:
         fact_book(disputes_fact(row.payment))
     if changes_fee(row):
@@ -353,7 +340,8 @@ def movements_unbooked() -> Iterator[Fact]:
     """Facts whose postings differ from what they require."""
     for chunk in chunks(ProviderMovement.objects.select_related("payment")):
         booked = legs_by_entry(row.pk for row in chunk)
-        facts = map(movement_fact, chunk)
+        losses = find_losses(exchange_rows({row.payment_id for row in chunk if row.exchanged}))
+        facts = (movement_fact(row, loss=losses.get(row.pk, 0)) for row in chunk)
         yield from (fact for fact in facts if difference(fact.legs, legs_of(booked[fact.id])))
 
 

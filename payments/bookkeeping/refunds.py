@@ -24,6 +24,7 @@ from orders.selectors import store_rules
 from orders.services.parcels import parcels_recompute_shipped
 from orders.statuses import CommissionOnRefund
 from payments.bookkeeping.ledger import disputes_fact, refund_fact
+from payments.bookkeeping.movement_facts import conversions_book
 from payments.bookkeeping.payments import next_refund_check, order_settle, payment_recompute_status
 from payments.bookkeeping.provider_calls import provider_call_enqueue
 from payments.bookkeeping.refund_amounts import Parts, goods_minor_in
@@ -354,6 +355,7 @@ def recompute_disputed(payment: Payment) -> bool:
     before, payment.disputed_minor = payment.disputed_minor, min(lost, left)
     if payment.disputed_minor != before:
         fact_book(disputes_fact(payment))
+        conversions_book([payment.pk])
     return bool(lost <= left)
 
 

@@ -32,6 +32,7 @@ KINDS = (
     (MovementKind.DISPUTE_FEE.value, _("Fee of a dispute")),
     (MovementKind.FEE.value, _("Fee")),
     (MovementKind.WITHDRAWAL.value, _("To or from the bank")),
+    (MovementKind.CONVERSION.value, _("Currency exchanged")),
     (MovementKind.UNKNOWN.value, _("Unknown")),
 )
 
@@ -42,6 +43,7 @@ class ProviderMovement(BaseModel, AppendOnlyModel):
     Rows are added, never changed, except that one without an explanation gets it when the capture, refund or dispute is
     known, or is closed by staff as not the shop's. `code`: the provider's name of the kind. `source_id`,
     `provider_capture_id`: the provider's ids of what moved and of the capture that it is about, "" if unknown.
+    `charged_minor`, `charged_currency`: what the provider converted to the gross amount, null and "" if nothing.
     """
 
     undecided = ("explained_by", "")
@@ -56,6 +58,8 @@ class ProviderMovement(BaseModel, AppendOnlyModel):
     gross_minor = models.BigIntegerField()
     fee_minor = models.BigIntegerField()
     net_minor = models.BigIntegerField()
+    charged_minor = models.BigIntegerField(null=True, blank=True)
+    charged_currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     occurred_at = models.DateTimeField()
     available_on = models.DateTimeField(null=True, blank=True)
     explained_by = models.CharField(max_length=7, blank=True, choices=Explanation)
@@ -85,6 +89,12 @@ class ProviderMovement(BaseModel, AppendOnlyModel):
             choices_constraint("kind", [kind for kind, _label in KINDS], name="provider_movement_kind_known"),
             models.CheckConstraint(
                 condition=Q(net_minor=F("gross_minor") - F("fee_minor")), name="provider_movement_net_adds_up"
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_minor__isnull=True, charged_currency="")
+                | Q(charged_minor__isnull=False, charged_currency__regex=r"^[A-Z]{3}$")
+                & ~Q(charged_currency=F("currency")),
+                name="provider_movement_charged_in_another_currency",
             ),
             models.UniqueConstraint(fields=["provider", "external_id"], name="provider_movement_once"),
             models.CheckConstraint(
@@ -126,3 +136,16 @@ class ProviderMovement(BaseModel, AppendOnlyModel):
     @property
     def net(self) -> Money:
         return Money.stored(self.net_minor, self.currency)
+
+    @property
+    def charged(self) -> Money | None:
+        minor = self.charged_minor
+        return None if minor is None else Money.stored(minor, self.charged_currency)
+
+    @property
+    def exchanged(self) -> list[Money]:
+        """What a conversion gave to our balance (positive) and took from it (negative), by currency; none if nothing
+        was converted."""
+        if self.charged is not None:
+            return [self.charged * -1, self.gross]
+        return [self.gross] if self.kind == MovementKind.CONVERSION else []

@@ -82,6 +82,7 @@ class MovementKind(StrEnum):
     DISPUTE_FEE = "dispute_fee"
     FEE = "fee"
     WITHDRAWAL = "withdrawal"  # to our bank account, or from it
+    CONVERSION = "conversion"  # one of two movements that exchange a currency for another
     UNKNOWN = ""
 
 
@@ -396,7 +397,9 @@ class RemoteMovement:
     `gross`: negative if money left. `fee`: negative if it was given back; a movement that is only a fee has no gross.
     `movement_id`: unique at the provider. `source_id`: the capture, refund, dispute or withdrawal; `capture_id`: the
     capture that a refund or dispute is about, "" if the provider does not name it. `code`: the provider's name of the
-    kind. `available_on`: when the money can be used, if known.
+    kind. `available_on`: when the money can be used, if known. `charged`: what the provider converted to `gross`,
+    with its sign, if the capture, refund or dispute is in another currency than the balance. The source of a
+    conversion is what it was made for.
     """
 
     movement_id: str
@@ -408,6 +411,7 @@ class RemoteMovement:
     source_id: str = ""
     capture_id: str = ""
     available_on: datetime | None = None
+    charged: Money | None = None
 
     @property
     def net(self) -> Money:

@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -15,6 +14,7 @@ from django.utils.translation import gettext as _
 from artisans.core.money import Money
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.selectors import balances
+from payments.bookkeeping.movement_facts import IS_EXCHANGE
 from payments.models import (
     Capture,
     Dispute,
@@ -27,15 +27,20 @@ from payments.models import (
 from payments.providers.contract import MovementKind, RemoteBalance, RemoteMovement
 from payments.providers.registry import moves_late
 from payments.reconciliation.differences import Difference, Kind
-from payments.selectors import taken_for_disputes
+from payments.selectors import moved_in, taken_for_disputes
 from payments.statuses import DisputeStatus, RefundStatus
 
 OVERLAP = timedelta(days=7)  # movements may be listed late, or under the day on which they began
 BEFORE_FIRST = timedelta(days=1)
 MOST_LISTED = 1000
-SAME_CURRENCY = Q(movements__currency=F("currency"))
 
 
+# A movement in its payment's currency, or that tells what of it was converted.
+IN_KNOWN_CURRENCY = (
+    Q(currency=F("payment__currency"))
+    | Q(charged_currency=F("payment__currency"))
+    | Q(kind=MovementKind.CONVERSION)
+)
 ChangedMovement = tuple[ProviderMovement, RemoteMovement]
 
 
@@ -143,13 +148,13 @@ def refunds_without_movement(name: str, before: datetime) -> Iterator[Difference
 
 
 def with_moved(rows: QuerySet[Any]) -> Any:
-    """`moved`: minor units of their movements in their currency. Without rows that have a movement in another one: that
-    is a difference of its own."""
-    elsewhere = ProviderMovement.objects.exclude(currency=OuterRef("currency"))
+    """`moved`: minor units of their movements in their currency. Without rows that have a movement in an unknown one:
+    that is a difference of its own."""
+    elsewhere = ProviderMovement.objects.exclude(IS_EXCHANGE).exclude(currency=OuterRef("currency"))
     relation = "capture" if rows.model is Capture else "refund"
     return (
         rows.exclude(Exists(elsewhere.filter(**{relation: OuterRef("pk")})))
-        .annotate(moved=Coalesce(Sum("movements__gross_minor", filter=SAME_CURRENCY), 0))
+        .annotate(moved=Sum(moved_in("currency", "movements__"), default=0))
         .order_by("created_at")
     )
 
@@ -190,9 +195,7 @@ def movements_in_other_currencies(name: str) -> Iterator[Difference]:
     rows = ProviderMovement.objects.filter(provider=name, payment__isnull=False)
     text = _("%(movement)s moved %(net)s, and its payment is for %(payment)s: it is not booked.")
     for row in (
-        rows.exclude(currency=F("payment__currency"))
-        .select_related("payment")
-        .order_by("occurred_at")[:MOST_LISTED]
+        rows.exclude(IN_KNOWN_CURRENCY).select_related("payment").order_by("occurred_at")[:MOST_LISTED]
     ):
         assert row.payment is not None  # noqa: S101  # by the filter
         yield of_movement(Kind.CURRENCY, row, text, net=row.net, payment=row.payment.amount)
@@ -275,12 +278,14 @@ def sums_now(name: str) -> Sums:
     refunds = by_currency(completed, "amount_minor")
     lost = lost_and_not_taken(name)
     movements = ProviderMovement.objects.filter(provider=name)
-    in_books = movements.exclude(explained_by="").filter(Q(payment=None) | Q(currency=F("payment__currency")))
+    in_books = movements.exclude(explained_by="").filter(Q(payment=None) | IN_KNOWN_CURRENCY)
     about_facts = in_books.filter(explained_by__in=[Explanation.CAPTURE, Explanation.REFUND])
     booked = by_currency(in_books, "net_minor")
-    moved = by_currency(about_facts, "gross_minor")
+    moved = by_currency(about_facts.exclude(IS_EXCHANGE), "gross_minor")
+    converted = about_facts.filter(charged_minor__isnull=False).order_by().values_list("charged_currency")
+    moved.update(dict(converted.annotate(Sum("charged_minor"))))
     everything = by_currency(movements, "net_minor")
-    for currency in {*captures, *refunds, *lost, *everything}:
+    for currency in {*captures, *refunds, *lost, *everything, *moved}:
         facts = captures[currency] - refunds[currency] - lost[currency]
         required[currency] = facts + booked[currency] - moved[currency]
         waiting[currency] = required[currency] - everything[currency]

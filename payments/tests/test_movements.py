@@ -518,12 +518,20 @@ def test_movement_of_another_amount(paid, stripe, a_day_later):
     assert "99.00 USD" in found["detail"]
 
 
-def test_movement_in_another_currency_is_not_booked(paid, stripe, a_day_later):
-    stripe.post("stripe/settings", settlement={"currency": "eur", "rate": 0.9})
-    stripe.run_jobs()
-    run = night()
-    assert kinds(run) == ["other currency"]
-    assert sums() == {("provider", "stripe"): 9999, ("order", ""): -9999}
+def test_movement_in_another_currency_without_what_was_converted_is_not_booked(paid, stripe, a_day_later):
+    key = capture_id(paid)
+    euros = RemoteMovement(
+        movement_id="txn_1",
+        kind=MovementKind.PAYMENT,
+        code="charge",
+        gross=Money(9000, "EUR"),
+        fee=Money(300, "EUR"),
+        occurred_at=timezone.now(),
+        source_id=key,
+        capture_id=key,
+    )
+    movements_record("stripe", [euros])
+    before = sums()
     a_day_later()
 
     [found] = night().differences
@@ -531,7 +539,7 @@ def test_movement_in_another_currency_is_not_booked(paid, stripe, a_day_later):
     assert found["kind"] == "other currency"
     assert "99.99 USD" in found["detail"]
     assert "EUR" in found["detail"]
-    assert sums() == {("provider", "stripe"): 9999, ("order", ""): -9999}
+    assert sums() == before == {("provider", "stripe"): 9999, ("order", ""): -9999}
 
 
 def test_movement_of_an_unknown_kind(paid, stripe):

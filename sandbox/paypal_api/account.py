@@ -23,6 +23,7 @@ DEFAULTS: Json = {
     "seller_protection": None,  # of new captures; None: by the order's address and shipping_preference
     "report_seconds": 0,  # until Transaction Search shows a transaction: up to three hours at PayPal
     "report_repeats": False,  # each page of Transaction Search begins with the last row of the page before
+    "settlement": None,  # {"currency", "rate"}: other currencies are converted to this one; 1 of theirs is `rate`
     "balance_shift": {},  # by currency, in minor units: what the balances show beside the transactions
 }
 

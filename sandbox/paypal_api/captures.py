@@ -5,6 +5,7 @@ from sandbox.paypal_api import serializers, vault
 from sandbox.paypal_api.account import PAYEE, Account
 from sandbox.paypal_api.buyers import Buyer
 from sandbox.paypal_api.errors import refused
+from sandbox.paypal_api.exchange import receivable
 from sandbox.paypal_api.money import fee, money, units_of
 from sandbox.paypal_api.routes import Call, Result, Route
 
@@ -81,7 +82,7 @@ def set_status(account: Account, row: Json, status: str, *, was_pending: bool = 
             "gross_amount": row["amount"],
             "paypal_fee": money(taken, currency),
             "net_amount": money(gross - taken, currency),
-        }
+        } | receivable(account, gross - taken, currency)
     if status != "PENDING":
         row.pop("status_details", None)
     account.save("capture", row)

@@ -1,7 +1,7 @@
 """https://developer.paypal.com/docs/api/customer-disputes/v1/ – listing and showing; responses are not simulated."""
 
 from sandbox.http_messages import Json
-from sandbox.paypal_api import serializers
+from sandbox.paypal_api import exchange, serializers
 from sandbox.paypal_api.account import PAYEE, Account, moment_of, timestamp
 from sandbox.paypal_api.buyers import BY_NAME
 from sandbox.paypal_api.money import money, units_of
@@ -56,8 +56,14 @@ def hold(account: Account, row: Json) -> None:
     """Hold the money from the chargeback on, once."""
     dispute_id = row["dispute_id"]
     if row["dispute_life_cycle_stage"] != "INQUIRY" and not account.internal(dispute_id).get("held"):
-        account.set_internal(dispute_id, held=account.stamp())
-        account.record("dispute.withdrawn", dispute_id, **journal_fields(account, row))
+        withdraw(account, row)
+
+
+def withdraw(account: Account, row: Json) -> None:
+    dispute_id, amount = row["dispute_id"], row["dispute_amount"]
+    taken = exchange.converted(account, units_of(amount), amount["currency_code"])
+    account.set_internal(dispute_id, held=account.stamp(), taken=taken and taken[0])
+    account.record("dispute.withdrawn", dispute_id, **journal_fields(account, row))
 
 
 def check_choice(choices: tuple[str, ...], value: str) -> None:
@@ -118,9 +124,11 @@ def close(account: Account, dispute_id: str, outcome: str) -> Json:
     )
     is_held = bool(account.internal(dispute_id).get("held"))
     if outcome == "lost" and not is_held:
-        account.set_internal(dispute_id, held=account.stamp())
-        account.record("dispute.withdrawn", dispute_id, **journal_fields(account, row))
+        withdraw(account, row)
     if outcome == "won" and is_held:
+        amount = row["dispute_amount"]
+        back = exchange.converted(account, units_of(amount), amount["currency_code"])
+        account.set_internal(dispute_id, returned=back and back[0])
         account.record("dispute.reinstated", dispute_id, **journal_fields(account, row))
     notify(account, row, "resolved", f"Dispute resolved with Case # {dispute_id}", outcome=outcome)
     return row

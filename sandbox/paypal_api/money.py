@@ -36,6 +36,10 @@ def units_of(amount: Json) -> int:
     return minor(amount, "", zero=True)
 
 
+def decimals_of(currency: str) -> int:
+    return 0 if currency in WHOLE else DECIMALS
+
+
 def money(units: int, currency: str) -> Json:
     return {"currency_code": currency, "value": text(units, currency)}
 

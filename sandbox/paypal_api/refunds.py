@@ -4,6 +4,7 @@ from sandbox.http_messages import Json
 from sandbox.paypal_api import captures, forced_errors, serializers
 from sandbox.paypal_api.account import PAYEE, Account, moment_of
 from sandbox.paypal_api.errors import refused
+from sandbox.paypal_api.exchange import payable
 from sandbox.paypal_api.money import minor, money, units_of
 from sandbox.paypal_api.routes import HOUR, Call, Result, Route
 
@@ -56,7 +57,7 @@ def create_refund(account: Account, capture: Json, body: Json, *, kind: str = "R
         "paypal_fee": money(0, currency),
         "net_amount": row["amount"],
         "total_refunded_amount": money(serializers.refunded_units(account, capture["id"]), currency),
-    }
+    } | payable(account, units, currency)
     account.record("refund.created", row["id"], **journal_fields(account, row), status=row["status"])
     set_status(account, row, row["status"])
     if outcome in LAST:

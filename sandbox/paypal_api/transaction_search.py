@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from hashlib import sha256
 from urllib.parse import urlencode
 
 from sandbox.http_messages import Json
@@ -16,6 +17,7 @@ PATH, BALANCES = "/v1/reporting/transactions", "/v1/reporting/balances"
 MAX_SPAN = 31 * 24 * HOUR
 # https://developer.paypal.com/docs/reports/reference/tcodes/
 PAYMENT, REFUND, REVERSAL, HELD, RELEASED = "T0006", "T1107", "T1106", "T1110", "T1111"
+CONVERTED = "T0200"
 STATUSES = {"PENDING": "P", "DECLINED": "D", "FAILED": "D", "CANCELLED": "D"}
 
 
@@ -62,9 +64,57 @@ def transactions(account: Account) -> list[Json]:
     for dispute in account.rows("dispute"):
         rows += dispute_rows(account, dispute)
     rows += account.rows("transaction")
+    rows += conversions(account)
     hidden = {row["id"] for row in account.rows("hidden_transaction")}
     rows = [row for row in rows if row["transaction_id"] not in hidden]
     return sorted(rows, key=lambda row: str(row["transaction_initiation_date"]))
+
+
+def conversions(account: Account) -> list[Json]:
+    """What was converted to the account's currency: two transactions each, whose reference is what they were for."""
+    found = []
+    for row in account.rows("capture"):
+        parts = row.get("seller_receivable_breakdown", {})
+        if receivable := parts.get("receivable_amount"):
+            found += conversion_rows(capture_row(account, row), parts["net_amount"], receivable)
+    for row in account.rows("refund"):
+        for part in row["seller_payable_breakdown"].get("net_amount_breakdown", []):
+            found += conversion_rows(
+                refund_row(account, row), part["payable_amount"], part["converted_amount"]
+            )
+    for dispute in account.rows("dispute"):
+        internal = account.internal(dispute["dispute_id"])
+        sides = (internal.get("taken"), internal.get("returned"))
+        for row, amount in zip(dispute_rows(account, dispute), sides, strict=False):
+            if amount:
+                found += conversion_rows(row, dispute["dispute_amount"], amount)
+    return found
+
+
+def conversion_rows(row: Json, amount: Json, converted: Json) -> list[Json]:
+    """`row`: the transaction whose `amount` was converted, both positive."""
+    sign = 1 if signed(row["transaction_amount"]) > 0 else -1
+    sides = ((amount, -sign), (converted, sign))
+    return [
+        {
+            name: row[name]
+            for name in ("paypal_account_id", "transaction_initiation_date", "transaction_updated_date")
+        }
+        | {
+            "transaction_id": derived_id(row["transaction_id"], row["transaction_event_code"], direction),
+            "paypal_reference_id": row["transaction_id"],
+            "paypal_reference_id_type": "TXN",
+            "transaction_event_code": CONVERTED,
+            "transaction_amount": money(units_of(part) * direction, part["currency_code"]),
+            "transaction_status": row["transaction_status"],
+            "protection_eligibility": "02",
+        }
+        for part, direction in sides
+    ]
+
+
+def derived_id(*parts: object) -> str:
+    return sha256(repr(parts).encode()).hexdigest()[:17].upper()
 
 
 def capture_row(account: Account, row: Json) -> Json:

@@ -15,7 +15,7 @@ LETTERS = string.ascii_letters + string.digits
 DEFAULTS: Json = {
     "search_seconds": 0,  # until a new object can be found by search: up to a minute at Stripe
     "presentment": None,  # {"currency", "rate"}: Adaptive Pricing for the buyers of new Checkout Sessions
-    "settlement": None,  # {"currency", "rate"}: charges are added to a balance in this currency
+    "settlement": None,  # {"currency", "rate"}: other currencies are converted to this one; 1 of theirs is `rate`
     "balance_shift": {},  # by currency: what GET /v1/balance shows beside the balance transactions
 }
 

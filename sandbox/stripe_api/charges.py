@@ -1,11 +1,13 @@
 """https://docs.stripe.com/api/charges and https://docs.stripe.com/api/balance_transactions"""
 
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
 from uuid import uuid4
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.cards import BY_NAME, CVC, LINE, LIVE, POSTAL_CODE, Card, Decline
-from sandbox.stripe_api.money import fee_of
+from sandbox.stripe_api.money import fee_of, places_of
 from sandbox.stripe_api.parameters import Text
 from sandbox.stripe_api.routes import Call, Route, list_params, page
 
@@ -187,12 +189,8 @@ def settle(account: Account, charge_id: str, *, available: bool) -> None:
     """Add the charge to the balance; until now it has no balance_transaction, as at Stripe."""
     charge = account.find("charge", charge_id)
     before = dict(charge)
-    source, amount, rate = charge, charge["amount"], None
-    if settlement := account.settings["settlement"]:
-        source, rate = charge | {"currency": settlement["currency"]}, settlement["rate"]
-        amount = round(amount * rate)
     charge["balance_transaction"] = book(
-        account, "charge", source, amount, fee=fee_of(amount), available=available, rate=rate
+        account, "charge", charge, charge["amount"], fee_of=fee_of, available=available
     )
     account.save(charge)
     account.emit("charge.updated", charge, before)
@@ -204,21 +202,25 @@ def book(
     source: Json,
     amount: int,
     *,
-    fee: int = 0,
+    fee_of: Callable[[int], int] = lambda amount: 0,
     available: bool = True,
-    rate: float | None = None,
 ) -> str:
-    """Create a balance transaction (`amount` may be negative). Returns its ID. `rate`: to the source's currency."""
+    """Create a balance transaction (`amount` may be negative, in the source's currency). Returns its ID.
+
+    With the setting `settlement` it is converted. `fee_of`: the fee of the amount that moves.
+    """
     now = account.now()
     adjustment = "dispute" if amount < 0 else "dispute_reversal"
-    row = {
+    amount, currency, rate = settled(account, amount, source["currency"])
+    fee = fee_of(amount)
+    row: Json = {
         "id": account.new_id("txn"),
         "object": "balance_transaction",
         "amount": amount,
         "available_on": now if available else now + 2 * 86400,
         "balance_type": "payments",
         "created": now,
-        "currency": source["currency"],
+        "currency": currency,
         "description": source.get("description"),
         "exchange_rate": rate,
         "fee": fee,
@@ -233,6 +235,16 @@ def book(
         part = {"amount": fee, "application": None, "currency": row["currency"], "type": "stripe_fee"}
         row["fee_details"] = [part | {"description": "Stripe processing fees"}]
     return str(account.save(row)["id"])
+
+
+def settled(account: Account, amount: int, currency: str) -> tuple[int, str, float | None]:
+    """The amount as it moves the balance, its currency, and the exchange rate if it was converted."""
+    settlement = account.settings["settlement"]
+    if not settlement or settlement["currency"] == currency:
+        return amount, currency, None
+    rate = Decimal(str(settlement["rate"]))
+    units = Decimal(amount).scaleb(places_of(settlement["currency"]) - places_of(currency)) * rate
+    return int(units.quantize(Decimal(1), ROUND_HALF_UP)), settlement["currency"], float(rate)
 
 
 def balance(account: Account, _: Call) -> Json:

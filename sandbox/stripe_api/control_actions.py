@@ -163,7 +163,8 @@ class StripeActions(ControlActions):
         """Add a balance transaction: `{"type", "amount", "currency"?, "fee"?, "source"?}`. A payout to the bank has a
         negative amount; the types "payout", "stripe_fee" and "charge" are Stripe's, and any other is possible."""
         source: Json = {"id": body.get("source"), "currency": body.get("currency", "usd")}
-        line = charges.book(self._account, body["type"], source, body["amount"], fee=body.get("fee", 0))
+        fee = body.get("fee", 0)
+        line = charges.book(self._account, body["type"], source, body["amount"], fee_of=lambda amount: fee)
         return self._account.find("balance_transaction", line)
 
     def _forget_movement(self, body: Json) -> Json:

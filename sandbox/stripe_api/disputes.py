@@ -79,7 +79,7 @@ def open_dispute(account: Account, charge_id: str, reason: str) -> Json:
 
 
 def move(account: Account, row: Json, amount: int, fee: int = 0) -> None:
-    line = charges.book(account, "adjustment", row, amount, fee=fee)
+    line = charges.book(account, "adjustment", row, amount, fee_of=lambda amount: fee)
     row["balance_transactions"] = [
         *row["balance_transactions"],
         dict(account.find("balance_transaction", line)),

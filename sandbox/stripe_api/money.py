@@ -44,9 +44,14 @@ def amount_error(message: str, code: str, param: str) -> ApiError:
     return ApiError(400, INVALID, message, stored=False, code=code, param=param)
 
 
+def places_of(currency: str) -> int:
+    """Decimals of Stripe's unit of a currency."""
+    return 0 if currency in NO_DECIMALS else 3 if currency in THREE_DECIMALS else 2
+
+
 def format_amount(amount: int, currency: str) -> str:
     """Format for display: $10.00, €10.00, 1000 jpy, 1.500 kwd."""
-    places = 0 if currency in NO_DECIMALS else 3 if currency in THREE_DECIMALS else 2
+    places = places_of(currency)
     text = f"{amount // 10**places}.{amount % 10**places:0{places}}" if places else str(amount)
     symbol = {"usd": "$", "eur": "€", "gbp": "£"}.get(currency)
     return f"{symbol}{text}" if symbol else f"{text} {currency}"

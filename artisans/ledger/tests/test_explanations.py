@@ -96,6 +96,14 @@ EXAMPLES = {
         [(A.BANK_TRANSIT, 5000, "cards"), (A.PROVIDER, -5000, "cards")],
         "Card Provider sent $50.00 to the bank account.",
     ),
+    "conversion": (
+        [(A.PROVIDER, 6400, "cards"), (A.FX_POSITION, -6400)],
+        "Card Provider exchanged another currency for $64.00.",
+    ),
+    "fx_realised": (
+        [(A.FX, 200), (A.FX_POSITION, -200)],
+        "$2.00 was lost by the exchange rate: giving the money back cost more than it had brought.",
+    ),
     "sale": (
         [(A.ORDER, 5100), (A.SELLER_PENDING, -4590, CLAY), (A.COMMISSION, -510)],
         "Clay Studio earned $45.90 of parcel K7M2XQ4RT-1: $51.00 less commission $5.10.",
@@ -168,7 +176,9 @@ def test_sentences_name_who_what_and_where(kind):
     assert sentence(kind, *legs) == expected
 
 
-@pytest.mark.parametrize("kind", EXAMPLES)
+@pytest.mark.parametrize(
+    "kind", sorted(EXAMPLES.keys() - {"conversion", "fx_realised"})
+)  # which have two sentences
 def test_an_entry_in_the_other_direction_is_explained_by_its_accounts(kind):
     legs, expected = EXAMPLES[kind]
     other = [(name, -minor, *more) for name, minor, *more in legs]

@@ -1,6 +1,6 @@
 """What changed our balance at PayPal: Transaction Search, which shows a movement up to three hours later."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from payments.providers.reading import an_id, plain
 # Whole groups, and single codes of others: https://developer.paypal.com/docs/transaction-search/transaction-event-codes/
 GROUPS: Final = {
     "T01": MovementKind.FEE,
+    "T02": MovementKind.CONVERSION,
     "T03": MovementKind.WITHDRAWAL,  # from the bank
     "T04": MovementKind.WITHDRAWAL,
 }
@@ -39,11 +40,20 @@ def movements_between(client: PayPalClient, since: datetime, until: datetime) ->
 
 @readable
 def movements_in(rows: list[dict[str, Any]]) -> list[RemoteMovement]:
-    return [movement_of(row) for row in rows]
+    """The two sides of a conversion refer to the transaction that it was made for, which is listed beside them."""
+    captures = {row["transaction_id"]: reference_of(row) for row in rows}
+    return [movement_of(row, captures) for row in rows]
 
 
-def movement_of(row: dict[str, Any]) -> RemoteMovement:
-    """PayPal may use one id for two movements, such as a hold and its end, so the code is a part of ours."""
+def reference_of(row: dict[str, Any]) -> str:
+    """The transaction that this one is about, "" if it is none."""
+    is_transaction = text_at(row, "paypal_reference_id_type") == "TXN"
+    return text_at(row, "paypal_reference_id") if is_transaction else ""
+
+
+def movement_of(row: dict[str, Any], captures: Mapping[str, str]) -> RemoteMovement:
+    """PayPal may use one id for two movements, such as a hold and its end, so the code is a part of ours. `captures`:
+    what the listed transactions are about."""
     code = plain(row["transaction_event_code"])[:40]
     gross = from_paypal(row["transaction_amount"])
     charged = from_paypal(row["fee_amount"]) if row.get("fee_amount") else gross - gross
@@ -52,10 +62,12 @@ def movement_of(row: dict[str, Any]) -> RemoteMovement:
     if kind in {MovementKind.FEE, MovementKind.DISPUTE_FEE}:
         gross, fee = gross - gross, fee - gross
     source_id = an_id(row["transaction_id"])
-    names_capture = text_at(row, "paypal_reference_id_type") == "TXN"
-    about = text_at(row, "paypal_reference_id") if names_capture else ""
+    movement_id, about = f"{source_id}:{code}", reference_of(row)
+    if kind == MovementKind.CONVERSION:
+        movement_id = f"{movement_id}:{gross.currency}"
+        source_id, about = about, captures.get(about, "")
     return RemoteMovement(
-        movement_id=f"{source_id}:{code}",
+        movement_id=movement_id,
         kind=kind,
         code=code,
         gross=gross,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from artisans.core.money import Money
 from payments.providers.contract import MovementKind, RemoteBalance, RemoteMovement
 from payments.providers.reading import an_id, mapping, plain
 from payments.providers.stripe.link import StripeLink, row_of
@@ -22,6 +23,12 @@ KINDS: Final = {
     "tax": MovementKind.FEE,
     "payout": MovementKind.WITHDRAWAL,
     "payout_reversal": MovementKind.WITHDRAWAL,
+}
+MONEY: Final = {
+    MovementKind.PAYMENT,
+    MovementKind.REFUND,
+    MovementKind.REFUND_FAILED,
+    MovementKind.DISPUTE,
 }
 PAGE = 100
 
@@ -54,7 +61,18 @@ def movement_of(row: Row) -> RemoteMovement:
         source_id=source_id,
         capture_id=about,
         available_on=datetime.fromtimestamp(row["available_on"], UTC),
+        charged=charged_of(row, gross) if kind in MONEY else None,
     )
+
+
+def charged_of(row: Row, gross: Money) -> Money | None:
+    """What Stripe converted to `gross`: the amount of the charge, refund or dispute in its own currency."""
+    source = mapping(row.get("source"))
+    currency = source.get("currency", row["currency"])
+    if currency == row["currency"]:
+        return None
+    charged = from_stripe(source.get("amount_captured", source["amount"]), currency)
+    return charged if gross.minor > 0 else charged * -1
 
 
 def balance_of(link: StripeLink) -> list[RemoteBalance]:
