@@ -1,8 +1,10 @@
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any, Self, TypeVar
 
 from django.db import models
+from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
 M = TypeVar("M", bound=models.Model)
@@ -95,6 +97,11 @@ def choices_constraint(field: str, values: list[str], *, name: str) -> models.Ch
 def label_of(statuses: type[models.TextChoices], value: str) -> str:
     """The label of a stored status; the value itself if this release does not know it."""
     return str(dict(statuses.choices).get(value, value))
+
+
+def sums_by_currency(rows: QuerySet[Any], column: str) -> Counter[str]:
+    """Minor units by currency. Amounts of rows in several currencies are added up by it only."""
+    return Counter(dict(rows.order_by().values_list("currency").annotate(Sum(column))))
 
 
 def currency_constraint(name: str) -> models.CheckConstraint:

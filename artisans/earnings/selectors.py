@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from artisans.catalog.models import Artisan
-from artisans.core.models import get_or_none
+from artisans.core.models import get_or_none, sums_by_currency
 from artisans.core.money import Money
 from artisans.earnings.models import Debt, Hold, HoldReason, Settlement, SettlementStatus
 from artisans.ledger.accounts import AccountKind
@@ -97,7 +97,7 @@ def balances_of(artisan: Artisan) -> list[ArtisanBalance]:
 
 def promised_by_currency(artisan: Artisan) -> dict[str, int]:
     released = Earning.objects.filter(artisan=artisan, promised_minor__gt=0, status=EarningStatus.RELEASED)
-    return dict(released.order_by().values_list("currency").annotate(Sum("promised_minor")))
+    return sums_by_currency(released, "promised_minor")
 
 
 def available_minor(artisan_id: UUID, currency: str) -> int:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from artisans.core.models import sums_by_currency
 from artisans.core.money import Money
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.selectors import balances
@@ -273,18 +274,18 @@ def read_sums(name: str) -> Sums:
 def sums_now(name: str) -> Sums:
     """What the ledger's account of the provider has to be, and what it is."""
     required, waiting = Counter[str](), Counter[str]()
-    captures = by_currency(Capture.objects.filter(provider=name), "amount_minor")
+    captures = sums_by_currency(Capture.objects.filter(provider=name), "amount_minor")
     completed = PaymentRefund.objects.filter(payment__payment_provider=name, status=RefundStatus.COMPLETED)
-    refunds = by_currency(completed, "amount_minor")
+    refunds = sums_by_currency(completed, "amount_minor")
     lost = lost_and_not_taken(name)
     movements = ProviderMovement.objects.filter(provider=name)
     in_books = movements.exclude(explained_by="").filter(Q(payment=None) | IN_KNOWN_CURRENCY)
     about_facts = in_books.filter(explained_by__in=[Explanation.CAPTURE, Explanation.REFUND])
-    booked = by_currency(in_books, "net_minor")
-    moved = by_currency(about_facts.exclude(IS_EXCHANGE), "gross_minor")
+    booked = sums_by_currency(in_books, "net_minor")
+    moved = sums_by_currency(about_facts.exclude(IS_EXCHANGE), "gross_minor")
     converted = about_facts.filter(charged_minor__isnull=False).order_by().values_list("charged_currency")
     moved.update(dict(converted.annotate(Sum("charged_minor"))))
-    everything = by_currency(movements, "net_minor")
+    everything = sums_by_currency(movements, "net_minor")
     for currency in {*captures, *refunds, *lost, *everything, *moved}:
         facts = captures[currency] - refunds[currency] - lost[currency]
         required[currency] = facts + booked[currency] - moved[currency]
@@ -294,10 +295,6 @@ def sums_now(name: str) -> Sums:
         if account.kind == AccountKind.PROVIDER and account.scope == name:
             ledger[account.currency] += amount.minor
     return Sums(required, waiting, ledger)
-
-
-def by_currency(rows: QuerySet[Any], column: str) -> Counter[str]:
-    return Counter(dict(rows.order_by().values_list("currency").annotate(Sum(column))))
 
 
 def lost_and_not_taken(name: str) -> Counter[str]:
