@@ -3,14 +3,18 @@
 A new id needs an entry in BAD of payments/tests/test_checks.py: the setting that causes it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connection
 
+from artisans.core.money import Money
+from artisans.regions.models import ShopCurrency
+from payments.gateway.connection import is_configured
 from payments.providers import registry
 from payments.providers.facts import CheckContext, ProviderFacts
 
@@ -25,6 +29,33 @@ def check_providers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_providers_in_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return list(production())
+
+
+@register(Tags.database)
+def check_steps(
+    app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Only where the database is asked: `migrate`, `check --database default`. A new one has no tables yet."""
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    has_currencies = ShopCurrency._meta.db_table in connection.introspection.table_names()
+    return list(find_step_errors()) if has_currencies else []
+
+
+def find_step_errors() -> Iterator[CheckMessage]:
+    """Amounts of a currency that a configured provider could not charge or refund exactly."""
+    for currency in ShopCurrency.objects.filter(is_active=True):
+        for facts in filter(is_configured, registry.PROVIDERS):
+            found = {registry.limits_of(facts, row.method, currency.code) for row in facts.methods}
+            steps = {limits.step for limits in found if limits and currency.step_minor % limits.step}
+            if steps:
+                needed = Money(max(steps), currency.code)
+                yield Error(
+                    f"{facts.label} takes only multiples of {needed}, and the shop's amounts in {currency.code} "
+                    f"are multiples of {Money(currency.step_minor, currency.code)}.",
+                    hint="Make the currency's smallest step a multiple of it, or stop offering the currency.",
+                    id="alley.E043",
+                )
 
 
 def always() -> Iterator[CheckMessage]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from artisans.core.doctor.database import clock_result
 from artisans.core.doctor.registry import Check, Result, state_if
 from artisans.core.heartbeats import restored
+from payments.checks import find_step_errors
 from payments.gateway.access import find_access, provider_time
 from payments.gateway.connection import configured, is_configured
 from payments.metrics import count_failed_events
@@ -132,6 +133,17 @@ def check_reconciliation() -> Iterator[Result]:
         )
 
 
+def check_currencies() -> Iterator[Result]:
+    errors = list(find_step_errors())
+    yield Result(
+        _("Currencies of the shop at its providers"),
+        state_if(problem=errors),
+        " ".join(str(error.msg) for error in errors) or _("every amount can be charged and refunded exactly"),
+        "",
+        " ".join(str(error.hint) for error in errors[:1]),
+    )
+
+
 def check_restored() -> Iterator[Result]:
     """What was paid after the backup is known to the providers only. Nothing is said of restores that are long ago."""
     found = restored()
@@ -163,6 +175,7 @@ def provider_checks() -> dict[str, Check]:
         "provider alerts": Check(check_alerts),
         "reconciliation": Check(check_reconciliation),
         "restored": Check(check_restored),
+        "currencies": Check(check_currencies),
     }
     for facts in registry.remote_providers():
         checks[f"{facts.name} access"] = Check(partial(check_access, facts), uses_network=True, remedy=REMEDY)

@@ -3,9 +3,12 @@
 import re
 
 import pytest
+from django.core.checks import CheckMessage, Tags, run_checks
 from django.test import override_settings
 
+from artisans.regions.models import ShopCurrency
 from payments import checks
+from payments.gateway.connection import configured
 
 GOOD = {
     "DEBUG": False,
@@ -75,4 +78,31 @@ def test_every_id_has_a_test(settings):
     ]
     ids = {found for path in sources for found in re.findall(r"alley\.[EW]\d+", path.read_text())}
 
-    assert ids == set(BAD)
+    assert ids == {*BAD, "alley.E043"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("code", "step", "needed"),
+    [
+        ("KWD", 1, "Stripe takes only multiples of 0.010 KWD"),
+        ("KWD", 10, ""),
+        ("HUF", 1, "PayPal takes only multiples of 1.00 HUF"),
+        ("HUF", 100, ""),
+        ("USD", 1, ""),
+    ],
+)
+def test_amounts_of_each_currency_can_be_charged_by_each_provider(code, step, needed):
+    ShopCurrency.objects.update_or_create(code=code, defaults={"step_minor": step, "price_step_minor": step})
+    with override_settings(**GOOD):
+        configured.cache_clear()
+        found = call_checks()
+        ShopCurrency.objects.filter(code=code).update(is_active=False)
+        assert call_checks() == []
+    configured.cache_clear()
+
+    assert [(row.id, row.msg.partition(",")[0]) for row in found] == [("alley.E043", needed)] * bool(needed)
+
+
+def call_checks() -> list[CheckMessage]:
+    return [row for row in run_checks(tags=[Tags.database], databases=["default"]) if row.id == "alley.E043"]
