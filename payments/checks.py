@@ -14,7 +14,6 @@ from django.db import DEFAULT_DB_ALIAS, connection
 
 from artisans.core.money import Money
 from artisans.regions.models import ShopCurrency
-from payments.gateway.connection import is_configured
 from payments.providers import registry
 from payments.providers.facts import CheckContext, ProviderFacts
 
@@ -45,7 +44,7 @@ def check_steps(
 def find_step_errors() -> Iterator[CheckMessage]:
     """Amounts of a currency that a configured provider could not charge or refund exactly."""
     for currency in ShopCurrency.objects.filter(is_active=True):
-        for facts in filter(is_configured, registry.PROVIDERS):
+        for facts in filter(registry.has_keys, registry.PROVIDERS):
             found = {registry.limits_of(facts, row.method, currency.code) for row in facts.methods}
             steps = {limits.step for limits in found if limits and currency.step_minor % limits.step}
             if steps:

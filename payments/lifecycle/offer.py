@@ -8,6 +8,8 @@ from django.utils.translation import gettext as _
 from artisans.core.money import Money
 from artisans.core.security.encryption import read_decrypted
 from artisans.core.templatetags.money import show
+from artisans.regions.conversion import PriceSteps, convert_price
+from artisans.regions.currencies import latest_sheet, rates_of_sheet
 from orders.models import StoreRules
 from payments.bookkeeping.attempts import too_many_declines
 from payments.errors import AmountTooLarge, AmountTooSmall, CurrencyNotTaken, MethodNotOffered
@@ -175,7 +177,7 @@ def find_misfit(
 ) -> MethodNotOffered | None:
     """Why this provider cannot take the payment by its currency, amount or the buyer's country; None when it can."""
     currency, values = amount.currency, {"method": method.label, "amount": show(amount)}
-    limits = limits_of(facts, method, currency)
+    limits = limits_of(facts, method, currency, exchanged)
     if limits is None:
         text = _("%(method)s is not available in %(currency)s.") % (values | {"currency": currency})
         return CurrencyNotTaken(text, currency=currency)
@@ -191,6 +193,16 @@ def find_misfit(
     if not is_country_served(facts.method(method), country):
         return MethodNotOffered(_("%(method)s is not available in your country.") % values)
     return None
+
+
+def exchanged(amount: Money, currency: str) -> Money | None:
+    """At the shop's latest exchange rates; None if they lack one of the currencies."""
+    sheet = latest_sheet()
+    rates = rates_of_sheet(sheet) if sheet else {}
+    if not rates.keys() >= {amount.currency, currency}:
+        return None
+    rate_from, rate_to = rates[amount.currency], rates[currency]
+    return convert_price(amount, PriceSteps(currency), rate_from=rate_from, rate_to=rate_to)
 
 
 def is_country_served(facts: MethodFacts | None, country: str) -> bool:

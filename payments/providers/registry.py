@@ -94,6 +94,12 @@ def readable_config(facts: ProviderFacts) -> Any:
         return None
 
 
+def has_keys(facts: ProviderFacts) -> bool:
+    """Whether it takes payments in this shop; offline payments need no keys."""
+    config = readable_config(facts)
+    return config is not None and (facts.page is None or facts.build(config) is not None)
+
+
 def read_variable(name: str) -> Any:
     value = getattr(settings, name, None)
     return settings.READ_VARIABLE(name) if value is None else value

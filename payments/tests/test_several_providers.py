@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from artisans.core.admin.pages import admin_page_url
 from artisans.core.money import Money
+from artisans.regions.models import ExchangeRate, RateSheet
 from payments.bookkeeping.provider_calls import is_too_old
 from payments.errors import MethodNotOffered
 from payments.gateway import connection
@@ -246,6 +247,30 @@ def test_refused_amount_names_its_figure(card_shop, amount, currency, code, extr
 
     assert isinstance(refusal, MethodNotOffered)
     assert (refusal.code, refusal.extra) == (code, extra)
+
+
+@pytest.mark.django_db
+def test_converted_amount_reaches_the_least_one_of_the_settlement_currency_at_the_latest_rates(
+    card_shop, settings
+):
+    settings.STRIPE_SETTLEMENT_CURRENCIES = "USD"
+    yen = Money(83, "JPY")
+    assert choose_provider(CARD, amount=yen) is not None
+    assert isinstance(
+        choose_provider(CARD, amount=Money(49, "JPY")), MethodNotOffered
+    )  # without rates, its own
+
+    for number, rate in enumerate((200, 150)):
+        sheet = RateSheet.objects.create(
+            source="manual", base="USD", valid_on=date(2026, 11, 28 + number), sha256=str(number)
+        )
+        for code, one in (("USD", 1), ("JPY", rate)):
+            ExchangeRate.objects.create(sheet=sheet, currency=code, rate_e10=one * 10**10)
+
+    refusal = choose_provider(CARD, amount=yen - Money(1, "JPY"))
+    assert isinstance(refusal, MethodNotOffered)
+    assert (refusal.code, refusal.extra) == ("amount_too_small", {"least": "83", "currency": "JPY"})
+    assert not isinstance(choose_provider(CARD, amount=yen), MethodNotOffered)
 
 
 def test_first_suitable_provider_of_the_route_is_used(both):
