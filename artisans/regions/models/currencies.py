@@ -20,7 +20,7 @@ class ShopCurrency(models.Model):
     """A currency that the shop sells in. All amounts are in its minor units (ISO 4217).
 
     `step_minor`: every price, tax and shipping charge is a multiple of it, so that providers can charge and refund
-    every total (KWD 10, HUF 100 with PayPal). Converted prices are multiples of `price_step_minor` less
+    every total (KWD 10, HUF 100 for whole forints). Converted prices are multiples of `price_step_minor` less
     `price_charm_minor` (100 less 1: 12.99). `cash_limit_minor`: null if cash on delivery is not offered in it.
     The shop's own currency is that of its store rules.
     """
