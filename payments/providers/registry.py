@@ -143,6 +143,13 @@ def limits_of(
     return None if config is None else facts.limits(config, method, currency, convert)
 
 
+def step_of(name: str, method: str, currency: str) -> int:
+    """What amounts at this provider are multiples of, in minor units."""
+    facts = find_facts(name)
+    limits = limits_of(facts, method, currency) if facts else None
+    return limits.step if limits else 1
+
+
 def takes(name: str, method: str) -> bool:
     facts = find_facts(name)
     return facts is not None and facts.method(method) is not None

@@ -10,6 +10,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.errors import Conflict, InvalidInput, ServiceUnavailable
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import Money
+from artisans.core.templatetags.money import show
 from orders.models import Order
 from orders.refunds import clear_ship_instructions
 from orders.statuses import OrderStatus, ParcelDecision, ParcelInstruction
@@ -40,6 +41,7 @@ from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.lifecycle.parcels import Decisions, goods_decisions, instruction_decisions, parcels_decide
 from payments.models import Bearer, CallState, Payment, PaymentRefund, RefundDecision, RefundOrigin
 from payments.providers.contract import Refused, Unknown
+from payments.providers.registry import label_of, step_of
 from payments.selectors import balance_after_refunds, payment_lock
 from payments.statuses import DisputeStatus, RefundStatus
 
@@ -139,6 +141,12 @@ def check_amount(payment: Payment, amount: Money | None, parts: Parts | None) ->
         raise InvalidInput(
             _("Enter the amount to refund in %(currency)s, greater than zero.")
             % {"currency": payment.currency}
+        )
+    step = Money(step_of(payment.payment_provider, payment.payment_method, amount.currency), amount.currency)
+    if amount.minor % step.minor:
+        raise InvalidInput(
+            _("%(provider)s refunds only multiples of %(step)s. Enter another amount.")
+            % {"provider": label_of(payment.payment_provider), "step": show(step)}
         )
     return amount
 

@@ -1,5 +1,6 @@
 """Payments, refunds and disputes in currencies of every kind, kept or converted by the provider: exact everywhere."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.catalog.services import products_lock
 from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from artisans.ledger.explanations import explain
@@ -148,6 +150,23 @@ def test_payment_is_given_back_in_steps_to_the_last_unit(
 
     fees = sum(row.fee_minor for row in ProviderMovement.objects.all())
     assert sums() == {("provider", currency): -fees, ("provider_fee", currency): fees}
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "text"),
+    [
+        ("stripe", Money(5_001, "KWD"), "Stripe refunds only multiples of KWD0.010."),
+        ("paypal", Money(100_050, "HUF"), "PayPal refunds only multiples of HUF1.00."),
+    ],
+)
+def test_refund_that_the_provider_cannot_make_exactly_is_refused_before_it_is_sent(
+    request, buy, staff, name, amount, text
+):
+    payment = buy(name, amount.currency)
+
+    with pytest.raises(InvalidInput, match=re.escape(text)):
+        refund(payment, amount.amount, actor=staff)
+    assert not payment.refunds.exists()
 
 
 @pytest.mark.parametrize(("name", "currency"), TAKEN)
