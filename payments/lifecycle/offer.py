@@ -9,7 +9,7 @@ from artisans.core.money import Money
 from artisans.core.security.encryption import read_decrypted
 from artisans.core.templatetags.money import show
 from artisans.regions.conversion import PriceSteps, convert_price
-from artisans.regions.currencies import latest_sheet, rates_of_sheet
+from artisans.regions.currencies import latest_rates
 from orders.models import StoreRules
 from payments.bookkeeping.attempts import too_many_declines
 from payments.errors import AmountTooLarge, AmountTooSmall, CurrencyNotTaken, MethodNotOffered
@@ -197,11 +197,10 @@ def find_misfit(
 
 def exchanged(amount: Money, currency: str) -> Money | None:
     """At the shop's latest exchange rates; None if they lack one of the currencies."""
-    sheet = latest_sheet()
-    rates = rates_of_sheet(sheet) if sheet else {}
-    if not rates.keys() >= {amount.currency, currency}:
+    rates = latest_rates(amount.currency, currency)
+    rate_from, rate_to = rates.get(amount.currency), rates.get(currency)
+    if rate_from is None or rate_to is None:
         return None
-    rate_from, rate_to = rates[amount.currency], rates[currency]
     return convert_price(amount, PriceSteps(currency), rate_from=rate_from, rate_to=rate_to)
 
 

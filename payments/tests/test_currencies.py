@@ -30,8 +30,12 @@ from payments.lifecycle.start import payment_start
 from payments.mails import PaymentMail
 from payments.methods import PaymentMethod
 from payments.models import Payment, ProviderMovement, ReconciliationRun
+from payments.providers.contract import Refused
+from payments.providers.stripe.config import StripeConfig
+from payments.providers.stripe.money import limits as stripe_limits
 from payments.reconciliation.runs import reconcile
 from payments.tests.factories import refund, reread
+from payments.tests.stripe_helpers import build_create_request
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -280,3 +284,19 @@ def test_dispute_of_a_converted_payment_costs_the_difference_once_it_is_decided(
     assert ("disputed", currency) not in sums()
     lost, won = LOSSES[currency]
     assert sums()["fx", "USD"] == Money.parse(lost if is_lost else won, "USD").minor
+
+
+def test_least_amount_of_a_converted_charge_is_what_the_provider_takes(adapter, sandbox):
+    """At the shop's rates and a tenth more, so that the provider never hears of a smaller one."""
+    settle_at(sandbox, "stripe", ".0066")
+    config = StripeConfig(settlement_currencies=("USD",))
+    limits = stripe_limits(
+        config, "credit_card", "JPY", lambda amount, to: Money(amount.minor * 100 // 66, to)
+    )
+
+    assert limits is not None
+    assert limits.least == 83
+    assert adapter.create(build_create_request(amount=Money(limits.least, "JPY"))).amount.minor == 83
+    with pytest.raises(Refused) as refused:
+        adapter.create(build_create_request(amount=Money(74, "JPY")))
+    assert refused.value.code == "amount_too_small"

@@ -7,7 +7,7 @@ from uuid import uuid4
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
 from sandbox.stripe_api.cards import BY_NAME, CVC, LINE, LIVE, POSTAL_CODE, Card, Decline
-from sandbox.stripe_api.money import fee_of, places_of
+from sandbox.stripe_api.money import MINIMUMS, amount_error, fee_of, format_amount, places_of
 from sandbox.stripe_api.parameters import Text
 from sandbox.stripe_api.routes import Call, Route, list_params, page
 
@@ -245,6 +245,19 @@ def settled(account: Account, amount: int, currency: str) -> tuple[int, str, flo
     rate = Decimal(str(settlement["rate"]))
     units = Decimal(amount).scaleb(places_of(settlement["currency"]) - places_of(currency)) * rate
     return int(units.quantize(Decimal(1), ROUND_HALF_UP)), settlement["currency"], float(rate)
+
+
+def check_converted(account: Account, amount: int, currency: str, param: str = "amount") -> None:
+    """A charge that is converted must reach the minimum of the settlement currency."""
+    units, settlement, rate = settled(account, amount, currency)
+    least = MINIMUMS.get(settlement, 0)
+    if rate is not None and units < least:
+        raise amount_error(
+            f"Amount must convert to at least {format_amount(least, settlement)}. {format_amount(amount, currency)} "
+            f"converts to approximately {format_amount(units, settlement)}.",
+            "amount_too_small",
+            param,
+        )
 
 
 def balance(account: Account, _: Call) -> Json:

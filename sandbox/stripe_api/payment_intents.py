@@ -3,6 +3,7 @@
 from sandbox.http_messages import Json
 from sandbox.stripe_api import confirmation, search
 from sandbox.stripe_api.account import Account
+from sandbox.stripe_api.charges import check_converted
 from sandbox.stripe_api.errors import bad_parameter, refused
 from sandbox.stripe_api.money import check_amount, check_currency
 from sandbox.stripe_api.parameters import (
@@ -95,6 +96,7 @@ def create(account: Account, call: Call) -> Json:
 def check_create(account: Account, params: Json) -> None:
     params["currency"] = check_currency(params["currency"])
     check_amount(params["amount"], params["currency"])
+    check_converted(account, params["amount"], params["currency"])
     if params.get("capture_method") == "manual":
         raise bad_parameter("capture_method", "The sandbox does not simulate capture_method=manual.")
     automatic = params.get("automatic_payment_methods", {})
@@ -180,7 +182,9 @@ def update(account: Account, call: Call, intent_id: str) -> Json:
         )
         raise refused(message, confirmation.UNEXPECTED, payment_intent=dict(row))
     currency = check_currency(params["currency"]) if "currency" in params else row["currency"]
-    check_amount(params["amount"] if "amount" in params else row["amount"], currency)
+    amount = params["amount"] if "amount" in params else row["amount"]
+    check_amount(amount, currency)
+    check_converted(account, amount, currency)
     if "customer" in params:
         account.find("customer", params["customer"], "customer")
     if "payment_method" in params:
