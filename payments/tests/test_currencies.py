@@ -298,5 +298,5 @@ def test_least_amount_of_a_converted_charge_is_what_the_provider_takes(adapter, 
     assert limits.least == 83
     assert adapter.create(build_create_request(amount=Money(limits.least, "JPY"))).amount.minor == 83
     with pytest.raises(Refused) as refused:
-        adapter.create(build_create_request(amount=Money(74, "JPY")))
+        adapter.create(build_create_request("create-2", Money(74, "JPY")))
     assert refused.value.code == "amount_too_small"

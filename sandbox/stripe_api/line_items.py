@@ -2,6 +2,7 @@
 
 from sandbox.http_messages import Json
 from sandbox.stripe_api.account import Account
+from sandbox.stripe_api.charges import check_converted
 from sandbox.stripe_api.errors import bad_parameter, missing_parameter
 from sandbox.stripe_api.money import check_amount, check_currency
 from sandbox.stripe_api.parameters import Choice, Int, Many, Map, Metadata, Text, Url
@@ -28,7 +29,9 @@ def priced_lines(account: Account, params: Json) -> list[Json]:
     currencies = {line["currency"] for line in lines}
     if len(currencies) > 1:
         raise bad_parameter("line_items", "All prices on a Checkout Session must have the same currency.")
-    check_amount(sum(line["amount_total"] for line in lines), currencies.pop(), "line_items")
+    total, currency = sum(line["amount_total"] for line in lines), currencies.pop()
+    check_amount(total, currency, "line_items")
+    check_converted(account, total, currency, "line_items")
     return lines
 
 
