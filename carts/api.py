@@ -422,4 +422,6 @@ def order_body(done: Checkout, store: StoreRules) -> dict[str, Any]:
         order = result.payment.order
         payment = payment_out(result.payment, order, store, result.action)
     body = order_out(order, done.placed.lines, done.placed.parcels) | {"access_token": order.access_token}
+    if not order.total:
+        body["payment_method"] = "none"
     return {"order": body, "payment": payment}

@@ -11,7 +11,7 @@ from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.services import products_lock_for_order
 from artisans.core.idempotency.keys import effect_record
-from artisans.core.money import MAX_MINOR, PPM
+from artisans.core.money import MAX_MINOR, rate_text
 from artisans.core.transactions import atomic_with_retry
 from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartStatus
@@ -20,11 +20,12 @@ from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChan
 from orders.hold_policy import WantedUnits
 from orders.holds import OpenHolds, holds_check, holds_lock
 from orders.models import Order, StoreRules
-from orders.pricing import PriceInput, Quote, quote
+from orders.pricing import Quote
 from orders.problems import LineRequest, find_problems
+from orders.quoting import quote_products
 from orders.services.placing import Buyer, PlacedOrder, load_placed_order, order_place
 from payments.bookkeeping.holds import compute_hold, hold_kind
-from payments.lifecycle.start import payment_start
+from payments.lifecycle.start import free_order_confirm, payment_start
 from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.selectors import latest_payment
@@ -44,12 +45,16 @@ class Assertions:
         """Errors: QuoteChanged with the first figure that differs."""
         currency = offer.total.currency
         pairs: tuple[tuple[str, Decimal | None, Decimal], ...] = (
-            ("tax_rate", self.tax_rate, Decimal(offer.tax_rate_ppm) / PPM),
             ("shipping_cost", self.shipping_cost, offer.shipping.as_decimal()),
             ("amount", self.total, offer.total.as_decimal()),
         )
         if self.currency is not None and self.currency != currency:
             raise QuoteChanged(field="currency", sent=self.currency, now=currency)
+        rates = [rate_text(rate_ppm) for rate_ppm in offer.rates_ppm]
+        if self.tax_rate is not None and [self.tax_rate] != [*map(Decimal, rates)]:
+            raise QuoteChanged(
+                field="tax_rate", sent=format(self.tax_rate, "f"), now=", ".join(rates), rates=rates
+            )
         for name, sent, now in pairs:
             if sent is not None and sent != now:
                 raise QuoteChanged(field=name, sent=format(sent, "f"), now=format(now, "f"))
@@ -95,7 +100,7 @@ def cart_checkout(
         store=store,
         assertions=assertions,
     )
-    payment = payment_start(placed, method=method, store=store, is_held=True, provider=provider)
+    payment = start_payment(placed, method=method, store=store, provider=provider)
     cart.status, cart.order, cart.draft = CartStatus.ORDERED, placed.order, {}
     cart.save(update_fields=["status", "order", "draft", "updated_at"])
     effect_record(f"order:{placed.order.pk}")
@@ -125,11 +130,21 @@ def order_create(
         store=store,
         assertions=assertions,
     )
-    payment = None
-    if method:
-        payment = payment_start(placed, method=method, store=store, is_held=True, provider=provider)
+    payment = start_payment(placed, method=method, store=store, provider=provider)
     effect_record(f"order:{placed.order.pk}")
     return Checkout(placed, payment, is_new=True)
+
+
+def start_payment(
+    placed: PlacedOrder, *, method: PaymentMethod | None, store: StoreRules, provider: str
+) -> Payment | None:
+    """The payment of an order that was just placed; None if there is nothing to pay, or no method was chosen."""
+    if not placed.order.total_minor:
+        free_order_confirm(placed, store=store)
+        return None
+    if method is None:
+        return None
+    return payment_start(placed, method=method, store=store, is_held=True, provider=provider)
 
 
 def place(
@@ -152,15 +167,7 @@ def place(
         raise EmptyOrder
     if problems := find_problems(line_requests, products, currency=currency):
         raise CheckoutBlocked(problems)
-    offer = quote(
-        [
-            PriceInput(w.product_id, (p := products[w.product_id]).artisan_id, p.price, w.quantity)
-            for w in line_requests
-        ],
-        currency=currency,
-        tax_rate_ppm=store.tax_rate_ppm,
-        shipping=store.shipping,
-    )
+    offer = quote_products([(products[w.product_id], w.quantity) for w in line_requests], store=store)
     if offer.total.minor > MAX_MINOR:
         raise AmountTooLarge
     assertions.check(offer)

@@ -32,8 +32,10 @@ def changed_parts(sent: str, now: str) -> set[str]:
 
 def quote_parts(offer: Quote) -> dict[str, object]:
     lines = [line.price_input for line in offer.lines]
-    prices = sorted([str(line.product_id), line.unit_price.minor] for line in lines)
-    sums = [offer.total.currency, offer.tax_rate_ppm, offer.tax.minor, offer.shipping.minor]
+    prices = sorted([str(line.price_input.product_id), line.unit_price.minor] for line in offer.lines)
+    sums: list[object] = [offer.currency, offer.tax_rate_ppm, offer.tax.minor, offer.shipping.minor]
+    if offer.prices_include_tax or offer.discount or offer.shipping_discount:
+        sums += [offer.prices_include_tax, offer.discount.minor, offer.shipping_discount.minor]
     return {
         "items": sorted([str(line.product_id), line.quantity] for line in lines),
         "amounts": [*sums, prices],

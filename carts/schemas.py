@@ -7,7 +7,7 @@ from rest_framework import serializers
 from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
 from artisans.core.api.openapi import AmountShape, example
 from carts.models import CartStatus
-from orders.schemas import ORDER, OrderShape
+from orders.schemas import INCLUDES_TAX, ORDER, OrderShape
 from payments.api.schemas import PAYMENT, PaymentShape
 
 ITEM_ID = "1c2d3e4f-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
@@ -83,6 +83,12 @@ class CartShape(serializers.Serializer[Any]):
     )
 
 
+class RateShape(serializers.Serializer[Any]):
+    name = serializers.CharField(allow_blank=True)
+    rate = serializers.CharField(help_text="As a fraction: 0.1 is 10%.")
+    tax = AmountShape()
+
+
 class SummaryParcelShape(serializers.Serializer[Any]):
     artisan_id = serializers.UUIDField()
     artisan = serializers.CharField()
@@ -96,8 +102,12 @@ class SummaryParcelShape(serializers.Serializer[Any]):
 @example(
     {
         "subtotal": "85.45",
+        "discount": "0.00",
         "tax": "8.55",
+        "prices_include_tax": False,
+        "rates": [{"name": "", "rate": "0.1", "tax": "8.55"}],
         "shipping_cost": "5.99",
+        "shipping_discount": "0.00",
         "total": "99.99",
         "currency": "USD",
         "fingerprint": "items:5f0c3d9be1a74c02.amounts:9b1e6a7d20c4f358",
@@ -117,8 +127,12 @@ class SummaryParcelShape(serializers.Serializer[Any]):
 )
 class SummaryShape(serializers.Serializer[Any]):
     subtotal = AmountShape()
+    discount = AmountShape()
     tax = AmountShape()
+    prices_include_tax = serializers.BooleanField(help_text=INCLUDES_TAX)
+    rates = RateShape(many=True, help_text="The tax by rate, of items and of shipping.")
     shipping_cost = AmountShape()
+    shipping_discount = AmountShape()
     total = AmountShape()
     currency = serializers.CharField()
     fingerprint = serializers.CharField(
@@ -135,6 +149,10 @@ class ValidationShape(serializers.Serializer[Any]):
 
 
 class PlacedOrderShape(OrderShape):
+    payment_method = serializers.CharField(
+        required=False,
+        help_text="`none` if the order costs nothing and is confirmed without a payment.",
+    )
     access_token = serializers.CharField(
         help_text="Gives access to this order without an account; send it as X-Order-Token."
     )
@@ -146,7 +164,7 @@ ACCESS = {"access_token": "3b1f0c6e9a4d4f5b8e276c0d1a2b3c4d-1.qk3Zr0…"}
 @example({"order": ORDER | ACCESS, "payment": PAYMENT})
 class CheckoutShape(serializers.Serializer[Any]):
     order = PlacedOrderShape()
-    payment = PaymentShape(allow_null=True)
+    payment = PaymentShape(allow_null=True, help_text="Null if there is nothing to pay.")
 
 
 @example(ORDER | ACCESS | {"order": ORDER | ACCESS, "payment": PAYMENT})

@@ -11,12 +11,13 @@ from artisans.catalog.services import ORDER_COLUMNS
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
-from artisans.core.money import Money
+from artisans.core.money import Money, percent_text
 from carts.errors import CartClosed
 from carts.models import Cart, CartItem, CartStatus
 from orders.models import StoreRules
-from orders.pricing import PriceInput, Quote, quote
+from orders.pricing import Quote, RateSum
 from orders.problems import MAX_QUANTITY, LineRequest, Problem, find_problems
+from orders.quoting import quote_products
 
 
 def carts_visible_to(principal: Principal) -> QuerySet[Cart]:
@@ -146,6 +147,7 @@ class SummaryGroup:
     subtotal: Money
     shipping: Money
     tax: Money
+    total: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,33 @@ class CartSummary:
     tax: Money
     shipping: Money
     total: Money
-    tax_percent: str
     quote: Quote
+
+    @property
+    def discount(self) -> Money:
+        return self.quote.discount
+
+    @property
+    def shipping_discount(self) -> Money:
+        return self.quote.shipping_discount
+
+    @property
+    def prices_include_tax(self) -> bool:
+        return self.quote.prices_include_tax
+
+    @property
+    def is_reverse_charge(self) -> bool:
+        return self.quote.is_reverse_charge
+
+    @property
+    def rates(self) -> tuple[RateSum, ...]:
+        return self.quote.rates
+
+    @property
+    def tax_percent(self) -> str:
+        """The rate of all items; empty if they have several."""
+        rate_ppm = self.quote.tax_rate_ppm
+        return "" if rate_ppm is None else percent_text(rate_ppm)
 
     @property
     def count(self) -> int:
@@ -182,12 +209,7 @@ def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -
     products = {item.product_id: item.product for item in items}
     problems = find_problems(line_requests_of(items), products, currency=currency)
     priced = [item for item in items if item.product.currency == currency]
-    total = quote(
-        [PriceInput(i.product_id, i.product.artisan_id, i.product.price, i.quantity) for i in priced],
-        currency=currency,
-        tax_rate_ppm=store.tax_rate_ppm,
-        shipping=store.shipping,
-    )
+    total = quote_products([(item.product, item.quantity) for item in priced], store=store)
     lines = {
         item.pk: SummaryLine(
             id=item.pk,
@@ -207,6 +229,7 @@ def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -
             subtotal=part.subtotal,
             shipping=part.shipping,
             tax=part.tax,
+            total=part.total,
         )
         for part in total.parcels
     ]
@@ -219,12 +242,5 @@ def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -
         tax=total.tax,
         shipping=total.shipping,
         total=total.total,
-        tax_percent=percent(store.tax_rate_ppm),
         quote=total,
     )
-
-
-def percent(ppm: int) -> str:
-    """100000 → "10", 88750 → "8.875"."""
-    whole, rest = divmod(ppm, 10_000)
-    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")

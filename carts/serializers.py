@@ -12,7 +12,7 @@ from artisans.core.api.fields import (
     StrictSerializer,
 )
 from artisans.core.api.openapi import example
-from artisans.core.money import Money
+from artisans.core.money import rate_text
 from carts.checkout import Assertions
 from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartItem
@@ -114,8 +114,15 @@ def summary_out(summary: CartSummary) -> dict[str, Any]:
     """The amounts of an order placed now."""
     return {
         "subtotal": summary.subtotal.amount,
+        "discount": summary.discount.amount,
         "tax": summary.tax.amount,
+        "prices_include_tax": summary.prices_include_tax,
+        "rates": [
+            {"name": rate.name, "rate": rate_text(rate.rate_ppm), "tax": rate.tax.amount}
+            for rate in summary.rates
+        ],
         "shipping_cost": summary.shipping.amount,
+        "shipping_discount": summary.shipping_discount.amount,
         "total": summary.total.amount,
         "currency": summary.total.currency,
         "fingerprint": quote_fingerprint(summary.quote),
@@ -127,7 +134,7 @@ def summary_out(summary: CartSummary) -> dict[str, Any]:
                 "subtotal": group.subtotal.amount,
                 "tax": group.tax.amount,
                 "shipping": group.shipping.amount,
-                "total": Money.total([group.subtotal, group.tax, group.shipping], group.tax.currency).amount,
+                "total": group.total.amount,
             }
             for group in summary.groups
         ],

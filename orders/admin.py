@@ -51,7 +51,7 @@ class StoreRulesForm(FiguresForm):
         "reserve": "reserve_ppm",
     }
 
-    shipping = amount_text(_("Shipping per order"), help_text=_("Flat rate, not taxed, such as 5.99."))
+    shipping = amount_text(_("Shipping per order"), help_text=_("Flat rate, such as 5.99."))
     cash_limit = amount_text(
         _("Cash on delivery limit"), help_text=_("Highest order total that can be paid in cash on delivery.")
     )
@@ -150,7 +150,16 @@ class StoreRulesAdmin(AuditedAdmin):
     list_display = ("name", "currency", "tax_rate", "shipping_shown", "cash_limit_shown")
     fieldsets = (
         (_("Store"), {"fields": ("name", "support_email", "country", "currency")}),
-        (_("Pricing"), {"fields": ("tax_rate", "tax_remitter", "shipping", "cash_limit", "cash_holder")}),
+        (_("Pricing"), {"fields": ("shipping", "cash_limit", "cash_holder")}),
+        (
+            _("Tax"),
+            {
+                "fields": (
+                    *("tax_rate", "prices_include_tax", "gross_fixed", "shipping_tax", "tax_by"),
+                    *("subsidy_is_taxed", "tax_remitter"),
+                )
+            },
+        ),
         (_("Commission"), {"fields": ("commission_tax", "commission_on_refund", "payment_fee_bearer")}),
         (
             _("Artisans’ earnings"),

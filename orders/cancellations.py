@@ -28,7 +28,6 @@ class CancelledUnits:
 def price_units(line: OrderLine, quantity: int, refunds: LineRefunds) -> CancelledUnits:
     """What `quantity` more units of the line cost. In any number of steps, and together with refunds of other units,
     all units cost exactly what the line costs."""
-    total = line.line_total_minor + line.tax_minor
     before = line.uncharged_quantity
     known = line.refunded_quantity - line.cancelled_refunded_quantity
     new_refunds = max(0, refunds.minor - line.cancelled_refunded_minor)
@@ -37,7 +36,7 @@ def price_units(line: OrderLine, quantity: int, refunds: LineRefunds) -> Cancell
     refunded_minor = half_up(new_refunds * refunded, known) if refunded else 0
     so_far = line.cancelled_minor + new_refunds
     minor = max(0, line.value_minor(before + quantity - refunded) - so_far) + refunded_minor
-    left = total - line.cancelled_minor
+    left = line.charged_minor - line.cancelled_minor
     if line.cancelled_quantity + quantity == line.quantity:
         minor = left
     minor = min(minor, left)

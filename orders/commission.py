@@ -114,7 +114,7 @@ def parcel_fees(
 def common_rate(terms: Sequence[Terms], fees: ParcelFees, subtotal: int) -> int:
     """The rate of all lines; if they have several, the commission as a part of the subtotal."""
     rates = {rate.rate_ppm for rate in terms}
-    return rates.pop() if len(rates) == 1 else half_up(fees.total.commission * PPM, subtotal)
+    return rates.pop() if len(rates) == 1 else half_up(fees.total.commission * PPM, max(subtotal, 1))
 
 
 def most_commission(subtotal: int, tax_ppm: int) -> int:

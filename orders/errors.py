@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import fields
 
 from django.utils.translation import gettext as _
@@ -51,13 +52,15 @@ class QuoteChanged(Conflict):
 
     code = "quote_changed"
     remedy = "Show the buyer the value in `now` and send the request again with it, or without the field."
-    members = {"field": TEXT, "sent": TEXT, "now": TEXT}
+    members = {"field": TEXT, "sent": TEXT, "now": TEXT, "rates": {"type": "array", "items": TEXT}}
 
-    def __init__(self, *, field: str, sent: str, now: str) -> None:
+    def __init__(self, *, field: str, sent: str, now: str, rates: Sequence[str] = ()) -> None:
+        """`rates`: of tax, if the order has several."""
+        extra = {"field": field, "sent": sent, "now": now}
         super().__init__(
             _("%(field)s is %(now)s, not %(sent)s. Nothing was charged.")
             % {"field": field, "now": now, "sent": sent},
-            extra={"field": field, "sent": sent, "now": now},
+            extra=extra | ({"rates": list(rates)} if len(rates) > 1 else {}),
         )
 
 

@@ -72,7 +72,10 @@ def order_mail(
                 for line in lines
             ],
             "subtotal": order.subtotal,
+            "discount": order.discount + order.shipping_discount if order.has_discount else "",
             "tax": order.tax,
+            "prices_include_tax": order.prices_include_tax,
+            "is_reverse_charge": order.is_reverse_charge,
             "shipping": order.shipping,
             "total": order.total,
             "shipping_address_lines": render_later(

@@ -18,7 +18,8 @@ class Balance:
     """An order's amounts, in minor units.
 
     `worth`: what the order costs now. `goodwill`: refunded beyond what was owed. `unassigned`: refunded at the
-    provider with no reason recorded yet; it is set against later cancellations and returns first.
+    provider with no reason recorded yet; it is set against later cancellations and returns first. `credit_held`: of
+    gift cards and credit, to be captured when the rest is paid.
     """
 
     worth: int
@@ -26,6 +27,7 @@ class Balance:
     refunded: int
     goodwill: int
     unassigned: int
+    credit_held: int = 0
 
     @property
     def net_received(self) -> int:
@@ -39,7 +41,8 @@ class Balance:
     @property
     def outstanding(self) -> int:
         """What the buyer has to pay. A returned part payment is due again; a refund of a paid order is not."""
-        return max(0, self.worth - self.net_received - self.goodwill - self.unassigned)
+        paid = self.net_received + self.goodwill + self.unassigned + self.credit_held
+        return max(0, self.worth - paid)
 
     def split_goodwill(self, amount: int, *, goods: int) -> int:
         """The goodwill part of a refund of `amount` that names `goods`: amounts already owed come first."""

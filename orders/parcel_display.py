@@ -115,11 +115,11 @@ class ParcelDisplay:
     def fee_ppm(self) -> int:
         """The rate, if it is all that the shop takes of the items; else what the shop takes, as a part of them."""
         parcel, rates = self.parcel, {line.commission_ppm for line in self.lines}
-        by_rate = sum(half_up(line.line_total_minor * (line.commission_ppm or 0), PPM) for line in self.lines)
+        by_rate = sum(half_up(line.net_minor * (line.commission_ppm or 0), PPM) for line in self.lines)
         of_items = parcel.commission_minor - parcel.shipping_commission_minor
         if None in rates or (len(rates) == 1 and by_rate == of_items):
             return parcel.commission_ppm
-        return half_up(of_items * PPM, parcel.subtotal_minor)
+        return half_up(of_items * PPM, max(sum(line.net_minor for line in self.lines), 1))
 
     @property
     def takes_of_shipping(self) -> bool:

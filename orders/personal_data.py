@@ -51,8 +51,11 @@ HOLDINGS = (
             *("shipping_address", "billing_address", "delivery_note", "mailbox_confirmed_at", "currency"),
             *(
                 "subtotal_minor",
+                "discount_minor",
                 "tax_minor",
+                "prices_include_tax",
                 "shipping_minor",
+                "shipping_discount_minor",
                 "total_minor",
                 "received_minor",
                 "refunded_minor",
@@ -74,7 +77,8 @@ HOLDINGS = (
         lambda person: Q(order__in=person.of("orders")),
         export=(
             *("order_id", "product_name", "artisan_name", "quantity", "currency", "unit_price_minor"),
-            *("line_total_minor", "tax_minor", "refunded_quantity", "cancelled_quantity"),
+            *("line_total_minor", "discount_minor", "tax_rate_ppm", "tax_name", "tax_minor"),
+            *("refunded_quantity", "cancelled_quantity"),
         ),
     ),
     Holding(

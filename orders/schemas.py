@@ -9,8 +9,9 @@ from rest_framework import serializers
 from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
 from artisans.core.api.openapi import AmountShape, example
 from orders.serializers import AddressFields
-from orders.statuses import OrderPaymentStatus, OrderStatus, ParcelInstruction, ParcelStatus
+from orders.statuses import OrderOrigin, OrderPaymentStatus, OrderStatus, ParcelInstruction, ParcelStatus
 
+INCLUDES_TAX = "Whether prices, shipping and discounts include the tax, which is then not added to the total."
 ORDER_ID = "3b1f0c6e-9a4d-4f5b-8e27-6c0d1a2b3c4d"
 PARCEL_ID = "a9b8c7d6-e5f4-4a3b-9c2d-1e0f9a8b7c6d"
 LINE = {
@@ -21,6 +22,9 @@ LINE = {
     "quantity": 1,
     "cancelled_quantity": 0,
     "unit_price": "85.45",
+    "discount": "0.00",
+    "tax_rate": "0.1",
+    "tax_name": "",
     "tax": "8.55",
     "line_total": "85.45",
 }
@@ -30,8 +34,10 @@ PARCEL = {
     "artisan_id": ARTISAN_ID,
     "status": "NEW",
     "subtotal": "85.45",
+    "discount": "0.00",
     "tax": "8.55",
     "shipping": "5.99",
+    "shipping_tax": "0.00",
     "total": "99.99",
     "cancelled": "0.00",
     "carrier": "",
@@ -44,15 +50,22 @@ ORDER = {
     "order_number": "K7M2XQ4RT",
     "status": "PENDING",
     "payment_status": "UNPAID",
+    "origin": "shop",
     "order_items": [LINE],
     "parcels": [PARCEL],
     "subtotal": "85.45",
+    "discount": "0.00",
     "tax": "8.55",
+    "prices_include_tax": False,
+    "is_reverse_charge": False,
     "shipping_cost": "5.99",
+    "shipping_discount": "0.00",
     "total": "99.99",
     "received": "0.00",
     "refunded": "0.00",
     "balance_due": "99.99",
+    "due_now": "99.99",
+    "credit_held": "0.00",
     "currency": "USD",
     "shipping_address": "123 Test St, Test City, TC 12345",
     "billing_address": "123 Test St, Test City, TC 12345",
@@ -88,8 +101,11 @@ class OrderLineShape(serializers.Serializer[Any]):
         min_value=0, help_text="Units of it that will not be delivered; they are not charged."
     )
     unit_price = AmountShape()
-    tax = AmountShape()
-    line_total = AmountShape()
+    discount = AmountShape()
+    tax_rate = serializers.CharField(allow_null=True, help_text="As a fraction: 0.1 is 10%.")
+    tax_name = serializers.CharField(allow_blank=True)
+    tax = AmountShape(help_text="Of all units; included in the prices if the order says so.")
+    line_total = AmountShape(help_text="Before the discount.")
 
 
 class ShipmentLineShape(serializers.Serializer[Any]):
@@ -162,8 +178,10 @@ class ParcelShape(serializers.Serializer[Any]):
     artisan_id = serializers.UUIDField()
     status = serializers.ChoiceField(ParcelStatus.choices)
     subtotal = AmountShape()
-    tax = AmountShape()
+    discount = AmountShape(help_text="Of its items and shipping.")
+    tax = AmountShape(help_text="Of its items and shipping.")
     shipping = AmountShape()
+    shipping_tax = AmountShape(help_text="The part of the tax that is on shipping.")
     total = AmountShape()
     cancelled = AmountShape(
         help_text="The amount of units that will not be delivered while others are, with their tax; part of the total, "
@@ -190,15 +208,24 @@ class OrderShape(serializers.Serializer[Any]):
     )
     status = serializers.ChoiceField(OrderStatus.choices)
     payment_status = serializers.ChoiceField(OrderPaymentStatus.choices)
+    origin = serializers.ChoiceField(OrderOrigin.choices)
     order_items = OrderLineShape(many=True)
     parcels = ParcelShape(many=True)
     subtotal = AmountShape()
+    discount = AmountShape()
     tax = AmountShape()
+    prices_include_tax = serializers.BooleanField(help_text=INCLUDES_TAX)
+    is_reverse_charge = serializers.BooleanField(
+        help_text="The buyer owes the tax, and prices are without it."
+    )
     shipping_cost = AmountShape()
+    shipping_discount = AmountShape()
     total = AmountShape()
     received = AmountShape()
     refunded = AmountShape()
     balance_due = AmountShape(help_text="What the buyer still has to pay.")
+    due_now = AmountShape(help_text="What of it is due now: the amount of a payment.")
+    credit_held = AmountShape(help_text="The part of the total that is held of gift cards and credit.")
     currency = serializers.CharField()
     shipping_address = AddressShape()
     billing_address = AddressShape()
@@ -248,7 +275,7 @@ class ArtisanParcelShape(ParcelShape):
     )
     commission_tax = AmountShape(allow_null=True, help_text="The tax on the commission.")
     remitted_tax = AmountShape(
-        allow_null=True, help_text="Tax on the items that the shop pays to the tax office."
+        allow_null=True, help_text="Tax on items and shipping that the shop pays to the tax office."
     )
     payment_fee = AmountShape(
         allow_null=True,

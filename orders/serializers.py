@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from artisans.accounts.principals import Principal
 from artisans.core.api.fields import StrictCharField, StrictSerializer, utc, validated
+from artisans.core.money import rate_text
 from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors, address_normalize
 from orders.addresses import address_out, address_read
 from orders.models import Carrier, LineCancellation, Order, OrderLine, Parcel, Shipment, StoreRules
@@ -88,7 +89,8 @@ def with_country(address: dict[str, Any], store: StoreRules) -> dict[str, Any]:
     return {"country": store.country} | address
 
 
-def line_out(line: OrderLine) -> dict[str, Any]:
+def line_out(line: OrderLine, order: Order) -> dict[str, Any]:
+    rate_ppm = order.tax_rate_ppm if line.tax_rate_ppm is None else line.tax_rate_ppm
     return {
         "id": str(line.pk),
         "product_id": str(line.product_id),
@@ -97,6 +99,9 @@ def line_out(line: OrderLine) -> dict[str, Any]:
         "quantity": line.quantity,
         "cancelled_quantity": line.cancelled_quantity,
         "unit_price": line.unit_price.amount,
+        "discount": line.discount.amount,
+        "tax_rate": None if rate_ppm is None else rate_text(rate_ppm),
+        "tax_name": line.tax_name,
         "tax": line.tax.amount,
         "line_total": line.line_total.amount,
     }
@@ -149,8 +154,10 @@ def parcel_out(parcel: Parcel) -> dict[str, Any]:
         "artisan_id": str(parcel.artisan_id),
         "status": parcel.status,
         "subtotal": parcel.subtotal.amount,
+        "discount": parcel.discount.amount,
         "tax": parcel.tax.amount,
         "shipping": parcel.shipping.amount,
+        "shipping_tax": parcel.shipping_tax.amount,
         "total": parcel.total.amount,
         "cancelled": parcel.cancelled.amount,
         "carrier": parcel.carrier,
@@ -173,15 +180,22 @@ def order_out(
         "order_number": order.order_number,
         "status": order.status,
         "payment_status": order.payment_status,
-        "order_items": [line_out(line) for line in lines],
+        "origin": order.origin,
+        "order_items": [line_out(line, order) for line in lines],
         "parcels": [parcel_out(parcel) for parcel in parcels],
         "subtotal": order.subtotal.amount,
+        "discount": order.discount.amount,
         "tax": order.tax.amount,
+        "prices_include_tax": order.prices_include_tax,
+        "is_reverse_charge": order.is_reverse_charge,
         "shipping_cost": order.shipping.amount,
+        "shipping_discount": order.shipping_discount.amount,
         "total": order.total.amount,
         "received": order.received.amount,
         "refunded": order.refunded.amount,
         "balance_due": order.balance_due.amount,
+        "due_now": order.due_now.amount,
+        "credit_held": order.money(order.credit_held_minor).amount,
         "currency": order.currency,
         "shipping_address": address_out(shipping),
         "billing_address": address_out(billing),
@@ -204,7 +218,7 @@ def artisan_parcel_out(
         **parcel_out(parcel),
         "order_number": order.order_number,
         "currency": parcel.currency,
-        "items": [line_out(line) for line in lines],
+        "items": [line_out(line, order) for line in lines],
         "ship_to": address_out(order.shipping_address),
         "note": order.delivery_note,
         "commission": earnings.commission.amount if earnings else None,

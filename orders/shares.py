@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from artisans.core.money import allocate
+from orders.statuses import TaxRemitter
 
 if TYPE_CHECKING:
     from orders.models import OrderLine, Parcel
@@ -46,7 +47,8 @@ def frozen_shares(parcel: "Parcel", lines: Sequence["OrderLine"]) -> list[Shares
             (line.commission_minor or 0, line.commission_tax_minor or 0, line.remitted_tax_minor or 0)
             for line in lines
         ]
-    totals = [line.line_total_minor + line.tax_minor for line in lines]
-    fees.append((parcel.shipping_commission_minor, parcel.shipping_commission_tax_minor, 0))
-    totals.append(parcel.shipping_minor)
+    totals = [line.charged_minor for line in lines]
+    remitted = parcel.shipping_tax_minor if parcel.tax_remitter == TaxRemitter.SHOP else 0
+    fees.append((parcel.shipping_commission_minor, parcel.shipping_commission_tax_minor, remitted))
+    totals.append(parcel.shipping_charged_minor)
     return [Shares(total - sum(fee), *fee) for total, fee in zip(totals, fees, strict=True)]

@@ -53,6 +53,28 @@ class TaxRemitter(TextChoices):
     SHOP = "shop", _("The shop")
 
 
+class ShippingTax(TextChoices):
+    """How shipping is taxed."""
+
+    NONE = "none", _("Not taxed")
+    GOODS = "goods", _("At the rates of the goods that are shipped")
+
+
+class TaxBy(TextChoices):
+    """The place that decides the rates."""
+
+    DESTINATION = "destination", _("Where the order is delivered")
+    ORIGIN = "origin", _("The shop’s own country")
+
+
+class OrderOrigin(TextChoices):
+    """How an order came about."""
+
+    SHOP = "shop", _("The shop")
+    RENEWAL = "renewal", _("The renewal of a subscription")
+    CHANGE = "change", _("The change of a subscription")
+
+
 class FeeBearer(TextChoices):
     """Who bears the fee that a payment provider keeps of a payment."""
 
@@ -126,6 +148,8 @@ DECISIONS: dict[str, tuple[ParcelDecision, ...]] = {
 def payment_status_of(*, total: int, received: int, refunded: int, agreed: int) -> OrderPaymentStatus:
     """The payment status for these sums (minor units); `agreed` is the total without cancelled parcels."""
     kept = received - refunded
+    if total == 0:
+        return OrderPaymentStatus.PAID
     if received == 0:
         return OrderPaymentStatus.UNPAID
     if refunded and kept == 0:

@@ -15,6 +15,7 @@ from payments.methods import SPECS, PaymentMethod
 class PaymentMail(TextChoices):
     ORDER_PLACED = "order_placed", _("Order placed (to the buyer)")
     COD_CONFIRMED = "cod_confirmed", _("Cash on delivery confirmed (to the buyer)")
+    ORDER_CONFIRMED = "order_confirmed", _("Order without payment confirmed (to the buyer)")
     ORDER_FIND = "order_find", _("Order link (to the buyer)")
     ORDER_CANCELLED = "order_cancelled", _("Order cancelled (to the buyer)")
     ORDER_EXPIRED = "order_expired", _("Order expired (to the buyer)")

@@ -27,7 +27,7 @@ from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none, is_uuid
 from artisans.core.money import Money
 from artisans.core.numbers import split_number
-from orders.models import Order, Parcel
+from orders.models import SHIPPING_CHARGED, Order, Parcel
 from orders.owed import Balance, RefundSums
 from orders.selectors import check_locked, orders_locked, owned_by
 from orders.statuses import ORDERS_CLOSED, PARCELS_ENDED, CashHolder, OrderStatus
@@ -309,7 +309,7 @@ def refund_sums(
     )
     here = order.parcels.exclude(status__in=PARCELS_ENDED).order_by()
     lines = RefundLine.objects.filter(refund__in=refunds, order_line__parcel__in=here)
-    shipping = here.aggregate(sum=total("shipping_minor"))["sum"]
+    shipping = here.aggregate(sum=Sum(SHIPPING_CHARGED, default=0))["sum"]
     goods = goods_minor(order, lines)
     return RefundSums(
         amount=sums["amount"],

@@ -42,6 +42,7 @@ OCCASIONS = {
     # orders and payments
     "order_placed": "An order was placed, or its payment method changed, with payment by bank transfer or check: amount, account, reference.",
     "cod_confirmed": "An order was placed with cash on delivery.",
+    "order_confirmed": "An order was placed that costs nothing.",
     "order_find": "The link to an order was requested under *Find my order*; once an hour at most.",
     "order_cancelled": "The order was cancelled, by buyer or staff.",
     "order_expired": "The order was not paid in time.",

@@ -66,14 +66,15 @@ class OrderReplay:
         """The price of the units still to be delivered, without refunded units."""
         if self.status in CLOSED:
             return 0
-        shipping = sum(parcel.shipping_minor for parcel in self.parcels.values())
+        shipping = sum(shipping_of(parcel) for parcel in self.parcels.values())
         goods = sum(self.price_of(line) for line in self.lines.values() if line.parcel_id in self.parcels)
         return goods + shipping - min(self.shipping, shipping)
 
     def price_of(self, line: OrderLine) -> int:
         """Refunds first give back what was cancelled although they had given it back before."""
         refunded = self.named[line.pk] - min(self.named[line.pk], self.already_back[line.pk])
-        return line.line_total_minor + line.tax_minor - self.cancelled[line.pk] - refunded
+        added = 0 if self.order.prices_include_tax else line.tax_minor
+        return line.line_total_minor - line.discount_minor + added - self.cancelled[line.pk] - refunded
 
     # ---- envelopes -----------------------------------------------------------------------------------------------
 
@@ -197,6 +198,12 @@ class OrderReplay:
                 self.without_purpose(more)
             else:
                 self.owe(-more)
+
+
+def shipping_of(parcel: Parcel) -> int:
+    """The shipping that is charged for a parcel, with its tax."""
+    added = 0 if parcel.prices_include_tax else parcel.shipping_tax_minor
+    return parcel.shipping_minor - parcel.shipping_discount_minor + added
 
 
 def recount(order: Order) -> OrderReplay:

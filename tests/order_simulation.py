@@ -4,8 +4,8 @@ held back, in any order. Operations that the shop refuses are part of the histor
 """
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from artisans.earnings.selectors import available_minor
 from artisans.ledger.selectors import balances_of_order
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.owed import IS_OWED, OWED_MINOR
+from orders.pricing import PriceInput, Quote, TaxTerms, quote
 from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.services.placing import load_placed_order
 from orders.statuses import (
@@ -409,7 +410,32 @@ class OrderSimulation:
         return f"{amount} {status}"
 
 
-def simulate_once(seed: int, people: People) -> OrderSimulation:
+def random_quote(items: Mapping[Product, int], dice: random.Random) -> Quote:
+    """Prices with their tax or without, several rates, taxed shipping, discounts, steps, and reverse charge."""
+    step = dice.choice((1, 1, 1, 10))
+    terms = TaxTerms(
+        prices_include_tax=dice.random() < 0.6,
+        gross_fixed=dice.random() < 0.5,
+        is_rounded_per_document=dice.random() < 0.3,
+        shipping_rate_ppm=dice.choice((None, None, 0, 70_000)),
+        is_reverse_charge=dice.random() < 0.15,
+        step=step,
+    )
+    inputs = []
+    for product, quantity in items.items():
+        price = product.price_minor // step * step
+        off = dice.choice((0, 0, dice.randint(0, price * quantity // step // 2) * step))
+        rate = dice.choice((0, 70_000, 190_000, 255_000))
+        price_input = PriceInput(
+            product.pk, product.artisan_id, product.price, quantity, rate, "VAT", 190_000, discount_minor=off
+        )
+        inputs.append(replace(price_input, unit_price=Money(price, product.currency)))
+    shipping = 599 // step * step
+    off = dice.choice((0, dice.randint(0, shipping // step) * step))
+    return quote(inputs, currency="USD", shipping=Money(shipping, "USD"), shipping_discount=off, terms=terms)
+
+
+def simulate_once(seed: int, people: People, *, at_random_prices: bool = True) -> OrderSimulation:
     """A random history from a seed. Errors: AssertionError with its story."""
     dice = random.Random(seed)  # noqa: S311  # a game, not a secret
     items = {
@@ -429,7 +455,8 @@ def simulate_once(seed: int, people: People) -> OrderSimulation:
     method = dice.choice(
         (PaymentMethod.CREDIT_CARD, PaymentMethod.BANK_TRANSFER, PaymentMethod.CASH_ON_DELIVERY)
     )
-    placed = place(items, user=people.buyer)
+    offer = random_quote(items, random.Random(f"prices {seed}")) if at_random_prices else None  # noqa: S311  # as above
+    placed = place(items, user=people.buyer, quote=offer)
     life = OrderSimulation(
         dice, people, placed.order, story=[f"seed {seed}: {placed.order.total} by {method}"]
     )

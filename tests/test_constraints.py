@@ -222,11 +222,24 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "store_commission_on_refund_known": ("orders.StoreRules", {"commission_on_refund": "half"}),
     "store_tax_remitter_known": ("orders.StoreRules", {"tax_remitter": "nobody"}),
     "store_payment_fee_bearer_known": ("orders.StoreRules", {"payment_fee_bearer": "nobody"}),
+    "store_shipping_tax_known": ("orders.StoreRules", {"shipping_tax": "x"}),
+    "store_tax_by_known": ("orders.StoreRules", {"tax_by": "x"}),
     "store_cash_holder_known": ("orders.StoreRules", {"cash_holder": "nobody"}),
     "order_status_known": ("orders.Order", {"status": "LOST"}),
     "order_payment_status_known": ("orders.Order", {"payment_status": "MAYBE"}),
     "order_currency_iso": ("orders.Order", {"currency": ""}),
     "order_total_is_sum_of_parts": ("orders.Order", {"total_minor": F("total_minor") - 1}),
+    "order_discount_within_subtotal": (
+        "orders.Order",
+        {
+            "discount_minor": F("subtotal_minor") + 1,
+            "total_minor": F("total_minor") - F("subtotal_minor") - 1,
+        },
+    ),
+    "order_reverse_charge_has_no_tax": ("orders.Order", {"is_reverse_charge": True}),
+    "order_credit_held_within_total": ("orders.Order", {"credit_held_minor": F("total_minor") + 1}),
+    "order_step_positive": ("orders.Order", {"step_minor": 0}),
+    "order_origin_known": ("orders.Order", {"origin": "x"}),
     "order_amounts_not_negative": (
         "orders.Order",
         {"tax_minor": -1, "shipping_minor": F("shipping_minor") + F("tax_minor") + 1},
@@ -253,6 +266,15 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "parcel_one_per_order_and_artisan": ("orders.Parcel", {"artisan": "first"}),
     "parcel_number_unique_in_order": ("orders.Parcel", {"number": 1}),
     "parcel_total_is_sum_of_parts": ("orders.Parcel", {"shipping_minor": F("shipping_minor") + 1}),
+    "parcel_discount_within_subtotal": (
+        "orders.Parcel",
+        {
+            "shipping_discount_minor": F("shipping_minor") + 1,
+            "total_minor": F("total_minor") - F("shipping_minor") - 1,
+        },
+    ),
+    "parcel_subsidy_within_discount": ("orders.Parcel", {"subsidy_minor": 1}),
+    "parcel_shipping_tax_within_tax": ("orders.Parcel", {"shipping_tax_minor": F("tax_minor") + 1}),
     "parcel_commission_within_subtotal": ("orders.Parcel", {"commission_minor": -1}),
     "parcel_commission_tax_within_subtotal": (
         "orders.Parcel",
@@ -279,6 +301,12 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         | {"line_total_minor": 0, "cancelled_minor": 0, "cancelled_refunded_minor": 0},
     ),
     "order_line_total_is_product": ("orders.OrderLine", {"quantity": F("quantity") + 1}),
+    "order_line_discount_within_total": (
+        "orders.OrderLine",
+        {"discount_minor": F("line_total_minor") + 1, "cancelled_minor": 0, "cancelled_refunded_minor": 0},
+    ),
+    "order_line_subsidy_within_discount": ("orders.OrderLine", {"subsidy_minor": 1}),
+    "order_line_step_positive": ("orders.OrderLine", {"step_minor": 0}),
     "order_line_tax_not_negative": ("orders.OrderLine", {"tax_minor": -1} | dict.fromkeys(FROZEN)),
     "order_line_refunded_at_most_ordered": ("orders.OrderLine", {"refunded_quantity": F("quantity") + 1}),
     "order_line_cancelled_at_most_ordered": (

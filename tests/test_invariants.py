@@ -295,7 +295,7 @@ def account(kind: str) -> str:
 
 ENTRY = "(SELECT id FROM ledger_ledgerentry WHERE key = '{entry}')"
 TAKEN = f"order_line = {line('bare', 1)} AND kind = 'take'"
-EMPTY = "subtotal_minor = 0, tax_minor = 0, shipping_minor = 0, total_minor = 0"
+EMPTY = "subtotal_minor = 0, tax_minor = 0, shipping_minor = 0, total_minor = 0, payment_status = 'PAID'"
 PACKED = (
     set_parcel("paid", 1, "status = 'PACKED'"),
     change(ParcelTransition, f"parcel_id={parcel('paid', 1)}", "NEW", "PACKED"),
@@ -336,7 +336,7 @@ DAMAGE: dict[str, Damage] = {
     "order_tax": (
         [],
         [set_order("bare", "tax_minor = 399, total_minor = 4998")],
-        ["Order {bare}: the tax is 3.99 USD, but its lines’ taxes are 4.00 USD."],
+        ["Order {bare}: the tax is 3.99 USD, but its lines’ taxes and those of shipping are 4.00 USD."],
     ),
     "order_shipping": (
         [],
@@ -374,7 +374,22 @@ DAMAGE: dict[str, Damage] = {
     "parcel_tax": (
         [],
         [set_parcel("bare", 1, "tax_minor = 201, total_minor = 2501")],
-        ["Parcel {bare}-1: the tax is 2.01 USD, but its lines’ taxes are 2.00 USD."],
+        ["Parcel {bare}-1: the tax is 2.01 USD, but its lines’ taxes and that of shipping are 2.00 USD."],
+    ),
+    "order_discount": (
+        [],
+        [set_order("bare", "discount_minor = 1, total_minor = 4998")],
+        ["{bare}: the discount is 0.01 USD, but the sum of its parts is 0.00 USD."],
+    ),
+    "order_tax_included": (
+        [],
+        [set_line("bare", 1, "prices_include_tax = true")],
+        ["{bare}/1 includes tax and its order does not, or the other way around."],
+    ),
+    "order_steps": (
+        [],
+        [set_order("bare", "step_minor = 10")],
+        ["{bare} costs 4999 minor units, which is not a multiple of 10."],
     ),
     "parcel_commission": (
         [],

@@ -122,15 +122,30 @@ class Money:
         return other.minor
 
 
-def half_up(numerator: int, denominator: int) -> int:
-    """Divide non-negative integers, halves away from zero."""
-    return (2 * numerator + denominator) // (2 * denominator)
+def rate_text(rate_ppm: int) -> str:
+    """A rate as in the API, as a fraction: "0.1" for 10%."""
+    return format((Decimal(rate_ppm) / PPM).normalize(), "f")
 
 
-def allocate(minor: int, weights: Sequence[int]) -> list[int]:
-    """Largest remainder over non-negative weights; all-zero weights count as equal. The parts sum to `minor`."""
+def percent_text(rate_ppm: int) -> str:
+    """100000 → "10", 88750 → "8.875"."""
+    whole, rest = divmod(rate_ppm, 10_000)
+    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
+
+
+def half_up(numerator: int, denominator: int, step: int = 1) -> int:
+    """Divide non-negative integers and round to a multiple of `step`, halves away from zero."""
+    denominator *= step
+    return (2 * numerator + denominator) // (2 * denominator) * step
+
+
+def allocate(minor: int, weights: Sequence[int], step: int = 1) -> list[int]:
+    """Largest remainder over non-negative weights; all-zero weights count as equal. The parts sum to `minor`, and are
+    multiples of `step` if it is one."""
     if not weights:
         raise ValueError("Nothing to split the amount over.")
+    if step > 1 and minor % step == 0:
+        return [part * step for part in allocate(minor // step, weights)]
     weights = weights if any(weights) else [1] * len(weights)
     whole = sum(weights)
     parts = [minor * weight // whole for weight in weights]

@@ -166,6 +166,8 @@ PARCEL_COLUMNS = (
     FileColumn("subtotal", _("Subtotal"), lambda row: row.subtotal, Kind.MONEY),
     FileColumn("tax", _("Tax"), lambda row: row.tax, Kind.MONEY),
     FileColumn("shipping", _("Shipping"), lambda row: row.shipping, Kind.MONEY),
+    FileColumn("discount", _("Discount"), lambda row: row.discount, Kind.MONEY),
+    FileColumn("tax_added", _("Tax that prices do not include"), lambda row: row.tax_added, Kind.MONEY),
     FileColumn("total", _("Total"), lambda row: row.total, Kind.MONEY),
     FileColumn("carrier", _("Carrier"), lambda row: row.carrier),
     FileColumn("tracking", _("Tracking number"), lambda row: row.tracking),

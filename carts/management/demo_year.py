@@ -28,7 +28,7 @@ from artisans.core.money import Money
 from artisans.journeys.models import COLUMNS, Channel, Device, Journey, JourneyProblem, ProblemKind, Step
 from artisans.notifications.models import Notification
 from orders.models import Parcel
-from orders.pricing import PriceInput, quote
+from orders.quoting import quote_products
 from orders.selectors import store_rules
 from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.services.placing import Buyer, PlacedOrder, order_place
@@ -234,16 +234,9 @@ class DemoYear:
         name = f"{NAMES[number % len(NAMES)]} {NAMES[number // 12 % len(NAMES)]}son"
         address = {"name": name, "line1": f"{number} Pier Road", "city": city, "region": region}
         address |= {"postal_code": postal_code, "country": "US"}
-        prices = [
-            PriceInput(row.pk, row.artisan_id, row.price, self.choose({1: 85, 2: 12, 3: 3})) for row in wanted
-        ]
+        items = [(row, self.choose({1: 85, 2: 12, 3: 3})) for row in wanted]
         return order_place(
-            quote=quote(
-                prices,
-                currency=self.store.currency,
-                tax_rate_ppm=self.store.tax_rate_ppm,
-                shipping=self.store.shipping,
-            ),
+            quote=quote_products(items, store=self.store),
             products=products_lock(row.pk for row in wanted),
             buyer=Buyer(f"buyer{number}@example.test", address, address),
             store=self.store,

@@ -3,8 +3,9 @@
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.invariants import Mismatch, compare, find_fractions, flat
-from artisans.core.money import Money
+from artisans.core.money import Money, half_up
 from orders.invariants.rows import Found, Orders, lines_by_parcel, lines_of, name_of, of_orders, parcels_of
+from orders.models import Order, OrderLine, Parcel
 from orders.statuses import PARCELS_ENDED
 
 
@@ -15,12 +16,21 @@ def find_empty_orders(chunk: Orders) -> Found:
 
 def find_wrong_line_totals(chunk: Orders) -> Found:
     for line in flat(lines_of(chunk)):
-        yield from compare(name_of(line), line.line_total, line.unit_price * line.quantity)
+        if line.order.is_reverse_charge:  # without the tax of the whole line
+            price = half_up(line.line_total_minor, line.quantity)
+            yield from compare(name_of(line), line.unit_price_minor, price)
+        else:
+            yield from compare(name_of(line), line.line_total, line.unit_price * line.quantity)
 
 
 def find_wrong_totals(chunk: Orders) -> Found:
     for order in chunk.rows:
-        yield from compare(order, order.total, order.subtotal + order.tax + order.shipping)
+        yield from compare(order, order.total, sum_of_parts(order))
+
+
+def sum_of_parts(row: Order | Parcel) -> Money:
+    minor = row.subtotal_minor - row.discount_minor + row.shipping_minor - row.shipping_discount_minor
+    return Money.stored(minor if row.prices_include_tax else minor + row.tax_minor, row.currency)
 
 
 def find_wrong_subtotals(chunk: Orders) -> Found:
@@ -31,9 +41,42 @@ def find_wrong_subtotals(chunk: Orders) -> Found:
 
 
 def find_wrong_taxes(chunk: Orders) -> Found:
-    lines = lines_of(chunk)
+    lines, parcels = lines_of(chunk), parcels_of(chunk)
     for order in chunk.rows:
-        yield from compare(order, order.tax, order.money(sum(line.tax_minor for line in lines[order.pk])))
+        total = sum(line.tax_minor for line in lines[order.pk])
+        total += sum(parcel.shipping_tax_minor for parcel in parcels[order.pk])
+        yield from compare(order, order.tax, order.money(total))
+
+
+def find_wrong_discounts(chunk: Orders) -> Found:
+    """Of orders and parcels: the discounts of their lines, and of shipping."""
+    lines, parcels = lines_of(chunk), parcels_of(chunk)
+    for order in chunk.rows:
+        total = sum(line.discount_minor for line in lines[order.pk])
+        yield from compare(order, order.discount, order.money(total))
+        total = sum(parcel.shipping_discount_minor for parcel in parcels[order.pk])
+        yield from compare(order, order.shipping_discount, order.money(total))
+    of_parcel = lines_by_parcel(chunk)
+    for parcel in flat(parcels):
+        for column in ("discount_minor", "subsidy_minor"):
+            total = sum(getattr(line, column) for line in of_parcel[parcel.pk])
+            yield from compare(parcel, getattr(parcel, column), total)
+
+
+def find_other_ways_of_tax(chunk: Orders) -> Found:
+    for row in [*flat(lines_of(chunk)), *flat(parcels_of(chunk))]:
+        if row.prices_include_tax != row.order.prices_include_tax:
+            yield Mismatch(name_of(row) if isinstance(row, OrderLine) else row)
+
+
+def find_steps_not_kept(chunk: Orders) -> Found:
+    """What an order and its lines cost are multiples of their step."""
+    for order in chunk.rows:
+        if order.total_minor % order.step_minor:
+            yield Mismatch(order, order.total_minor, order.step_minor)
+    for line in flat(lines_of(chunk)):
+        if line.charged_minor % line.step_minor:
+            yield Mismatch(name_of(line), line.charged_minor, line.step_minor)
 
 
 def find_empty_parcels(chunk: Orders) -> Found:
@@ -51,7 +94,7 @@ def find_lines_in_wrong_parcels(chunk: Orders) -> Found:
 
 def find_wrong_parcel_totals(chunk: Orders) -> Found:
     for parcel in flat(parcels_of(chunk)):
-        yield from compare(parcel, parcel.total, parcel.subtotal + parcel.tax + parcel.shipping)
+        yield from compare(parcel, parcel.total, sum_of_parts(parcel))
 
 
 def find_wrong_parcel_subtotals(chunk: Orders) -> Found:
@@ -64,7 +107,7 @@ def find_wrong_parcel_subtotals(chunk: Orders) -> Found:
 def find_wrong_parcel_taxes(chunk: Orders) -> Found:
     lines = lines_by_parcel(chunk)
     for parcel in flat(parcels_of(chunk)):
-        total = sum(line.tax_minor for line in lines[parcel.pk])
+        total = sum(line.tax_minor for line in lines[parcel.pk]) + parcel.shipping_tax_minor
         yield from compare(parcel, parcel.tax, Money.stored(total, parcel.currency))
 
 
@@ -130,7 +173,7 @@ INVARIANTS = (
     of_orders(
         "order_total",
         "P1",
-        _("An order costs its subtotal, tax and shipping."),
+        _("An order costs its subtotal and shipping without discounts, and the tax that is added."),
         _("Order %(row)s: the total is %(stored)s, but its parts are %(expected)s."),
         find_wrong_totals,
     ),
@@ -144,9 +187,32 @@ INVARIANTS = (
     of_orders(
         "order_tax",
         "P1",
-        _("The tax of an order is the sum of its lines’ taxes."),
-        _("Order %(row)s: the tax is %(stored)s, but its lines’ taxes are %(expected)s."),
+        _("The tax of an order is the sum of its lines’ taxes and those of shipping."),
+        _(
+            "Order %(row)s: the tax is %(stored)s, but its lines’ taxes and those of shipping are %(expected)s."
+        ),
         find_wrong_taxes,
+    ),
+    of_orders(
+        "order_discount",
+        "P1",
+        _("The discounts of orders and parcels are the sums of their lines’ and of shipping."),
+        _("%(row)s: the discount is %(stored)s, but the sum of its parts is %(expected)s."),
+        find_wrong_discounts,
+    ),
+    of_orders(
+        "order_tax_included",
+        "P1",
+        _("Prices of an order’s lines and parcels include tax if those of the order do."),
+        _("%(row)s includes tax and its order does not, or the other way around."),
+        find_other_ways_of_tax,
+    ),
+    of_orders(
+        "order_steps",
+        "P1",
+        _("What an order and its lines cost are multiples of the smallest amount that can be charged."),
+        _("%(row)s costs %(stored)s minor units, which is not a multiple of %(expected)s."),
+        find_steps_not_kept,
     ),
     of_orders(
         "order_shipping",
@@ -172,7 +238,7 @@ INVARIANTS = (
     of_orders(
         "parcel_total",
         "P1",
-        _("A parcel costs its subtotal, tax and shipping."),
+        _("A parcel costs its subtotal and shipping without discounts, and the tax that is added."),
         _("Parcel %(row)s: the total is %(stored)s, but its parts are %(expected)s."),
         find_wrong_parcel_totals,
     ),
@@ -186,8 +252,10 @@ INVARIANTS = (
     of_orders(
         "parcel_tax",
         "P1",
-        _("The tax of a parcel is the sum of its lines’ taxes."),
-        _("Parcel %(row)s: the tax is %(stored)s, but its lines’ taxes are %(expected)s."),
+        _("The tax of a parcel is the sum of its lines’ taxes and that of shipping."),
+        _(
+            "Parcel %(row)s: the tax is %(stored)s, but its lines’ taxes and that of shipping are %(expected)s."
+        ),
         find_wrong_parcel_taxes,
     ),
     of_orders(

@@ -1,5 +1,5 @@
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, Product
@@ -8,6 +8,17 @@ from artisans.core.money import Money, half_up
 from orders.models.order import Order
 from orders.models.parcel import Parcel
 
+# What a line sells for, without tax: `OrderLine.net_minor`.
+LINE_NET = (
+    F("line_total_minor")
+    - F("discount_minor")
+    + F("subsidy_minor")
+    - Case(
+        When(prices_include_tax=True, then=F("tax_minor")),
+        default=Value(0),
+        output_field=models.BigIntegerField(),
+    )
+)
 FROZEN = ("commission_ppm", "commission_minor", "commission_tax_minor", "remitted_tax_minor")
 
 
@@ -16,7 +27,10 @@ class OrderLine(BaseModel):
 
     `commission_minor` and `commission_tax_minor` are the line's parts of the parcel's fee and of the tax on it;
     `remitted_tax_minor` is the part of `tax_minor` that the shop pays to the tax office; `commission_ppm` the rate. All
-    four are null if a process of release 0.1.0 placed the order.
+    four are null if a process of release 0.1.0 placed the order, and so is `tax_rate_ppm`.
+
+    `line_total_minor` is before the discount; `subsidy_minor` is the part of the discount that the shop bears.
+    `tax_minor` is included in these prices, or added to them. Refunds of units are multiples of `step_minor`.
 
     `cancelled_quantity` units will not be delivered; `cancelled_minor` is their price with tax. `lost_quantity` of them
     did not go back on sale. `cancelled_refunded_quantity` of them had been refunded before, with
@@ -34,7 +48,13 @@ class OrderLine(BaseModel):
     unit_price_minor = models.BigIntegerField()
     quantity = models.PositiveIntegerField()
     line_total_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0, db_default=0)
+    subsidy_minor = models.BigIntegerField(default=0, db_default=0)
+    prices_include_tax = models.BooleanField(default=False, db_default=False)
+    tax_rate_ppm = models.PositiveIntegerField(null=True)
+    tax_name = models.CharField(max_length=40, blank=True, default="", db_default="")
     tax_minor = models.BigIntegerField()
+    step_minor = models.PositiveIntegerField(default=1, db_default=1)
     refunded_quantity = models.PositiveIntegerField(
         default=0, help_text=_("Quantity refunded or being refunded.")
     )
@@ -55,9 +75,24 @@ class OrderLine(BaseModel):
             models.UniqueConstraint(fields=["order", "position"], name="order_line_position_unique"),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="order_line_quantity_positive"),
             models.CheckConstraint(
-                condition=Q(line_total_minor=F("unit_price_minor") * F("quantity")),
+                condition=Q(line_total_minor=F("unit_price_minor") * F("quantity"))
+                # Tax was taken out of the whole line: its unit price is rounded.
+                | Q(
+                    tax_minor=0,
+                    line_total_minor__gte=F("unit_price_minor") * F("quantity") - F("quantity") / 2,
+                    line_total_minor__lte=F("unit_price_minor") * F("quantity") + F("quantity") / 2,
+                ),
                 name="order_line_total_is_product",
             ),
+            models.CheckConstraint(
+                condition=Q(discount_minor__gte=0, discount_minor__lte=F("line_total_minor")),
+                name="order_line_discount_within_total",
+            ),
+            models.CheckConstraint(
+                condition=Q(subsidy_minor__gte=0, subsidy_minor__lte=F("discount_minor")),
+                name="order_line_subsidy_within_discount",
+            ),
+            models.CheckConstraint(condition=Q(step_minor__gt=0), name="order_line_step_positive"),
             models.CheckConstraint(condition=Q(tax_minor__gte=0), name="order_line_tax_not_negative"),
             models.CheckConstraint(
                 condition=Q(refunded_quantity__gte=0, refunded_quantity__lte=F("quantity")),
@@ -83,7 +118,16 @@ class OrderLine(BaseModel):
                     cancelled_quantity__lte=F("quantity"),
                     lost_quantity__lte=F("cancelled_quantity"),
                     cancelled_minor__gte=0,
-                    cancelled_minor__lte=F("line_total_minor") + F("tax_minor"),
+                )
+                & (
+                    Q(
+                        prices_include_tax=True,
+                        cancelled_minor__lte=F("line_total_minor") - F("discount_minor"),
+                    )
+                    | Q(
+                        prices_include_tax=False,
+                        cancelled_minor__lte=F("line_total_minor") - F("discount_minor") + F("tax_minor"),
+                    )
                 ),
                 name="order_line_cancelled_at_most_ordered",
             ),
@@ -131,6 +175,26 @@ class OrderLine(BaseModel):
         return self.quantity - self.uncharged_quantity
 
     @property
+    def discount(self) -> Money:
+        return Money.stored(self.discount_minor, self.currency)
+
+    @property
+    def tax_added_minor(self) -> int:
+        """The tax that prices do not include."""
+        return 0 if self.prices_include_tax else self.tax_minor
+
+    @property
+    def charged_minor(self) -> int:
+        """What the buyer pays for the line: with tax, without its discount."""
+        return self.line_total_minor - self.discount_minor + self.tax_added_minor
+
+    @property
+    def net_minor(self) -> int:
+        """What the line sells for, without tax: commission is a part of it."""
+        included = self.tax_minor - self.tax_added_minor
+        return self.line_total_minor - self.discount_minor + self.subsidy_minor - included
+
+    @property
     def tax(self) -> Money:
         return Money.stored(self.tax_minor, self.currency)
 
@@ -143,11 +207,14 @@ class OrderLine(BaseModel):
         """The value of cancelled and refunded units with tax, pending refunds included."""
         refunded = self.value_minor(self.refunded_quantity)
         minor = self.cancelled_minor + self.goods_refunded(refunded)
-        return Money.stored(min(minor, self.line_total_minor + self.tax_minor), self.currency)
+        return Money.stored(min(minor, self.charged_minor), self.currency)
 
     def value_minor(self, quantity: int) -> int:
-        """The price and tax of the first `quantity` units; all units add up to exactly the line's total."""
-        return self.unit_price_minor * quantity + half_up(self.tax_minor * quantity, self.quantity)
+        """What the first `quantity` units cost with tax; all of them cost exactly what the line does."""
+        if quantity == self.quantity:
+            return self.charged_minor
+        parts = (self.line_total_minor - self.discount_minor, self.tax_added_minor)
+        return sum(half_up(part * quantity, self.quantity, self.step_minor) for part in parts)
 
     def goods_refunded(self, refunded: int) -> int:
         """How much of what refunds of the line gave back is for units that were not cancelled. Minor units."""

@@ -12,8 +12,19 @@ from artisans.core.numbers import new_number
 from artisans.core.security.tokens import order_token
 from orders.addresses import address_lines, address_read
 from orders.owed import IS_OWED, AmountOwed, Balance
-from orders.statuses import ORDERS_CLOSED, OrderPaymentStatus, OrderStatus
+from orders.statuses import ORDERS_CLOSED, OrderOrigin, OrderPaymentStatus, OrderStatus
 
+# Of orders and parcels: prices include their tax, or it is added to them.
+CHARGED = F("subtotal_minor") - F("discount_minor") + F("shipping_minor") - F("shipping_discount_minor")
+TOTAL_IS_SUM_OF_PARTS = Q(prices_include_tax=True, total_minor=CHARGED) | Q(
+    prices_include_tax=False, total_minor=CHARGED + F("tax_minor")
+)
+DISCOUNTS_WITHIN_PRICES = Q(
+    discount_minor__gte=0,
+    discount_minor__lte=F("subtotal_minor"),
+    shipping_discount_minor__gte=0,
+    shipping_discount_minor__lte=F("shipping_minor"),
+)
 MAY_AWAIT_MONEY = Q(payment_status="UNPAID", status__in=["PENDING", "CONFIRMED", "PROCESSING"])
 
 
@@ -37,12 +48,27 @@ class Order(BaseModel, SetOnceModel):
     payment_status = models.CharField(
         max_length=18, choices=OrderPaymentStatus, default=OrderPaymentStatus.UNPAID
     )
+    origin = models.CharField(
+        max_length=7, choices=OrderOrigin, default=OrderOrigin.SHOP, db_default=OrderOrigin.SHOP
+    )
     currency = models.CharField(max_length=3)
-    tax_rate_ppm = models.PositiveIntegerField()
+    step_minor = models.PositiveIntegerField(
+        default=1, db_default=1, help_text=_("What the order costs and refunds are multiples of it.")
+    )
+    tax_rate_ppm = models.PositiveIntegerField(null=True, help_text=_("Empty if items have several rates."))
+    prices_include_tax = models.BooleanField(default=False, db_default=False)
+    is_reverse_charge = models.BooleanField(
+        default=False, db_default=False, help_text=_("The buyer owes the tax.")
+    )
     subtotal_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0, db_default=0)
     tax_minor = models.BigIntegerField()
     shipping_minor = models.BigIntegerField()
+    shipping_discount_minor = models.BigIntegerField(default=0, db_default=0)
     total_minor = models.BigIntegerField()
+    credit_held_minor = models.BigIntegerField(
+        default=0, db_default=0, help_text=_("The part of the total that is held of gift cards and credit.")
+    )
     received_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
     cancelled_minor = models.BigIntegerField(
@@ -94,10 +120,18 @@ class Order(BaseModel, SetOnceModel):
                 "payment_status", OrderPaymentStatus.values, name="order_payment_status_known"
             ),
             currency_constraint("order_currency_iso"),
+            models.CheckConstraint(condition=TOTAL_IS_SUM_OF_PARTS, name="order_total_is_sum_of_parts"),
+            models.CheckConstraint(condition=DISCOUNTS_WITHIN_PRICES, name="order_discount_within_subtotal"),
             models.CheckConstraint(
-                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("shipping_minor")),
-                name="order_total_is_sum_of_parts",
+                condition=Q(is_reverse_charge=False) | Q(tax_minor=0, prices_include_tax=False),
+                name="order_reverse_charge_has_no_tax",
             ),
+            models.CheckConstraint(
+                condition=Q(credit_held_minor__gte=0, credit_held_minor__lte=F("total_minor")),
+                name="order_credit_held_within_total",
+            ),
+            models.CheckConstraint(condition=Q(step_minor__gt=0), name="order_step_positive"),
+            choices_constraint("origin", OrderOrigin.values, name="order_origin_known"),
             models.CheckConstraint(
                 condition=Q(subtotal_minor__gt=0, tax_minor__gte=0, shipping_minor__gte=0),
                 name="order_amounts_not_negative",
@@ -171,6 +205,23 @@ class Order(BaseModel, SetOnceModel):
         return self.money(self.shipping_minor)
 
     @property
+    def discount(self) -> Money:
+        return self.money(self.discount_minor)
+
+    @property
+    def shipping_discount(self) -> Money:
+        return self.money(self.shipping_discount_minor)
+
+    @property
+    def has_discount(self) -> bool:
+        return self.discount_minor > 0 or self.shipping_discount_minor > 0
+
+    @property
+    def tax_added(self) -> Money:
+        """The tax that prices do not include."""
+        return self.money(0 if self.prices_include_tax else self.tax_minor)
+
+    @property
     def total(self) -> Money:
         return self.money(self.total_minor)
 
@@ -211,6 +262,7 @@ class Order(BaseModel, SetOnceModel):
             refunded=self.refunded_minor,
             goodwill=self.goodwill_minor,
             unassigned=0 if self.status == OrderStatus.PENDING else self.unassigned_minor,
+            credit_held=self.credit_held_minor,
         )
 
     @property
@@ -243,6 +295,11 @@ class Order(BaseModel, SetOnceModel):
     def balance_due(self) -> Money:
         """What the buyer still has to pay: zero once the order was paid in full or is closed."""
         return self.money(self.balance.outstanding)
+
+    @property
+    def due_now(self) -> Money:
+        """What the open payment is over; all of the balance, as orders are paid at once."""
+        return self.balance_due
 
     @property
     def due_at(self) -> datetime | None:

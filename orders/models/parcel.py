@@ -3,14 +3,14 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models import Artisan, FeeTaxTreatment
 from artisans.core.models import BaseModel, choices_constraint
 from artisans.core.money import Money, allocate
-from orders.models.order import Order
+from orders.models.order import DISCOUNTS_WITHIN_PRICES, TOTAL_IS_SUM_OF_PARTS, Order
 from orders.shares import Shares, frozen_shares
 from orders.statuses import (
     PARCELS_ENDED,
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orders.models.line import OrderLine
+
+
+# What the buyer pays for the shipping of a parcel, with the tax on it: `Parcel.shipping_charged_minor`.
+SHIPPING_CHARGED = (
+    F("shipping_minor")
+    - F("shipping_discount_minor")
+    + Case(
+        When(prices_include_tax=True, then=Value(0)),
+        default=F("shipping_tax_minor"),
+        output_field=models.BigIntegerField(),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,8 @@ class Parcel(BaseModel):
     shipping (`shipping_commission_minor`); `commission_tax_minor` is the tax on it, by `commission_tax_ppm`.
     `tax_remitter` says who pays the tax on the goods to the tax office, `payment_fee_bearer` who bears the fees of
     payment providers. `commission_ppm` is the rate of all lines, or
-    the fee's part of the subtotal if they have several.
+    the fee's part of the subtotal if they have several. `tax_minor` is that of the lines and of the shipping
+    (`shipping_tax_minor`).
     """
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="parcels")
@@ -65,9 +78,14 @@ class Parcel(BaseModel):
     number = models.PositiveSmallIntegerField()
     status = models.CharField(max_length=9, choices=ParcelStatus, default=ParcelStatus.NEW)
     currency = models.CharField(max_length=3)
+    prices_include_tax = models.BooleanField(default=False, db_default=False)
     subtotal_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0, db_default=0)
+    subsidy_minor = models.BigIntegerField(default=0, db_default=0)
     tax_minor = models.BigIntegerField()
     shipping_minor = models.BigIntegerField()
+    shipping_discount_minor = models.BigIntegerField(default=0, db_default=0)
+    shipping_tax_minor = models.BigIntegerField(default=0, db_default=0)
     total_minor = models.BigIntegerField()
     commission_ppm = models.PositiveIntegerField()
     commission_minor = models.BigIntegerField()
@@ -121,9 +139,15 @@ class Parcel(BaseModel):
             ),
             models.UniqueConstraint(fields=["order", "artisan"], name="parcel_one_per_order_and_artisan"),
             models.UniqueConstraint(fields=["order", "number"], name="parcel_number_unique_in_order"),
+            models.CheckConstraint(condition=TOTAL_IS_SUM_OF_PARTS, name="parcel_total_is_sum_of_parts"),
+            models.CheckConstraint(condition=DISCOUNTS_WITHIN_PRICES, name="parcel_discount_within_subtotal"),
             models.CheckConstraint(
-                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("shipping_minor")),
-                name="parcel_total_is_sum_of_parts",
+                condition=Q(subsidy_minor__gte=0, subsidy_minor__lte=F("discount_minor")),
+                name="parcel_subsidy_within_discount",
+            ),
+            models.CheckConstraint(
+                condition=Q(shipping_tax_minor__gte=0, shipping_tax_minor__lte=F("tax_minor")),
+                name="parcel_shipping_tax_within_tax",
             ),
             models.CheckConstraint(
                 condition=Q(commission_minor__gte=0, commission_minor__lte=F("subtotal_minor")),
@@ -182,6 +206,25 @@ class Parcel(BaseModel):
     @property
     def shipping(self) -> Money:
         return Money.stored(self.shipping_minor, self.currency)
+
+    @property
+    def shipping_tax(self) -> Money:
+        return Money.stored(self.shipping_tax_minor, self.currency)
+
+    @property
+    def shipping_charged_minor(self) -> int:
+        """What the buyer pays for shipping: with tax, without its discount."""
+        added = 0 if self.prices_include_tax else self.shipping_tax_minor
+        return self.shipping_minor - self.shipping_discount_minor + added
+
+    @property
+    def discount(self) -> Money:
+        return Money.stored(self.discount_minor + self.shipping_discount_minor, self.currency)
+
+    @property
+    def tax_added(self) -> Money:
+        """The tax that prices do not include."""
+        return Money.stored(0 if self.prices_include_tax else self.tax_minor, self.currency)
 
     @property
     def total(self) -> Money:

@@ -9,7 +9,7 @@ from artisans.core.money import Money
 from artisans.core.security.encryption import EncryptedTextField
 from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
 from orders.countries import KNOWN, meant_by
-from orders.statuses import CashHolder, CommissionOnRefund, FeeBearer, TaxRemitter
+from orders.statuses import CashHolder, CommissionOnRefund, FeeBearer, ShippingTax, TaxBy, TaxRemitter
 
 NO_CONTACT = "help@localhost"
 
@@ -40,6 +40,38 @@ class StoreRules(models.Model):
         default=0,
         validators=[MaxValueValidator(1_000_000)],
         help_text=_("In millionths: 100000 is 10%."),
+    )
+    prices_include_tax = models.BooleanField(
+        _("prices include tax"),
+        default=False,
+        db_default=False,
+        help_text=_("Prices of products and shipping. Applies to new orders only."),
+    )
+    gross_fixed = models.BooleanField(
+        _("prices with tax are the same everywhere"),
+        default=True,
+        db_default=True,
+        help_text=_("If prices include tax. Otherwise they change with the rate of the buyer’s country."),
+    )
+    shipping_tax = models.CharField(
+        _("tax on shipping"),
+        max_length=5,
+        choices=ShippingTax,
+        default=ShippingTax.NONE,
+        db_default=ShippingTax.NONE,
+    )
+    tax_by = models.CharField(
+        _("place that decides the tax rate"),
+        max_length=11,
+        choices=TaxBy,
+        default=TaxBy.DESTINATION,
+        db_default=TaxBy.DESTINATION,
+    )
+    subsidy_is_taxed = models.BooleanField(
+        _("tax discounts that the shop pays for"),
+        default=False,
+        db_default=False,
+        help_text=_("Tax is then on the price that the artisan gets. Ask your accountant."),
     )
     shipping_minor = models.BigIntegerField("shipping per order, in minor units", default=0)
     tax_is_set = models.BooleanField(default=False, db_default=False, editable=False)
@@ -180,6 +212,8 @@ class StoreRules(models.Model):
             ),
             choices_constraint("tax_remitter", TaxRemitter.values, name="store_tax_remitter_known"),
             choices_constraint("payment_fee_bearer", FeeBearer.values, name="store_payment_fee_bearer_known"),
+            choices_constraint("shipping_tax", ShippingTax.values, name="store_shipping_tax_known"),
+            choices_constraint("tax_by", TaxBy.values, name="store_tax_by_known"),
             choices_constraint("cash_holder", CashHolder.values, name="store_cash_holder_known"),
         ]
 

@@ -30,6 +30,7 @@ from orders.commission import Terms, applying_rate, most_commission, parcel_fees
 from orders.errors import OwnMoney
 from orders.mails import commission_raised_mail, terms_text
 from orders.models import StoreRules
+from orders.quoting import net_price
 from orders.selectors import rates_of, store_rules
 from orders.services.placing import commission_tax_of
 
@@ -228,16 +229,16 @@ def example_of(product: Product, new: NewRate, store: StoreRules) -> Example:
     row = new.row()
     pair = terms_of_both(rates, row, artisan.pk, product.category_id, at=row.valid_from)
     tax_ppm = commission_tax_of(artisan, store)
+    price = net_price(product, store=store)
     before, after = (
-        parcel_fees([product.price_minor], [terms], shipping=store.shipping_minor, tax_ppm=tax_ppm).total
-        for terms in pair
+        parcel_fees([price], [terms], shipping=store.shipping_minor, tax_ppm=tax_ppm).total for terms in pair
     )
     return Example(
         product.name,
         product.price,
         before=Money.stored(sum(before), new.currency),
         after=Money.stored(sum(after), new.currency),
-        takes_all=after.commission >= most_commission(product.price_minor, tax_ppm),
+        takes_all=after.commission >= most_commission(price, tax_ppm),
     )
 
 

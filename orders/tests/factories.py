@@ -16,7 +16,8 @@ from artisans.regions.tests.factories import LONG_AGO, tax_rate, tax_zone
 from artisans.shipping.models import ShippingRate
 from artisans.shipping.tests.factories import shipping_zone
 from orders.models import StoreRules
-from orders.pricing import PriceInput, Quote, quote
+from orders.pricing import PriceInput, Quote, TaxTerms
+from orders.pricing import quote as quote_prices
 from orders.selectors import store_rules
 from orders.services.placing import Buyer, PlacedOrder, order_place
 
@@ -78,21 +79,31 @@ def buyer_of(user: User | None = None, **changes: Any) -> Buyer:
     )
 
 
-def quoted(items: Mapping[Product, int], *, tax_rate_ppm: int = 100_000, shipping: int = 599) -> Quote:
-    price_inputs = [PriceInput(p.pk, p.artisan_id, p.price, quantity) for p, quantity in items.items()]
+def quoted(
+    items: Mapping[Product, int],
+    *,
+    tax_rate_ppm: int = 100_000,
+    shipping: int = 599,
+    terms: TaxTerms | None = None,
+) -> Quote:
+    price_inputs = [
+        PriceInput(p.pk, p.artisan_id, p.price, quantity, tax_rate_ppm) for p, quantity in items.items()
+    ]
     currency = next(iter(items)).currency
-    return quote(
-        price_inputs, currency=currency, tax_rate_ppm=tax_rate_ppm, shipping=Money(shipping, currency)
-    )
+    return quote_prices(price_inputs, currency=currency, shipping=Money(shipping, currency), terms=terms)
 
 
 def place(
-    items: Mapping[Product, int] | None = None, *, user: User | None = None, **changes: Any
+    items: Mapping[Product, int] | None = None,
+    *,
+    user: User | None = None,
+    quote: Quote | None = None,
+    **changes: Any,
 ) -> PlacedOrder:
     """An order without a payment, held for half an hour; by default one unit for a total of 99.99."""
     items = items or {ProductFactory.create(): 1}
     return order_place(
-        quote=quoted(items),
+        quote=quote or quoted(items),
         products=products_lock(product.pk for product in items),
         buyer=buyer_of(user, **changes),
         store=store_rules(),

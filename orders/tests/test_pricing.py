@@ -14,12 +14,12 @@ def usd(minor: int) -> Money:
     return Money(minor, "USD")
 
 
-def price_input(price: int, quantity: int = 1, artisan: int = 1) -> PriceInput:
-    return PriceInput(uuid4(), UUID(int=artisan), usd(price), quantity)
+def price_input(price: int, quantity: int = 1, artisan: int = 1, rate: int = 100_000) -> PriceInput:
+    return PriceInput(uuid4(), UUID(int=artisan), usd(price), quantity, rate)
 
 
 def test_founding_example_costs_99_99():
-    found = quote([price_input(8545)], currency="USD", tax_rate_ppm=100_000, shipping=usd(599))
+    found = quote([price_input(8545)], currency="USD", shipping=usd(599))
 
     assert (found.subtotal, found.tax, found.shipping) == (usd(8545), usd(855), usd(599))
     assert str(found.total) == "99.99 USD"
@@ -29,7 +29,6 @@ def test_tax_is_rounded_per_line_not_on_the_total():
     found = quote(
         [price_input(5), price_input(5), price_input(5)],
         currency="USD",
-        tax_rate_ppm=100_000,
         shipping=usd(0),
     )
 
@@ -38,7 +37,7 @@ def test_tax_is_rounded_per_line_not_on_the_total():
 
 
 def test_tax_of_a_line_is_rounded_once_for_all_units():
-    [line] = quote([price_input(5, 3)], currency="USD", tax_rate_ppm=100_000, shipping=usd(0)).lines
+    [line] = quote([price_input(5, 3)], currency="USD", shipping=usd(0)).lines
 
     assert (line.line_total, line.tax) == (usd(15), usd(2))
 
@@ -47,7 +46,6 @@ def test_shipping_is_split_by_subtotal_without_losing_a_cent():
     found = quote(
         [price_input(100, 1, 1), price_input(100, 1, 2), price_input(100, 1, 3)],
         currency="USD",
-        tax_rate_ppm=0,
         shipping=usd(100),
     )
 
@@ -58,7 +56,6 @@ def test_lines_of_one_artisan_share_a_parcel_in_cart_order():
     found = quote(
         [price_input(100, 1, 1), price_input(200, 1, 2), price_input(300, 2, 1)],
         currency="USD",
-        tax_rate_ppm=0,
         shipping=usd(10),
     )
 
@@ -67,7 +64,7 @@ def test_lines_of_one_artisan_share_a_parcel_in_cart_order():
 
 
 def test_empty_cart_costs_nothing():
-    found = quote([], currency="USD", tax_rate_ppm=100_000, shipping=usd(599))
+    found = quote([], currency="USD", shipping=usd(599))
 
     assert not found.total
     assert found.parcels == ()
@@ -75,11 +72,9 @@ def test_empty_cart_costs_nothing():
 
 @pytest.mark.parametrize(("currency", "price", "tax"), [("JPY", 505, 51), ("KWD", 1235, 124)])
 def test_tax_is_rounded_to_the_decimals_of_the_currency(currency, price, tax):
-    line = PriceInput(uuid4(), uuid4(), Money(price, currency), 1)
+    line = PriceInput(uuid4(), uuid4(), Money(price, currency), 1, 100_000)
 
-    assert (
-        quote([line], currency=currency, tax_rate_ppm=100_000, shipping=Money(0, currency)).tax.minor == tax
-    )
+    assert quote([line], currency=currency, shipping=Money(0, currency)).tax.minor == tax
 
 
 baskets = st.lists(
@@ -89,9 +84,8 @@ baskets = st.lists(
 
 @given(basket=baskets, rate=st.integers(0, 1_000_000), shipping=st.integers(0, 10**5))
 def test_lines_and_parcels_add_up_for_any_cart(basket, rate, shipping):
-    found = quote(
-        [price_input(*row) for row in basket], currency="USD", tax_rate_ppm=rate, shipping=usd(shipping)
-    )
+    wanted = [price_input(price, quantity, artisan, rate=rate) for price, quantity, artisan in basket]
+    found = quote(wanted, currency="USD", shipping=usd(shipping))
 
     assert found.total == found.subtotal + found.tax + found.shipping
     for name in ("subtotal", "tax", "shipping", "total"):

@@ -203,16 +203,16 @@ def external_returns_minor(order: Order, payments: Sequence[Payment]) -> int:
 def adjust_open_payment(payment: Payment, order: Order, *, cause: str, actor: User | None) -> None:
     """Reduce or cancel an open offline payment after money arrived by another payment."""
     if payment.is_remote:
-        if payment.outstanding != order.balance_due:  # checking it cancels it at the provider
+        if payment.outstanding != order.due_now:  # checking it cancels it at the provider
             payment.next_check_at = timezone.now()
             payment.save(update_fields=["next_check_at", "updated_at"])
             enqueue_after_commit("payments.check_payment", payment.pk)
         return
-    amount = payment.received_minor + order.balance_due.minor
+    amount = payment.received_minor + order.due_now.minor
     if amount == 0 or not order.is_alive:
         payment_move(payment, PaymentStatus.CANCELLED, cause=f"not needed: {cause}", actor=actor)
     elif amount < payment.amount_minor:
         payment.amount_minor = amount
         payment_recompute_status(payment, cause=cause, actor=actor)
-    if payment.status in OPEN and not order.balance_due:
+    if payment.status in OPEN and not order.due_now:
         payment_move(payment, PaymentStatus.CANCELLED, cause="the order is paid without it", actor=actor)

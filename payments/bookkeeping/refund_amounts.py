@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
 from orders.cancellations import LineRefunds
-from orders.models import Order, OrderLine
+from orders.models import SHIPPING_CHARGED, Order, OrderLine
 from orders.statuses import PARCELS_ENDED
 from payments.errors import NothingToRestock, UnitsAlreadyRefunded
 from payments.models import PaymentRefund, RefundLine
@@ -117,7 +117,7 @@ def goods_minor_in(order: Order, parts: Parts) -> int:
 
 def remaining_shipping(order: Order) -> Money:
     """Shipping of parcels that are not cancelled or returned, less what was refunded or is being refunded."""
-    here = order.parcels.exclude(status__in=PARCELS_ENDED).aggregate(sum=Sum("shipping_minor", default=0))
+    here = order.parcels.exclude(status__in=PARCELS_ENDED).aggregate(sum=Sum(SHIPPING_CHARGED, default=0))
     live = PaymentRefund.objects.filter(payment__order=order).exclude(status=RefundStatus.FAILED)
     returned = live.aggregate(sum=Sum("shipping_minor"))["sum"] or 0
     return order.money(max(0, here["sum"] - returned))

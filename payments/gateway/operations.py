@@ -424,4 +424,11 @@ def duplicates_before(call: ProviderCall, payment: Payment) -> int:
 
 def breakdown(order: Order) -> Breakdown:
     lines = tuple(Item(line.product_name, line.quantity, line.unit_price) for line in order.lines.all())
-    return Breakdown(lines, subtotal=order.subtotal, tax=order.tax, shipping=order.shipping)
+    return Breakdown(
+        lines,
+        subtotal=order.subtotal,
+        tax=order.tax_added,
+        shipping=order.shipping,
+        discount=order.discount,
+        shipping_discount=order.shipping_discount,
+    )

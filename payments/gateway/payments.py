@@ -126,7 +126,7 @@ def enqueue_missing_create(payment_id: UUID) -> ProviderCall | None:
     """The call that creates a new object when the old one was cancelled or expired, or its successor was
     never created."""
     payment, order = payment_lock(payment_id)
-    if payment.status not in OPEN or payment.provider_payment_id or not order.balance_due:
+    if payment.status not in OPEN or payment.provider_payment_id or not order.due_now:
         return None
     under_way = payment.calls.filter(state=CallState.OPEN, refund=None).first()
     return under_way or enqueue_create(payment, order)
@@ -266,7 +266,7 @@ def cancel_if_unwanted(result: PaymentResult) -> PaymentResult:
     if payment.status in OPEN and payment.is_remote and is_declined_too_often(payment):
         payment_cancel_at_provider(payment.pk, cause="declined too often", may_stay_unknown=True)
         return PaymentResult(note_too_many_declines(payment.pk))
-    if payment.status in OPEN and payment.order.balance_due != payment.outstanding:
+    if payment.status in OPEN and payment.order.due_now != payment.outstanding:
         payment_cancel_at_provider(payment.pk, cause="no longer needed by the order", may_stay_unknown=True)
         return PaymentResult(reload_payment(payment.pk))
     return result
@@ -288,7 +288,7 @@ def payment_capture(payment: Payment, *, approval: str) -> PaymentResult | None:
     try:
         with transaction.atomic():
             locked, order = payment_lock(payment.pk)
-            if locked.status not in OPEN or not order.balance_due:
+            if locked.status not in OPEN or not order.due_now:
                 return PaymentResult(locked)
             call = capture_of_approval(locked, approval)
             if locked.status == PaymentStatus.FAILED and (call is not None or not approval):
@@ -311,8 +311,8 @@ def note_approval(payment_id: UUID, approval: str) -> None:
 
 def check_shown_amount(payment: Payment, order: Order, shown: Money | None) -> None:
     """Refuse to charge anything but what the buyer was shown; the caller holds the locks. Errors: AmountMismatch."""
-    if shown is not None and not (shown == order.balance_due == payment.outstanding):
-        raise AmountMismatch(sent=shown.amount, due=order.balance_due)
+    if shown is not None and not (shown == order.due_now == payment.outstanding):
+        raise AmountMismatch(sent=shown.amount, due=order.due_now)
 
 
 def payment_confirm(payment_id: UUID, *, method_id: str, shown: Money | None = None) -> PaymentResult:
@@ -347,7 +347,7 @@ def confirm_once(payment_id: UUID, *, method_id: str, shown: Money | None) -> Pa
             )
         if is_down(payment.payment_provider):
             raise ProviderUnavailable(payment.get_payment_provider_display())
-        if not order.balance_due:
+        if not order.due_now:
             raise NothingDue
         check_shown_amount(payment, order, shown)
         if not payment.provider_payment_id:
@@ -381,7 +381,7 @@ def payment_replace_at_provider(
     """
     with transaction.atomic():
         payment, order = payment_lock(payment_id)
-        if payment.status not in OPEN or not order.balance_due:
+        if payment.status not in OPEN or not order.due_now:
             raise NothingDue
         check_shown_amount(payment, order, shown)
         present = payment.provider_payment_id

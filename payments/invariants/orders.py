@@ -47,8 +47,8 @@ def find_payable_without_need(chunk: Orders) -> Found:
         payable = [
             row for row in payments if is_closed or not (row.next_check_at and (has_changed or row.in_review))
         ]
-        if payable and (is_closed or not order.balance_due):
-            yield Mismatch(order, payable[0], order.balance_due)
+        if payable and (is_closed or not order.due_now):
+            yield Mismatch(order, payable[0], order.due_now)
 
 
 def open_payments(chunk: Orders) -> Iterator[tuple[Order, list[Payment]]]:
@@ -90,7 +90,7 @@ def find_wrong_goods_refunded(chunk: Orders) -> Found:
             named[row.order_line_id] += row.amount_minor
         goods = sum(line.goods_refunded(named[line.pk]) for line in lines[order.pk] if line.parcel_id in here)
         shipping = sum(refund.shipping_minor for refund in refunds)
-        goods += min(shipping, sum(parcel.shipping_minor for parcel in here.values()))
+        goods += min(shipping, sum(parcel.shipping_charged_minor for parcel in here.values()))
         yield from compare(order, order.money(order.goods_refunded_minor), order.money(goods))
 
 

@@ -18,6 +18,7 @@ from orders.invariants.rows import (
     moves_condition,
     name_of,
     of_orders,
+    parcels_of,
 )
 from payments.invariants.rows import payments_of, refund_lines_of, refunds_of, total
 from payments.models import RefundLine, RefundOrigin, RefundTransition
@@ -54,14 +55,14 @@ def find_wrong_refunded_money(chunk: Orders) -> Found:
     for row in counted_lines(chunk):
         sums[row.order_line_id] += row.amount_minor
     for line in flat(lines_of(chunk)):
-        price = line.line_total_minor + line.tax_minor
+        price = line.charged_minor
         refunded = line.cancelled_minor + line.goods_refunded(sums[line.pk])
         if refunded > price or (not line.refundable_quantity and refunded != price):
             yield Mismatch(name_of(line), line.order.money(refunded), line.order.money(price))
 
 
 def find_too_much_shipping(chunk: Orders) -> Found:
-    refunds, payments = refunds_of(chunk), payments_of(chunk)
+    refunds, payments, parcels = refunds_of(chunk), payments_of(chunk), parcels_of(chunk)
     for order in chunk.rows:
         shipping = sum(
             refund.shipping_minor
@@ -69,8 +70,9 @@ def find_too_much_shipping(chunk: Orders) -> Found:
             for refund in refunds[payment.pk]
             if refund.status != RefundStatus.FAILED
         )
-        if shipping > order.shipping_minor:
-            yield Mismatch(order, order.money(shipping), order.shipping)
+        charged = order.money(sum(parcel.shipping_charged_minor for parcel in parcels[order.pk]))
+        if shipping > charged.minor:
+            yield Mismatch(order, order.money(shipping), charged)
 
 
 def find_wrong_restocks(chunk: Orders) -> Found:

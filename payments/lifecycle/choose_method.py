@@ -91,7 +91,7 @@ def choose_method_locked(
 ) -> tuple[Payment, bool]:
     """The decision, in one transaction. Errors: StillPayable as well. Locks: order, payment."""
     order = order_lock(order_id)
-    due = order.balance_due
+    due = order.due_now
     if not due:
         raise NothingDue
     believed = due.as_decimal() if amount is None else amount

@@ -141,7 +141,7 @@ def raise_open_payment(order: Order) -> None:
     payment = open_payment(order)
     if payment is None or payment.is_remote:
         return
-    amount = payment.net_received_minor + order.balance_due.minor
+    amount = payment.net_received_minor + order.due_now.minor
     if amount > payment.amount_minor:
         payment.amount_minor = amount
         payment.save(update_fields=["amount_minor", "updated_at"])

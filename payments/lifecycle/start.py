@@ -10,17 +10,20 @@ from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.compiled import insert
 from artisans.core.money import Money
+from artisans.notifications.services import notifications_enqueue
 from orders.addresses import address_read
+from orders.mails import order_mail
 from orders.models import Order, StoreRules
 from orders.selectors import is_known_buyer, order_lock
 from orders.services.placing import PlacedOrder
 from orders.services.settlement import order_release
 from payments.bookkeeping.holds import change_order_hold, confirm_order_hold
-from payments.bookkeeping.payments import enqueue_create
+from payments.bookkeeping.payments import enqueue_create, order_settle
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.gateway.connection import is_unavailable
 from payments.lifecycle.instructions import mail_instructions
 from payments.lifecycle.offer import choose_provider, shop_reason
+from payments.mails import PaymentMail
 from payments.methods import OFFLINE_METHODS, PaymentMethod
 from payments.models import (
     Payment,
@@ -47,7 +50,7 @@ def payment_start(
     TooManyOpenOrders and TooManyUnitsHeld.
     """
     order = placed.order
-    due = order.balance_due
+    due = order.due_now
     if not due:
         raise NothingDue
     facts = find_provider(placed, method, due=due, store=store, provider=provider)
@@ -71,6 +74,13 @@ def payment_start(
         release_unpaid_order(placed, method, store=store, actor=actor)
     mail_instructions(placed, payment, store=store)
     return payment
+
+
+def free_order_confirm(placed: PlacedOrder, *, store: StoreRules) -> None:
+    """Confirm an order whose total is 0, without a payment, in the transaction that placed it."""
+    order = placed.order
+    order_settle(order, cause="nothing to pay", actor=None, store=store)
+    notifications_enqueue(order_mail(PaymentMail.ORDER_CONFIRMED, order, lines=placed.lines, store=store))
 
 
 def find_provider(

@@ -105,12 +105,25 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """The parts of an amount; they add up to it exactly."""
+    """The parts of an amount; they add up to it exactly. `tax` is what prices do not include."""
 
     items: tuple[Item, ...]
     subtotal: Money
     tax: Money
     shipping: Money
+    discount: Money | None = None
+    shipping_discount: Money | None = None
+
+    @property
+    def discounts(self) -> dict[str, Money]:
+        """Those that are not 0."""
+        named = {"discount": self.discount, "shipping_discount": self.shipping_discount}
+        return {name: amount for name, amount in named.items() if amount}
+
+    @property
+    def total(self) -> Money:
+        charged = self.subtotal + self.tax + self.shipping
+        return charged - Money.total(self.discounts.values(), charged.currency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,10 @@ def confirmed_state(order: Order, payment: Payment | None) -> State:
             return State(_("Pay on delivery"), "cash", Tone.OK, _("Your order is confirmed"), text)
         text = _("The artisans have been notified.") + awaiting_payment_state(order)
         return State(_("Confirmed"), "check", Tone.INFO, _("Your order is confirmed"), text)
-    return paid(_("The artisans are preparing your parcels."))
+    text = _("The artisans are preparing your parcels.")
+    if not order.total:
+        return State(_("Confirmed"), "check", Tone.OK, _("Your order is confirmed"), text)
+    return paid(text)
 
 
 def paid(text: str) -> State:

@@ -147,7 +147,7 @@ def offers(order: Order, payment: Payment | None, under_way: PendingMoney) -> di
         "can_pay_otherwise": may_pay_otherwise(order, payment),
         "needs_mailbox": needs_mailbox(order, payment),
         "is_undecided": is_undecided(payment),
-        "is_paid": order.is_alive and bool(order.received) and not order.balance_due,
+        "is_paid": order.is_alive and (bool(order.received) or not order.total) and not order.balance_due,
     }
 
 

@@ -88,7 +88,7 @@ def order_provider(request: HttpRequest, token: str, provider: str = "") -> Http
     order = order_of(token)
     payment = open_payment(order)
     facts = facts_with_page(payment)
-    if payment is None or facts is None or provider not in {"", facts.name} or not order.balance_due:
+    if payment is None or facts is None or provider not in {"", facts.name} or not order.due_now:
         return redirect("payments:order", token=token)
     result = payment_ensure_at_provider(payment)
     if result.action is None:
@@ -137,7 +137,7 @@ def order_saved(request: HttpRequest, token: str) -> HttpResponse:
     order = order_of(token)
     payment = open_payment(order)
     owner = owner_of_page(request, order)
-    if payment is None or owner is None or not order.balance_due:
+    if payment is None or owner is None or not order.due_now:
         return redirect("payments:order", token=token)
     form = PaymentForm(request.POST, choices=saved_for_payment(payment, owner))
     shown = read_shown_amount(request, order)

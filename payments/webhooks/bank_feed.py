@@ -65,10 +65,10 @@ def find_doubt(provider_event: ProviderEvent, payment: Payment, order: Order) ->
             "status": payment.get_status_display().lower(),
             "payment_provider": payment.payment_provider,
         }
-    if provider_event.amount != payment.outstanding or provider_event.amount != order.balance_due:
+    if provider_event.amount != payment.outstanding or provider_event.amount != order.due_now:
         return _("Received %(amount)s; the amount due is %(balance_due)s.") % {
             "amount": provider_event.amount,
-            "balance_due": order.balance_due,
+            "balance_due": order.due_now,
         }
     return ""
 

@@ -22,7 +22,7 @@ from artisans.core.money import Money
 from artisans.figures.days import DAY, Period, Span, start_of
 from artisans.figures.sales.periods import GroupBy, groups_of
 from artisans.ledger.models import EntryKind, LedgerPosting
-from orders.models import OrderLine, ParcelTransition
+from orders.models import LINE_NET, OrderLine, ParcelTransition
 from orders.statuses import ParcelStatus
 from payments.models import Earning
 
@@ -218,7 +218,7 @@ def best_products(artisan: Artisan, period: Period) -> dict[str, list[ProductSal
     sums = (
         lines.order_by()
         .values("currency", "product")
-        .annotate(name=Max("product_name"), units=Sum("quantity"), minor=Sum("line_total_minor"))
+        .annotate(name=Max("product_name"), units=Sum("quantity"), minor=Sum(LINE_NET))
     )
     found: dict[str, list[ProductSales]] = defaultdict(list)
     for row in sums.order_by("currency", F("minor").desc(), "product"):

@@ -166,13 +166,15 @@ def wallet(request: CreateRequest) -> dict[str, Any]:
 
 def adds_up(parts: Breakdown, amount: Money) -> bool:
     """Whether PayPal accepts this breakdown: exact sums, and whole units in currencies without decimals."""
-    shown = [parts.subtotal, parts.tax, parts.shipping, *(item.unit_price for item in parts.items)]
+    sums = [parts.subtotal, parts.tax, parts.shipping, *parts.discounts.values()]
+    shown = [*sums, *(item.unit_price for item in parts.items)]
     try:
         [to_paypal(money) for money in shown]
         items = Money.total((item.unit_price * item.quantity for item in parts.items), amount.currency)
-        return items == parts.subtotal and parts.subtotal + parts.tax + parts.shipping == amount
+        total = parts.total
     except (Refused, ValueError):
         return False
+    return items == parts.subtotal and total == amount
 
 
 def breakdown_of(parts: Breakdown) -> dict[str, Any]:
@@ -180,6 +182,7 @@ def breakdown_of(parts: Breakdown) -> dict[str, Any]:
         "item_total": to_paypal(parts.subtotal),
         "tax_total": to_paypal(parts.tax),
         "shipping": to_paypal(parts.shipping),
+        **{name: to_paypal(amount) for name, amount in parts.discounts.items()},
     }
 
 

@@ -123,7 +123,8 @@ def shipping_of(to: ShipTo) -> Any:
 
 
 def lines_of(request: CreateRequest) -> list[SessionCreateParamsLineItem]:
-    """The lines of the order if they add up and Stripe accepts so many; otherwise one line with the amount."""
+    """The lines of the order if they add up and Stripe accepts so many; otherwise one line with the amount. Stripe
+    takes no negative line, so that an order with a discount does not add up."""
     whole = [line(f"Order {request.order_number}", request.amount, 1)]
     if (
         request.breakdown is None

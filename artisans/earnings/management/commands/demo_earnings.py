@@ -17,7 +17,7 @@ from artisans.earnings.holds import HoldRequest, hold_place
 from artisans.earnings.models import HoldReason
 from artisans.earnings.releases import order_release_earnings
 from orders.models import Order, Parcel, StoreRules
-from orders.pricing import PriceInput, quote
+from orders.quoting import quote_products
 from orders.selectors import store_rules
 from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.services.placing import Buyer, order_place
@@ -92,12 +92,7 @@ class Command(BaseCommand):
             for one in artisans
         ]
         placed = order_place(
-            quote=quote(
-                [PriceInput(row.pk, row.artisan_id, row.price, 1) for row in products],
-                currency=store.currency,
-                tax_rate_ppm=store.tax_rate_ppm,
-                shipping=store.shipping,
-            ),
+            quote=quote_products([(row, 1) for row in products], store=store),
             products=products_lock(row.pk for row in products),
             buyer=Buyer(self.buyer.email, ADDRESS, ADDRESS, self.buyer),
             store=store,
