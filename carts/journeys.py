@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
@@ -16,7 +17,7 @@ from artisans.accounts.principals import Principal
 from artisans.core.errors import Declined, DomainError, InvalidInput, ServiceUnavailable, TooManyRequests
 from artisans.core.models import Heartbeat
 from artisans.core.retention import RULES
-from artisans.journeys.models import Channel, Device, Journey, ProblemKind, Step
+from artisans.journeys.models import QUIET, Channel, Device, Journey, ProblemKind, Step
 from artisans.journeys.services import (
     OTHER,
     Visit,
@@ -27,7 +28,7 @@ from artisans.journeys.services import (
     journeys_backfill,
 )
 from carts.checkout import Checkout
-from carts.models import Cart
+from carts.models import Cart, CartItem
 from carts.services import FilledCart
 from orders.addresses import address_read
 from orders.errors import CheckoutBlocked
@@ -37,6 +38,7 @@ TASK = "carts.complete_journeys"
 BATCH = 1000
 SETTLED_AFTER = timedelta(minutes=10)  # a request that placed an order has recorded it by then, or never will
 OVERLAP = timedelta(days=1)
+SEEN_WITHIN = timedelta(days=7)  # older carts may have been purged, or merged into others
 DEVICES = {"?0": Device.WIDE, "?1": Device.NARROW}
 KINDS: tuple[tuple[type[DomainError], ProblemKind], ...] = (
     (TooManyRequests, ProblemKind.LIMITED),
@@ -120,6 +122,17 @@ def describe(error: Exception) -> tuple[ProblemKind, list[str]]:
     if isinstance(error, ValidationError):
         return ProblemKind.FORM, ["validation_error"]
     return ProblemKind.SERVER, [type(error).__name__.lower()]
+
+
+def journeys_abandon() -> None:
+    """Record what is in the carts of checkouts in which nothing has happened for an hour."""
+    now = timezone.now()
+    items = CartItem.objects.filter(cart=OuterRef("cart_id")).order_by().values("cart")
+    worth = items.annotate(sum=Sum(F("quantity") * F("seen_price_minor"))).values("sum")
+    left = Journey.objects.filter(placed_at=None, last_at__lt=now - QUIET, last_at__gte=now - SEEN_WITHIN)
+    left.filter(abandoned_minor=None, cart_id__isnull=False).update(
+        abandoned_minor=Coalesce(Subquery(worth), 0)
+    )
 
 
 # ---- orders whose placing was not recorded ----------------------------------------------------------------------

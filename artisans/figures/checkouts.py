@@ -9,13 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import ReadOnlyAdmin, column, when
-from artisans.figures.families import COUNTED, PROBLEMS, STEPS, has_left
+from artisans.figures.families import COUNTED, HAS_RECOVERED, PROBLEMS, STEPS, has_left
 from artisans.figures.registry import STEP_TITLES
 from artisans.figures.roles import VIEW_METRICS
 from artisans.figures.words import code_text
 from artisans.journeys.models import Journey, JourneyProblem
 
-ABANDONED = "abandoned"
+ABANDONED, RECOVERED = "abandoned", "recovered"
 
 
 class ReachedFilter(admin.SimpleListFilter):
@@ -24,12 +24,18 @@ class ReachedFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         steps = [(name, str(title)) for name, title in STEP_TITLES.items()]
-        return [*steps, (ABANDONED, str(_("Abandoned")))]
+        return [
+            *steps,
+            (ABANDONED, str(_("Abandoned"))),
+            (RECOVERED, str(_("Placed after it was abandoned"))),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Journey]) -> QuerySet[Journey]:
         value = self.value() or ""
         if value == ABANDONED:
             return queryset.filter(has_left())
+        if value == RECOVERED:
+            return queryset.filter(HAS_RECOVERED)
         return queryset.filter(**{f"{STEPS[value]}__isnull": False}) if value in STEPS else queryset
 
 

@@ -22,9 +22,10 @@ from artisans.core.models import ChangeMark
 from artisans.core.queue import run_each
 from artisans.core.retention import RULES
 from artisans.figures.days import DAY, span_of, today
-from artisans.figures.families import FAMILIES, QUIET, Family, cells_of
+from artisans.figures.families import FAMILIES, Family, cells_of
 from artisans.figures.models import CountedDay
-from artisans.journeys.models import Journey
+from artisans.journeys.models import QUIET, Journey
+from carts.journeys import journeys_abandon
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ def horizon(family: Family) -> date:
 
 def marks_drain() -> int:
     """Count all days that are due, then build for some seconds. Returns how many days were counted."""
+    journeys_abandon()
     due = dict.fromkeys([*marked_pairs(), *recent_pairs()])
     counted = sum(run_each(due, day_count, event="figures_failed"))
     return counted + sum(

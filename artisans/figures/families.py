@@ -30,7 +30,7 @@ from artisans.figures.models import (
     RequestCell,
     SettledCell,
 )
-from artisans.journeys.models import COLUMNS, Journey, JourneyProblem
+from artisans.journeys.models import COLUMNS, QUIET, Journey, JourneyProblem
 from orders.models import Order
 from orders.statuses import ORDERS_CLOSED, OrderStatus
 from payments.methods import MANUAL
@@ -348,10 +348,12 @@ def event_lags(span: Span) -> Rows:
 
 # ---- checkouts ---------------------------------------------------------------------------------------------------
 
-QUIET = timedelta(hours=1)  # after which an unfinished checkout counts as abandoned
 COUNTED = Journey.objects.filter(is_staff=False, is_merged=False, is_backfilled=False)
 PROBLEMS = JourneyProblem.objects.filter(is_staff=False)
 STEPS = {("check_step" if step == "check" else step.value): column for step, column in COLUMNS.items()}
+
+
+HAS_RECOVERED = Q(was_abandoned=True, placed_at__isnull=False)
 
 
 def has_left() -> Q:
@@ -365,6 +367,9 @@ def journeys_started(span: Span) -> Rows:
         *JourneyCell.dimensions,
         **reached,
         abandoned=count_if(has_left()),
+        abandoned_valued=count_if(has_left() & Q(abandoned_minor__isnull=False)),
+        abandoned_minor=Sum("abandoned_minor", filter=has_left(), default=0),
+        recovered=count_if(HAS_RECOVERED),
     )
 
 
@@ -424,7 +429,7 @@ FAMILIES = {
             "created_at",
             "webhooks",
         ),
-        Family("journeys", 2, JourneyCell, (journeys_started,), COUNTED, "started_at", "journeys"),
+        Family("journeys", 3, JourneyCell, (journeys_started,), COUNTED, "started_at", "journeys"),
         Family(
             "problems",
             1,

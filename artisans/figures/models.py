@@ -253,10 +253,14 @@ class DisputeCell(Cell):
 
 class JourneyCell(Cell):
     """Checkouts by the day on which they were started, with how many reached each step. Without those of staff.
-    `abandoned`: not placed, and nothing has happened for an hour."""
+    `abandoned`: not placed, and nothing has happened for an hour; `abandoned_minor` was in the carts of
+    `abandoned_valued` of them. `recovered`: placed after they had been abandoned."""
 
     dimensions = ("channel", "device", "currency")
-    measures = ("started", "cart", "details", "delivery", "payment", "check_step", "placed", "abandoned")
+    measures = (
+        *("started", "cart", "details", "delivery", "payment", "check_step", "placed"),
+        *("abandoned", "abandoned_valued", "abandoned_minor", "recovered"),
+    )
 
     channel = text(7)
     device = text(7)
@@ -269,6 +273,9 @@ class JourneyCell(Cell):
     check_step = count()
     placed = count()
     abandoned = added_count()
+    abandoned_valued = added_count()
+    abandoned_minor = added_count()
+    recovered = added_count()
 
 
 class ProblemCell(Cell):

@@ -81,7 +81,14 @@ PAGES = {
             "checkout",
             _("Checkout"),
             "filter_alt",
-            ("checkout_rate", "abandoned_carts", "problems", *STEP_RATES),
+            (
+                "checkout_rate",
+                "abandoned_carts",
+                "abandoned_value",
+                "recovered_carts",
+                "problems",
+                *STEP_RATES,
+            ),
             has_funnel=True,
         ),
         Page(

@@ -620,6 +620,36 @@ METRICS: dict[str, Metric] = {
             "down",
         ),
         Metric(
+            "abandoned_value",
+            _("Value of an abandoned checkout"),
+            _(
+                "What was in the carts of abandoned checkouts, at the prices that the buyers saw last and without tax "
+                "and delivery, divided by their number. Left out: checkouts of staff, and those of which this is not "
+                "known."
+            ),
+            Total("journeys", ("abandoned_minor",)),
+            Total("journeys", ("abandoned_valued",)),
+            Unit.MONEY,
+            STARTED,
+            OF_JOURNEYS,
+            "down",
+            is_per_currency=True,
+        ),
+        Metric(
+            "recovered_carts",
+            _("Recovered checkouts"),
+            _(
+                "Checkouts that became orders although nothing had happened in them for an hour before. Left out: "
+                "checkouts of staff."
+            ),
+            Total("journeys", ("recovered",)),
+            None,
+            Unit.COUNT,
+            STARTED,
+            OF_JOURNEYS,
+            "up",
+        ),
+        Metric(
             "problems",
             _("Problems of checkouts"),
             _("How often something kept a buyer from going on. Left out: what happened to staff."),

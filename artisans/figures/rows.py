@@ -121,6 +121,7 @@ LISTS: dict[tuple[str, tuple[str, ...]], List] = {
     ("disputes", ("won", "lost")): disputes(status__in="WON,LOST"),
     ("journeys", ("started",)): journeys(),
     ("journeys", ("abandoned",)): journeys("abandoned"),
+    ("journeys", ("recovered",)): journeys("recovered"),
     **{("journeys", (name,)): journeys(name) for name in STEPS[1:]},
     ("problems", ("problems",)): List(
         "journeys_journeyproblem",

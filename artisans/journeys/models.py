@@ -1,3 +1,4 @@
+from datetime import timedelta
 from functools import reduce
 from itertools import pairwise
 from operator import and_
@@ -22,6 +23,7 @@ class Step(models.TextChoices):
 
 
 COLUMNS = {step: f"{step}_at" for step in Step}
+QUIET = timedelta(hours=1)  # after which an unfinished checkout counts as abandoned
 
 
 class Channel(models.TextChoices):
@@ -41,7 +43,9 @@ class Journey(models.Model):
 
     `cart_id`, `order_id`: plain keys, because this app is below carts and orders. `delivery_country`: "" until known.
     `is_signed_in`: at the last step. `is_backfilled`: the order was placed before steps were recorded, or recording
-    them failed; only `placed_at` is known. `is_merged`: continued as the journey of another cart.
+    them failed; only `placed_at` is known. `is_merged`: continued as the journey of another cart. `was_abandoned`:
+    went on after nothing had happened for QUIET. `abandoned_minor`: what was in the cart when it was abandoned, at the
+    prices that the buyer saw last; null if that did not happen, or before it was recorded.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -63,6 +67,8 @@ class Journey(models.Model):
     last_at = models.DateTimeField(db_index=True)
     is_backfilled = models.BooleanField(default=False)
     is_merged = models.BooleanField(default=False)
+    was_abandoned = models.BooleanField(default=False, db_default=False)
+    abandoned_minor = models.PositiveBigIntegerField(null=True)
 
     class Meta:
         default_permissions = ()

@@ -15,13 +15,22 @@ from uuid import UUID
 
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.models import Value
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from artisans.core.changes import changes_note
 from artisans.core.compiled import insert
-from artisans.journeys.models import COLUMNS, Channel, Device, Journey, JourneyProblem, ProblemKind, Step
+from artisans.journeys.models import (
+    COLUMNS,
+    QUIET,
+    Channel,
+    Device,
+    Journey,
+    JourneyProblem,
+    ProblemKind,
+    Step,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +125,14 @@ def write_step(row: Journey, step: Step, at: datetime) -> None:
 
 def update_step(row: Journey, step: Step, times: dict[str, datetime]) -> bool:
     changes: dict[str, Any] = {column: Coalesce(column, Value(at)) for column, at in times.items()}
-    changes |= {"last_at": times[COLUMNS[step]], "currency": row.currency, "is_signed_in": row.is_signed_in}
+    at = times[COLUMNS[step]]
+    changes["was_abandoned"] = Case(When(last_at__lt=at - QUIET, then=True), default=F("was_abandoned"))
+    changes |= {
+        "last_at": at,
+        "abandoned_minor": None,
+        "currency": row.currency,
+        "is_signed_in": row.is_signed_in,
+    }
     if row.is_staff:
         changes["is_staff"] = True
     if row.delivery_country:
@@ -147,7 +163,8 @@ def journeys_merge(*, guest_cart_id: UUID, cart_id: UUID) -> None:
         times = {name: [at for row in (guest, own) if (at := getattr(row, name))] for name in columns}
         earliest = {name: min(known) for name, known in times.items() if known}
         last_at = timezone.now()  # the figures of the days on which they began change now
-        Journey.objects.filter(pk=own.pk).update(**earliest, last_at=last_at, is_signed_in=True)
+        merged = {"last_at": last_at, "abandoned_minor": None, "is_signed_in": True}
+        Journey.objects.filter(pk=own.pk).update(**earliest, **merged)
         Journey.objects.filter(pk=guest.pk).update(is_merged=True, last_at=last_at)
         changes_note(("journeys", own.started_at))  # it may have begun on an earlier day now
 

@@ -18,6 +18,7 @@ from artisans.figures.evaluate import Figure, days_uncounted, figures_of, series
 from artisans.figures.intervals import share, wilson
 from artisans.figures.registry import METRICS, Metric
 from artisans.figures.tests.test_counting import BEGIN, ZONES, at_once, trade  # noqa: F401  # fixtures
+from carts.journeys import journeys_abandon
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -53,6 +54,9 @@ JOURNEYS = f"""
     SELECT * FROM journeys_journey WHERE {WITHIN.format("started_at")}
     AND NOT (is_staff OR is_merged OR is_backfilled)
 """
+
+
+LEFT = f"SELECT * FROM ({JOURNEYS}) l WHERE placed_at IS NULL AND last_at < %(hour_ago)s"
 
 
 def of_all(above: str, below: str) -> str:
@@ -182,6 +186,14 @@ SQL = {
         f"SELECT COALESCE(SUM(copies), 0) FROM ({EVENTS}) x",
     ),
     "abandoned_carts": of_all(number(JOURNEYS, "placed_at IS NULL AND last_at < %(hour_ago)s"), "SELECT 0"),
+    "abandoned_value": per_currency(
+        f"""
+        SELECT j.currency, i.quantity * i.seen_price_minor AS number FROM ({LEFT}) j
+        JOIN carts_cartitem i ON i.cart_id = j.cart_id
+        """,
+        ones(LEFT),
+    ),
+    "recovered_carts": of_all(number(JOURNEYS, "placed_at IS NOT NULL AND was_abandoned"), "SELECT 0"),
     "payment_success_rate": of_all(number(PAYMENTS, "paid"), number(PAYMENTS, f"paid OR {LOST}")),
     "payment_failure_rate": of_all(number(PAYMENTS, LOST), number(PAYMENTS, f"paid OR {LOST}")),
     "order_paid_rate": of_all(
@@ -293,6 +305,7 @@ def test_each_metric_equals_sql_by_hand(trade, at_once, settings, time_machine, 
         now += timedelta(minutes=trade.random.choice([10, 90, 200]))
         time_machine.move_to(now, tick=False)
         trade.step()
+        journeys_abandon()  # as the worker does every five seconds
     marks_drain()
     first, here = BEGIN.astimezone(ZoneInfo(zone)).date(), ZoneInfo(zone)
 

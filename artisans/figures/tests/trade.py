@@ -22,6 +22,7 @@ from artisans.journeys.services import (
     journey_start,
     journeys_merge,
 )
+from carts.models import Cart, CartItem
 from orders.models import Order
 from orders.statuses import OrderStatus
 from payments.bookkeeping.attempts import attempts_record, challenges_expire
@@ -284,7 +285,11 @@ class Trade:
         )
 
     def begin(self) -> None:
-        self.carts.append(uuid4())
+        cart = Cart.objects.create(token_hash=uuid4().hex, currency="USD")
+        product, quantity = self.products[0], 1 + len(self.carts) % 3
+        price = {"seen_price_minor": product.price_minor, "seen_currency": "USD"}
+        CartItem.objects.create(cart=cart, product=product, quantity=quantity, **price)
+        self.carts.append(cart.pk)
         journey_start(cart_id=self.carts[-1], currency="USD", visit=self.visit())
 
     def go_on(self) -> None:

@@ -17,7 +17,7 @@ from artisans.journeys import services
 from artisans.journeys.models import COLUMNS, Journey, JourneyProblem, Step
 from artisans.journeys.selectors import recorded_since
 from artisans.journeys.services import Visit, journey_place, journey_reach
-from carts.journeys import TASK, journeys_complete
+from carts.journeys import TASK, journeys_abandon, journeys_complete
 from carts.models import Cart
 from orders.models import Order
 from tests.checkout_client import CheckoutClient
@@ -64,6 +64,23 @@ def test_pages_record_the_first_time_of_each_step(walk, bowl, time_machine):
     assert reached(journey) == list(Step)
     assert (journey.order_id, journey.placed_at) == (order.pk, order.created_at)
     assert (journey.is_signed_in, journey.is_staff, journey.is_backfilled) == (False, False, False)
+
+
+def test_checkout_that_goes_on_after_an_hour_was_abandoned(walk, bowl, time_machine):
+    begin = timezone.now()
+    time_machine.move_to(begin, tick=False)
+    walk.add(bowl, follow=False)
+    values = []
+    for minutes in (60, 61):
+        time_machine.move_to(begin + timedelta(minutes=minutes), tick=False)
+        journeys_abandon()
+        values.append(Journey.objects.get().abandoned_minor)
+    assert values == [None, bowl.price_minor]
+
+    walk.get("carts:cart")
+
+    journey = Journey.objects.get()
+    assert (journey.was_abandoned, journey.abandoned_minor) == (True, None)
 
 
 def test_each_step_costs_one_statement_and_only_once(walk, bowl):
