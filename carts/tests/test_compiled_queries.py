@@ -74,7 +74,7 @@ def cases_of_payments() -> dict[CompiledQuery[Any, Any], tuple[Any, ...]]:
         provider_alerts.open_parts: ("stripe",),
         bookkeeping.open_disputes: (payment.order_id,),
         gateway.open_calls: (payment.pk,),
-        sync.unreadable_flags: (payment.pk,),
+        sync.open_flags: (payment.pk,),
         events.captures_by_id: (payment.pk, capture),
         payment_selectors.orders_of_payment_locked: (payment.pk,),
         payment_selectors.payments_locked: (payment.pk,),

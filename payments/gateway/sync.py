@@ -1,6 +1,7 @@
 """Applies the provider's state of a payment to ours. The result is the same whoever reads it (return page,
 webhook, periodic task, staff), how often, and in which order."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -78,7 +79,8 @@ def apply_remote_state(
     payment: Payment, order: Order, remote: RemotePayment, *, cause: str, actor_name: str
 ) -> None:
     """The same for a caller that holds the locks."""
-    sync_unreadable_flag(payment, remote)
+    flags = {kind for (kind,) in open_flags(payment.pk)}
+    sync_unreadable_flag(payment, remote, flags)
     foreign = find_foreign_object(payment, remote)
     problem = foreign or find_amount_mismatch(payment, remote)
     if problem:
@@ -87,10 +89,13 @@ def apply_remote_state(
         plan_check(payment)
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
         return
+    received = payment.received_minor
     with notifications_together():
         apply_remote_amounts(
             payment, order, remote, is_amount_wrong=bool(problem), cause=cause, actor_name=actor_name
         )
+    if FlagKind.STUCK in flags and payment.received_minor > received:
+        flag_clear(payment, FlagKind.STUCK, _("The provider took the payment later."))
 
 
 def apply_remote_amounts(
@@ -141,18 +146,18 @@ def is_fully_reversed(remote: RemotePayment) -> bool:
     return back >= sum(capture.amount.minor for capture in remote.captures)
 
 
-def sync_unreadable_flag(payment: Payment, remote: RemotePayment) -> None:
+def sync_unreadable_flag(payment: Payment, remote: RemotePayment, flags: Collection[str]) -> None:
     """Flag parts of the object that cannot be parsed, until they can be; the other parts are booked."""
     if remote.problems:
         flag_refresh(payment, FlagKind.UNREADABLE, "; ".join(map(str, remote.problems)))
-    elif unreadable_flags(payment.pk):
+    elif FlagKind.UNREADABLE in flags:
         flag_clear(payment, FlagKind.UNREADABLE, _("The provider’s response can be read again."))
 
 
 @compiled
-def unreadable_flags(payment_id: UUID) -> QuerySet[PaymentFlag, tuple[UUID]]:
-    flags = PaymentFlag.objects.filter(payment=payment_id, kind=FlagKind.UNREADABLE, resolved_at=None)
-    return flags.order_by().values_list("pk")
+def open_flags(payment_id: UUID) -> QuerySet[PaymentFlag, tuple[str]]:
+    """Their kinds."""
+    return PaymentFlag.objects.filter(payment=payment_id, resolved_at=None).order_by().values_list("kind")
 
 
 def find_foreign_object(payment: Payment, remote: RemotePayment) -> str:

@@ -18,6 +18,7 @@ from payments.bookkeeping.provider_calls import (
     provider_calls_due,
 )
 from payments.bookkeeping.refunds import refund_enqueue
+from payments.bookkeeping.review_flags import flag_raise
 from payments.errors import PaymentBusy, PaymentInProgress, ProviderUnavailable, StillPayable
 from payments.gateway import connection, payments
 from payments.gateway.connection import NetworkInTransaction, call_slots_at, execute, is_down
@@ -40,7 +41,7 @@ from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.parcels import parcels_decide
 from payments.methods import PaymentMethod
-from payments.models import CallState, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
+from payments.models import CallState, FlagKind, Operation, Payment, PaymentRefund, ProviderCall, RefundOrigin
 from payments.providers.contract import ObjectNotFound, Refused, Unknown
 from payments.selectors import payment_lock
 from payments.tests.factories import reread, start
@@ -562,3 +563,14 @@ def test_cancelling_waits_for_another_process_that_makes_the_call(begun, monkeyp
     payments.payment_cancel_at_provider(begun.pk, cause="other method")
 
     assert reread(begun).status == "CANCELLED"
+
+
+def test_refusal_is_not_to_be_reviewed_once_the_provider_took_the_payment(open_card, stripe):
+    flag_raise(open_card, FlagKind.STUCK, "The provider refused the payment.")
+    stripe.pay(open_card)
+    for cause in ("return", "event"):
+        payment_sync(open_card.pk, cause=cause)
+        flag_raise(open_card, FlagKind.STUCK, "A refund has no response.")
+
+    flags = open_card.flags.order_by("created_at")
+    assert [flag.resolution for flag in flags] == ["The provider took the payment later.", ""]

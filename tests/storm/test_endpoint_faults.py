@@ -53,7 +53,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "timeout, happens later": {"action": "hold_before", "seconds": SILENCE},
     "timeout, has happened": {"action": "hold_after", "seconds": SILENCE},
 }
-ID = re.compile(r"(?<=/)(?:[a-z]+_\w{8,}|(?=[A-Z0-9-]*\d)[A-Z0-9-]{8,}|CERT-[^/]+)")
+ID = re.compile(r"(?<=/)(?:[a-z]+_\w{8,}|CERT-[^/]+|(?=[A-Z0-9-]*\d)[A-Z0-9-]{8,})")
 
 
 class ImpatientRegistry:
@@ -290,7 +290,7 @@ class WalletDispute(PaidByWallet, DisputeLost):
 # The requests of each journey to its provider. A test compares them with the provider's request log.
 INTENTS, SESSIONS, ORDERS = "/v1/payment_intents", "/v1/checkout/sessions", "/v2/checkout/orders"
 ENDPOINTS: dict[type[Journey], list[str]] = {
-    Card: [f"POST {INTENTS}", f"GET {INTENTS}/*", "GET /v1/disputes"],
+    Card: [f"POST {INTENTS}", f"GET {INTENTS}/*", "GET /v1/charges", "GET /v1/disputes"],
     CardByCall: [f"POST {INTENTS}", f"POST {INTENTS}/*/confirm"],
     Hosted: [
         f"POST {INTENTS}",
@@ -298,6 +298,7 @@ ENDPOINTS: dict[type[Journey], list[str]] = {
         f"GET {INTENTS}/*",
         f"POST {SESSIONS}",
         f"GET {SESSIONS}/*",
+        "GET /v1/charges",
         "GET /v1/disputes",
     ],
     Wallet: ["POST /v1/oauth2/token", f"POST {ORDERS}", f"GET {ORDERS}/*", f"POST {ORDERS}/*/capture"],
