@@ -13,7 +13,7 @@ django.setup()
 from artisans.accounts.models import AuthToken, User  # noqa: E402
 from artisans.catalog.models import Artisan, Category, Product, StockMove, StockMoveKind  # noqa: E402
 from artisans.catalog.search_index import search_index_refresh  # noqa: E402
-from orders.models import StoreRules  # noqa: E402
+from orders.setup import store_setup  # noqa: E402
 
 STOCK = 1_000_000_000
 
@@ -21,15 +21,15 @@ STOCK = 1_000_000_000
 def main(products: int, users: int) -> None:
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
-    StoreRules.objects.create(
-        pk=1,
-        tax_rate_ppm=100_000,
-        shipping_minor=599,
-        tax_is_set=True,
-        shipping_is_set=True,
-        support_email="help@example.test",
-        cash_limit_minor=100_000,
-        account_iban="DE89 3704 0044 0532 0130 00",
+    store_setup(
+        answers={
+            "tax-rate": "10",
+            "shipping": "5.99",
+            "countries": "all",
+            "support-email": "help@example.test",
+            "cash-limit": "1000",
+            "iban": "DE89 3704 0044 0532 0130 00",
+        }
     )
     category = Category.objects.create(slug="bowls", name="Bowls")
     artisans = Artisan.objects.bulk_create(

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 from uuid import UUID
@@ -41,16 +41,27 @@ from carts.errors import (
     UnknownProduct,
 )
 from carts.models import Cart, CartStatus
-from carts.schemas import CartShape, CheckoutShape, OrderInOneCallShape, SummaryShape, ValidationShape
+from carts.schemas import (
+    CartShape,
+    CheckoutShape,
+    OrderInOneCallShape,
+    ShippingMethodsShape,
+    SummaryShape,
+    ValidationShape,
+)
 from carts.selectors import CartSummary, carts_visible_to, items_of, summarize
 from carts.serializers import (
     AssertionsIn,
     CartIn,
     CheckoutIn,
+    DestinationIn,
     ItemIn,
     OrderIn,
     QuantityIn,
+    ShippingIn,
+    SummaryIn,
     cart_out,
+    shipping_out,
     summary_out,
 )
 from carts.services import MAX_ITEMS, FilledCart, cart_item_set, cart_items_add, cart_open
@@ -61,6 +72,7 @@ from orders.errors import (
     EmptyOrder,
     NotCancellable,
     QuoteChanged,
+    ShippingMethodNotOffered,
     ShopNotOpen,
 )
 from orders.holds import TooManyOpenOrders, TooManyUnitsHeld
@@ -94,6 +106,7 @@ REFUSE_ORDER = (
     InvalidInput,
     CheckoutBlocked,
     QuoteChanged,
+    ShippingMethodNotOffered,
     TooManyOpenOrders,
     TooManyUnitsHeld,
     LinkRevoked,
@@ -275,6 +288,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
                 provider=data.get("payment_provider", ""),
                 assertions=AssertionsIn.of(data),
                 store=store,
+                shipping=ShippingIn.wanted(data),
             )
         journeys.placed(done, visit, cart_id=cart_id)
         code = status.HTTP_201_CREATED if done.is_new else status.HTTP_200_OK
@@ -283,19 +297,22 @@ class CartViewSet(ApiView, viewsets.ViewSet):
     @operation(
         "cart_summary",
         "Quote tax, shipping and total",
-        query=AssertionsIn,
+        query=SummaryIn,
         responses=SummaryShape,
-        problems=(ShopNotOpen, QuoteChanged),
+        problems=(ShopNotOpen, QuoteChanged, ShippingMethodNotOffered),
     )
     @action(detail=True, methods=["get"], url_path="checkout/summary")
     def checkout_summary(self, request: Request, pk: str) -> Response:
         """The amounts of an order placed now, by parcel; also the shipping quote.
 
+        With `country`, those of an order there; else those of the shop's own country, as an estimate.
         Figures sent along are compared with the shop's; a difference is 409 `quote_changed`.
         """
-        data = validated(AssertionsIn, request.query_params.dict())
-        summary = self.summary(request, pk)
-        AssertionsIn.of(data).check(summary.quote)
+        data = validated(SummaryIn, request.query_params.dict())
+        summary = self.summary(request, pk, data)
+        AssertionsIn.of(data).check(summary.offer)
+        if summary.offer.refused:
+            raise ShippingMethodNotOffered
         return Response(summary_out(summary))
 
     @operation(
@@ -311,17 +328,35 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         problems = [problem.as_dict() for problem in summary.problems]
         return Response({"valid": summary.can_checkout, "problems": problems})
 
+    @operation(
+        "cart_shipping_methods",
+        "List shipping methods",
+        query=DestinationIn,
+        responses=ShippingMethodsShape,
+        problems=(ShopNotOpen,),
+    )
+    @action(detail=True, methods=["get"])
+    def shipping_methods(self, request: Request, pk: str) -> Response:
+        """The shipping methods of the cart with their prices, by artisans whose parcels share them.
+
+        Artisans with methods of their own ship by these alone.
+        """
+        data = validated(DestinationIn, request.query_params.dict())
+        return Response(shipping_out(self.summary(request, pk, data)))
+
     def cart(self, request: Request, pk: str) -> Cart:
         cart = get_or_none(carts_visible_to(Principal.from_api(request)).filter(pk=pk))
         if cart is None:
             raise NotFound(_("Cart not found."))
         return cart
 
-    def summary(self, request: Request, pk: str) -> CartSummary:
+    def summary(self, request: Request, pk: str, data: Mapping[str, Any] | None = None) -> CartSummary:
+        """`data`: the destination, if the client names one."""
         cart, store = self.cart(request, pk), store_rules()
         if not store.is_open:
             raise ShopNotOpen
-        summary = summarize(cart, items_of(cart), store)
+        destination = DestinationIn.destination(data or {}, store)
+        summary = summarize(cart, items_of(cart), store, destination)
         if cart.status == CartStatus.OPEN and not summary.is_empty:
             journeys.reach(cart, Step.CHECK, journeys.api_visit(Principal.from_api(request)))
         return summary
@@ -365,6 +400,7 @@ class PlacingOrderViewSet(OrderViewSet):
                 provider=data.get("payment_provider", ""),
                 assertions=AssertionsIn.of(data),
                 store=store,
+                shipping=ShippingIn.wanted(data),
             )
         journeys.placed(done, visit)
         return created_order(done, store)

@@ -16,13 +16,19 @@ from artisans.core.transactions import atomic_with_retry
 from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartStatus
 from carts.selectors import cart_lock, items_lock, line_requests_of
-from orders.errors import AmountTooLarge, CheckoutBlocked, EmptyOrder, QuoteChanged, ShopNotOpen
+from orders.errors import (
+    AmountTooLarge,
+    CheckoutBlocked,
+    EmptyOrder,
+    QuoteChanged,
+    ShippingMethodNotOffered,
+    ShopNotOpen,
+)
 from orders.hold_policy import WantedUnits
 from orders.holds import OpenHolds, holds_check, holds_lock
 from orders.models import Order, StoreRules
-from orders.pricing import Quote
 from orders.problems import LineRequest, find_problems
-from orders.quoting import quote_products
+from orders.quoting import Offer, Wanted, destination_of, offer_products, shipping_problems
 from orders.services.placing import Buyer, PlacedOrder, load_placed_order, order_place
 from payments.bookkeeping.holds import compute_hold, hold_kind
 from payments.lifecycle.start import free_order_confirm, payment_start
@@ -41,16 +47,17 @@ class Assertions:
     currency: str | None = None
     fingerprint: str | None = None
 
-    def check(self, offer: Quote) -> None:
+    def check(self, offer: Offer) -> None:
         """Errors: QuoteChanged with the first figure that differs."""
-        currency = offer.total.currency
+        quote = offer.quote
+        currency = quote.currency
         pairs: tuple[tuple[str, Decimal | None, Decimal], ...] = (
-            ("shipping_cost", self.shipping_cost, offer.shipping.as_decimal()),
-            ("amount", self.total, offer.total.as_decimal()),
+            ("shipping_cost", self.shipping_cost, quote.shipping.as_decimal()),
+            ("amount", self.total, quote.total.as_decimal()),
         )
         if self.currency is not None and self.currency != currency:
             raise QuoteChanged(field="currency", sent=self.currency, now=currency)
-        rates = [rate_text(rate_ppm) for rate_ppm in offer.rates_ppm]
+        rates = [rate_text(rate_ppm) for rate_ppm in quote.rates_ppm]
         if self.tax_rate is not None and [self.tax_rate] != [*map(Decimal, rates)]:
             raise QuoteChanged(
                 field="tax_rate", sent=format(self.tax_rate, "f"), now=", ".join(rates), rates=rates
@@ -81,11 +88,15 @@ def cart_checkout(
     assertions: Assertions,
     store: StoreRules,
     provider: str = "",
+    shipping: Wanted = None,
 ) -> Checkout:
     """Order the cart. A cart becomes at most one order: if it was ordered before, that order is returned.
 
+    Parcels without a method in `shipping` go by the cheapest.
+
     Errors: ShopNotOpen, NotFound, EmptyOrder, CheckoutBlocked with problems, QuoteChanged, TooManyOpenOrders,
-    TooManyUnitsHeld, MethodNotOffered; nothing is written then. Locks: cart, limits of the buyer, products.
+    TooManyUnitsHeld, MethodNotOffered, ShippingMethodNotOffered; nothing is written then. Locks: cart, limits of
+    the buyer, products.
     """
     cart = cart_lock(principal, cart_id, must_be_open=False)
     if cart.status != CartStatus.OPEN:
@@ -99,6 +110,7 @@ def cart_checkout(
         method=method,
         store=store,
         assertions=assertions,
+        shipping=shipping,
     )
     payment = start_payment(placed, method=method, store=store, provider=provider)
     cart.status, cart.order, cart.draft = CartStatus.ORDERED, placed.order, {}
@@ -116,6 +128,7 @@ def order_create(
     assertions: Assertions,
     store: StoreRules,
     provider: str = "",
+    shipping: Wanted = None,
 ) -> Checkout:
     """Order products in one call, without a cart; without a method, stock is held 30 minutes for a payment.
 
@@ -129,6 +142,7 @@ def order_create(
         method=method,
         store=store,
         assertions=assertions,
+        shipping=shipping,
     )
     payment = start_payment(placed, method=method, store=store, provider=provider)
     effect_record(f"order:{placed.order.pk}")
@@ -155,23 +169,31 @@ def place(
     method: PaymentMethod | None,
     store: StoreRules,
     assertions: Assertions,
+    shipping: Wanted,
 ) -> PlacedOrder:
     """Check the requests against the locked products and place the order with the hold of its payment method.
 
     Since they are locked, order_place finds the stock that was checked here.
     """
-    currency = store.currency
-    if not store.is_open:
+    currency, buyer = store.currency, holds.buyer
+    if not store.has_contact:
         raise ShopNotOpen
     if not line_requests:
         raise EmptyOrder
     if problems := find_problems(line_requests, products, currency=currency):
         raise CheckoutBlocked(problems)
-    offer = quote_products([(products[w.product_id], w.quantity) for w in line_requests], store=store)
-    if offer.total.minor > MAX_MINOR:
+    offer = offer_products(
+        [(products[w.product_id], w.quantity) for w in line_requests],
+        store=store,
+        destination=destination_of(buyer.shipping_address, store=store, wanted=shipping),
+    )
+    if problems := shipping_problems(line_requests, products, offer):
+        raise CheckoutBlocked(problems) if store.is_open else ShopNotOpen
+    if offer.quote.total.minor > MAX_MINOR:
         raise AmountTooLarge
     assertions.check(offer)
-    buyer = holds.buyer
+    if offer.refused:
+        raise ShippingMethodNotOffered
     wanted = [
         WantedUnits(w.product_id, w.quantity, (p := products[w.product_id]).price.minor, p.stock)
         for w in line_requests
@@ -179,12 +201,13 @@ def place(
     is_short = holds_check(holds, wanted=wanted, currency=currency)
     hold = compute_hold(method, is_known_buyer=buyer.is_known, placed_at=timezone.now(), is_short=is_short)
     return order_place(
-        quote=offer,
+        quote=offer.quote,
         products=products,
         buyer=buyer,
         store=store,
         pay_by=hold.pay_by,
         expires_at=hold.expires_at,
+        shipping_methods=offer.method_names,
     )
 
 

@@ -5,10 +5,10 @@ from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from artisans.core.money import percent_text
 from carts.cookies import page_principal
 from carts.models import CartItem, CartStatus
 from carts.selectors import carts_visible_to
+from orders.quoting import home_terms
 from orders.selectors import store_rules
 
 
@@ -25,7 +25,6 @@ def shop(request: HttpRequest) -> dict[str, Any]:
     return {
         "cart_count": SimpleLazyObject(count),
         "store": store,
-        "tax_percent": SimpleLazyObject(lambda: percent_text(store.tax_rate_ppm)),
-        "shipping": SimpleLazyObject(lambda: store.shipping),
+        "home_terms": SimpleLazyObject(lambda: home_terms(store)),  # type: ignore[arg-type]  # lazy rules
         "is_demo": settings.DEMO,
     }

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from carts.selectors import CartSummary
-from orders.pricing import Quote
+from orders.quoting import Offer
 
 ANSWERS = ("email", "shipping", "billing", "note", "method")
 LENGTH = 16  # hex digits; they only have to differ by chance
 
 
-def quote_fingerprint(offer: Quote) -> str:
-    """The items, quantities and amounts of a quote. Shape: "items:<hex>.amounts:<hex>"."""
+def quote_fingerprint(offer: Offer) -> str:
+    """The items, quantities, amounts and shipping methods. Shape: "items:<hex>.amounts:<hex>.delivery:<hex>"."""
     return join_parts(quote_parts(offer))
 
 
@@ -21,7 +21,7 @@ def page_fingerprint(summary: CartSummary, draft: Mapping[str, Any]) -> str:
     """Everything on the review page: the quote, names of the items, and the buyer's answers."""
     names = [[str(line.product.pk), line.product.name, line.product.artisan.name] for line in summary.lines]
     answers = {name: draft.get(name) for name in ANSWERS}
-    return join_parts(quote_parts(summary.quote) | {"names": sorted(names)} | answers)
+    return join_parts(quote_parts(summary.offer) | {"names": sorted(names)} | answers)
 
 
 def changed_parts(sent: str, now: str) -> set[str]:
@@ -30,15 +30,17 @@ def changed_parts(sent: str, now: str) -> set[str]:
     return {part.partition(":")[0] for part in now.split(".") if part not in before}
 
 
-def quote_parts(offer: Quote) -> dict[str, object]:
-    lines = [line.price_input for line in offer.lines]
-    prices = sorted([str(line.price_input.product_id), line.unit_price.minor] for line in offer.lines)
-    sums: list[object] = [offer.currency, offer.tax_rate_ppm, offer.tax.minor, offer.shipping.minor]
-    if offer.prices_include_tax or offer.discount or offer.shipping_discount:
-        sums += [offer.prices_include_tax, offer.discount.minor, offer.shipping_discount.minor]
+def quote_parts(offer: Offer) -> dict[str, object]:
+    quote, methods = offer.quote, offer.delivery.methods
+    lines = [line.price_input for line in quote.lines]
+    prices = sorted([str(line.price_input.product_id), line.unit_price.minor] for line in quote.lines)
+    sums: list[object] = [quote.currency, quote.rates_ppm, quote.tax.minor, quote.shipping.minor]
+    if quote.prices_include_tax or quote.discount or quote.shipping_discount:
+        sums += [quote.prices_include_tax, quote.discount.minor, quote.shipping_discount.minor]
     return {
         "items": sorted([str(line.product_id), line.quantity] for line in lines),
         "amounts": [*sums, prices],
+        "delivery": sorted([str(artisan_id), method.id] for artisan_id, method in methods.items()),
     }
 
 

@@ -1,5 +1,6 @@
 """Forms of the checkout steps."""
 
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.api.fields import CONTROL
 from artisans.core.security.card_data import REFUSAL, card_number_fields
 from artisans.core.texts import readable
+from carts.delivery import GroupChoice
 from orders.address_rules import LENGTHS, address_errors, address_normalize
 from orders.countries import COUNTRIES, KNOWN, CountryRules, rules_for
 
@@ -37,12 +39,18 @@ def text(label: "_StrPromise", autocomplete: str, *, max_length: int = 150, **kw
 
 
 @cache
-def country_options() -> str:
-    return format_html_join("", '<option value="{}">{}</option>', COUNTRIES)
+def country_options(codes: frozenset[str] | None) -> str:
+    rows = [row for row in COUNTRIES if codes is None or row[0] in codes]
+    return format_html_join("", '<option value="{}">{}</option>', rows)
 
 
 class CountrySelect(forms.Select):
-    """Renders the options once per process: Django would render 253 templates each time, 12 ms a field."""
+    """Renders the options once per process: Django would render 253 templates each time, 12 ms a field.
+
+    `codes`: those to choose from, if not all.
+    """
+
+    codes: frozenset[str] | None = None
 
     def render(
         self,
@@ -51,7 +59,7 @@ class CountrySelect(forms.Select):
         attrs: dict[str, Any] | None = None,
         renderer: BaseRenderer | None = None,
     ) -> SafeString:
-        options = country_options()
+        options = country_options(self.codes)
         for code in self.format_value(value):
             if code in KNOWN:
                 options = options.replace(f'value="{code}"', f'value="{code}" selected')
@@ -137,8 +145,11 @@ class DetailsForm(NoCardNumbersForm):
         _("Postal code"), "billing postal-code", max_length=LENGTHS["postal_code"], required=False
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, served: Collection[str] | None = None, **kwargs: Any) -> None:
+        """`served`: the countries that the shop sells to, if not all."""
         super().__init__(*args, **kwargs)
+        if served is not None:
+            self.offer_countries(frozenset(served))
         for prefix in ("", "billing_"):
             rules = self.rules(prefix)
             for name in ("region", "postal_code", "city"):
@@ -157,6 +168,15 @@ class DetailsForm(NoCardNumbersForm):
                     gettext("%(label)s: use at most %(limit)s characters.") % label
                 )
 
+    def offer_countries(self, codes: frozenset[str]) -> None:
+        field: Any = self.fields["country"]
+        field.choices = [row for row in COUNTRIES if row[0] in codes]
+        field.widget.codes = codes
+        if KNOWN.get(self.data.get("country", "")):
+            field.error_messages["invalid_choice"] = gettext(
+                "The shop does not deliver to %(country)s. Choose a country from the list."
+            ) % {"country": KNOWN[self.data["country"]]}
+
     @property
     def shown_country(self) -> str:
         return self.rules("").country
@@ -165,13 +185,15 @@ class DetailsForm(NoCardNumbersForm):
     def billing_shown_country(self) -> str:
         return self.rules("billing_").country
 
-    def for_new_countries(self) -> "DetailsForm | None":
+    def for_new_countries(self, served: Collection[str] | None) -> "DetailsForm | None":
         """The form for the countries that were chosen since it was shown, without the old regions; None if none was."""
         sides = [""] if self.data.get("billing_same") else ["", "billing_"]
         shown = {side: self.data.get(f"{side}shown_country") for side in sides}
         moved = [side for side in sides if shown[side] and self.data.get(f"{side}country") != shown[side]]
         values = {name: self.data.get(name, "") for name in self.fields}
-        return DetailsForm(initial=values | {f"{side}region": "" for side in moved}) if moved else None
+        if not moved:
+            return None
+        return DetailsForm(initial=values | {f"{side}region": "" for side in moved}, served=served)
 
     def clean_note(self) -> str:
         note = readable(self.cleaned_data["note"])
@@ -198,6 +220,36 @@ class DetailsForm(NoCardNumbersForm):
         for name, message in address_errors(address).items():
             if prefix + name not in self.errors:
                 self.add_error(prefix + name, message)
+
+
+class DeliveryForm(forms.Form):
+    """A shipping method for each group of parcels that has a choice."""
+
+    def __init__(self, *args: Any, groups: Sequence[GroupChoice], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = groups
+        for group in groups:
+            self.fields[group.name] = forms.TypedChoiceField(
+                label=_("Delivery methods"),
+                choices=[(choice.method.id, choice.method.name) for choice in group.choices],
+                coerce=int,
+                widget=forms.RadioSelect,
+                error_messages={
+                    "required": _("Choose a delivery method."),
+                    "invalid_choice": _("This delivery method is no longer offered. Choose another one."),
+                },
+            )
+
+    def shown(self) -> list[dict[str, Any]]:
+        return [{"field": self[group.name], "choice": group} for group in self.groups]
+
+    def chosen(self) -> dict[str, int]:
+        """The keys of methods by those of artisans, for the draft."""
+        return {
+            str(artisan_id): self.cleaned_data[group.name]
+            for group in self.groups
+            for artisan_id in group.artisans
+        }
 
 
 class PlaceForm(forms.Form):

@@ -18,8 +18,9 @@ PROBLEM_CODES = [
     "choice_needed",
     "on_holiday",
     "currency_mismatch",
+    "cannot_ship",
 ]
-PROBLEM_FIXES = ["accept_price", "lower_quantity", "remove", "wait"]
+PROBLEM_FIXES = ["accept_price", "lower_quantity", "remove", "wait", "change_address"]
 PROBLEM = {
     "code": "out_of_stock",
     "item_id": ITEM_ID,
@@ -27,6 +28,8 @@ PROBLEM = {
     "new": "1",
     "fix": "lower_quantity",
     "message": "Only 1 of Moss bowl left; your cart has 2.",
+    "artisan_id": "",
+    "country": "",
 }
 
 
@@ -39,6 +42,10 @@ class CartProblemShape(serializers.Serializer[Any]):
     new = serializers.CharField(allow_blank=True)
     fix = serializers.ChoiceField(PROBLEM_FIXES)
     message = serializers.CharField()
+    artisan_id = serializers.CharField(
+        allow_blank=True, help_text="Of `cannot_ship`: who does not ship there."
+    )
+    country = serializers.CharField(allow_blank=True, help_text="Of `cannot_ship`: where to.")
 
 
 class CartItemShape(serializers.Serializer[Any]):
@@ -96,6 +103,7 @@ class SummaryParcelShape(serializers.Serializer[Any]):
     subtotal = AmountShape()
     tax = AmountShape()
     shipping = AmountShape()
+    shipping_method = serializers.CharField(allow_blank=True, help_text="Its name; empty if none is offered.")
     total = AmountShape()
 
 
@@ -110,7 +118,8 @@ class SummaryParcelShape(serializers.Serializer[Any]):
         "shipping_discount": "0.00",
         "total": "99.99",
         "currency": "USD",
-        "fingerprint": "items:5f0c3d9be1a74c02.amounts:9b1e6a7d20c4f358",
+        "tax_is_estimate": True,
+        "fingerprint": "items:5f0c3d9be1a74c02.amounts:9b1e6a7d20c4f358.delivery:07d3a1c59f2e4b86",
         "parcels": [
             {
                 "artisan_id": ARTISAN_ID,
@@ -119,6 +128,7 @@ class SummaryParcelShape(serializers.Serializer[Any]):
                 "subtotal": "85.45",
                 "tax": "8.55",
                 "shipping": "5.99",
+                "shipping_method": "Standard",
                 "total": "99.99",
             }
         ],
@@ -135,11 +145,66 @@ class SummaryShape(serializers.Serializer[Any]):
     shipping_discount = AmountShape()
     total = AmountShape()
     currency = serializers.CharField()
+    tax_is_estimate = serializers.BooleanField(
+        help_text="Tax and shipping are those of the shop's own country, as no address is known."
+    )
     fingerprint = serializers.CharField(
-        help_text="Send it with the checkout: if the items, quantities or amounts differ by then, nothing is ordered."
+        help_text="Send it with the checkout: if items, quantities, amounts or shipping methods differ by then, "
+        "nothing is ordered."
     )
     parcels = SummaryParcelShape(many=True)
     problems = CartProblemShape(many=True)
+
+
+class ShippingMethodShape(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(["delivery", "pickup"])
+    min_days = serializers.IntegerField(allow_null=True, help_text="Business days.")
+    max_days = serializers.IntegerField(allow_null=True)
+    price = AmountShape(help_text="For all parcels of the group.")
+    is_chosen = serializers.BooleanField(help_text="What applies if nothing else is chosen.")
+
+
+class ShippingGroupShape(serializers.Serializer[Any]):
+    artisan_ids = serializers.ListField(
+        child=serializers.UUIDField(), help_text="Whose parcels share these methods."
+    )
+    methods = ShippingMethodShape(many=True)
+
+
+@example(
+    {
+        "country": "US",
+        "is_estimate": False,
+        "currency": "USD",
+        "groups": [
+            {
+                "artisan_ids": [ARTISAN_ID],
+                "methods": [
+                    {
+                        "id": 1,
+                        "name": "Standard",
+                        "kind": "delivery",
+                        "min_days": 2,
+                        "max_days": 4,
+                        "price": "5.99",
+                        "is_chosen": True,
+                    }
+                ],
+            }
+        ],
+        "unserved_artisan_ids": [],
+    }
+)
+class ShippingMethodsShape(serializers.Serializer[Any]):
+    country = serializers.CharField()
+    is_estimate = serializers.BooleanField(help_text="No country was sent, so it is that of the shop.")
+    currency = serializers.CharField()
+    groups = ShippingGroupShape(many=True)
+    unserved_artisan_ids = serializers.ListField(
+        child=serializers.UUIDField(), help_text="Artisans whose products are not sold there."
+    )
 
 
 @example({"valid": False, "problems": [PROBLEM]})

@@ -1,5 +1,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -14,10 +15,11 @@ from artisans.core.models import get_or_none
 from artisans.core.money import Money, percent_text
 from carts.errors import CartClosed
 from carts.models import Cart, CartItem, CartStatus
+from orders.countries import KNOWN
 from orders.models import StoreRules
 from orders.pricing import Quote, RateSum
 from orders.problems import MAX_QUANTITY, LineRequest, Problem, find_problems
-from orders.quoting import quote_products
+from orders.quoting import Destination, Offer, destination_of, home, offer_products, shipping_problems
 
 
 def carts_visible_to(principal: Principal) -> QuerySet[Cart]:
@@ -162,7 +164,26 @@ class CartSummary:
     tax: Money
     shipping: Money
     total: Money
-    quote: Quote
+    offer: Offer
+
+    @property
+    def quote(self) -> Quote:
+        return self.offer.quote
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether tax and shipping are those of the shop's own country, as no address is known."""
+        return self.offer.destination.is_estimate
+
+    @property
+    def country(self) -> str:
+        """The name of the country whose tax and shipping are shown."""
+        code = self.offer.destination.place.country
+        return KNOWN.get(code, code)
+
+    @property
+    def has_prices(self) -> bool:
+        return self.offer.has_prices
 
     @property
     def discount(self) -> Money:
@@ -203,13 +224,27 @@ class CartSummary:
         return bool(self.lines) and not self.problems
 
 
-def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -> CartSummary:
-    """Price the items in the shop's currency. Products in another one are problems and left out of the sums."""
+def summarize(
+    cart: Cart | None,
+    items: Sequence[CartItem],
+    store: StoreRules,
+    destination: Destination | None = None,
+) -> CartSummary:
+    """Price the items in the shop's currency. Products in another one are problems and left out of the sums.
+
+    By default for the address in the cart's draft, or for the shop's own country before there is one.
+    """
     currency = store.currency
     products = {item.product_id: item.product for item in items}
     problems = find_problems(line_requests_of(items), products, currency=currency)
     priced = [item for item in items if item.product.currency == currency]
-    total = quote_products([(item.product, item.quantity) for item in priced], store=store)
+    destination = destination or (drafted_destination(cart, store) if cart else home(store))
+    offer = offer_products(
+        [(item.product, item.quantity) for item in priced], store=store, destination=destination
+    )
+    if not destination.is_estimate:
+        problems += shipping_problems(line_requests_of(priced), products, offer)
+    total = offer.quote
     lines = {
         item.pk: SummaryLine(
             id=item.pk,
@@ -242,5 +277,19 @@ def summarize(cart: Cart | None, items: Sequence[CartItem], store: StoreRules) -
         tax=total.tax,
         shipping=total.shipping,
         total=total.total,
-        quote=total,
+        offer=offer,
     )
+
+
+def drafted_destination(cart: Cart, store: StoreRules) -> Destination:
+    """Where the answers of the checkout so far send the cart."""
+    draft = cart.draft if isinstance(cart.draft, dict) else {}
+    if not isinstance(draft.get("shipping"), dict):
+        return home(store)
+    return destination_of(draft["shipping"], store=store, wanted=drafted_methods(draft))
+
+
+def drafted_methods(draft: dict[str, Any]) -> dict[UUID, int]:
+    """The chosen shipping methods by artisan. Shape in the draft: keys of methods by the text of the artisan's key."""
+    chosen = draft.get("delivery")
+    return {UUID(artisan_id): pk for artisan_id, pk in chosen.items()} if isinstance(chosen, dict) else {}

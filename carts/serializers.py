@@ -1,6 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from artisans.catalog.schemas import PRODUCT_ID
@@ -14,12 +17,16 @@ from artisans.core.api.fields import (
 from artisans.core.api.openapi import example
 from artisans.core.money import rate_text
 from carts.checkout import Assertions
+from carts.delivery import group_choices
 from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartItem
 from carts.selectors import CartSummary, problems_of, subtotal_of
 from carts.services import MAX_ITEMS
+from orders.address_rules import LENGTHS, address_normalize, country_error
+from orders.models import StoreRules
 from orders.problems import MAX_QUANTITY
-from orders.serializers import AddressField
+from orders.quoting import Destination, Wanted, destination_of, home
+from orders.serializers import AddressField, CountryField
 from payments.api.schemas import MethodField, ProviderField
 
 
@@ -47,7 +54,7 @@ class AssertionsIn(StrictSerializer):
     amount = StrictDecimalField(required=False, help_text="Order total.")
     currency = StrictCharField(max_length=3, required=False, help_text="ISO 4217.")
     fingerprint = StrictCharField(
-        max_length=64,
+        max_length=200,
         required=False,
         help_text="`fingerprint` of the summary that the buyer saw: items, quantities, prices, tax and shipping.",
     )
@@ -63,6 +70,75 @@ class AssertionsIn(StrictSerializer):
         )
 
 
+class DestinationIn(StrictSerializer):
+    """Where a cart would go, before an address is entered."""
+
+    country = CountryField(
+        max_length=LENGTHS["country"],
+        required=False,
+        help_text="ISO 3166-1 alpha-2; left out: that of the address entered so far, or the shop's own.",
+    )
+    region = StrictCharField(
+        max_length=LENGTHS["region"], required=False, allow_blank=True, help_text="As in addresses."
+    )
+    postal_code = StrictCharField(
+        max_length=LENGTHS["postal_code"], required=False, allow_blank=True, help_text="As in addresses."
+    )
+
+    def validate_country(self, country: str) -> str:
+        if error := country_error(country):
+            raise serializers.ValidationError(error)
+        return country
+
+    @staticmethod
+    def destination(data: Mapping[str, Any], store: StoreRules) -> Destination | None:
+        """None if nothing is named: the answers in the cart count."""
+        wanted = data.get("shipping_method")
+        if "country" not in data:
+            return replace(home(store), wanted=wanted) if wanted else None
+        names = ("country", "region", "postal_code")
+        address = address_normalize({name: data[name] for name in names if name in data})
+        return destination_of(address, store=store, wanted=wanted)
+
+
+class MethodsByArtisan(serializers.DictField):
+    """Keys of shipping methods by those of artisans."""
+
+    default_error_messages = {"not_an_artisan": _("Use ids of artisans as keys.")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=StrictIntegerField(min_value=1), **kwargs)
+
+    def to_internal_value(self, data: Any) -> dict[UUID, int]:
+        found = super().to_internal_value(data)
+        try:
+            return {UUID(key): value for key, value in found.items()}
+        except ValueError:
+            self.fail("not_an_artisan")
+
+
+class ShippingIn(StrictSerializer):
+    """Shipping methods of `GET /carts/{id}/shipping_methods`; parcels without one go by the cheapest delivery."""
+
+    shipping_method = StrictIntegerField(
+        min_value=1, required=False, help_text="For all parcels that it is offered for."
+    )
+    shipping_methods = MethodsByArtisan(required=False, help_text="By artisan, instead of `shipping_method`.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "shipping_method" in attrs and "shipping_methods" in attrs:
+            raise serializers.ValidationError(_("Send shipping_method or shipping_methods, not both."))
+        return attrs
+
+    @staticmethod
+    def wanted(data: dict[str, Any]) -> Wanted:
+        return data.get("shipping_methods") or data.get("shipping_method")
+
+
+class SummaryIn(AssertionsIn, DestinationIn):
+    shipping_method = StrictIntegerField(min_value=1, required=False, help_text="As in the checkout.")
+
+
 PLACE = {
     "shipping_address": "123 Main St, City, State, 12345",
     "payment_method": "bank_transfer",
@@ -72,7 +148,7 @@ PLACE = {
 
 
 @example(PLACE | {"tax_rate": "0.10", "shipping_cost": "5.99"})
-class CheckoutIn(AssertionsIn):
+class CheckoutIn(AssertionsIn, ShippingIn):
     shipping_address = AddressField()
     billing_address = AddressField(required=False)
     payment_method = MethodField()
@@ -110,6 +186,35 @@ def cart_out(cart: Cart, items: Sequence[CartItem], *, token: str = "") -> dict[
     return answer | ({"token": token} if token else {})
 
 
+def shipping_out(summary: CartSummary) -> dict[str, Any]:
+    """What the buyer can choose between, by group of parcels, and the artisans who do not ship there."""
+    place = summary.offer.destination.place
+    return {
+        "country": place.country,
+        "is_estimate": summary.is_estimate,
+        "currency": summary.total.currency,
+        "groups": [
+            {
+                "artisan_ids": [str(artisan_id) for artisan_id in group.artisans],
+                "methods": [
+                    {
+                        "id": choice.method.id,
+                        "name": choice.method.name,
+                        "kind": "pickup" if choice.method.is_pickup else "delivery",
+                        "min_days": choice.method.min_days,
+                        "max_days": choice.method.max_days,
+                        "price": choice.price.amount,
+                        "is_chosen": choice.is_selected,
+                    }
+                    for choice in group.choices
+                ],
+            }
+            for group in group_choices(summary)
+        ],
+        "unserved_artisan_ids": sorted(map(str, summary.offer.unserved)),
+    }
+
+
 def summary_out(summary: CartSummary) -> dict[str, Any]:
     """The amounts of an order placed now."""
     return {
@@ -125,7 +230,8 @@ def summary_out(summary: CartSummary) -> dict[str, Any]:
         "shipping_discount": summary.shipping_discount.amount,
         "total": summary.total.amount,
         "currency": summary.total.currency,
-        "fingerprint": quote_fingerprint(summary.quote),
+        "tax_is_estimate": summary.is_estimate,
+        "fingerprint": quote_fingerprint(summary.offer),
         "parcels": [
             {
                 "artisan_id": str(group.artisan.pk),
@@ -134,6 +240,7 @@ def summary_out(summary: CartSummary) -> dict[str, Any]:
                 "subtotal": group.subtotal.amount,
                 "tax": group.tax.amount,
                 "shipping": group.shipping.amount,
+                "shipping_method": summary.offer.method_names.get(group.artisan.pk, ""),
                 "total": group.total.amount,
             }
             for group in summary.groups

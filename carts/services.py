@@ -173,7 +173,7 @@ def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
         }
         if "remove" in fixes:
             item.delete()
-        elif fixes - {"wait"}:
+        elif fixes - {"wait", "change_address"}:
             item.quantity = min(item.quantity, item.product.stock)
             item.seen_price_minor, item.seen_currency = item.product.price_minor, item.product.currency
             item.save(update_fields=["quantity", "seen_price_minor", "seen_currency", "updated_at"])

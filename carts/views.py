@@ -32,15 +32,24 @@ from artisans.journeys.services import journey_problems_add
 from carts import journeys
 from carts.checkout import Assertions, Checkout, cart_checkout
 from carts.cookies import cookie_hash, keep_token, page_principal
+from carts.delivery import group_choices
 from carts.fingerprint import changed_parts, page_fingerprint, quote_fingerprint
-from carts.forms import DetailsForm, PlaceForm
+from carts.forms import DeliveryForm, DetailsForm, PlaceForm
 from carts.models import Cart, CartStatus
-from carts.selectors import CartSummary, carts_visible_to, items_of, open_cart, summarize
+from carts.selectors import (
+    CartSummary,
+    carts_visible_to,
+    drafted_methods,
+    items_of,
+    open_cart,
+    summarize,
+)
 from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_items_add, cart_open
 from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
 from orders.holds import TooManyOpenOrders
+from orders.quoting import served_countries
 from orders.selectors import is_known_account, last_addressed_order, store_rules
 from orders.services.placing import Buyer
 from payments.lifecycle.offer import MethodChoice, method_choices
@@ -52,6 +61,7 @@ from payments.web.saved_choices import preselected, saved_id_of, with_saved
 
 STEPS = (
     ("details", gettext_lazy("Details")),
+    ("delivery", gettext_lazy("Delivery")),
     ("payment", gettext_lazy("Payment")),
     ("check", gettext_lazy("Review and pay")),
 )
@@ -64,6 +74,7 @@ CHANGES = {
     "shipping": gettext_lazy("The delivery address has changed since this page was shown."),
     "billing": gettext_lazy("The billing address has changed since this page was shown."),
     "note": gettext_lazy("The note to the artisans has changed since this page was shown."),
+    "delivery": gettext_lazy("The delivery method has changed since this page was shown."),
     "method": gettext_lazy("The payment method has changed since this page was shown."),
 }
 
@@ -198,6 +209,8 @@ class CheckoutSession:
     def first_open_step(self) -> str:
         if "email" not in self.draft or self.has_invalid_answer():
             return "details"
+        if self.has_delivery_choice() and not self.has_delivery():
+            return "delivery"
         return "check" if self.selected_method() else "payment"
 
     def has_invalid_answer(self) -> bool:
@@ -214,8 +227,23 @@ class CheckoutSession:
         return [
             ShownStep(str(label), reverse(f"carts:checkout_{name}"), place < first_open, name == current)
             for place, (name, label) in enumerate(STEPS)
-            if name != "payment" or self.has_choice()
+            if self.is_shown(name)
         ]
+
+    def is_shown(self, step: str) -> bool:
+        """Whether there is something to choose in the step."""
+        if step == "delivery":
+            return self.has_delivery_choice()
+        return step != "payment" or self.has_choice()
+
+    def has_delivery_choice(self) -> bool:
+        return self.summary.offer.delivery.has_choice
+
+    def has_delivery(self) -> bool:
+        """Whether the buyer has chosen the methods of all parcels, which are still offered."""
+        wanted, groups = drafted_methods(self.draft), self.summary.offer.delivery.groups
+        choices = [group for group in groups if len(group.options) > 1]
+        return all(parcel.artisan_id in wanted for group in choices for parcel in group.parcels)
 
     def has_choice(self) -> bool:
         return sum(choice.is_available for choice in self.choices) != 1
@@ -233,7 +261,7 @@ class CheckoutSession:
 
     def save_draft(self, **answers: object) -> HttpResponse:
         cart = cart_draft_save(principal=self.principal, cart_id=self.cart.pk, answers=answers)
-        return CheckoutSession(self.principal, cart, self.summary).next_step()
+        return CheckoutSession(self.principal, cart, summary_of(cart)).next_step()
 
 
 StepView = Callable[[HttpRequest, CheckoutSession], HttpResponse]
@@ -377,17 +405,18 @@ def checkout(request: HttpRequest) -> HttpResponse:
 @refuses_card_numbers
 @checkout_step("details")
 def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
+    served = served_countries()
     if request.method != "POST":
         initial = details_initial(request, session)
         needs_correction = "email" in session.draft and session.has_invalid_answer()
-        form = DetailsForm(initial) if needs_correction else DetailsForm(initial=initial)
+        form = DetailsForm(initial if needs_correction else None, initial=initial, served=served)
         is_remembered = "line1" in initial and "email" not in session.draft
         return show_step(request, session, "details", form, is_remembered=is_remembered)
-    form = DetailsForm(request.POST)
-    changed = form.for_new_countries()
+    form = DetailsForm(request.POST, served=served)
+    changed = form.for_new_countries(served)
     if "change_country" in request.POST:
         values = {name: form.data.get(name, "") for name in form.fields}
-        return show_step(request, session, "details", changed or DetailsForm(initial=values))
+        return show_step(request, session, "details", changed or DetailsForm(initial=values, served=served))
     if changed:
         text = _("The form now fits the country that you chose. Check the address, then continue.")
         return show_step(request, session, "details", changed, refusals=[text])
@@ -400,7 +429,9 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
     billing = (
         shipping if data["billing_same"] else {name: data.get(f"billing_{name}", "") for name in ADDRESS}
     )
+    same_place = address_read(session.draft.get("shipping")) == address_read(shipping)
     return session.save_draft(
+        delivery=session.draft.get("delivery") if same_place else None,
         email=data["email"].lower(),
         shipping=shipping,
         billing=billing,
@@ -434,6 +465,20 @@ def remembered_addresses(user: User) -> dict[str, Any]:
     is_same = all(shipping.get(name, "") == billing.get(name, "") for name in ADDRESS)
     other = {} if is_same else {f"billing_{name}": billing.get(name, "") for name in ADDRESS}
     return {**shipping, **other, "billing_same": is_same}
+
+
+@checkout_step("delivery")
+def checkout_delivery(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
+    groups = [group for group in group_choices(session.summary) if len(group.choices) > 1]
+    if not groups:
+        return session.next_step()
+    form = DeliveryForm(request.POST if request.method == "POST" else None, groups=groups)
+    if request.method == "POST":
+        if form.is_valid():
+            return session.save_draft(delivery=form.chosen())
+        visit = journeys.page_visit(request, session.principal)
+        journeys.form_problems_add(form, Step.DELIVERY, visit, cart_id=session.cart.pk)
+    return show_step(request, session, "delivery", form, groups=form.shown())
 
 
 @checkout_step("payment")
@@ -476,7 +521,7 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
         network=network_hash(request),
     )
     assertions = Assertions(
-        total=form.cleaned_data["quote"], fingerprint=quote_fingerprint(session.summary.quote)
+        total=form.cleaned_data["quote"], fingerprint=quote_fingerprint(session.summary.offer)
     )
     visit = journeys.page_visit(request, session.principal)
     try:
@@ -487,6 +532,7 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
             method=PaymentMethod(chosen.kind),
             assertions=assertions,
             store=store_rules(),
+            shipping=session.summary.offer.chosen,
         )
     except QuoteChanged as error:
         journeys.problem_add(error, Step.CHECK, visit, cart_id=session.cart.pk)
@@ -584,6 +630,8 @@ def show_check(
         draft=draft,
         pay_label=chosen.pay_label,
         has_choice=session.has_choice(),
+        has_delivery_choice=session.has_delivery_choice(),
+        methods=list(dict.fromkeys(summary.offer.method_names.values())),
         problems=summary.problems,
         refusals=refusals,
         has_open_orders=has_open_orders,

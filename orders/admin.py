@@ -18,6 +18,7 @@ from artisans.core.admin.pages import BAD, GOOD, WAIT, EditAdmin, ReadOnlyAdmin,
 from artisans.core.admin.search import containing
 from artisans.core.numbers import split_number
 from artisans.core.templatetags.money import show
+from orders import place_admin  # noqa: F401  # registers itself
 from orders.approvals import kinds_of_rule
 from orders.models import NO_CONTACT, Carrier, Parcel, Shipment, StoreRules
 from orders.rate_admin import CommissionRateAdmin  # registers itself
@@ -41,17 +42,14 @@ __all__ = ["CarrierAdmin", "CommissionRateAdmin", "ParcelAdmin", "ShipmentAdmin"
 
 class StoreRulesForm(FiguresForm):
     amounts = {
-        "shipping": "shipping_minor",
         "cash_limit": "cash_limit_minor",
         "second_person_above": "second_person_above_minor",
     }
     percents = {
-        "tax_rate": "tax_rate_ppm",
         "commission_tax": "commission_tax_ppm",
         "reserve": "reserve_ppm",
     }
 
-    shipping = amount_text(_("Shipping per order"), help_text=_("Flat rate, such as 5.99."))
     cash_limit = amount_text(
         _("Cash on delivery limit"), help_text=_("Highest order total that can be paid in cash on delivery.")
     )
@@ -62,9 +60,6 @@ class StoreRulesForm(FiguresForm):
             "Refunds and recorded payments above this amount per order need a second person’s approval. Leave empty to "
             "never require one."
         ),
-    )
-    tax_rate = percent_text(
-        _("Tax rate"), help_text=_("In percent, such as 10 or 8.875. Applies to new orders only.")
     )
     commission_tax = percent_text(
         _("Tax rate on commission"),
@@ -79,7 +74,7 @@ class StoreRulesForm(FiguresForm):
     class Meta:
         model = StoreRules
         exclude = (
-            "tax_rate_ppm",
+            "tax_rate_ppm",  # of release 0.1.0: zones have the rates
             "commission_tax_ppm",
             "reserve_ppm",
             "shipping_minor",
@@ -91,13 +86,8 @@ class StoreRulesForm(FiguresForm):
             "account_bic": UnfoldAdminTextInputWidget,
         }
 
-    ANSWERS: ClassVar = {"tax_rate": "tax_is_set", "shipping": "shipping_is_set"}
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, is_set in self.ANSWERS.items():
-            if not getattr(self.instance, is_set):
-                self.initial[name] = ""  # not set yet: the 0 in the column is only its default
         if self.instance._state.adding:
             self.initial.update(commission_tax="0", reserve="0")
         if self.instance.support_email == NO_CONTACT:
@@ -109,8 +99,6 @@ class StoreRulesForm(FiguresForm):
             if name in self.changed_data and data.get(name) not in {None, "", False}:
                 self.check_second_people(name)
         self.check_days(data)
-        for name in self.ANSWERS.keys() & data.keys():
-            setattr(self.instance, self.ANSWERS[name], True)
         return data
 
     def check_days(self, data: dict[str, Any]) -> None:
@@ -137,25 +125,20 @@ class StoreRulesForm(FiguresForm):
                 % {"permissions": ", ".join(map(str, too_few))},
             )
 
-    def changed_columns(self) -> list[str]:
-        return super().changed_columns() + [
-            self.ANSWERS[name] for name in self.ANSWERS if name in self.changed_data
-        ]
-
 
 @admin.register(StoreRules)
 class StoreRulesAdmin(AuditedAdmin):
     saving_needs_fresh_sign_in = True
     form = StoreRulesForm
-    list_display = ("name", "currency", "tax_rate", "shipping_shown", "cash_limit_shown")
+    list_display = ("name", "currency", "country", "cash_limit_shown")
     fieldsets = (
         (_("Store"), {"fields": ("name", "support_email", "country", "currency")}),
-        (_("Pricing"), {"fields": ("shipping", "cash_limit", "cash_holder")}),
+        (_("Pricing"), {"fields": ("cash_limit", "cash_holder")}),
         (
             _("Tax"),
             {
                 "fields": (
-                    *("tax_rate", "prices_include_tax", "gross_fixed", "shipping_tax", "tax_by"),
+                    *("prices_include_tax", "gross_fixed", "shipping_tax", "tax_by"),
                     *("subsidy_is_taxed", "tax_remitter"),
                 )
             },
@@ -211,10 +194,6 @@ class StoreRulesAdmin(AuditedAdmin):
                 message = gettext("%(permission)s: any two of these users can approve together: %(users)s.")
                 messages.info(request, message % {"permission": label, "users": names})
 
-    @column(_("Tax"))
-    def tax_rate(self, rules: StoreRules) -> str:
-        return f"{rules.tax_rate_ppm / 10_000:g} %"
-
     @column(_("Tax rate on commission"))
     def commission_tax(self, rules: StoreRules) -> str:
         return f"{rules.commission_tax_ppm / 10_000:g} %"
@@ -222,10 +201,6 @@ class StoreRulesAdmin(AuditedAdmin):
     @column(_("Reserve"))
     def reserve(self, rules: StoreRules) -> str:
         return f"{rules.reserve_ppm / 10_000:g} %"
-
-    @column(_("Shipping"), file=money("shipping"))
-    def shipping_shown(self, rules: StoreRules) -> str:
-        return show(rules.shipping)
 
     @column(_("Cash on delivery limit"), file=money("cash_limit"))
     def cash_limit_shown(self, rules: StoreRules) -> str:

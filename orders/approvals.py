@@ -25,7 +25,7 @@ from artisans.approvals.services import approval_request
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from orders.selectors import store_rules
-from orders.services import rates
+from orders.services import places, rates
 
 MASKS = {DisplayFormat.MASKED: DisplayFormat.TEXT, DisplayFormat.MASKED_EMAIL: DisplayFormat.TEXT}
 
@@ -111,7 +111,7 @@ def setting_permissions(payload: Payload) -> list[str]:
 
 def kinds_of_rule(name: str) -> list[ApprovalKind]:
     """The kinds of approval for which a store rule needs two people; changing the store rules themselves is one."""
-    settings = {kind_name(label) for label in SETTINGS} | {rates.KIND}
+    settings = {kind_name(label) for label in SETTINGS} | {rates.KIND, places.KIND}
     if name == "second_person_for_settings":
         return [kind for kind in KINDS.values() if kind.name in settings]
     rules = kind_name("orders.StoreRules")
@@ -131,6 +131,15 @@ def kinds_register() -> None:
             rates.PERMISSION,
             rates.rate_execute,
             rates.rate_decidable,
+        )
+    )
+    register(
+        ApprovalKind(
+            places.KIND,
+            gettext_lazy("Add a tax rate"),
+            places.PERMISSION,
+            places.tax_rate_execute,
+            places.tax_rate_decidable,
         )
     )
     APPROVAL_HOOKS.append(setting_hold)

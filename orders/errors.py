@@ -33,15 +33,21 @@ class AmountTooLarge(InvalidInput):
 
 
 class CheckoutBlocked(Conflict):
-    """Prices or stock changed since the buyer last saw them. Nothing was ordered or charged."""
+    """Prices or stock changed since the buyer last saw them, or an artisan does not ship to the address.
+
+    Nothing was ordered or charged.
+    """
 
     code = "checkout_problems"
     remedy = "Show `problems` to the buyer; apply each `fix` and check out again."
     members = {"problems": CART_PROBLEMS}
 
     def __init__(self, problems: list[Problem]) -> None:
+        text = _("Some items have changed. Accept the changes and try again. Nothing was charged.")
+        if all(problem.code == "cannot_ship" for problem in problems):
+            text = problems[0].message
         super().__init__(
-            _("Some items have changed. Accept the changes and try again. Nothing was charged."),
+            text,
             extra={"problems": [problem.as_dict() for problem in problems]},
         )
         self.problems = problems
@@ -62,6 +68,16 @@ class QuoteChanged(Conflict):
             % {"field": field, "now": now, "sent": sent},
             extra=extra | ({"rates": list(rates)} if len(rates) > 1 else {}),
         )
+
+
+class ShippingMethodNotOffered(InvalidInput):
+    """A shipping method that is not offered for this order and address."""
+
+    code = "shipping_method_not_offered"
+    remedy = "Choose one of `GET /carts/{id}/shipping_methods`, or leave it out for the cheapest."
+
+    def __init__(self) -> None:
+        super().__init__(_("This shipping method is not offered for the order and its address."))
 
 
 class NotCancellable(Conflict):

@@ -113,6 +113,7 @@ def parcel_mail(
             "number": parcel.number,
             "lines": list_units((line, line.agreed_quantity) for line in lines),
             "ship_to": render_later(address_lines, stored=address_read(order.shipping_address)),
+            "shipping_method": parcel.shipping_method,
             "note": order.delivery_note,
             "phone": address_read(order.shipping_address).get("phone", ""),
             "fee": earnings.fee,

@@ -1,7 +1,7 @@
 """Prices of an order: pure arithmetic over rows already read. The only place where totals are computed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -207,11 +207,11 @@ def quote(
     price_inputs: Iterable[PriceInput],
     *,
     currency: str,
-    shipping: Money,
+    shipping: Money | Mapping[UUID, int],
     shipping_discount: int = 0,
     terms: TaxTerms | None = None,
 ) -> Quote:
-    """Price the lines: tax per line, rounded half up; one flat shipping fee, split over parcels by subtotal.
+    """Price the lines: tax per line, rounded half up; shipping by artisan, or one fee split over parcels by subtotal.
 
     Unless the terms say otherwise, tax is added to prices, and shipping is not taxed. No lines cost nothing, shipping
     included. `shipping_discount` in minor units.
@@ -224,7 +224,7 @@ def quote(
         for price_input, (_unit, total, discount, subsidy) in zip(wanted, amounts, strict=True)
     ]
     totals = [total for _unit, total, _discount, _subsidy in amounts]
-    parts = parcels(wanted, totals, shipping.minor, shipping_discount, terms)
+    parts = parcels(wanted, totals, shipping, shipping_discount, terms)
     add_tax([*taxables, *(row for part in parts for row in part.shipping_taxables)], terms)
 
     def money(minor: int) -> Money:
@@ -307,18 +307,21 @@ def line_amounts(price_input: PriceInput, terms: TaxTerms) -> tuple[int, int, in
 def parcels(
     wanted: Sequence[PriceInput],
     totals: Sequence[int],
-    shipping: int,
+    shipping: Money | Mapping[UUID, int],
     shipping_discount: int,
     terms: TaxTerms,
 ) -> list[ParcelPrices]:
-    """Split the lines by artisan, and the shipping by their `totals` as the buyer sees them."""
+    """Split the lines by artisan, and one shipping fee by their `totals` as the buyer sees them."""
     of_artisan: dict[UUID, list[int]] = {}
     for place, price_input in enumerate(wanted):
         of_artisan.setdefault(price_input.artisan_id, []).append(place)
     if not of_artisan:
         return []
     weights = [sum(totals[place] for place in places) for places in of_artisan.values()]
-    shares = allocate(shipping, weights, terms.step)
+    if isinstance(shipping, Money):
+        shares = allocate(shipping.minor, weights, terms.step)
+    else:
+        shares = [shipping.get(artisan_id, 0) for artisan_id in of_artisan]
     discounts = allocate(shipping_discount, shares, terms.step)
     priced = []
     for (artisan_id, places), share, discount in zip(of_artisan.items(), shares, discounts, strict=True):

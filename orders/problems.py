@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from artisans.catalog.models import Product
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from orders.countries import KNOWN
 
 MAX_QUANTITY = 99
 
@@ -30,9 +31,9 @@ class LineRequest:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`code`: price_changed, out_of_stock, not_available, choice_needed, on_holiday, currency_mismatch.
+    """`code`: price_changed, out_of_stock, not_available, choice_needed, on_holiday, currency_mismatch, cannot_ship.
 
-    `fix`: what accepting does; nothing if it is "wait".
+    `fix`: what accepting does; nothing if it is "wait" or "change_address". `artisan_id`, `country`: of cannot_ship.
     """
 
     code: str
@@ -41,6 +42,8 @@ class Problem:
     new: str
     fix: str
     message: str
+    artisan_id: str = ""
+    country: str = ""
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
@@ -111,3 +114,11 @@ def sold_out(line_request: LineRequest, product: Product, available: int) -> Pro
     return Problem(
         "out_of_stock", str(line_request.item_id), str(line_request.quantity), str(available), fix, text
     )
+
+
+def cannot_ship(product: Product, item_id: str, *, country: str) -> Problem:
+    """What the artisan of this product sells is not sold to the country."""
+    names = {"artisan": product.artisan.name, "country": KNOWN.get(country, country)}
+    text = _("%(artisan)s does not ship to this address in %(country)s.") % names
+    artisan_id = str(product.artisan_id)
+    return Problem("cannot_ship", item_id, "", "", "change_address", text, artisan_id, country)

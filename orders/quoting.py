@@ -1,44 +1,214 @@
-"""What products cost when they are ordered now: the prices, taxes and shipping that apply."""
+"""What products cost at an address when they are ordered now: the prices, taxes and shipping that apply."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
 
 from artisans.catalog.models import Product
+from artisans.core.money import Money, percent_text
+from artisans.regions.models import Place
+from artisans.regions.selectors import LocalTaxes, local_taxes, tax_rows, taxed_countries, taxes_at
+from artisans.shipping.choosing import Delivery, ParcelGoods, choose, price_at
+from artisans.shipping.selectors import methods_at, shipped_countries, unshipped_countries
+from orders.addresses import address_read
+from orders.countries import KNOWN
 from orders.models import StoreRules
 from orders.pricing import PriceInput, Quote, TaxTerms, quote
-from orders.statuses import ShippingTax
+from orders.problems import LineRequest, Problem, cannot_ship
+from orders.statuses import ShippingTax, TaxBy
+
+Wanted = Mapping[UUID, int] | int | None  # keys of shipping methods by artisan, or one for all
 
 
-def quote_products(items: Iterable[tuple[Product, int]], *, store: StoreRules) -> Quote:
-    """Price products, each with a quantity, by the rules of the store. All are in its currency."""
-    terms = tax_terms_for(store)
-    return quote(
-        [
-            PriceInput(
-                product.pk,
-                product.artisan_id,
-                product.price,
-                quantity,
-                tax_rate_ppm=store.tax_rate_ppm,
-                home_rate_ppm=store.tax_rate_ppm,
-            )
-            for product, quantity in items
-        ],
-        currency=store.currency,
-        shipping=store.shipping,
-        terms=terms,
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an order goes, and the shipping methods that the buyer wants.
+
+    `is_estimate`: no address is known yet, and the shop's own country stands for it.
+    """
+
+    place: Place
+    wanted: Wanted = None
+    is_estimate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What products cost at a destination. `unserved`: artisans whose goods are not sold there; they cost nothing.
+
+    `refused`: methods that the buyer wants and that none of the parcels can take.
+    """
+
+    quote: Quote
+    destination: Destination
+    delivery: Delivery = field(default_factory=Delivery)
+    unserved: frozenset[UUID] = frozenset()
+    refused: frozenset[int] = frozenset()
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether tax and shipping of all products are known."""
+        return not self.unserved
+
+    @property
+    def chosen(self) -> dict[UUID, int]:
+        return {artisan_id: method.id for artisan_id, method in self.delivery.methods.items()}
+
+    @property
+    def method_names(self) -> dict[UUID, str]:
+        return {artisan_id: method.name for artisan_id, method in self.delivery.methods.items()}
+
+
+def home(store: StoreRules) -> Destination:
+    """The shop's own country, before an address is known."""
+    return Destination(Place(store.country), is_estimate=True)
+
+
+def destination_of(address: Mapping[str, Any], *, store: StoreRules, wanted: Wanted = None) -> Destination:
+    """Of a stored address; one that is a single text is only known by its country."""
+    found = address_read(address)
+    country, region = found.get("country") or store.country, found.get("region", "")
+    return Destination(Place(country, region, found.get("postal_code", "")), wanted)
+
+
+def offer_products(
+    items: Iterable[tuple[Product, int]],
+    *,
+    store: StoreRules,
+    destination: Destination,
+    currency: str = "",
+) -> Offer:
+    """Price products, each with a quantity, by the rules of the store. All are in the currency, by default its own."""
+    items, currency = list(items), currency or store.currency
+    at_home = Place(store.country)
+    place = at_home if store.tax_by == TaxBy.ORIGIN else destination.place
+    rows = tax_rows(list({*place.countries, *at_home.countries}), place.postal_prefixes) if items else []
+    now = timezone.now()
+    taxes, home_taxes = (local_taxes(rows, where, at=now) for where in (place, at_home))
+    goods = goods_by_artisan(items)
+    methods = methods_at(destination.place, artisan_ids=goods.keys(), currency=currency) if goods else []
+    delivery = choose(methods, goods.values(), wanted=wanted_by(destination.wanted, goods))
+    untaxed = {product.artisan_id for product, _quantity in items if rate_of(taxes, product) is None}
+    return Offer(
+        quote=quote(
+            [
+                PriceInput(
+                    product.pk,
+                    product.artisan_id,
+                    product.price,
+                    quantity,
+                    *(rate_of(taxes, product) or (0, "")),
+                    home_rate_ppm=(rate_of(home_taxes, product) or (0, ""))[0],
+                )
+                for product, quantity in items
+            ],
+            currency=currency,
+            shipping=delivery.prices,
+            terms=tax_terms_for(store, taxes),
+        ),
+        destination=destination,
+        delivery=delivery,
+        unserved=frozenset({*delivery.unserved, *untaxed}),
+        refused=refused_of(destination.wanted, delivery),
     )
 
 
-def net_price(product: Product, *, store: StoreRules) -> int:
-    """The price without tax at home, in minor units."""
-    terms, minor = tax_terms_for(store), product.price_minor
-    return minor - terms.tax_on(minor, store.tax_rate_ppm) if terms.includes_tax else minor
+def quote_products(items: Iterable[tuple[Product, int]], *, store: StoreRules) -> Quote:
+    """What products cost in the shop's own country."""
+    return offer_products(items, store=store, destination=home(store)).quote
 
 
-def tax_terms_for(store: StoreRules) -> TaxTerms:
+@dataclass(frozen=True, slots=True)
+class HomeTerms:
+    """What products without a class of their own are taxed at in the shop's country, and the least for delivery."""
+
+    country: str
+    tax_percent: str = ""
+    shipping: Money | None = None
+
+    @property
+    def has_prices(self) -> bool:
+        return self.shipping is not None and bool(self.tax_percent)
+
+
+def home_terms(store: StoreRules) -> HomeTerms:
+    place, country = Place(store.country), KNOWN.get(store.country, store.country)
+    taxes = taxes_at(place)
+    rate = taxes and taxes.rates.get(None)
+    prices = [
+        price
+        for method in methods_at(place, artisan_ids=[], currency=store.currency)
+        if not method.is_pickup and (price := price_at(method.tiers, weight_g=0, goods_minor=0)) is not None
+    ]
+    return HomeTerms(
+        country,
+        percent_text(rate.rate_ppm) if rate else "",
+        Money(min(prices), store.currency) if prices else None,
+    )
+
+
+def shipping_problems(
+    line_requests: Iterable[LineRequest], products: Mapping[UUID, Product], offer: Offer
+) -> list[Problem]:
+    """One for each artisan who does not ship to the destination, about the first of their products."""
+    found: dict[UUID, Problem] = {}
+    for line_request in line_requests:
+        product = products[line_request.product_id]
+        if product.artisan_id in offer.unserved and product.artisan_id not in found:
+            problem = cannot_ship(product, str(line_request.item_id), country=offer.destination.place.country)
+            found[product.artisan_id] = problem
+    return list(found.values())
+
+
+def served_countries() -> set[str] | None:
+    """The codes of the countries that the shop sells to, also to a part of them; None: to all."""
+    shipped, unshipped, taxed = shipped_countries(), unshipped_countries(), taxed_countries()
+    found = {
+        code
+        for code in KNOWN
+        if (code in shipped or ("" in shipped and code not in unshipped)) and (code in taxed or "" in taxed)
+    }
+    return None if len(found) == len(KNOWN) else found
+
+
+def goods_by_artisan(items: Iterable[tuple[Product, int]]) -> dict[UUID, ParcelGoods]:
+    found: dict[UUID, ParcelGoods] = {}
+    for product, quantity in items:
+        before = found.get(product.artisan_id, ParcelGoods(product.artisan_id, 0, 0))
+        found[product.artisan_id] = ParcelGoods(
+            product.artisan_id,
+            before.weight_g + product.weight_g * quantity,
+            before.goods_minor + product.price.minor * quantity,
+        )
+    return found
+
+
+def rate_of(taxes: LocalTaxes | None, product: Product) -> tuple[int, str] | None:
+    """Rate and name; None if the product is not sold there."""
+    rate = taxes and taxes.rates.get(product.tax_class_id)
+    return (rate.rate_ppm, rate.name) if rate else None
+
+
+def wanted_by(wanted: Wanted, goods: Iterable[UUID]) -> Mapping[UUID, int]:
+    return dict.fromkeys(goods, wanted) if isinstance(wanted, int) else wanted or {}
+
+
+def refused_of(wanted: Wanted, delivery: Delivery) -> frozenset[int]:
+    """One method for all is refused if no parcel takes it; one for an artisan, if their parcel does not."""
+    taken = {artisan_id: method.id for artisan_id, method in delivery.methods.items()}
+    if isinstance(wanted, int):
+        return frozenset({wanted} - set(taken.values()))
+    return frozenset(pk for artisan_id, pk in (wanted or {}).items() if taken.get(artisan_id) != pk)
+
+
+def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None) -> TaxTerms:
     return TaxTerms(
         prices_include_tax=store.prices_include_tax,
         gross_fixed=store.gross_fixed,
+        is_rounded_per_document=taxes is not None and taxes.is_rounded_per_document,
         shipping_rate_ppm=None if store.shipping_tax == ShippingTax.GOODS else 0,
         subsidy_is_taxed=store.subsidy_is_taxed,
     )

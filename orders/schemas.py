@@ -38,6 +38,7 @@ PARCEL = {
     "tax": "8.55",
     "shipping": "5.99",
     "shipping_tax": "0.00",
+    "shipping_method": "Standard",
     "total": "99.99",
     "cancelled": "0.00",
     "carrier": "",
@@ -182,6 +183,7 @@ class ParcelShape(serializers.Serializer[Any]):
     tax = AmountShape(help_text="Of its items and shipping.")
     shipping = AmountShape()
     shipping_tax = AmountShape(help_text="The part of the tax that is on shipping.")
+    shipping_method = serializers.CharField(allow_blank=True, help_text="Its name when the order was placed.")
     total = AmountShape()
     cancelled = AmountShape(
         help_text="The amount of units that will not be delivered while others are, with their tax; part of the total, "

@@ -158,6 +158,7 @@ def parcel_out(parcel: Parcel) -> dict[str, Any]:
         "tax": parcel.tax.amount,
         "shipping": parcel.shipping.amount,
         "shipping_tax": parcel.shipping_tax.amount,
+        "shipping_method": parcel.shipping_method,
         "total": parcel.total.amount,
         "cancelled": parcel.cancelled.amount,
         "carrier": parcel.carrier,

@@ -89,6 +89,9 @@ workshop:product_publish             post /shop/artisan/products/{product}/publi
 workshop:product_archive             get  /shop/artisan/products/{product}/archive/ login 405 405 405 405 405 405
 workshop:product_duplicate           post /shop/artisan/products/{product}/duplicate/ login 404 404 302 302 404 404
 workshop:profile                     get  /shop/artisan/profile/                    login 404 404 200 404 404 404
+workshop:shipping_list               get  /shop/artisan/shipping/                   login 404 404 200 404 404 404
+workshop:shipping_new                get  /shop/artisan/shipping/new/               login 404 404 200 404 404 404
+workshop:shipping                    get  /shop/artisan/shipping/1/                 login 404 404 404 404 404 404
 workshop:portrait                    get  /shop/artisan/profile/portrait/             login 405 405 405 405 405 405
 workshop:stock_list                  get  /shop/artisan/stock/                     login 404 404 200 200 404 404
 workshop:stock_export                get  /shop/artisan/stock/export.csv           login 404 404 200 200 404 404
@@ -170,6 +173,7 @@ api_cart-list                        get  /carts                                
 api_cart-detail                      get  /carts/{cart}                            401 200 404 404 404 404 404
 api_cart-checkout                    post /carts/{cart}/checkout                   401 400 400 400 400 400 400
 api_cart-checkout-summary            get  /carts/{cart}/checkout/summary           401 200 404 404 404 404 404
+api_cart-shipping-methods            get  /carts/{cart}/shipping_methods           401 200 404 404 404 404 404
 api_cart-checkout-validate           get  /carts/{cart}/checkout/validate          401 200 404 404 404 404 404
 api_cart-item                        put  /carts/{cart}/items/{item}               401 400 400 400 400 400 400
 api_cart-items                       post /carts/{cart}/items                      401 400 400 400 400 400 400

@@ -45,8 +45,8 @@ CASES: dict[type[Model], Case] = {
     ),
     Product: Case({"description": "Two\nlines"}, {}, {"stock": 3, "price_minor": 9900, "is_active": False}),
     StoreRules: Case(
-        {"tax_rate": "8.875"},
-        {"tax_rate_ppm": 88_750},
+        {"commission_tax": "8.875"},
+        {"commission_tax_ppm": 88_750},
         {"account_iban": "GB82WEST12345698765432", "shipping_minor": 1},
     ),
     User: Case({"name": "Sam"}, {"name": "Sam"}, {"role": "artisan", "is_active": False}),
@@ -130,8 +130,7 @@ def test_save_writes_nothing_when_nothing_was_changed(browser, admin_user, row, 
             {"name": "Mossy bowl"},
             ["“Moss bowl”", "“Mossy bowl”", "“Fern bowl”"],
         ),
-        (StoreRules, "tax_rate", "12", {"tax_rate_ppm": 88_750}, ["“10”", "“8.875”", "“12”"]),
-        (StoreRules, "shipping", "7", {"shipping_minor": 999}, ["“5.99”", "“9.99”", "“7”"]),
+        (StoreRules, "commission_tax", "12", {"commission_tax_ppm": 88_750}, ["“0”", "“8.875”", "“12”"]),
         (StoreRules, "cash_limit", "7", {"cash_limit_minor": 999}, ["“150.00”", "“9.99”", "“7”"]),
         (StoreRules, "check_address", "Here", {"check_address": "There\nnow"}, ["There", "“Here”"]),
         (
@@ -179,9 +178,9 @@ def test_different_group_changes_are_a_conflict(browser, admin_user, shopper):
 def test_equal_changes_are_not_a_conflict(browser, admin_user, store):
     client = browser(admin_user)
     form = form_of(client, store)
-    StoreRules.objects.update(tax_rate_ppm=120_000)
+    StoreRules.objects.update(commission_tax_ppm=120_000)
 
-    assert save(client, store, form | {"tax_rate": "12"}).status_code == 302
+    assert save(client, store, form | {"commission_tax": "12"}).status_code == 302
 
 
 def test_amount_is_refused_when_the_currency_was_changed_meanwhile(browser, admin_user, bowl):

@@ -417,6 +417,8 @@ class ProductAdmin(AuditedAdmin):
                         "currency",
                         "sku",
                         "lead_days",
+                        "weight_g",
+                        "tax_class",
                         "stock_shown" if obj else "in_stock",
                     )
                 },
@@ -432,7 +434,16 @@ class ProductAdmin(AuditedAdmin):
         product on sale again."""
         fixed: tuple[str, ...] = ()
         if obj and obj.parent_id:
-            fixed = ("name", "artisan", "category", "currency", "lead_days", "is_active")
+            fixed = (
+                "name",
+                "artisan",
+                "category",
+                "currency",
+                "lead_days",
+                "weight_g",
+                "tax_class",
+                "is_active",
+            )
         elif obj and obj.option_1:
             fixed = ("artisan", "price", "currency")
         if obj and (obj.archived_at or obj.off_sale_reason) and "is_active" not in fixed:

@@ -25,6 +25,8 @@ COPIED = (
     "category_id",
     "currency",
     "lead_days",
+    "weight_g",
+    "tax_class_id",
     "picture",
     "picture_sizes",
     "picture_alt",

@@ -26,9 +26,12 @@ FIELDS = {
     "dimensions": gettext_lazy("size"),
     "care": gettext_lazy("care"),
     "lead_days": gettext_lazy("lead time"),
+    "weight_g": gettext_lazy("weight in grams"),
+    "tax_class": gettext_lazy("tax class"),
     "sku": gettext_lazy("SKU"),
 }
 LABELS = FIELDS | {"options": gettext_lazy("options")}
+REFERENCES = {"category", "tax_class"}
 TEXTS = ("description", "materials", "dimensions", "care")  # only named in the audit log
 VARIANT_FIELDS = ("options", "price_minor", "sku", "is_archived")
 
@@ -71,11 +74,11 @@ def version_of(product: Product) -> str:
 def stored_value(product: Product, field: str) -> Any:
     if field == "is_archived":
         return product.archived_at is not None
-    return getattr(product, "category_id" if field == "category" else field)
+    return getattr(product, f"{field}_id" if field in REFERENCES else field)
 
 
 def plain_value(field: str, value: Any) -> Any:
-    return value.pk if field == "category" else value
+    return value.pk if field in REFERENCES and value is not None else value
 
 
 def digest(value: Any) -> str:

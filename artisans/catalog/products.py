@@ -46,6 +46,8 @@ DUPLICATED = (
     "dimensions",
     "care",
     "lead_days",
+    "weight_g",
+    "tax_class_id",
 )
 
 

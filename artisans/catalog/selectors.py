@@ -77,7 +77,7 @@ def own_products(artisan: Artisan, *, q: str = "", state: str = "") -> QuerySet[
         with_sku = rows.filter(sku__istartswith=q)
         found = Q(pk__in=search(products, q).products.order_by().values("pk")) | Q(sku__istartswith=q)
         products = products.filter(found | Q(pk__in=with_sku.filter(parent__isnull=False).values("parent")))
-    return with_choices(products.select_related("artisan", "category"))
+    return with_choices(products.select_related("artisan", "category", "tax_class"))
 
 
 def in_stock() -> Q:

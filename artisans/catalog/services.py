@@ -61,6 +61,7 @@ def products_locked(ids: list[UUID]) -> models.QuerySet[Product]:
 # 4 % of an order in one call.
 ORDER_COLUMNS = (
     *("artisan", "category", "name", "price_minor", "currency", "stock", "is_active", "parent__is_active"),
+    *("tax_class", "weight_g"),
     *("option_1", "option_2", "option_3"),
     *(f"artisan__{name}" for name in ("slug", "name", "email", "is_active", "holiday_from", "back_on")),
     *(f"artisan__{name}" for name in ("commission_ppm", "fee_tax_treatment")),

@@ -41,6 +41,7 @@ from artisans.core.idempotency.keys import effect_id
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.texts import search_text
+from artisans.regions.models import TaxClass
 from artisans.workshop.schemas_products import (
     OwnProductShape,
     ProductChangeIn,
@@ -49,7 +50,7 @@ from artisans.workshop.schemas_products import (
 )
 from orders.selectors import store_rules
 
-AS_STORED = ("name", "description", "materials", "dimensions", "care", "lead_days", "sku")
+AS_STORED = ("name", "description", "materials", "dimensions", "care", "lead_days", "weight_g", "sku")
 
 
 def own_product_out(product: Product) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def own_product_out(product: Product) -> dict[str, Any]:
         "version": version_of(product),
         **{field: getattr(product, field) for field in AS_STORED},
         "category": product.category.slug,
+        "tax_class": product.tax_class.code if product.tax_class else "",
         "price": product.price.amount,
         "currency": product.currency,
         "stock": product.available,
@@ -258,6 +260,11 @@ def values_from(data: Mapping[str, Any], currency: str) -> dict[str, Any]:
         if category is None:
             raise InvalidInput(_("There is no category “%(slug)s”.") % {"slug": data["category"]})
         values["category"] = category
+    if "tax_class" in data:
+        code = data["tax_class"]
+        values["tax_class"] = get_or_none(TaxClass.objects.filter(code=code)) if code else None
+        if code and values["tax_class"] is None:
+            raise InvalidInput(_("There is no tax class “%(code)s”.") % {"code": code})
     if "price" in data:
         values["price_minor"] = price_from(data["price"], currency)
     return values

@@ -20,8 +20,10 @@ from artisans.core.api.fields import CONTROL
 from artisans.core.forms import LineField
 from artisans.core.money import Money
 from artisans.core.texts import readable
+from artisans.regions.models import STANDARD, TaxClass
 
 MOST_UNITS = 1_000_000
+MOST_GRAMS = 1_000_000
 BLANK_ROWS = 3
 OPTION_FIELDS = tuple(f"option_{number}" for number in range(1, MAX_OPTIONS + 1))
 # What services call the value of a form's field, if not the same.
@@ -108,7 +110,24 @@ class ProductForm(VersionedForm):
             "Leave this empty if it is ready to ship. The stock is then how many you still make."
         ),
     )
+    weight_g = forms.IntegerField(
+        label=gettext_lazy("Weight in grams"),
+        min_value=0,
+        max_value=MOST_GRAMS,
+        required=False,
+        help_text=gettext_lazy("With its packaging. Delivery can cost more from a weight on."),
+    )
+    tax_class = forms.ModelChoiceField(
+        TaxClass.objects.exclude(code=STANDARD),
+        label=gettext_lazy("Tax class"),
+        required=False,
+        empty_label=gettext_lazy("Standard"),
+        help_text=gettext_lazy("Goods such as books or food can be taxed at another rate."),
+    )
     sku = LineField(label=gettext_lazy("SKU"), max_length=60, required=False)
+
+    def clean_weight_g(self) -> int:
+        return self.cleaned_data["weight_g"] or 0
 
     def __init__(self, data: Any = None, *, currency: str, product: Product | None = None) -> None:
         super().__init__(data, initial=shown_values(product) if product else None)

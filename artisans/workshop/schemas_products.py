@@ -32,6 +32,8 @@ FIELDS = {
     "dimensions": "18 cm",
     "care": "Dishwasher safe.",
     "lead_days": None,
+    "weight_g": 900,
+    "tax_class": "",
     "sku": "BOWL-M",
 }
 
@@ -58,6 +60,12 @@ class FieldsIn(StrictSerializer):
         required=False,
         allow_null=True,
         help_text="Made to order, ships in so many days; null: ready to ship.",
+    )
+    weight_g = StrictIntegerField(
+        min_value=0, max_value=1_000_000, required=False, help_text="With its packaging; 0 if not known."
+    )
+    tax_class = StrictCharField(
+        max_length=30, required=False, allow_blank=True, help_text="The code of a tax class; empty: standard."
     )
     sku = optional(60)
 
@@ -169,6 +177,8 @@ class OwnProductShape(serializers.Serializer[Any]):
     dimensions = serializers.CharField(allow_blank=True)
     care = serializers.CharField(allow_blank=True)
     lead_days = serializers.IntegerField(allow_null=True)
+    weight_g = serializers.IntegerField(help_text="With its packaging; 0 if not known.")
+    tax_class = serializers.CharField(allow_blank=True, help_text="The code of a tax class; empty: standard.")
     sku = serializers.CharField(allow_blank=True)
     stock = serializers.IntegerField(help_text="Of all variants together.")
     options = serializers.ListField(child=serializers.CharField())

@@ -1,6 +1,16 @@
 from django.urls import path
 
-from artisans.workshop import closing, exports, pictures, products, profile, stock, stock_import, team
+from artisans.workshop import (
+    closing,
+    exports,
+    pictures,
+    products,
+    profile,
+    shipping,
+    stock,
+    stock_import,
+    team,
+)
 
 app_name = "workshop"
 urlpatterns = [
@@ -29,6 +39,9 @@ urlpatterns = [
         name="picture_delete",
     ),
     path("profile/", profile.profile, name="profile"),
+    path("shipping/", shipping.method_list, name="shipping_list"),
+    path("shipping/new/", shipping.method_form, name="shipping_new"),
+    path("shipping/<int:method_id>/", shipping.method_form, name="shipping"),
     path("profile/portrait/", profile.portrait, name="portrait"),
     path("stock/", stock.stock_list, name="stock_list"),
     path("stock/export.csv", stock_import.stock_export, name="stock_export"),

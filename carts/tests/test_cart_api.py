@@ -136,6 +136,8 @@ def test_changed_price_is_a_problem_until_accepted(client, bowl):
         "new": "90.00",
         "fix": "accept_price",
         "message": "Moss bowl now costs $90.00 (previously $85.45).",
+        "artisan_id": "",
+        "country": "",
     }
     assert body["items"][0]["unit_price"] == "90.00", "prices are always current"
     assert client.get(f"/carts/{cart['id']}/checkout/validate").json()["valid"] is False

@@ -21,6 +21,7 @@ from carts import selectors
 from carts.models import Cart
 from orders.holds import lines_awaiting_money
 from orders.models import StoreRules
+from orders.models.store_rules import places_of_store
 from orders.selectors import addresses_of, all_store_rules
 from orders.services import placing
 from orders.tests.factories import place
@@ -108,6 +109,7 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
         order_products_locked: (ids,),
         commission_rates: ("USD", [goods[0].artisan_id]),
         all_store_rules: (),
+        places_of_store: (),
         tax_rows: (["", "US"], ["", "9"]),
         method_rows: (["", "US"], ["", "9"], ids),
         addresses_of: (shopper.pk,),

@@ -8,7 +8,7 @@ from django.forms import BooleanField
 from carts.fingerprint import ANSWERS, page_fingerprint
 from carts.forms import DetailsForm
 from carts.models import Cart
-from carts.serializers import AssertionsIn, OrderIn
+from carts.serializers import AssertionsIn, OrderIn, ShippingIn
 from carts.views import CHANGES, summary_of
 from orders.services.placing import Buyer
 from orders.tests.factories import ADDRESS
@@ -33,7 +33,8 @@ ANSWER_OF = {  # by field of the API and of Buyer
 NOT_ON_PAGES = {
     "payment_provider",
     "order_items",
-}  # the shop chooses the provider; items are compared as "items"
+    *ShippingIn().fields,
+}  # the shop chooses the provider; items are compared as "items", methods as "delivery"
 NOT_ENTERED = {"user", "network"}
 
 
@@ -72,7 +73,10 @@ def test_same_billing_address_changes_the_fingerprint(fingerprint):
 
 def test_every_answer_of_the_pages_is_in_the_fingerprint(fingerprint):
     fingerprint()
-    stored = set(Cart.objects.get().draft) - {"billing_same"}  # says only how "billing" was entered
+    stored = set(Cart.objects.get().draft) - {
+        "billing_same",
+        "delivery",
+    }  # compared as "billing" and with the amounts
 
     assert stored | {"method"} == set(ANSWERS)
 
@@ -87,4 +91,4 @@ def test_every_field_of_placing_an_order_is_an_answer():
 
 
 def test_every_answer_has_its_sentence():
-    assert set(CHANGES) == {"items", "amounts", "names", *ANSWERS}
+    assert set(CHANGES) == {"items", "amounts", "delivery", "names", *ANSWERS}

@@ -2,10 +2,12 @@
 
 import pytest
 
+from artisans.core.money import Money
 from artisans.notifications.models import Notification
 from carts import checkout
 from orders.models import Order
 from orders.pricing import PriceInput, quote
+from orders.quoting import Offer
 from payments.models import Earning, Payment
 
 pytestmark = pytest.mark.django_db
@@ -15,21 +17,22 @@ pytestmark = pytest.mark.django_db
 def discounted(monkeypatch, store, bowl):
     """The whole price is taken off, and the shipping."""
 
-    def quote_without_charge(items, *, store):
+    def offer_without_charge(items, *, store, destination):
         inputs = [
             PriceInput(
                 product.pk,
                 product.artisan_id,
                 product.price,
                 quantity,
-                store.tax_rate_ppm,
+                100_000,
                 discount_minor=product.price_minor * quantity,
             )
             for product, quantity in items
         ]
-        return quote(inputs, currency="USD", shipping=store.shipping, shipping_discount=store.shipping_minor)
+        free = quote(inputs, currency="USD", shipping=Money(599, "USD"), shipping_discount=599)
+        return Offer(free, destination)
 
-    monkeypatch.setattr(checkout, "quote_products", quote_without_charge)
+    monkeypatch.setattr(checkout, "offer_products", offer_without_charge)
 
 
 BODY = {

@@ -87,6 +87,9 @@ class Parcel(BaseModel):
     shipping_discount_minor = models.BigIntegerField(default=0, db_default=0)
     shipping_tax_minor = models.BigIntegerField(default=0, db_default=0)
     total_minor = models.BigIntegerField()
+    shipping_method = models.CharField(
+        max_length=60, default="", db_default="", help_text=_("Its name then.")
+    )
     commission_ppm = models.PositiveIntegerField()
     commission_minor = models.BigIntegerField()
     carrier = models.CharField(max_length=60, blank=True)

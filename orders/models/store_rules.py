@@ -1,13 +1,17 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from artisans.core.compiled import compiled
 from artisans.core.models import choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.security.encryption import EncryptedTextField
 from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
+from artisans.regions.models import TaxRate
+from artisans.shipping.models import ShippingRate
 from orders.countries import KNOWN, meant_by
 from orders.statuses import CashHolder, CommissionOnRefund, FeeBearer, ShippingTax, TaxBy, TaxRemitter
 
@@ -24,9 +28,10 @@ def validate_country(code: str) -> None:
 
 
 class StoreRules(models.Model):
-    """The store's settings, a single row: tax, shipping, bank account and limits.
+    """The store's settings, a single row: bank account, rules and limits.
 
-    The shop takes no orders until tax, shipping and the support address are set; 0 is a valid value.
+    The shop takes no orders until tax, shipping and the support address are set; 0 is a valid value. Only processes of
+    release 0.1.0 read `tax_rate_ppm`, `shipping_minor` and the two flags: rates are in tables by place (ADR 19).
     """
 
     name = models.CharField(max_length=60, default="Artisans Alley")
@@ -220,23 +225,24 @@ class StoreRules(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
+    @cached_property
     def missing_answers(self) -> list[str]:
         """Names of the settings that must be set before the shop takes orders."""
+        has_tax, has_shipping = places_of_store.first() or (False, False)
         answers = {
-            "the tax rate": self.tax_is_set,
-            "the shipping charge": self.shipping_is_set,
-            "the contact address": self.support_email not in {"", NO_CONTACT},
+            "the tax rate": has_tax,
+            "the shipping charge": has_shipping,
+            "the contact address": self.has_contact,
         }
         return [name for name, is_set in answers.items() if not is_set]
 
     @property
-    def is_open(self) -> bool:
-        return not self.missing_answers
+    def has_contact(self) -> bool:
+        return self.support_email not in {"", NO_CONTACT}
 
     @property
-    def shipping(self) -> Money:
-        return Money.stored(self.shipping_minor, self.currency)
+    def is_open(self) -> bool:
+        return not self.missing_answers
 
     @property
     def cash_limit(self) -> Money:
@@ -246,3 +252,13 @@ class StoreRules(models.Model):
     def second_person_above(self) -> Money | None:
         minor = self.second_person_above_minor
         return None if minor is None else Money(minor, self.currency)
+
+
+@compiled
+def places_of_store() -> QuerySet[StoreRules, tuple[bool, bool]]:
+    """Whether some place has a tax rate, and one a shipping charge in the store's currency."""
+    taxed = TaxRate.objects.filter(zone__areas__isnull=False)
+    shipped = ShippingRate.objects.filter(
+        method__is_active=True, method__zone__areas__isnull=False, currency=OuterRef("currency")
+    )
+    return StoreRules.objects.filter(pk=1).order_by().values_list(Exists(taxed), Exists(shipped))

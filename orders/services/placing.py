@@ -1,5 +1,6 @@
 """Creating an order from a quote."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -68,11 +69,12 @@ def order_place(
     store: StoreRules,
     expires_at: datetime | None,
     pay_by: datetime | None = None,
+    shipping_methods: Mapping[UUID, str] | None = None,
 ) -> PlacedOrder:
     """Create an order from a quote and take its stock, in the caller's transaction.
 
     What the shop takes is frozen with it: by the rates that apply now and the rules of the `store`.
-    Shape: `products` are locked rows, one for each line of the quote.
+    Shape: `products` are locked rows, one for each line of the quote; `shipping_methods` are names by artisan.
     Errors: OutOfStock; the caller must then roll back.
     Locks: the products, by the caller.
     """
@@ -132,6 +134,7 @@ def order_place(
             shipping_discount_minor=part.shipping_discount.minor,
             shipping_tax_minor=part.shipping_tax.minor,
             total_minor=part.total.minor,
+            shipping_method=(shipping_methods or {}).get(artisan.pk, ""),
             commission_ppm=common_rate(terms, fees, sum(line.net.minor for line in priced_lines)),
             commission_minor=fees.total.commission,
             commission_tax_minor=fees.total.tax,

@@ -30,7 +30,7 @@ from orders.commission import Terms, applying_rate, most_commission, parcel_fees
 from orders.errors import OwnMoney
 from orders.mails import commission_raised_mail, terms_text
 from orders.models import StoreRules
-from orders.quoting import net_price
+from orders.quoting import quote_products
 from orders.selectors import rates_of, store_rules
 from orders.services.placing import commission_tax_of
 
@@ -229,9 +229,10 @@ def example_of(product: Product, new: NewRate, store: StoreRules) -> Example:
     row = new.row()
     pair = terms_of_both(rates, row, artisan.pk, product.category_id, at=row.valid_from)
     tax_ppm = commission_tax_of(artisan, store)
-    price = net_price(product, store=store)
+    sold = quote_products([(product, 1)], store=store)
+    price, shipping = sold.lines[0].net.minor, sold.parcels[0].shipping_net.minor
     before, after = (
-        parcel_fees([price], [terms], shipping=store.shipping_minor, tax_ppm=tax_ppm).total for terms in pair
+        parcel_fees([price], [terms], shipping=shipping, tax_ppm=tax_ppm).total for terms in pair
     )
     return Example(
         product.name,

@@ -14,15 +14,13 @@ def rules(shown) -> dict[str, str]:
 def test_store_rules_are_entered_as_decimals_and_percentages(browser, admin_user, store):
     client = browser(admin_user)
     fields = rules(page(client.get(admin_page_url(store))))
-    assert (fields["tax_rate"], fields["shipping"], fields["cash_limit"]) == ("10", "5.99", "150.00")
+    assert (fields["commission_tax"], fields["cash_limit"]) == ("0", "150.00")
 
-    answer = client.post(
-        admin_page_url(store), fields | {"tax_rate": "8.875", "shipping": "7", "cash_limit": "99.50"}
-    )
+    answer = client.post(admin_page_url(store), fields | {"commission_tax": "8.875", "cash_limit": "99.50"})
 
     assert answer.status_code == 302
     store.refresh_from_db()
-    assert (store.tax_rate_ppm, store.shipping_minor, store.cash_limit_minor) == (88_750, 700, 9_950)
+    assert (store.commission_tax_ppm, store.cash_limit_minor) == (88_750, 9_950)
 
 
 def test_rules_about_commission_and_earnings(browser, admin_user, store):
@@ -50,17 +48,16 @@ def test_rules_about_commission_and_earnings(browser, admin_user, store):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("tax_rate", "101"),
-        ("tax_rate", "-1"),
-        ("tax_rate", "1.23456"),
         ("commission_tax", "101"),
+        ("commission_tax", "-1"),
+        ("commission_tax", "1.23456"),
         ("reserve", "-1"),
         ("hold_days", "13"),
         ("return_days", "15"),
         ("longest_hold_days", "13"),
         ("cash_holder", "nobody"),
-        ("shipping", "5.999"),
-        ("shipping", "-1"),
+        ("cash_limit", "5.999"),
+        ("cash_limit", "-1"),
         ("country", "UK"),
         ("country", "ZZ"),
         ("currency", "XXX"),

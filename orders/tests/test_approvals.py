@@ -224,20 +224,14 @@ def test_new_artisan_has_no_user_and_the_default_commission_until_approved(
 def test_amounts_in_a_new_currency_wait_with_the_currency(store, admin_user, second, browser):
     before = rules(second_person_for_settings=True)
 
-    edit(
-        browser(admin_user), store, currency="JPY", shipping="6", cash_limit="15000", support_email="a@b.test"
-    )
+    edit(browser(admin_user), store, currency="JPY", cash_limit="15000", support_email="a@b.test")
 
     held = StoreRules.objects.get()
-    assert (held.currency, held.shipping_minor, held.cash_limit_minor) == (
-        before.currency,
-        before.shipping_minor,
-        before.cash_limit_minor,
-    )
+    assert (held.currency, held.cash_limit_minor) == (before.currency, before.cash_limit_minor)
     assert held.support_email == "a@b.test"
     approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
     applied = StoreRules.objects.get()
-    assert (applied.currency, applied.shipping_minor, applied.cash_limit_minor) == ("JPY", 6, 15000)
+    assert (applied.currency, applied.cash_limit_minor) == ("JPY", 15000)
 
 
 def test_request_of_a_deactivated_user_is_not_executed(store, admin_user, second, shopper):

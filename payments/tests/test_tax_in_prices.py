@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from artisans.catalog.models import CommissionRate
 from orders.quoting import quote_products
-from orders.tests.factories import place
+from orders.tests.factories import place, places_of
 from payments.gateway.operations import breakdown
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.lifecycle.start import payment_start
@@ -42,6 +42,7 @@ def paid(store, bowl, scarf, shopper, paypal):
     store.prices_include_tax, store.tax_rate_ppm, store.shipping_tax = True, 190_000, "goods"
     store.shipping_minor, store.commission_tax_ppm, store.tax_remitter = 595, 200_000, "shop"
     store.save()
+    places_of(store)
     rates = {
         bowl: {"rate_ppm": 100_000},
         scarf: {"rate_ppm": 125_000, "on_shipping": True},

@@ -169,37 +169,39 @@ def test_change_of_access_is_audited_masked_and_mailed_to_both_addresses_and_adm
 def test_tax_and_bank_account_need_separate_permissions(browser, store):
     rules = colleague("rules@example.test", "orders.change_storerules")
     bank = colleague("bank@example.test", "orders.change_bank_account")
-    both = {"tax_rate": "12", "account_iban": IBAN, "check_payee": "Mine"}
+    both = {"commission_tax": "12", "account_iban": IBAN, "check_payee": "Mine"}
 
     assert edit(browser(rules), store, **both).status_code == 302
     store.refresh_from_db()
-    assert (store.tax_rate_ppm, store.account_iban, store.check_payee) == (
+    assert (store.commission_tax_ppm, store.account_iban, store.check_payee) == (
         120_000, "DE89 3704 0044 0532 0130 00", "Artisans Alley Co."
     )  # fmt: skip
-    assert edit(browser(bank), store, **both | {"tax_rate": "15"}).status_code == 302
+    assert edit(browser(bank), store, **both | {"commission_tax": "15"}).status_code == 302
     store.refresh_from_db()
-    assert (store.tax_rate_ppm, store.check_payee) == (120_000, "Mine")
+    assert (store.commission_tax_ppm, store.check_payee) == (120_000, "Mine")
     assert store.account_iban.replace(" ", "") == IBAN.replace(" ", "")
 
 
 def test_store_rules_are_audited_readably_with_bank_data_masked(browser, owner, store, mails):
-    edit(browser(owner), store, tax_rate="8.875", shipping="7", account_iban=IBAN, account_holder="Ann")
+    edit(
+        browser(owner), store, commission_tax="8.875", cash_limit="7", account_iban=IBAN, account_holder="Ann"
+    )
 
     entry = AuditEntry.objects.get(action="setting.change")
     found = {one["label"]: (one["old"], one["new"]) for one in entry.data["changes"]}
     assert found == {
-        "Tax rate": ("10 %", "8.875 %"),
-        "Shipping per order": ("5.99 USD", "7.00 USD"),
+        "Tax rate on commission": ("0 %", "8.875 %"),
+        "Cash on delivery up to": ("150.00 USD", "7.00 USD"),
         "Account number or IBAN": ("••••3000", "••••5432"),
         "Account holder": ("••••yCo.", "••••"),
     }
     assert "WEST" not in json.dumps(entry.data)
     assert {"old_hash", "new_hash"} <= {key for one in entry.data["changes"] for key in one}
     [mail] = mails(owner.email)
-    assert "Tax rate: 10 % → 8.875 %" in mail.body
-    assert "Shipping" not in mail.body
+    assert "Tax rate on commission: 0 % → 8.875 %" in mail.body
+    assert "Cash" not in mail.body
     shown = page(browser(owner).get("/admin/audit/auditentry/")).text
-    assert "Tax rate: 10 % → 8.875 %" in shown
+    assert "Tax rate on commission: 0 % → 8.875 %" in shown
     assert page(browser(owner).get("/admin/audit/auditentry/")).all("a", href=admin_page_url(store))
 
 
@@ -242,17 +244,17 @@ def test_change_can_be_stored_as_json_when_a_handler_defers_it(monkeypatch, brow
 
     monkeypatch.setattr(setting_changes, "APPROVAL_HOOKS", [hold])
 
-    answer = edit(browser(owner), store, tax_rate="12", shipping="7", account_iban=IBAN)
+    answer = edit(browser(owner), store, commission_tax="12", cash_limit="7", account_iban=IBAN)
 
     assert answer.status_code == 302
     store.refresh_from_db()
-    assert (store.tax_rate_ppm, store.shipping_minor) == (100_000, 700)
+    assert (store.commission_tax_ppm, store.cash_limit_minor) == (0, 700)
     [part] = held
-    assert part.new.keys() == {"tax_rate_ppm", "account_iban"}
+    assert part.new.keys() == {"commission_tax_ppm", "account_iban"}
     stored = json.dumps([part.target, part.pk, part.new, part.seen])
     assert setting_change(SettingChange(*json.loads(stored)), actor=owner, is_approved=True)
     store.refresh_from_db()
-    assert (store.tax_rate_ppm, store.account_iban.replace(" ", "")) == (120_000, IBAN.replace(" ", ""))
+    assert (store.commission_tax_ppm, store.account_iban.replace(" ", "")) == (120_000, IBAN.replace(" ", ""))
 
 
 # ---- people ------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ def form(**changes: object) -> dict[str, object]:
         "is_active": "on",
         "price": "85.45",
         "currency": "USD",
+        "weight_g": "0",
         "in_stock": "4",
     } | changes
 

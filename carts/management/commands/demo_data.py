@@ -34,6 +34,8 @@ from artisans.catalog.terms import terms_accept, terms_publish
 from artisans.catalog.variants import VariantInput, variants_change
 from artisans.core.models import save_columns
 from artisans.core.money import Money
+from artisans.regions.models import STANDARD, TaxClass, TaxRate, TaxRounding, TaxZone, TaxZoneArea
+from artisans.shipping.models import ShippingMethod, ShippingZone, ShippingZoneArea
 from carts.management.demo_year import DemoYear
 from orders.models import Order, StoreRules
 
@@ -46,7 +48,7 @@ RULES = {
     "support_email": "help@demo.test",
     "currency": CURRENCY,
     "country": "US",
-    "tax_rate_ppm": 100_000,
+    "tax_rate_ppm": 100_000,  # this and the next three are for processes of release 0.1.0
     "shipping_minor": 599,
     "tax_is_set": True,
     "shipping_is_set": True,
@@ -57,6 +59,20 @@ RULES = {
     "account_bank": "Demo Bank",
     "check_payee": "Artisans Alley Demo Co.",
     "check_address": "1 Alley Lane\nPortland, OR 97201\nUSA",
+}
+
+# Countries, tax in percent with its name, and methods: name, price, free from goods worth, days.
+PLACES: dict[str, tuple[str, int, str, list[tuple[str, int, int, tuple[int, int]]]]] = {
+    "United States": ("US", 10, "", [("Standard", 599, 0, (3, 5))]),
+    "European Union": (
+        "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK",
+        19,
+        "VAT",
+        [("Parcel", 1290, 20_000, (5, 9)), ("Express", 2990, 0, (2, 3))],
+    ),
+    "United Kingdom": ("GB", 20, "VAT", [("Tracked", 1490, 0, (6, 10))]),
+    "Japan": ("JP", 10, "Consumption tax", [("Airmail", 1690, 0, (7, 12))]),
+    "Rest of the world": ("", 0, "", [("Airmail", 1990, 0, (8, 20))]),
 }
 
 TERMS = """What you sell here, you have made yourself, by hand.
@@ -93,6 +109,8 @@ class Command(BaseCommand):
             self.copies = dict(zip(wanted, pool.map(copies_of, wanted), strict=True))
         with transaction.atomic():
             StoreRules.objects.get_or_create(pk=1, defaults=RULES)
+            if not TaxZone.objects.exists():
+                self.places()
             self.people()
             categories: dict[str, Category] = {}
             for place, row in enumerate(catalogue["categories"]):  # after those that they are part of
@@ -121,6 +139,31 @@ class Command(BaseCommand):
             raise CommandError("Ask for one order at least.")
         made = DemoYear(orders=orders, say=self.stdout.write).make()
         self.stdout.write(f"A year: {made['orders']} orders, {made['abandoned']} abandoned checkouts.")
+
+    def places(self) -> None:
+        """Taxes and shipping of four places, one for the rest of the world, and one that the shop does not ship to."""
+        standard, _is_new = TaxClass.objects.get_or_create(code=STANDARD, defaults={"name": "Standard"})
+        now = timezone.now()
+        for name, (countries, percent, label, methods) in PLACES.items():
+            rounding = TaxRounding.DOCUMENT if countries == "JP" else TaxRounding.LINE
+            has_reverse_charge = "DE" in countries.split()
+            zone = TaxZone.objects.create(name=name, rounding=rounding, has_reverse_charge=has_reverse_charge)
+            TaxRate.objects.create(
+                zone=zone, tax_class=standard, rate_ppm=percent * 10_000, name=label, valid_from=now
+            )
+            shipping = ShippingZone.objects.create(name=name)
+            for country in countries.split() or [""]:
+                TaxZoneArea.objects.create(zone=zone, country=country)
+                ShippingZoneArea.objects.create(zone=shipping, country=country)
+            for place, (method, price, free_from, days) in enumerate(methods):
+                low, high = days
+                row = ShippingMethod.objects.create(
+                    zone=shipping, name=method, min_days=low, max_days=high, position=place
+                )
+                row.rates.create(currency=CURRENCY, price_minor=price)
+                if free_from:
+                    row.rates.create(currency=CURRENCY, min_goods_minor=free_from, price_minor=0)
+        ShippingZoneArea.objects.create(zone=ShippingZone.objects.create(name="Not served"), country="AQ")
 
     def people(self) -> None:
         login("shopper@demo.test", "Sam Shopper")
