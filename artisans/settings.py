@@ -244,7 +244,7 @@ UPLOAD_MAX_SIZE = 32 * 1024 * 1024  # several pictures at once
 # Paths that return JSON only; everything else is a page.
 API_PREFIXES = (
     *("/auth", "/carts", "/orders", "/payments", "/parcels", "/earnings", "/products", "/artisans"),
-    *("/ledger", "/artisan"),
+    *("/ledger", "/artisan", "/currencies"),
 )
 
 # Pages about one person are never cached; URLs that contain a token are never sent as a referrer.
@@ -596,6 +596,8 @@ SPECTACULAR_SETTINGS = {
         "RemoteMethod": "payments.api.serializers.REMOTE_METHODS",
         "FactKind": "payments.api.schemas.FACT_KINDS",
         "LedgerAccountKind": "artisans.ledger.accounts.AccountKind",
+        "OrderOrigin": "orders.statuses.OrderOrigin",
+        "PriceOrigin": "artisans.catalog.models.PriceOrigin",
         "CartProblemCode": "carts.schemas.PROBLEM_CODES",
         "CartProblemFix": "carts.schemas.PROBLEM_FIXES",
     },
@@ -603,6 +605,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "auth", "description": "Accounts and bearer tokens."},
         {"name": "products", "description": "Products for sale."},
         {"name": "artisans", "description": "The artisans who make the products."},
+        {"name": "currencies", "description": "What the shop sells in."},
         {"name": "carts", "description": "Fill a cart, see its total, and check out."},
         {"name": "orders", "description": "Orders with their parcels, totals and statuses."},
         {"name": "payments", "description": "Payments of orders, saved payment methods and refunds."},
@@ -667,6 +670,7 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "artisans.core.web.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 CART_COOKIE = "__Host-cart" if HTTPS else "cart"
+CURRENCY_COOKIE = "alley_currency"
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 
 # ---- metrics: off unless one of them is set --------------------------------------------------------------------

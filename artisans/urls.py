@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/", include("artisans.accounts.api_urls")),
     path("", include("artisans.figures.sales.api_urls")),
     path("", include("artisans.catalog.api_urls")),
+    path("", include("artisans.regions.api_urls")),
     path("", include("artisans.ledger.api_urls")),
     path("", include("artisans.figures.api_urls")),
     path("", include("carts.api_urls")),

@@ -29,12 +29,14 @@ from artisans.core.models import get_or_none
 from artisans.core.requests import api_request
 from artisans.core.security.client_ip import network_hash
 from artisans.journeys.models import Step
+from artisans.regions.errors import CurrencyNotOffered
 from carts import journeys
 from carts.checkout import Checkout, cart_checkout, checkout_of, order_create
 from carts.errors import (
     CartClosed,
     ChoiceNeeded,
     NotEnoughStock,
+    NotSoldInCurrency,
     OnHoliday,
     QuantityTooLarge,
     TooManyItems,
@@ -42,6 +44,7 @@ from carts.errors import (
 )
 from carts.models import Cart, CartStatus
 from carts.schemas import (
+    CartInCurrencyShape,
     CartShape,
     CheckoutShape,
     OrderInOneCallShape,
@@ -54,6 +57,7 @@ from carts.serializers import (
     AssertionsIn,
     CartIn,
     CheckoutIn,
+    CurrencyIn,
     DestinationIn,
     ItemIn,
     OrderIn,
@@ -64,7 +68,7 @@ from carts.serializers import (
     shipping_out,
     summary_out,
 )
-from carts.services import MAX_ITEMS, FilledCart, cart_item_set, cart_items_add, cart_open
+from carts.services import MAX_ITEMS, FilledCart, cart_currency_set, cart_item_set, cart_items_add, cart_open
 from orders.api import OrderViewSet
 from orders.errors import (
     AmountTooLarge,
@@ -114,7 +118,7 @@ REFUSE_ORDER = (
 SET_ITEM: dict[str, Any] = {
     "request": QuantityIn,
     "responses": CartShape,
-    "problems": (OnHoliday, NotEnoughStock, CartClosed),
+    "problems": (NotSoldInCurrency, OnHoliday, NotEnoughStock, CartClosed),
 }
 ITEM = rf"items/(?P<item_id>{UUID_PATTERN})"
 
@@ -175,7 +179,15 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         "Open a cart",
         request=CartIn,
         responses={200: CartShape, 201: CartShape},
-        problems=(UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems, OnHoliday, NotEnoughStock),
+        problems=(
+            UnknownProduct,
+            ChoiceNeeded,
+            QuantityTooLarge,
+            TooManyItems,
+            NotSoldInCurrency,
+            OnHoliday,
+            NotEnoughStock,
+        ),
     )
     @limited("carts")
     @idempotent(replay=cart_replay)
@@ -223,6 +235,7 @@ class CartViewSet(ApiView, viewsets.ViewSet):
             QuantityTooLarge,
             TooManyItems,
             InvalidInput,
+            NotSoldInCurrency,
             OnHoliday,
             NotEnoughStock,
             CartClosed,
@@ -245,6 +258,21 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         filled = cart_items_add(principal=principal, cart_id=UUID(pk), adds=adds)
         journeys.start(filled, journeys.api_visit(principal))
         return Response(cart_out(filled.cart, filled.items), status=status.HTTP_201_CREATED)
+
+    @operation(
+        "cart_currency_set",
+        "Change a cart's currency",
+        request=CurrencyIn,
+        responses=CartInCurrencyShape,
+        problems=(CurrencyNotOffered, CartClosed),
+    )
+    @action(detail=True, methods=["post"])
+    def currency(self, request: Request, pk: str) -> Response:
+        """All items get their prices in it; one that is not sold in it is one of the `problems`. Safe to repeat."""
+        code = validated(CurrencyIn, request.data)["currency"]
+        principal = Principal.from_api(request)
+        cart = cart_currency_set(principal=principal, cart_id=UUID(pk), currency=code)
+        return Response(cart_out(cart, items_of(cart)) | {"notices": []})
 
     @operation("cart_item_put", "Set an item's quantity", **SET_ITEM, methods=["PUT"])
     @operation("cart_item_set", "Change an item's quantity", **SET_ITEM, methods=["PATCH"])

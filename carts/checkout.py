@@ -13,6 +13,7 @@ from artisans.catalog.services import products_lock_for_order
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import MAX_MINOR, rate_text
 from artisans.core.transactions import atomic_with_retry
+from artisans.regions.currencies import is_offered
 from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartStatus
 from carts.selectors import cart_lock, items_lock, line_requests_of
@@ -111,6 +112,7 @@ def cart_checkout(
         store=store,
         assertions=assertions,
         shipping=shipping,
+        currency=cart.currency,
     )
     payment = start_payment(placed, method=method, store=store, provider=provider)
     cart.status, cart.order, cart.draft = CartStatus.ORDERED, placed.order, {}
@@ -131,6 +133,7 @@ def order_create(
     shipping: Wanted = None,
 ) -> Checkout:
     """Order products in one call, without a cart; without a method, stock is held 30 minutes for a payment.
+    It is in the currency that the client names, if the shop sells in it.
 
     Errors: as cart_checkout. Locks: limits of the buyer, products.
     """
@@ -143,6 +146,7 @@ def order_create(
         store=store,
         assertions=assertions,
         shipping=shipping,
+        currency=order_currency(assertions, store),
     )
     payment = start_payment(placed, method=method, store=store, provider=provider)
     effect_record(f"order:{placed.order.pk}")
@@ -161,6 +165,12 @@ def start_payment(
     return payment_start(placed, method=method, store=store, is_held=True, provider=provider)
 
 
+def order_currency(assertions: Assertions, store: StoreRules) -> str:
+    """The one that the client names, if the shop sells in it."""
+    named = assertions.currency or store.currency
+    return named if is_offered(named, base=store.currency) else store.currency
+
+
 def place(
     line_requests: Sequence[LineRequest],
     products: dict[UUID, Product],
@@ -170,22 +180,26 @@ def place(
     store: StoreRules,
     assertions: Assertions,
     shipping: Wanted,
+    currency: str,
 ) -> PlacedOrder:
     """Check the requests against the locked products and place the order with the hold of its payment method.
 
     Since they are locked, order_place finds the stock that was checked here.
     """
-    currency, buyer = store.currency, holds.buyer
+    buyer = holds.buyer
     if not store.has_contact:
         raise ShopNotOpen
     if not line_requests:
         raise EmptyOrder
-    if problems := find_problems(line_requests, products, currency=currency):
+    is_known = is_offered(currency, base=store.currency)
+    if problems := find_problems(line_requests, products, currency=currency, is_offered=is_known):
         raise CheckoutBlocked(problems)
+    prices = {pk: product.price_in(currency) or product.price for pk, product in products.items()}
     offer = offer_products(
         [(products[w.product_id], w.quantity) for w in line_requests],
         store=store,
         destination=destination_of(buyer.shipping_address, store=store, wanted=shipping),
+        currency=currency,
     )
     if problems := shipping_problems(line_requests, products, offer):
         raise CheckoutBlocked(problems) if store.is_open else ShopNotOpen
@@ -195,7 +209,7 @@ def place(
     if offer.refused:
         raise ShippingMethodNotOffered
     wanted = [
-        WantedUnits(w.product_id, w.quantity, (p := products[w.product_id]).price.minor, p.stock)
+        WantedUnits(w.product_id, w.quantity, prices[w.product_id].minor, products[w.product_id].stock)
         for w in line_requests
     ]
     is_short = holds_check(holds, wanted=wanted, currency=currency)

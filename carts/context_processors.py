@@ -5,6 +5,7 @@ from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from artisans.regions.choice import currency_choice
 from carts.cookies import page_principal
 from carts.models import CartItem, CartStatus
 from carts.selectors import carts_visible_to
@@ -22,9 +23,15 @@ def shop(request: HttpRequest) -> dict[str, Any]:
         return CartItem.objects.filter(cart__in=carts).aggregate(units=Sum("quantity"))["units"] or 0
 
     store = SimpleLazyObject(store_rules)
+
+    def choice() -> tuple[str, list[str]]:
+        return currency_choice(request, base=store.currency)
+
     return {
+        "currency": SimpleLazyObject(lambda: choice()[0]),
+        "currencies": SimpleLazyObject(lambda: choice()[1]),
         "cart_count": SimpleLazyObject(count),
         "store": store,
-        "home_terms": SimpleLazyObject(lambda: home_terms(store)),  # type: ignore[arg-type]  # lazy rules
+        "home_terms": SimpleLazyObject(lambda: home_terms(store, choice()[0])),  # type: ignore[arg-type]  # lazy rules
         "is_demo": settings.DEMO,
     }

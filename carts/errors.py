@@ -76,6 +76,17 @@ class OnHoliday(Conflict):
         super().__init__(problems[0].message, extra={"problems": [problem.as_dict() for problem in problems]})
 
 
+class NotSoldInCurrency(Conflict):
+    """A product has no price in the cart's currency; `problems` names it."""
+
+    code = "currency_mismatch"
+    remedy = "Leave it out, or change the cart's currency with `POST /carts/{id}/currency`."
+    members = {"problems": CART_PROBLEMS}
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(problems[0].message, extra={"problems": [problem.as_dict() for problem in problems]})
+
+
 class CartClosed(Conflict):
     """The cart was ordered and cannot change any more."""
 

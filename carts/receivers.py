@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.journeys.services import journeys_merge
+from artisans.regions.currencies import offered_currencies
 from carts.cookies import cookie_hash
 from carts.models import Cart, CartStatus
 from carts.selectors import open_cart
@@ -36,7 +37,8 @@ def merge_guest_cart(sender: Any, request: HttpRequest | None, user: User, **kwa
 
 @receiver(post_save, sender=StoreRules)
 def follow_store_currency(sender: Any, instance: StoreRules, **kwargs: Any) -> None:
-    """Open carts are in the shop's currency; items in another one become problems of the cart."""
-    Cart.objects.filter(status=CartStatus.OPEN).exclude(currency=instance.currency).update(
+    """Open carts are in a currency that the shop sells in; items without a price in it become problems of the cart."""
+    offered = offered_currencies(instance.currency)
+    Cart.objects.filter(status=CartStatus.OPEN).exclude(currency__in=offered).update(
         currency=instance.currency
     )

@@ -20,7 +20,7 @@ PROBLEM_CODES = [
     "currency_mismatch",
     "cannot_ship",
 ]
-PROBLEM_FIXES = ["accept_price", "lower_quantity", "remove", "wait", "change_address"]
+PROBLEM_FIXES = ["accept_price", "lower_quantity", "remove", "switch_currency", "wait", "change_address"]
 PROBLEM = {
     "code": "out_of_stock",
     "item_id": ITEM_ID,
@@ -37,7 +37,7 @@ class CartProblemShape(serializers.Serializer[Any]):
     """A problem that prevents the cart from being ordered, and the fix."""
 
     code = serializers.ChoiceField(PROBLEM_CODES)
-    item_id = serializers.CharField()
+    item_id = serializers.CharField(allow_blank=True, help_text="Empty if the whole cart has the problem.")
     old = serializers.CharField(allow_blank=True)
     new = serializers.CharField(allow_blank=True)
     fix = serializers.ChoiceField(PROBLEM_FIXES)
@@ -55,29 +55,34 @@ class CartItemShape(serializers.Serializer[Any]):
     quantity = serializers.IntegerField()
     unit_price = AmountShape()
     line_total = AmountShape()
+    currency = serializers.CharField(
+        required=False,
+        help_text="Only of an item that is not sold in the cart's currency: that of its prices.",
+    )
     artisan_id = serializers.UUIDField()
 
 
-@example(
-    {
-        "id": "9f8e7d6c-5b4a-4938-8271-60594a3b2c1d",
-        "status": "OPEN",
-        "currency": "USD",
-        "items": [
-            {
-                "id": ITEM_ID,
-                "product_id": PRODUCT_ID,
-                "name": "Moss bowl",
-                "quantity": 2,
-                "unit_price": "85.45",
-                "line_total": "170.90",
-                "artisan_id": ARTISAN_ID,
-            }
-        ],
-        "subtotal": "170.90",
-        "problems": [PROBLEM],
-    }
-)
+CART = {
+    "id": "9f8e7d6c-5b4a-4938-8271-60594a3b2c1d",
+    "status": "OPEN",
+    "currency": "USD",
+    "items": [
+        {
+            "id": ITEM_ID,
+            "product_id": PRODUCT_ID,
+            "name": "Moss bowl",
+            "quantity": 2,
+            "unit_price": "85.45",
+            "line_total": "170.90",
+            "artisan_id": ARTISAN_ID,
+        }
+    ],
+    "subtotal": "170.90",
+    "problems": [PROBLEM],
+}
+
+
+@example(CART)
 class CartShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     status = serializers.ChoiceField(CartStatus.choices)
@@ -94,6 +99,14 @@ class RateShape(serializers.Serializer[Any]):
     name = serializers.CharField(allow_blank=True)
     rate = serializers.CharField(help_text="As a fraction: 0.1 is 10%.")
     tax = AmountShape()
+
+
+@example(CART | {"notices": []})
+class CartInCurrencyShape(CartShape):
+    notices = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What was taken off the cart, because it is of another currency.",
+    )
 
 
 class SummaryParcelShape(serializers.Serializer[Any]):

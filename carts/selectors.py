@@ -8,11 +8,13 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Artisan, Product
+from artisans.catalog.prices import load_prices
 from artisans.catalog.services import ORDER_COLUMNS
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money, percent_text
+from artisans.regions.currencies import base_currency, is_offered
 from carts.errors import CartClosed
 from carts.models import Cart, CartItem, CartStatus
 from orders.countries import KNOWN
@@ -114,15 +116,17 @@ def sort_items(cart: Cart, items: Iterable[CartItem]) -> list[CartItem]:
 
 
 def subtotal_of(cart: Cart, items: Sequence[CartItem]) -> Money:
-    """The subtotal at current prices, without tax and shipping; items in another currency are left out."""
-    prices = (i.product.price * i.quantity for i in items if i.product.currency == cart.currency)
-    return Money.total(prices, cart.currency)
+    """The subtotal at current prices, without tax and shipping; items not sold in its currency are left out."""
+    prices = ((item.product.price_in(cart.currency), item.quantity) for item in items)
+    return Money.total((price * quantity for price, quantity in prices if price), cart.currency)
 
 
 def problems_of(cart: Cart, items: Sequence[CartItem]) -> list[Problem]:
     """What prevents the cart from being ordered."""
     products = {item.product_id: item.product for item in items}
-    return find_problems(line_requests_of(items), products, currency=cart.currency)
+    is_home = all(product.currency == cart.currency for product in products.values())
+    is_known = is_home or is_offered(cart.currency, base=base_currency())
+    return find_problems(line_requests_of(items), products, currency=cart.currency, is_offered=is_known)
 
 
 def line_requests_of(items: Sequence[CartItem]) -> list[LineRequest]:
@@ -230,17 +234,24 @@ def summarize(
     store: StoreRules,
     destination: Destination | None = None,
 ) -> CartSummary:
-    """Price the items in the shop's currency. Products in another one are problems and left out of the sums.
+    """Price the items in the cart's currency. Products not sold in it are problems and left out of the sums.
 
     By default for the address in the cart's draft, or for the shop's own country before there is one.
     """
-    currency = store.currency
+    currency = cart.currency if cart else store.currency
     products = {item.product_id: item.product for item in items}
-    problems = find_problems(line_requests_of(items), products, currency=currency)
-    priced = [item for item in items if item.product.currency == currency]
+    is_known = is_offered(currency, base=store.currency)
+    load_prices(products.values(), currency)
+    problems = find_problems(line_requests_of(items), products, currency=currency, is_offered=is_known)
+    prices = {pk: product.price_in(currency) for pk, product in products.items()}
+    shown = {pk: prices[pk] or product.price for pk, product in products.items()}
+    priced = [item for item in items if prices[item.product_id]]
     destination = destination or (drafted_destination(cart, store) if cart else home(store))
     offer = offer_products(
-        [(item.product, item.quantity) for item in priced], store=store, destination=destination
+        [(item.product, item.quantity) for item in priced],
+        store=store,
+        destination=destination,
+        currency=currency,
     )
     if not destination.is_estimate:
         problems += shipping_problems(line_requests_of(priced), products, offer)
@@ -250,8 +261,8 @@ def summarize(
             id=item.pk,
             product=item.product,
             quantity=item.quantity,
-            unit_price=item.product.price,
-            line_total=item.product.price * item.quantity,
+            unit_price=shown[item.product_id],
+            line_total=shown[item.product_id] * item.quantity,
             max_quantity=min(MAX_QUANTITY, max(item.product.stock, item.quantity)),
             problems=[problem for problem in problems if problem.item_id == str(item.pk)],
         )

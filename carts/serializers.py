@@ -46,6 +46,11 @@ class CartIn(StrictSerializer):
     items = serializers.ListField(child=ItemIn(), required=False, max_length=MAX_ITEMS)
 
 
+@example({"currency": "JPY"})
+class CurrencyIn(StrictSerializer):
+    currency = StrictCharField(max_length=3, help_text="One of `GET /currencies/`.")
+
+
 class AssertionsIn(StrictSerializer):
     """Expected figures that a client may send along; they are only compared."""
 
@@ -164,6 +169,8 @@ class OrderIn(CheckoutIn):
 
 
 def cart_out(cart: Cart, items: Sequence[CartItem], *, token: str = "") -> dict[str, Any]:
+    problems = problems_of(cart, items)  # reads the prices
+    prices = {item.pk: item.product.price_in(cart.currency) or item.product.price for item in items}
     answer = {
         "id": str(cart.pk),
         "status": cart.status,
@@ -174,14 +181,15 @@ def cart_out(cart: Cart, items: Sequence[CartItem], *, token: str = "") -> dict[
                 "product_id": str(item.product_id),
                 "name": item.product.name,
                 "quantity": item.quantity,
-                "unit_price": item.product.price.amount,
-                "line_total": (item.product.price * item.quantity).amount,
+                "unit_price": prices[item.pk].amount,
+                "line_total": (prices[item.pk] * item.quantity).amount,
                 "artisan_id": str(item.product.artisan_id),
             }
+            | ({"currency": code} if (code := prices[item.pk].currency) != cart.currency else {})
             for item in items
         ],
         "subtotal": subtotal_of(cart, items).amount,
-        "problems": [problem.as_dict() for problem in problems_of(cart, items)],
+        "problems": [problem.as_dict() for problem in problems],
     }
     return answer | ({"token": token} if token else {})
 

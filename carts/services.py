@@ -9,13 +9,17 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
+from artisans.catalog.prices import load_prices
 from artisans.catalog.selectors import products_by_id
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.security.tokens import hash_secret, new_secret
+from artisans.regions.currencies import base_currency, is_offered
+from artisans.regions.errors import CurrencyNotOffered
 from carts.errors import (
     ChoiceNeeded,
     NotEnoughStock,
+    NotSoldInCurrency,
     OnHoliday,
     QuantityTooLarge,
     TooManyItems,
@@ -24,7 +28,6 @@ from carts.errors import (
 from carts.models import Cart, CartItem, CartStatus
 from carts.selectors import cart_lock, items_in, items_of, line_requests_of, open_cart, sort_items
 from orders.problems import MAX_QUANTITY, LineRequest, find_problems
-from orders.selectors import store_rules
 
 MAX_ITEMS = 100
 
@@ -42,7 +45,7 @@ def cart_open(principal: Principal, *, currency: str = "") -> OpenedCart:
     cart = open_cart(principal)
     if cart is not None:
         return OpenedCart(cart, "", is_new=False)
-    currency = currency or store_rules().currency
+    currency = currency or base_currency()
     if principal.user is None:
         token = new_secret()
         cart = Cart.objects.create(token_hash=hash_secret(token), currency=currency)
@@ -103,13 +106,15 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
 
 
 def new_item(cart: Cart, product: Product, quantity: int) -> CartItem:
-    return CartItem(
-        cart=cart,
-        product=product,
-        quantity=quantity,
-        seen_price_minor=product.price_minor,
-        seen_currency=product.currency,
-    )
+    item = CartItem(cart=cart, product=product, quantity=quantity)
+    see_price(item, cart.currency)
+    return item
+
+
+def see_price(item: CartItem, currency: str) -> None:
+    """The present price counts as seen; of a product that is not sold in the currency, that at home."""
+    price = item.product.price_in(currency) or item.product.price
+    item.seen_price_minor, item.seen_currency = price.minor, price.currency
 
 
 def check_stock(
@@ -123,6 +128,8 @@ def check_stock(
         LineRequest(pk, pk, quantity, None, in_cart.get(pk, 0)) for pk, quantity in wanted.items()
     ]
     problems = find_problems(line_requests, products, currency=currency)
+    if foreign := [problem for problem in problems if problem.code == "currency_mismatch"]:
+        raise NotSoldInCurrency(foreign)
     if away := [problem for problem in problems if problem.code == "on_holiday"]:
         raise OnHoliday(away)
     if problems:
@@ -164,7 +171,9 @@ def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
 
     Products of workshops on holiday stay as they are.
     """
-    cart = cart_lock(principal, cart_id)
+    cart, base = cart_lock(principal, cart_id), base_currency()
+    if not is_offered(cart.currency, base=base):
+        switch_currency(cart, base)
     for item in items_of(cart):
         [line_request] = line_requests_of([item])
         fixes = {
@@ -175,9 +184,39 @@ def cart_accept(*, principal: Principal, cart_id: UUID) -> Cart:
             item.delete()
         elif fixes - {"wait", "change_address"}:
             item.quantity = min(item.quantity, item.product.stock)
-            item.seen_price_minor, item.seen_currency = item.product.price_minor, item.product.currency
+            see_price(item, cart.currency)
             item.save(update_fields=["quantity", "seen_price_minor", "seen_currency", "updated_at"])
     return cart
+
+
+@transaction.atomic
+def cart_currency_set(*, principal: Principal, cart_id: UUID, currency: str) -> Cart:
+    """Change the currency of a cart. Its items get the prices in it as seen; one without is a problem of the cart.
+
+    Repeating it changes nothing. Errors: NotFound, CartClosed, CurrencyNotOffered. Locks: cart.
+    """
+    cart = cart_lock(principal, cart_id)
+    if not is_offered(currency, base=base_currency()):
+        raise CurrencyNotOffered(currency)
+    if cart.currency != currency:
+        switch_currency(cart, currency)
+    return cart
+
+
+def switch_currency(cart: Cart, currency: str) -> None:
+    """The caller has locked the cart."""
+    items = items_of(cart)
+    load_prices([item.product for item in items], currency)
+    for item in items:
+        see_price(item, currency)
+    CartItem.objects.bulk_create(
+        items,
+        update_conflicts=True,
+        unique_fields=["cart", "product"],
+        update_fields=["seen_price_minor", "seen_currency", "updated_at"],
+    )
+    cart.currency = currency
+    cart.save(update_fields=["currency", "updated_at"])
 
 
 @transaction.atomic
@@ -193,21 +232,26 @@ def cart_draft_save(*, principal: Principal, cart_id: UUID, answers: Mapping[str
 def cart_merge(*, guest: Principal, user: User) -> list[str]:
     """Merge the guest's cart into the user's at sign-in; quantities add up to at most the cart's limits.
 
-    Returns the names of the products that were in the user's cart before, if the guest's had any too.
+    The currency of the user's cart stays; a new one is in that of the account, if it has one. Returns the names of the
+    products that were in the user's cart before, if the guest's had any too.
     """
     guest_cart = open_cart(guest)
     if guest_cart is None:
         return []
     owner = Principal(user=user)
-    cart = cart_lock(owner, cart_open(owner, currency=guest_cart.currency).cart.pk)
+    own = user.currency if user.currency and is_offered(user.currency, base=base_currency()) else ""
+    cart = cart_lock(owner, cart_open(owner, currency=own or guest_cart.currency).cart.pk)
     guest_cart = cart_lock(guest, guest_cart.pk)
     have = {item.product_id: item for item in cart.items.select_related("product")}
-    added = list(guest_cart.items.all())
+    added = items_of(guest_cart)
+    load_prices([item.product for item in added], cart.currency)
     for item in added:
         kept = have.get(item.product_id)
         if kept is None:
             item.cart = cart
-            item.save(update_fields=["cart", "updated_at"])
+            if guest_cart.currency != cart.currency:
+                see_price(item, cart.currency)
+            item.save(update_fields=["cart", "seen_price_minor", "seen_currency", "updated_at"])
         else:
             kept.quantity = min(MAX_QUANTITY, kept.quantity + item.quantity)
             kept.save(update_fields=["quantity", "updated_at"])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property, wraps
@@ -13,13 +14,15 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
-from artisans.core.errors import DomainError
+from artisans.accounts.services import currency_keep
+from artisans.core.errors import DomainError, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.security.client_ip import client_line, network_hash
@@ -29,10 +32,14 @@ from artisans.core.templatetags.money import show
 from artisans.core.validators import is_email
 from artisans.journeys.models import ProblemKind, Step
 from artisans.journeys.services import journey_problems_add
+from artisans.regions.choice import chosen_currency, keep_currency
+from artisans.regions.currencies import offered_currencies
+from artisans.regions.errors import CurrencyNotOffered
 from carts import journeys
 from carts.checkout import Assertions, Checkout, cart_checkout
 from carts.cookies import cookie_hash, keep_token, page_principal
 from carts.delivery import group_choices
+from carts.errors import CartClosed
 from carts.fingerprint import changed_parts, page_fingerprint, quote_fingerprint
 from carts.forms import DeliveryForm, DetailsForm, PlaceForm
 from carts.models import Cart, CartStatus
@@ -42,9 +49,17 @@ from carts.selectors import (
     drafted_methods,
     items_of,
     open_cart,
+    problems_of,
     summarize,
 )
-from carts.services import cart_accept, cart_draft_save, cart_item_set, cart_items_add, cart_open
+from carts.services import (
+    cart_accept,
+    cart_currency_set,
+    cart_draft_save,
+    cart_item_set,
+    cart_items_add,
+    cart_open,
+)
 from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
@@ -104,7 +119,7 @@ def item_add(request: HttpRequest) -> HttpResponse:
     except ValueError:
         messages.error(request, _("Choose a quantity of 1 or more."))
         return response
-    cart, token, _is_new = cart_open(principal)
+    cart, token, _is_new = cart_open(principal, currency=chosen_currency(request))
     keep_token(response, token)
     owner = principal if not token else Principal(cart_hash=hash_secret(token))
     try:
@@ -147,6 +162,28 @@ def accept(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Your cart now shows current prices and quantities."))
     back = "carts:checkout_check" if request.POST.get("next") == "checkout" else "carts:cart"
     return redirect(back)
+
+
+@require_POST
+def currency_choose(request: HttpRequest) -> HttpResponse:
+    """Keep the currency in the browser and on the account, and change an open cart to it."""
+    principal, currency = page_principal(request), request.POST.get("currency", "")
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        back = reverse("catalog:product_list")
+    response = redirect(back)
+    if currency not in offered_currencies():
+        messages.error(request, CurrencyNotOffered(currency).detail)
+        return response
+    keep_currency(response, currency)
+    if principal.user is not None:
+        currency_keep(user=principal.user, currency=currency)
+    if cart := open_cart(principal):
+        with suppress(NotFound, CartClosed):  # ordered in this moment
+            cart = cart_currency_set(principal=principal, cart_id=cart.pk, currency=currency)
+            for problem in problems_of(cart, items_of(cart)):
+                messages.warning(request, problem.message)
+    return response
 
 
 def parse_quantity(text: str, *, least: int = 0) -> int:

@@ -17,9 +17,9 @@ class OrdersConfig(AppConfig):
         from orders.mails import OrderMail, parcel_url, store_context, tracking_url
         from orders.metrics import order_metrics
         from orders.retention import HELD_LINES
-        from orders.selectors import orders_containing_newest, store_rules
+        from orders.selectors import currency_of_store, orders_containing_newest, store_rules
 
-        BASE_CURRENCY.append(lambda: store_rules().currency)
+        BASE_CURRENCY.append(currency_of_store)
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
         kinds.register(OrderMail)
         LINK_BUILDERS["parcel_url"] = parcel_url

@@ -8,6 +8,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.catalog.models import Product
+from artisans.catalog.prices import load_prices
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
 from orders.countries import KNOWN
@@ -33,7 +34,8 @@ class LineRequest:
 class Problem:
     """`code`: price_changed, out_of_stock, not_available, choice_needed, on_holiday, currency_mismatch, cannot_ship.
 
-    `fix`: what accepting does; nothing if it is "wait" or "change_address". `artisan_id`, `country`: of cannot_ship.
+    `item_id`: empty if the whole cart has it. `fix`: what accepting does; nothing if it is "wait" or "change_address".
+    `artisan_id`, `country`: of cannot_ship.
     """
 
     code: str
@@ -50,10 +52,20 @@ class Problem:
 
 
 def find_problems(
-    line_requests: Iterable[LineRequest], products: Mapping[UUID, Product], *, currency: str
+    line_requests: Iterable[LineRequest],
+    products: Mapping[UUID, Product],
+    *,
+    currency: str,
+    is_offered: bool = True,
 ) -> list[Problem]:
-    """All problems, in the order of the requests. A product missing from `products` is not on sale any more."""
+    """All problems, in the order of the requests. A product missing from `products` is not on sale any more.
+
+    `is_offered`: whether the shop sells in this currency.
+    """
     found: list[Problem] = []
+    if not is_offered:
+        return [currency_gone(currency)]
+    load_prices(products.values(), currency)
     left = {pk: product.stock for pk, product in products.items()}
     for line_request in line_requests:
         product, item_id = products.get(line_request.product_id), str(line_request.item_id)
@@ -68,20 +80,21 @@ def find_problems(
         left[product.pk] = max(0, available - line_request.quantity)
         if line_request.quantity > available:
             found.append(sold_out(line_request, product, available))
-        if line_request.seen is not None and line_request.seen != product.price:
+        seen, price = line_request.seen, product.price_in(currency)
+        if seen and price and seen.currency == currency and seen != price:
             text = _("%(product)s now costs %(price)s (previously %(old_price)s).") % {
                 "product": product.name,
-                "price": show(product.price),
-                "old_price": show(line_request.seen),
+                "price": show(price),
+                "old_price": show(seen),
             }
-            old, new = line_request.seen.amount, product.price.amount
+            old, new = seen.amount, price.amount
             found.append(Problem("price_changed", item_id, old, new, "accept_price", text))
     return found
 
 
 def find_refusal(product: Product, item_id: str, *, currency: str) -> Problem | None:
     """Why the product cannot be ordered, whatever its price and stock."""
-    names = {"product": product.name, "artisan": product.artisan.name, "currency": product.currency}
+    names = {"product": product.name, "artisan": product.artisan.name, "currency": currency}
     if not product.is_on_sale:
         text = _("%(product)s is no longer sold.") % names
         return Problem("not_available", item_id, "", "", "remove", text)
@@ -93,11 +106,15 @@ def find_refusal(product: Product, item_id: str, *, currency: str) -> Problem | 
         text = _("%(artisan)s is on holiday. %(product)s can be ordered again on %(day)s.")
         day = {"day": date_format(back_on)}
         return Problem("on_holiday", item_id, "", back_on.isoformat(), "wait", text % (names | day))
-    if product.currency != currency:
-        text = _("%(product)s is priced in %(currency)s, but the cart is in %(cart_currency)s.")
-        text %= names | {"cart_currency": currency}
+    if product.price_in(currency) is None:
+        text = _("%(product)s is not sold in %(currency)s.") % names
         return Problem("currency_mismatch", item_id, currency, product.currency, "remove", text)
     return None
+
+
+def currency_gone(currency: str) -> Problem:
+    text = _("The shop no longer sells in %(currency)s.") % {"currency": currency}
+    return Problem("currency_mismatch", "", currency, "", "switch_currency", text)
 
 
 def sold_out(line_request: LineRequest, product: Product, available: int) -> Problem:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from artisans.catalog.models import Product
 from artisans.core.money import Money, percent_text
+from artisans.regions.currencies import step_in
 from artisans.regions.models import Place
 from artisans.regions.selectors import LocalTaxes, local_taxes, tax_rows, taxed_countries, taxes_at
 from artisans.shipping.choosing import Delivery, ParcelGoods, choose, price_at
@@ -81,14 +82,14 @@ def offer_products(
     destination: Destination,
     currency: str = "",
 ) -> Offer:
-    """Price products, each with a quantity, by the rules of the store. All are in the currency, by default its own."""
+    """Price products, each with a quantity, by the rules of the store. All are sold in the currency, or in its own."""
     items, currency = list(items), currency or store.currency
     at_home = Place(store.country)
     place = at_home if store.tax_by == TaxBy.ORIGIN else destination.place
     rows = tax_rows(list({*place.countries, *at_home.countries}), place.postal_prefixes) if items else []
     now = timezone.now()
     taxes, home_taxes = (local_taxes(rows, where, at=now) for where in (place, at_home))
-    goods = goods_by_artisan(items)
+    goods = goods_by_artisan(items, currency)
     methods = methods_at(destination.place, artisan_ids=goods.keys(), currency=currency) if goods else []
     delivery = choose(methods, goods.values(), wanted=wanted_by(destination.wanted, goods))
     untaxed = {product.artisan_id for product, _quantity in items if rate_of(taxes, product) is None}
@@ -98,7 +99,7 @@ def offer_products(
                 PriceInput(
                     product.pk,
                     product.artisan_id,
-                    product.price,
+                    price_of(product, currency),
                     quantity,
                     *(rate_of(taxes, product) or (0, "")),
                     home_rate_ppm=(rate_of(home_taxes, product) or (0, ""))[0],
@@ -107,7 +108,7 @@ def offer_products(
             ],
             currency=currency,
             shipping=delivery.prices,
-            terms=tax_terms_for(store, taxes),
+            terms=tax_terms_for(store, taxes, step=step_in(currency)),
         ),
         destination=destination,
         delivery=delivery,
@@ -134,19 +135,19 @@ class HomeTerms:
         return self.shipping is not None and bool(self.tax_percent)
 
 
-def home_terms(store: StoreRules) -> HomeTerms:
+def home_terms(store: StoreRules, currency: str) -> HomeTerms:
     place, country = Place(store.country), KNOWN.get(store.country, store.country)
     taxes = taxes_at(place)
     rate = taxes and taxes.rates.get(None)
     prices = [
         price
-        for method in methods_at(place, artisan_ids=[], currency=store.currency)
+        for method in methods_at(place, artisan_ids=[], currency=currency)
         if not method.is_pickup and (price := price_at(method.tiers, weight_g=0, goods_minor=0)) is not None
     ]
     return HomeTerms(
         country,
         percent_text(rate.rate_ppm) if rate else "",
-        Money(min(prices), store.currency) if prices else None,
+        Money(min(prices), currency) if prices else None,
     )
 
 
@@ -174,14 +175,19 @@ def served_countries() -> set[str] | None:
     return None if len(found) == len(KNOWN) else found
 
 
-def goods_by_artisan(items: Iterable[tuple[Product, int]]) -> dict[UUID, ParcelGoods]:
+def price_of(product: Product, currency: str) -> Money:
+    """Of a product that is sold in the currency."""
+    return product.price_in(currency) or product.price
+
+
+def goods_by_artisan(items: Iterable[tuple[Product, int]], currency: str) -> dict[UUID, ParcelGoods]:
     found: dict[UUID, ParcelGoods] = {}
     for product, quantity in items:
         before = found.get(product.artisan_id, ParcelGoods(product.artisan_id, 0, 0))
         found[product.artisan_id] = ParcelGoods(
             product.artisan_id,
             before.weight_g + product.weight_g * quantity,
-            before.goods_minor + product.price.minor * quantity,
+            before.goods_minor + price_of(product, currency).minor * quantity,
         )
     return found
 
@@ -204,11 +210,12 @@ def refused_of(wanted: Wanted, delivery: Delivery) -> frozenset[int]:
     return frozenset(pk for artisan_id, pk in (wanted or {}).items() if taken.get(artisan_id) != pk)
 
 
-def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None) -> TaxTerms:
+def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None, *, step: int = 1) -> TaxTerms:
     return TaxTerms(
         prices_include_tax=store.prices_include_tax,
         gross_fixed=store.gross_fixed,
         is_rounded_per_document=taxes is not None and taxes.is_rounded_per_document,
         shipping_rate_ppm=None if store.shipping_tax == ShippingTax.GOODS else 0,
         subsidy_is_taxed=store.subsidy_is_taxed,
+        step=step,
     )

@@ -48,6 +48,10 @@ def store_rules() -> StoreRules:
     return all_store_rules.first() or StoreRules(pk=1)
 
 
+def currency_of_store() -> QuerySet[StoreRules, str]:
+    return StoreRules.objects.filter(pk=1).order_by("pk").values_list("currency", flat=True)
+
+
 def rates_of(artisans: Iterable[Artisan], *, currency: str) -> list[CommissionRate]:
     """All rates in this currency that these artisans have, had, or will have; with those of all artisans.
 

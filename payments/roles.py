@@ -123,6 +123,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         "shipping.add_shippingmethod",
         "shipping.change_shippingmethod",
         "approvals.view_approvalrequest",
+        "catalog.view_product",
+        "catalog.view_productprice",
+        "catalog.convert_prices",
     ),
     "Bank account": (
         "orders.view_storerules",

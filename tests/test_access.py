@@ -44,6 +44,7 @@ shop/                                get  /shop/                                
 carts:cart                           get  /shop/cart/                              200 200 200 200 200 200 200
 carts:item_add                       get  /shop/cart/items/                        405 405 405 405 405 405 405
 carts:item_update                    post /shop/cart/items/{item}/                 404 302 404 404 404 404 404
+carts:currency                       get  /shop/currency/                          405 405 405 405 405 405 405
 carts:accept                         get  /shop/cart/accept/                       405 405 405 405 405 405 405
 carts:checkout                       get  /shop/checkout/                          302 302 302 302 302 302 302
 carts:checkout_details               get  /shop/checkout/details/                  302 200 302 302 302 302 302
@@ -83,6 +84,7 @@ orders:parcel                        get  /shop/artisan/parcels/{parcel}/       
 workshop:product_list                get  /shop/artisan/products/                  login 404 404 200 200 404 404
 workshop:product_new                 get  /shop/artisan/products/new/              login 404 404 200 200 404 404
 workshop:product                     get  /shop/artisan/products/{product}/        login 404 404 200 200 404 404
+workshop:product_prices              get  /shop/artisan/products/{product}/prices/ login 404 404 200 200 404 404
 workshop:product_variants            get  /shop/artisan/products/{product}/variants/ login 404 404 200 200 404 404
 workshop:product_preview             get  /shop/artisan/products/{product}/preview/ login 404 404 200 200 404 404
 workshop:product_publish             post /shop/artisan/products/{product}/publish/ login 404 404 302 302 404 404
@@ -175,6 +177,8 @@ api_cart-checkout                    post /carts/{cart}/checkout                
 api_cart-checkout-summary            get  /carts/{cart}/checkout/summary           401 200 404 404 404 404 404
 api_cart-shipping-methods            get  /carts/{cart}/shipping_methods           401 200 404 404 404 404 404
 api_cart-checkout-validate           get  /carts/{cart}/checkout/validate          401 200 404 404 404 404 404
+api_cart-currency                    post /carts/{cart}/currency                   401 400 400 400 400 400 400
+api_currency-list                    get  /currencies                              200 200 200 200 200 200 200
 api_cart-item                        put  /carts/{cart}/items/{item}               401 400 400 400 400 400 400
 api_cart-items                       post /carts/{cart}/items                      401 400 400 400 400 400 400
 api_order-list                       get  /orders                                  401 200 200 200 200 200 200
@@ -219,6 +223,7 @@ api_own_product-detail               get  /artisan/products/{product}           
 api_own_product-publish              post /artisan/products/{product}/publish      401 403 403 200 200 404 404
 api_own_product-archive              get  /artisan/products/{product}/archive      401 405 405 405 405 405 405
 api_own_product-duplicate            post /artisan/products/{product}/duplicate    401 403 403 201 201 404 404
+api_own_product-prices               get  /artisan/products/{product}/prices       401 403 403 200 200 404 404
 api_own_product-variants             post /artisan/products/{product}/variants     401 403 403 400 400 400 400
 api_profile                          get  /artisan/profile                         401 404 404 200 404 404 404
 api_application                      get  /artisan/application                     401 404 404 404 404 404 404

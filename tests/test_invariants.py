@@ -179,6 +179,13 @@ def copy(model: type[Model], source: str, **changes: str) -> str:
     return f'INSERT INTO "{table}" ({columns}) SELECT {", ".join(values)} FROM "{table}" WHERE {source}'
 
 
+FRANCS = (
+    "INSERT INTO regions_shopcurrency "
+    "(code, is_active, position, step_minor, price_step_minor, price_charm_minor, rounding) "
+    "VALUES ('CHF', TRUE, 1, 5, 5, 0, 'nearest')"
+)
+
+
 def order(name: str) -> str:
     return f"(SELECT id FROM orders_order WHERE order_number = '{{{name}}}')"
 
@@ -516,6 +523,20 @@ DAMAGE: dict[str, Damage] = {
         [],
         [stock("+ 1")],
         ["The stock of cup is 42, but its moves are 41."],
+    ),
+    "price_steps": (
+        [],
+        [
+            FRANCS,
+            "INSERT INTO catalog_productprice (product_id, currency, price_minor, origin, updated_at) "
+            "SELECT id, 'CHF', 1003, 'manual', created_at FROM catalog_product WHERE name = 'cup'",
+        ],
+        ["A price of cup is 1003 minor units, not a multiple of 5."],
+    ),
+    "home_price_steps": (
+        [],
+        [FRANCS, "UPDATE catalog_product SET currency = 'CHF', price_minor = 1003 WHERE name = 'cup'"],
+        ["The price of cup is 1003 minor units, not a multiple of 5."],
     ),
     "variant_of_product": (
         [],

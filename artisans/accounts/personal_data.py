@@ -89,7 +89,16 @@ HOLDINGS = (
         "accounts.User",
         "users",
         lambda person: Q(pk__in=person.of("users")),
-        export=("id", "email", "name", "role", "created_at", "last_login", "addresses_forgotten_at"),
+        export=(
+            "id",
+            "email",
+            "name",
+            "role",
+            "currency",
+            "created_at",
+            "last_login",
+            "addresses_forgotten_at",
+        ),
         clear={
             "email": lambda person, stored: person.alias,
             "name": "",
@@ -102,7 +111,7 @@ HOLDINGS = (
     ),
 )
 IMPERSONAL = {
-    "accounts.User": {"role"},
+    "accounts.User": {"role", "currency"},
     "accounts.AuthToken": {"digest", "token_key"},
     "admin.LogEntry": {"object_id"},
     "auth.Group": {"name"},

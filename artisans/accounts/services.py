@@ -17,6 +17,14 @@ from artisans.accounts.sign_in_limits import network_remember
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import TEXT, Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
+from artisans.core.models import save_columns
+
+
+def currency_keep(*, user: User, currency: str) -> None:
+    """The currency in which this person sees prices."""
+    if user.currency != currency:
+        user.currency = currency
+        save_columns(user, ["currency"])
 
 
 class EmailTaken(Conflict):

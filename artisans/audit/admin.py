@@ -67,6 +67,8 @@ ACTION_LABELS = {
     "product.create": _("Product created"),
     "product.publish": _("Product published"),
     "product.take_off_sale": _("Product taken off sale by the shop"),
+    "prices.change": _("Prices in other currencies changed"),
+    "prices.convert": _("Prices converted into another currency"),
     "profile.change": _("Profile of a workshop changed"),
     "record.view": _("Locked record viewed"),
     "rates.import": _("Exchange rates added"),

@@ -65,6 +65,8 @@ class Action(StrEnum):
     TAX_RATE_ADD = "tax_rate.add"
     SHIPPING_ZONE_SAVE = "shipping_zone.save"
     SHIPPING_METHOD_SAVE = "shipping_method.save"
+    PRICES_CONVERT = "prices.convert"
+    PRICES_CHANGE = "prices.change"
     ORDER_CANCEL = "order.cancel"
     ORDER_EXPIRE = "order.expire"
     ORDER_RELEASE = "order.release"

@@ -34,6 +34,7 @@ from artisans.catalog.models import (
 )
 from artisans.catalog.pictures import check_size, picture_add
 from artisans.catalog.portraits import portrait_remove, portrait_set
+from artisans.catalog.price_admin import ProductPriceAdmin  # noqa: F401  # registers itself
 from artisans.catalog.product_rows import price_follow, variants_follow
 from artisans.catalog.products import MAX_REASON, product_allow_sale, product_take_off_sale
 from artisans.catalog.search import MAX_LENGTH, search

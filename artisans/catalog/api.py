@@ -13,7 +13,8 @@ from artisans.catalog.categories import CategoryTree
 from artisans.catalog.forms import MAX_MATERIAL, PriceField
 from artisans.catalog.models import Artisan, Category, Product
 from artisans.catalog.models.product import ShownPicture
-from artisans.catalog.schemas import ArtisanShape, CategoryShape, ProductShape
+from artisans.catalog.prices import load_prices
+from artisans.catalog.schemas import ArtisanShape, CategoryShape, CurrencyQuery, ProductShape
 from artisans.catalog.search import MAX_LENGTH, search
 from artisans.catalog.selectors import (
     artisans_open,
@@ -32,6 +33,8 @@ from artisans.core.api.filters import (
 from artisans.core.api.openapi import described, operation
 from artisans.core.api.views import ApiView
 from artisans.core.texts import search_text
+from artisans.regions.currencies import offered_currencies
+from artisans.regions.errors import CurrencyNotOffered
 
 
 def absolute(url: str) -> str:
@@ -43,13 +46,20 @@ def back_on_out(artisan: Artisan) -> str | None:
     return until.isoformat() if until else None
 
 
-def variant_out(variant: Product) -> dict[str, Any]:
+def price_out(product: Product, currency: str) -> dict[str, Any]:
+    """In the currency; if it is not sold in that, the price at home. No currency: that."""
+    price = product.price_in(currency) if currency else product.price
+    shown = price or product.price
+    return {"price": shown.amount, "currency": shown.currency, "is_sold": price is not None}
+
+
+def variant_out(variant: Product, currency: str) -> dict[str, Any]:
     return {
         "id": str(variant.pk),
         "name": variant.name,
         "slug": variant.slug,
         "options": list(variant.options),
-        "price": variant.price.amount,
+        **price_out(variant, currency),
         "stock": variant.stock,
     }
 
@@ -73,19 +83,19 @@ def category_out(category: Category) -> dict[str, Any]:
 
 class ProductOut(serializers.BaseSerializer[Product]):
     def to_representation(self, product: Product) -> dict[str, Any]:
+        currency = self.context["request"].query_params.get("currency", "")
         return {
             "id": str(product.pk),
             "name": product.name,
             "slug": product.slug,
             "description": product.description,
-            "price": product.price.amount,
-            "currency": product.currency,
+            **price_out(product, currency),
             "stock": product.available,
             "lead_days": product.lead_days,
             "back_on": back_on_out(product.artisan),
             "parent_id": str(product.parent_id) if product.parent_id else None,
             "options": list(product.options),
-            "variants": [variant_out(variant) for variant in product.choices],
+            "variants": [variant_out(variant, currency) for variant in product.choices],
             "category": product.category.slug,
             "artisan": {"id": str(product.artisan_id), "name": product.artisan.name},
             "picture": absolute(product.picture.url) if product.picture else None,
@@ -119,10 +129,16 @@ class ProductFilters(CreatedFilters):
         method="in_category",
         help_text="Slug of a category; products of those that are part of it are listed too.",
     )
+    currency = filters.CharFilter(
+        method="together",
+        max_length=3,
+        help_text="One of `GET /currencies/`: prices are in it; a product that is not sold in it has `is_sold` false "
+        "and its own price.",
+    )
     price__gte = PriceFilter(
         method="together",
-        help_text="At least this price, such as 25.50, in the product's own currency. A product with variants is "
-        "listed if one of them satisfies all filters of price and stock.",
+        help_text="At least this price, such as 25.50, in `currency` or else the product's own. A product with "
+        "variants is listed if one of them satisfies all filters of price and stock.",
     )
     price__lte = PriceFilter(method="together", help_text="At most this price.")
     material = filters.CharFilter(
@@ -141,6 +157,10 @@ class ProductFilters(CreatedFilters):
 
     def filter_queryset(self, queryset: QuerySet[Product]) -> QuerySet[Product]:
         products, sent = super().filter_queryset(queryset), self.form.cleaned_data
+        currency = sent["currency"]
+        if currency and currency not in offered_currencies():
+            raise CurrencyNotOffered(currency)
+        has_price = sent["price__gte"] is not None or sent["price__lte"] is not None
         if sent["in_stock"] is False:
             products = products.exclude(in_stock())
         return narrowed(
@@ -149,6 +169,7 @@ class ProductFilters(CreatedFilters):
             price_max=sent["price__lte"],
             material=sent["material"],
             only_in_stock=bool(sent["in_stock"]),
+            currency=currency if has_price else "",
         )
 
     def together(self, products: QuerySet[Product], name: str, value: Any) -> QuerySet[Product]:
@@ -175,13 +196,16 @@ class ArtisanFilters(CreatedFilters):
         "product_list",
         "List products",
         responses=ProductShape(many=True),
+        problems=(CurrencyNotOffered,),
         description="All products on sale, each once, with its variants. A product with options is ordered as one of "
         "its `variants`, by the id of the variant.",
     ),
     retrieve=operation(
         "product_get",
         "Show a product",
+        query=CurrencyQuery,
         responses=ProductShape,
+        problems=(CurrencyNotOffered,),
         description="Current price and stock; a product that is no longer on sale returns 404. The id of a variant "
         "returns the variant, with its `parent_id`.",
     ),
@@ -193,6 +217,19 @@ class ProductViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Product]):
 
     def get_queryset(self) -> QuerySet[Product]:
         return with_pictures(products_listed() if self.action == "list" else products_on_sale())
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        return self.with_prices(super().paginate_queryset(queryset))
+
+    def get_object(self) -> Product:
+        product: Product = super().get_object()
+        self.with_prices([product])
+        return product
+
+    def with_prices(self, products: Any) -> Any:
+        """Read the prices in the currency that is asked for, if one is, at once."""
+        currency = self.request.query_params.get("currency", "")
+        return load_prices(products, currency, with_variants=True) if currency and products else products
 
     @operation("category_list", "List categories", responses=CategoryShape(many=True))
     @action(detail=False, pagination_class=None, filterset_class=None)

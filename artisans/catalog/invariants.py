@@ -1,11 +1,14 @@
 """What is always true of the stock of products (docs/invariants.md)."""
 
+from typing import Any
+
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from artisans.catalog.models import Product, StockMove
+from artisans.catalog.models import Product, ProductPrice, StockMove
 from artisans.core.invariants import Invariant, one_statement, register_invariants
+from artisans.regions.models import ShopCurrency
 
 
 @one_statement
@@ -29,6 +32,24 @@ def find_stray_variants() -> QuerySet[Product, tuple[str, str]]:
     sold = Q(is_active=False) | Q(parent__is_active=True, archived_at=None)
     variants = Product.objects.filter(parent__isnull=False).exclude(same & sold)
     return variants.order_by("pk").values_list("name", "parent__name")
+
+
+def off_step(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Those whose price is not a multiple of the step of its currency."""
+    currency = ShopCurrency.objects.filter(code=OuterRef("currency"))
+    stepped = rows.annotate(step=Subquery(currency.values("step_minor")))
+    wrong: QuerySet[Any] = stepped.annotate(rest=F("price_minor") % F("step")).filter(rest__gt=0)
+    return wrong.order_by("pk")
+
+
+@one_statement
+def find_prices_off_step() -> QuerySet[ProductPrice, tuple[str, int, int]]:
+    return off_step(ProductPrice.objects.all()).values_list("product__name", "price_minor", "step")
+
+
+@one_statement
+def find_home_prices_off_step() -> QuerySet[Product, tuple[str, int, int]]:
+    return off_step(Product.objects.filter(archived_at=None)).values_list("name", "price_minor", "step")
 
 
 INVARIANTS = (
@@ -59,6 +80,24 @@ INVARIANTS = (
         tables=(Product,),
         remedy=_("Save the product in the admin: its variants then have what it decides."),
     ),
+    Invariant(
+        "price_steps",
+        "P10",
+        _("A price in another currency is a multiple of the smallest step of that currency."),
+        _("A price of %(row)s is %(stored)s minor units, not a multiple of %(expected)s."),
+        find_prices_off_step,
+        tables=(ProductPrice,),
+        remedy=_("Convert prices again, or ask the artisan to enter another one."),
+    ),
+    Invariant(
+        "home_price_steps",
+        "P10",
+        _("The price of a product at home is a multiple of the smallest step of its currency."),
+        _("The price of %(row)s is %(stored)s minor units, not a multiple of %(expected)s."),
+        find_home_prices_off_step,
+        tables=(Product,),
+        remedy=_("Enter another price."),
+    ),
 )
 
-register_invariants(*INVARIANTS, reads=(Product, StockMove))
+register_invariants(*INVARIANTS, reads=(Product, ProductPrice, ShopCurrency, StockMove))

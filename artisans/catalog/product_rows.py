@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from artisans.catalog.artisan_states import artisan_lock, check_not_closed
-from artisans.catalog.models import Artisan, Product
+from artisans.catalog.models import Artisan, PriceOrigin, Product, ProductPrice
 from artisans.catalog.product_versions import plain_value, stored_value
 from artisans.catalog.services import last_counts, products_lock
 from artisans.catalog.stock_history import stock_after
@@ -120,6 +120,43 @@ def price_follow(product: Product, variants: Iterable[Product]) -> None:
     if lowest and lowest != product.price_minor:
         product.price_minor = lowest
         save_columns(product, ["price_minor"])
+
+
+def prices_follow(product: Product, variants: Iterable[Product]) -> None:
+    """In each currency, a product with options costs what the cheapest of its current variants does, for lists."""
+    if not product.needs_choice:
+        return
+    current = [variant.pk for variant in variants if not variant.archived_at]
+    lowest: dict[str, ProductPrice] = {}
+    for row in ProductPrice.objects.filter(product__in=current).order_by("-price_minor"):
+        lowest[row.currency] = row
+    ProductPrice.objects.filter(product=product).exclude(currency__in=lowest).delete()
+    copied = ("currency", "price_minor", "origin", "sheet_id", "from_minor")
+    write_prices(
+        [
+            ProductPrice(product=product, **{name: getattr(row, name) for name in copied})
+            for row in lowest.values()
+        ]
+    )
+
+
+def write_prices(prices: Sequence[ProductPrice]) -> None:
+    """In place of those that the products have in the same currencies."""
+    ProductPrice.objects.bulk_create(
+        prices,
+        update_conflicts=True,
+        unique_fields=["product", "currency"],
+        update_fields=["price_minor", "origin", "sheet", "from_minor", "updated_at"],
+    )
+
+
+def copy_prices(copies: Mapping[UUID, Product]) -> None:
+    """For copies of products, by the key of the original: the prices that were entered."""
+    entered = ProductPrice.objects.filter(product__in=copies, origin=PriceOrigin.MANUAL)
+    ProductPrice.objects.bulk_create(
+        ProductPrice(product=copies[row.product_id], currency=row.currency, price_minor=row.price_minor)
+        for row in entered
+    )
 
 
 def variant_name(name: str, options: Sequence[str]) -> str:

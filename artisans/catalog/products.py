@@ -20,6 +20,7 @@ from artisans.catalog.models import Artisan, Product
 from artisans.catalog.product_rows import (
     MAX_NAME,
     check_skus,
+    copy_prices,
     is_as_entered,
     new_product,
     own,
@@ -227,6 +228,8 @@ def product_duplicate(
     for variant in copies:
         variant.save(force_insert=True)
     variants_follow(copy, copies)
+    originals = [product, *(variant for variant in variants if not variant.archived_at)]
+    copy_prices({one.pk: other for one, other in zip(originals, [copy, *copies], strict=True)})
     effect_record(f"product:{copy.pk}")
     audit_record(
         actor=actor,

@@ -19,6 +19,7 @@ from artisans.catalog.models import Artisan
 from artisans.catalog.statuses import ArtisanState
 from artisans.core.errors import TEXT, Conflict, InvalidInput
 from artisans.core.models import save_columns
+from artisans.regions.currencies import offered_currencies
 
 HOLIDAY = ("holiday_from", "back_on")
 FIELDS = {
@@ -28,6 +29,7 @@ FIELDS = {
     "contact_email": gettext_lazy("contact address"),
     "holiday_from": gettext_lazy("first day of the holiday"),
     "back_on": gettext_lazy("first day after the holiday"),
+    "converted_currencies": gettext_lazy("currencies of converted prices"),
 }
 APPLICANT_FIELDS = {  # before the workshop is approved; afterwards staff change the name and the craft
     "name": gettext_lazy("name"),
@@ -81,6 +83,8 @@ def digest(value: Any) -> str:
 
 
 def text(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(value)
     return "" if value is None else str(value)
 
 
@@ -94,6 +98,7 @@ def profile_change(*, artisan: Artisan, actor: User, values: Mapping[str, Any], 
 
     Of an applicant the name and the craft too.
 
+    `converted_currencies`: in which the shop may write converted prices (price_lists.py).
     Orders that were placed before a holiday stay as they are. Errors: ProfileChanged; InvalidInput for a holiday that
     is over, or that begins after its end; WorkshopClosed. Locks: artisan.
     """
@@ -112,6 +117,10 @@ def profile_change(*, artisan: Artisan, actor: User, values: Mapping[str, Any], 
         raise ProfileChanged(conflicts)
     if not changed:
         return artisan
+    if unknown := set(changed.get("converted_currencies", ())) - set(offered_currencies()):
+        raise InvalidInput(
+            _("The shop does not sell in %(currency)s.") % {"currency": ", ".join(sorted(unknown))}
+        )
     stored |= changed
     if not changed.keys().isdisjoint(HOLIDAY):
         check_holiday(**{field: stored[field] for field in HOLIDAY})

@@ -4,12 +4,15 @@ from typing import Any
 
 from rest_framework import serializers
 
+from artisans.core.api.fields import StrictCharField, StrictSerializer
 from artisans.core.api.openapi import AmountShape, example
 
 ARTISAN_ID = "7d9f2c34-0b7e-4c63-9b6f-2f2d0c6a1e55"
 VARIANT_ID = "0b9d41c2-5a57-4d0e-9a53-1f0f3a1b9e77"
 PRODUCT_ID = "c2a8e7f0-6f5d-4b1c-8c39-4f1b7a9d2e10"
 BACK_ON = "The workshop is on holiday: it accepts orders again on this day. Null if it does now."
+
+IS_SOLD = "Whether it is sold in the currency that was asked for; if not, the price is that in its own."
 
 PICTURE = {
     "url": "https://your.shop/media/products/6f1d2c3b4a5968778695a4b3c2d1e0ff-1280.jpg",
@@ -26,12 +29,18 @@ class CategoryShape(serializers.Serializer[Any]):
     parent_slug = serializers.CharField(allow_null=True, help_text="Slug of the category that it is part of.")
 
 
+class CurrencyQuery(StrictSerializer):
+    currency = StrictCharField(max_length=3, required=False, help_text="One of `GET /currencies/`.")
+
+
 class VariantShape(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="The `product_id` in carts and orders.")
     name = serializers.CharField()
     slug = serializers.CharField()
     options = serializers.ListField(child=serializers.CharField(), help_text="A value for each option.")
     price = AmountShape()
+    currency = serializers.CharField()
+    is_sold = serializers.BooleanField(help_text=IS_SOLD)
     stock = serializers.IntegerField(help_text="What can be bought now.")
 
 
@@ -55,6 +64,7 @@ class ArtisanOfProductShape(serializers.Serializer[Any]):
         "description": "Thrown in stoneware, glazed in moss green.",
         "price": "85.45",
         "currency": "USD",
+        "is_sold": True,
         "stock": 4,
         "lead_days": None,
         "back_on": None,
@@ -67,6 +77,8 @@ class ArtisanOfProductShape(serializers.Serializer[Any]):
                 "slug": "moss-bowl-0b9d41c2",
                 "options": ["Large"],
                 "price": "85.45",
+                "currency": "USD",
+                "is_sold": True,
                 "stock": 4,
             }
         ],
@@ -83,6 +95,7 @@ class ProductShape(serializers.Serializer[Any]):
     description = serializers.CharField(allow_blank=True)
     price = AmountShape()
     currency = serializers.CharField()
+    is_sold = serializers.BooleanField(help_text=IS_SOLD)
     stock = serializers.IntegerField(help_text="What can be bought now, of all variants together.")
     lead_days = serializers.IntegerField(
         allow_null=True, help_text="Made to order, ships in so many days; null: ready to ship."

@@ -21,6 +21,7 @@ from artisans.catalog.models import (
     ProductState,
 )
 from artisans.catalog.models.product import BUYABLE, ShownPicture
+from artisans.catalog.prices import minor_in, priced_in, sold_in, with_price_order
 from artisans.catalog.search import (
     NEAR,
     FoundProducts,
@@ -32,7 +33,7 @@ from artisans.catalog.search import (
 )
 from artisans.catalog.statuses import ApplicationStatus, ArtisanState
 from artisans.core.compiled import compiled
-from artisans.core.money import EXPONENTS, MAX_MINOR
+from artisans.core.money import EXPONENTS
 
 MATERIALS_FROM, MATERIALS_OFFERED = 200, 20  # products that are read, and materials that are named
 BEST_MATCH = "match"
@@ -102,15 +103,6 @@ def priced(lowest: Decimal | None, highest: Decimal | None) -> Q:
     )
 
 
-def minor_in(lowest: Decimal | None, highest: Decimal | None, decimals: int) -> Q:
-    found = Q()
-    if lowest is not None:
-        found &= Q(price_minor__gte=min(MAX_MINOR, -int(-lowest.scaleb(decimals) // 1)))
-    if highest is not None:
-        found &= Q(price_minor__lte=min(MAX_MINOR, int(highest.scaleb(decimals) // 1)))
-    return found
-
-
 def narrowed(
     products: QuerySet[Product],
     *,
@@ -118,12 +110,17 @@ def narrowed(
     price_max: Decimal | None = None,
     material: str = "",
     only_in_stock: bool = False,
+    currency: str = "",
 ) -> QuerySet[Product]:
     """Products with one price that satisfies all: in the range, and to be bought now. `material`: each of its words is
-    part of the materials."""
+    part of the materials. `currency`: only what is sold in it, by prices in it; without one, by the prices at home."""
     row = Q(stock__gt=0) if only_in_stock else Q()
+    if currency:
+        products = products.filter(sold_in(currency))
     if price_min is not None or price_max is not None:
-        row &= priced(price_min, price_max)
+        row &= priced_in(currency, price_min, price_max) if currency else priced(price_min, price_max)
+    elif currency and row:
+        row &= sold_in(currency)
     if row:
         products = products.filter(bought_as(row))
     if only_in_stock:
@@ -199,6 +196,9 @@ def products_found(
     listed = everywhere.filter(category__in=categories) if categories else everywhere
     offered = sorts_offered(q)
     order = SORTS[sort if sort in offered else offered[0]][1]
+    if (currency := filters.get("currency")) and order[:1] in {("price_minor",), ("-price_minor",)}:
+        listed = with_price_order(listed, currency)
+        order = (order[0].replace("price_minor", "minor_here"), *order[1:])
     if not q:
         return ProductList(listed.order_by(*order), everywhere)
     words, corrected = search_words(products_listed(), q)

@@ -18,6 +18,7 @@ from artisans.catalog.product_rows import (
     new_product,
     padded,
     price_follow,
+    prices_follow,
     product_change_lock,
     set_values,
     variant_name,
@@ -107,6 +108,7 @@ def variants_change(
     price_follow(product, everything.values())
     variants_save(product, [entry.variant for entry in entries if entry.values])
     variants_follow(product, everything.values())
+    prices_follow(product, everything.values())
     changes = [
         {"variant": str(entry.variant.pk)} | plain_values(entry.values) for entry in entries if entry.values
     ]

@@ -1,15 +1,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
+from django.views.decorators.vary import vary_on_headers
 
 from artisans.catalog.availability import options_of
 from artisans.catalog.categories import CategoryTree
 from artisans.catalog.forms import FilterForm
 from artisans.catalog.models import Artisan, Category, Product
+from artisans.catalog.prices import load_prices
 from artisans.catalog.search import MAX_LENGTH, MOST_RESULTS, NearProducts, search_near
 from artisans.catalog.selectors import (
     SORTS,
@@ -25,10 +27,13 @@ from artisans.catalog.selectors import (
     sorts_offered,
 )
 from artisans.core.texts import search_text
+from artisans.regions.choice import chosen_currency, currency_choice
 
 PER_PAGE = 24
 DOORS = 12  # workshops on the home page
 NO_CATEGORY = 0  # the key of none
+
+varies_by_currency = vary_on_headers("Cookie", "Accept-Language")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class CategoryLink:
     count: int | None
 
 
+@varies_by_currency
 def product_list(request: HttpRequest) -> HttpResponse:
     names = ("q", "category", "artisan", "sort")
     sent = {name: search_text(request.GET.get(name, "")) for name in names}
@@ -49,7 +55,15 @@ def product_list(request: HttpRequest) -> HttpResponse:
     filters, tree = form.filters, CategoryTree.load()
     category = tree.find(asked["category"])
     whole = tree.whole(category) if category else [NO_CATEGORY] if asked["category"] else []
-    result = products_found(q=q, categories=whole, artisan=asked["artisan"], sort=asked["sort"], **filters)
+    currency, offered = currency_choice(request)
+    result = products_found(
+        q=q,
+        categories=whole,
+        artisan=asked["artisan"],
+        sort=asked["sort"],
+        currency=currency if currency != offered[0] else "",
+        **filters,
+    )
     counts = None if q else counts_by_category(result.everywhere)
     paginator = Paginator(result.products, PER_PAGE)
     if counts is not None:
@@ -58,8 +72,10 @@ def product_list(request: HttpRequest) -> HttpResponse:
     has_filters = any(filters.values())
     is_filtered = has_filters or any(asked[name] for name in ("q", "category", "artisan"))
     artisan = artisans_open().filter(slug=asked["artisan"]).first() if asked["artisan"] else None
+    new = [] if paginator.count or near.products else list(products_new())
+    load_prices([*near.products, *new], currency, with_variants=True)
     context = {
-        "page_obj": paginator.get_page(request.GET.get("page")),
+        "page_obj": priced_page(paginator, request),
         "paginator": paginator,
         "crumbs": category.lineage[:-1] if category else [],
         "categories": category_links(tree, category, counts),
@@ -79,7 +95,7 @@ def product_list(request: HttpRequest) -> HttpResponse:
         "corrected": result.corrected,
         "has_more": bool(q) and paginator.count >= MOST_RESULTS,
         "near": near,
-        "new": [] if paginator.count or near.products else list(products_new()),
+        "new": new,
         "sort": asked["sort"] if asked["sort"] in sorts else sorts[0],
         "sorts": [(value, SORTS[value][0]) for value in sorts],
         "is_filtered": is_filtered,
@@ -87,6 +103,13 @@ def product_list(request: HttpRequest) -> HttpResponse:
         "has_more_artisans": not is_filtered and artisans_open().count() > DOORS,
     }
     return render(request, "catalog/product_list.html", context)
+
+
+def priced_page(paginator: "Paginator[Any]", request: HttpRequest) -> "Page[Any]":
+    """The page of products that is asked for, with their prices in the chosen currency read at once."""
+    page = paginator.get_page(request.GET.get("page"))
+    page.object_list = load_prices(list(page.object_list), chosen_currency(request), with_variants=True)
+    return page
 
 
 def category_above(tree: CategoryTree, category: Category | None) -> Category | None:
@@ -120,23 +143,28 @@ def describe_unknown(asked: dict[str, str], category: Category | None, artisan: 
     return ""
 
 
+@varies_by_currency
 def product_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """The page of a product. That of a variant is the same with the variant chosen, unless it is archived."""
     products = products_on_sale().select_related("category__parent__parent")
     found = products.filter(slug=slug).first()
     if found is None or found.parent_id:
         product = get_object_or_404(products, variants__slug=slug)
-        return render(request, "catalog/product_detail.html", product_context(product, found))
-    return render(request, "catalog/product_detail.html", product_context(found))
+        context = product_context(product, found, currency=chosen_currency(request))
+    else:
+        context = product_context(found, currency=chosen_currency(request))
+    return render(request, "catalog/product_detail.html", context)
 
 
-def product_context(product: Product, chosen: Product | None = None) -> dict[str, Any]:
+def product_context(product: Product, chosen: Product | None = None, *, currency: str) -> dict[str, Any]:
     """What the page of a product shows. An only variant is chosen."""
     if not product.needs_choice:
         chosen = product
     elif chosen is None and len(product.choices) == 1:
         chosen = product.choices[0]
     shown, back_on = chosen or product, product.artisan.on_holiday_until
+    others = list(products_listed().filter(artisan=product.artisan).exclude(pk=product.pk)[:4])
+    load_prices([shown, product, *others], currency, with_variants=True)
     shown.artisan = product.artisan  # already read
     return {
         "product": product,
@@ -146,9 +174,12 @@ def product_context(product: Product, chosen: Product | None = None) -> dict[str
         "options": options_of(product, chosen if product.needs_choice else None),
         "back_on": back_on,
         "crumbs": product.category.lineage,
-        "can_buy": chosen is not None and chosen.stock > 0 and not back_on,
+        "can_buy": chosen is not None
+        and chosen.stock > 0
+        and not back_on
+        and chosen.price_in(currency) is not None,
         "max_quantity": min(shown.available, 99),
-        "others": list(products_listed().filter(artisan=product.artisan).exclude(pk=product.pk)[:4]),
+        "others": others,
     }
 
 
@@ -159,9 +190,10 @@ def artisan_list(request: HttpRequest) -> HttpResponse:
     return render(request, "catalog/artisan_list.html", context)
 
 
+@varies_by_currency
 def artisan_detail(request: HttpRequest, slug: str) -> HttpResponse:
     artisan = get_object_or_404(artisans_open(), slug=slug)
     paginator = Paginator(products_listed().filter(artisan=artisan), PER_PAGE)
-    page = paginator.get_page(request.GET.get("page"))
+    page = priced_page(paginator, request)
     context = {"artisan": artisan, "page_obj": page, "paginator": paginator}
     return render(request, "catalog/artisan_detail.html", context)

@@ -1,15 +1,20 @@
 from collections.abc import Callable
+from typing import Any
 
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 
+from artisans.core.compiled import compiled
+from artisans.core.money import Money
 from artisans.regions.models import ExchangeRate, RateSheet, ShopCurrency
 
-# Says the shop's own currency, that of the home prices; `orders` registers its selector in `apps.py`.
-BASE_CURRENCY: list[Callable[[], str]] = []
+# The shop's own currency, that of the home prices: a query of at most one row, which `orders` registers in `apps.py`,
+# and what counts without a row.
+BASE_CURRENCY: list[Callable[[], QuerySet[Any, str]]] = []
+DEFAULT = "USD"
 
 
 def base_currency() -> str:
-    return BASE_CURRENCY[-1]()
+    return BASE_CURRENCY[-1]().first() or DEFAULT
 
 
 def rates_of_sheet(sheet: RateSheet) -> dict[str, int]:
@@ -32,3 +37,43 @@ def latest_rates(*currencies: str) -> dict[str, int]:
 
 def active_currencies() -> list[ShopCurrency]:
     return list(ShopCurrency.objects.filter(is_active=True))
+
+
+@compiled
+def active_rows() -> QuerySet[ShopCurrency, tuple[str, str | None]]:
+    """The codes, each with the shop's own currency."""
+    active = ShopCurrency.objects.filter(is_active=True).order_by("position", "code")
+    return active.values_list("code", Subquery(BASE_CURRENCY[-1]()))
+
+
+def active_codes() -> list[str]:
+    return [code for code, _base in active_rows()]
+
+
+def offered_currencies(base: str = "") -> list[str]:
+    """What the shop sells in, its own currency first. `base`: that currency, if the caller knows it."""
+    rows = active_rows()
+    base = base or (rows[0][1] or DEFAULT if rows else base_currency())
+    return [base, *(code for code, _base in rows if code != base)]
+
+
+def cash_limit_in(currency: str) -> Money | None:
+    """The highest order total that can be paid in cash on delivery; None: not offered. Not of the shop's own
+    currency, whose limit is in its rules."""
+    row = ShopCurrency.objects.filter(code=currency, is_active=True).first()
+    return row.cash_limit if row else None
+
+
+@compiled
+def steps_of(currency: str) -> QuerySet[ShopCurrency, tuple[int]]:
+    return ShopCurrency.objects.filter(code=currency).order_by().values_list("step_minor")
+
+
+def step_in(currency: str) -> int:
+    """All amounts in this currency are multiples of it, in minor units."""
+    found = steps_of.first(currency)
+    return found[0] if found else 1
+
+
+def is_offered(currency: str, *, base: str) -> bool:
+    return currency == base or currency in active_codes()

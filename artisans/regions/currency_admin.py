@@ -68,7 +68,7 @@ class ShopCurrencyForm(FiguresForm):
     cash_limit = amount_text(
         _("Cash on delivery limit"),
         required=False,
-        help_text=_("Empty: not offered in this currency."),
+        help_text=_("Empty: not offered in it. That of the shop’s own currency is in the store rules."),
     )
 
     class Meta:

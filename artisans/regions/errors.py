@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 
-from artisans.core.errors import TEXT, Conflict
+from artisans.core.errors import TEXT, Conflict, InvalidInput
 
 
 class RatesKnown(Conflict):
@@ -27,3 +27,13 @@ class RatesJump(Conflict):
             "More than 20%% off the last rates: %(codes)s. Check them, and confirm to import them anyway."
         )
         super().__init__(text % {"codes": ", ".join(currencies)}, extra={"currencies": currencies})
+
+
+class CurrencyNotOffered(InvalidInput):
+    """The shop does not sell in this currency."""
+
+    code = "currency_not_offered"
+    remedy = "Use one of `GET /currencies/`."
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(_("The shop does not sell in %(currency)s.") % {"currency": currency[:10]})

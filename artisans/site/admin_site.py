@@ -192,6 +192,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ],
         gettext("Catalog"): [
             link(request, gettext("Products"), "styler", "catalog.product"),
+            link(request, gettext("Prices in other currencies"), "price_change", "catalog.productprice"),
             link(request, gettext("Artisans"), "storefront", "catalog.artisan"),
             link(
                 request,

@@ -17,6 +17,7 @@ from artisans.accounts.principals import require_user
 from artisans.catalog.access import artisan_of
 from artisans.catalog.artisan_states import WorkshopClosed, WorkshopNotActive
 from artisans.catalog.models import Artisan, Category, Product, ProductState
+from artisans.catalog.price_lists import InvalidPrice, price_version, prices_change, prices_of
 from artisans.catalog.product_rows import SkuTaken
 from artisans.catalog.product_versions import ProductChanged, version_of
 from artisans.catalog.products import (
@@ -44,6 +45,8 @@ from artisans.core.texts import search_text
 from artisans.regions.models import TaxClass
 from artisans.workshop.schemas_products import (
     OwnProductShape,
+    PricesIn,
+    PricesShape,
     ProductChangeIn,
     ProductIn,
     VariantsIn,
@@ -138,7 +141,8 @@ class OwnProductViewSet(
     serializer_class = OwnProductOut
     filterset_class = OwnProductFilters
     scopes = dict.fromkeys(
-        ("create", "partial_update", "publish", "archive", "duplicate", "variants"), Scope.PRODUCTS.value
+        ("create", "partial_update", "publish", "archive", "duplicate", "variants", "prices"),
+        Scope.PRODUCTS.value,
     )
 
     def get_queryset(self) -> QuerySet[Product]:
@@ -238,6 +242,38 @@ class OwnProductViewSet(
         names, version = data["options"], data["version"]
         return self.done(variants_change, product, option_names=names, version=version, variants=rows)
 
+    @operation(
+        "own_prices_get",
+        "Show prices in other currencies",
+        responses=PricesShape,
+        problems=(NotFound,),
+        methods=["GET"],
+    )
+    @operation(
+        "own_prices_change",
+        "Change prices in other currencies",
+        request=PricesIn,
+        responses=PricesShape,
+        problems=(InvalidPrice, ProductChanged, WorkshopClosed, InvalidInput, NotFound),
+        methods=["PATCH"],
+    )
+    @action(detail=True, methods=["get", "patch"], filterset_class=None)
+    def prices(self, request: Request, pk: str) -> Response:
+        """The prices of a product and its variants besides that in its own currency. Only those that are sent change,
+        all or nothing; they then stay when the shop converts prices."""
+        product: Product = self.get_object()
+        if request.method == "PATCH":
+            data = validated(PricesIn, request.data)
+            sent = {(row["product_id"], row["currency"]): price_in(row) for row in data["prices"]}
+            prices_change(
+                artisan=product.artisan,
+                product_id=product.pk,
+                actor=require_user(request),
+                prices=sent,
+                version=data["version"],
+            )
+        return Response(prices_out(product))
+
     def artisan(self) -> Artisan:
         artisan = artisan_of(require_user(self.request))
         if artisan is None:
@@ -268,6 +304,26 @@ def values_from(data: Mapping[str, Any], currency: str) -> dict[str, Any]:
     if "price" in data:
         values["price_minor"] = price_from(data["price"], currency)
     return values
+
+
+def price_in(row: Mapping[str, Any]) -> int | None:
+    return None if row["price"] is None else price_from(row["price"], row["currency"])
+
+
+def prices_out(product: Product) -> dict[str, Any]:
+    stored = prices_of(product.choices if product.needs_choice else [product])
+    return {
+        "version": price_version(stored),
+        "prices": [
+            {
+                "product_id": str(pk),
+                "currency": currency,
+                "price": row.price.amount,
+                "origin": row.origin,
+            }
+            for (pk, currency), row in sorted(stored.items())
+        ],
+    }
 
 
 def price_from(price: Decimal, currency: str) -> int:

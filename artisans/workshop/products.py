@@ -168,7 +168,8 @@ def product_preview(request: HttpRequest, product_id: UUID) -> HttpResponse:
     product = own_product(request, product_id)
     asked = request.GET.get("variant", "")
     chosen = next((variant for variant in product.choices if variant.slug == asked), None)
-    context = product_context(product, chosen) | {"is_preview": True}
+    context = product_context(product, chosen, currency=product.currency)
+    context |= {"is_preview": True, "currency": product.currency}
     return render(request, "catalog/product_detail.html", context)
 
 

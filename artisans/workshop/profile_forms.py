@@ -9,6 +9,7 @@ from artisans.catalog.models import Artisan
 from artisans.catalog.models.artisan import MAX_PROCESSING_DAYS
 from artisans.catalog.profile import profile_of, version_of
 from artisans.core.forms import LineField
+from artisans.regions.currencies import offered_currencies
 from artisans.workshop.product_forms import StoryField
 
 
@@ -49,10 +50,24 @@ class ProfileForm(forms.Form):
             "The first day on which you accept orders again. To end a holiday now, empty both days."
         ),
     )
+    converted_currencies = forms.MultipleChoiceField(
+        label=gettext_lazy("Converted prices"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "The shop may convert your prices into these currencies. Prices that you enter yourself stay. You are paid "
+            "in the currency of the sale."
+        ),
+    )
     version = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: Any = None, *, artisan: Artisan) -> None:
         super().__init__(data, initial=profile_of(artisan) | {"version": version_of(artisan)})
+        codes = dict.fromkeys([*offered_currencies()[1:], *artisan.converted_currencies])
+        if codes:
+            self.fields["converted_currencies"].choices = [(code, code) for code in codes]  # type: ignore[attr-defined]
+        else:
+            del self.fields["converted_currencies"]
 
     def values(self) -> dict[str, Any]:
         """What the service takes."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from artisans.catalog.models import ProductState
+from artisans.catalog.models import PriceOrigin, ProductState
 from artisans.catalog.models.product import MAX_LEAD_DAYS
 from artisans.catalog.product_rows import MAX_OPTIONS
 from artisans.catalog.schemas import PRODUCT_ID, VARIANT_ID
@@ -68,6 +68,37 @@ class FieldsIn(StrictSerializer):
         max_length=30, required=False, allow_blank=True, help_text="The code of a tax class; empty: standard."
     )
     sku = optional(60)
+
+
+PRICES_VERSION = "0b9d41c25a57JPY:5f2d1c9e"
+PRICE = {"product_id": VARIANT_ID, "currency": "JPY", "price": "12800"}
+
+
+class PriceIn(StrictSerializer):
+    product_id = IdField(help_text="Of the product, or of the variant if it has options.")
+    currency = StrictCharField(max_length=3)
+    price = StrictDecimalField(allow_null=True, help_text="Null: not sold in this currency.")
+
+
+@example({"version": PRICES_VERSION, "prices": [PRICE]})
+class PricesIn(StrictSerializer):
+    version = StrictCharField(max_length=10_000, allow_blank=True, help_text=VERSION_HELP)
+    prices = serializers.ListField(child=PriceIn(), allow_empty=False, max_length=500)
+
+
+class PriceShape(serializers.Serializer[Any]):
+    product_id = serializers.UUIDField()
+    currency = serializers.CharField()
+    price = AmountShape()
+    origin = serializers.ChoiceField(PriceOrigin.choices)
+
+
+@example({"version": PRICES_VERSION, "prices": [PRICE | {"origin": "manual"}]})
+class PricesShape(serializers.Serializer[Any]):
+    version = serializers.CharField(
+        allow_blank=True, help_text="Sent back with a change. Its form may change."
+    )
+    prices = PriceShape(many=True)
 
 
 @example({"name": "Moss bowl", "category": "ceramics", "price": "85.45", "lead_days": 10, "stock": 4})

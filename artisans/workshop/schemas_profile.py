@@ -25,8 +25,12 @@ PROFILE = {
     "contact_email": "hello@harbour.example",
     "holiday_from": None,
     "back_on": None,
+    "converted_currencies": ["JPY"],
 }
 FROM_HELP = "First day of a holiday; null: at once."
+CONVERTED_HELP = (
+    "Currencies in which the shop may write prices converted from yours. Prices that you enter stay."
+)
 BACK_HELP = "The first day on which orders are accepted again, in the shop's time zone; null: no holiday."
 
 
@@ -41,6 +45,9 @@ class ProfileIn(StrictSerializer):
     contact_email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
     holiday_from = StrictDateField(required=False, allow_null=True, help_text=FROM_HELP)
     back_on = StrictDateField(required=False, allow_null=True, help_text=BACK_HELP)
+    converted_currencies = serializers.ListField(
+        child=StrictCharField(max_length=3), required=False, max_length=50, help_text=CONVERTED_HELP
+    )
 
 
 @form_example({"file": "@portrait.jpg"})
@@ -75,3 +82,4 @@ class ProfileShape(serializers.Serializer[Any]):
     contact_email = serializers.CharField(allow_blank=True, help_text="Shown to everybody.")
     holiday_from = serializers.DateField(allow_null=True, help_text=FROM_HELP)
     back_on = serializers.DateField(allow_null=True, help_text=BACK_HELP)
+    converted_currencies = serializers.ListField(child=serializers.CharField(), help_text=CONVERTED_HELP)

@@ -9,7 +9,7 @@ from artisans.core.money import Money
 from artisans.core.security.encryption import read_decrypted
 from artisans.core.templatetags.money import show
 from artisans.regions.conversion import PriceSteps, convert_price
-from artisans.regions.currencies import latest_rates
+from artisans.regions.currencies import cash_limit_in, latest_rates
 from orders.models import StoreRules
 from payments.bookkeeping.attempts import too_many_declines
 from payments.errors import AmountTooLarge, AmountTooSmall, CurrencyNotTaken, MethodNotOffered
@@ -130,9 +130,12 @@ def shop_reason(method: PaymentMethod, *, total: Money, is_known_buyer: bool, st
 
 
 def cash_unavailable_reason(total: Money, *, is_known_buyer: bool, store: StoreRules) -> str:
-    if total.currency != store.currency or total > store.cash_limit:
+    limit = store.cash_limit if total.currency == store.currency else cash_limit_in(total.currency)
+    if limit is None:
+        return _("Not offered in %(currency)s.") % {"currency": total.currency}
+    if total > limit:
         return _("Available up to %(limit)s; this order is %(total)s.") % {
-            "limit": show(store.cash_limit),
+            "limit": show(limit),
             "total": show(total),
         }
     return "" if is_known_buyer else needs_confirmed_email()

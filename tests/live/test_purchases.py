@@ -14,6 +14,7 @@ from orders.models import Order
 from orders.statuses import OrderPaymentStatus, OrderStatus
 from payments.methods import PaymentMethod
 from tests.checkout_client import DETAILS_FORM
+from tests.live.browser import PHONE
 from tests.live.runner import Shop, wait_for
 from tests.live.users import order_page
 
@@ -277,3 +278,21 @@ def test_the_link_opens_the_order_anywhere(window, bowl):
     for result in (order.order_number, "$99.99", "DE89 3704", bowl.name, DETAILS_FORM["line1"]):
         assert result in text
     assert "password" not in text.lower()
+
+
+def test_a_purchase_in_yen_on_a_phone(window, bowl):
+    one = window(viewport=PHONE, java_script_enabled=False)
+    one.go("/")
+    one.page.locator("summary", has_text="USD").click()
+    assert not one.overflow()
+    one.press("JPY")
+    assert "¥" in one.text()
+    assert "$" not in one.text()
+    button = one.fill_checkout(bowl, email="guest.yen@example.test")
+    label = button.inner_text()
+    assert not one.overflow()
+    order = one.place()
+    assert label == f"Order and pay ¥{order.total.minor:,} by bank transfer"
+    assert (order.currency, order.subtotal) == ("JPY", bowl.price_in("JPY"))
+    assert f"¥{order.total.minor:,}" in one.text()
+    assert not one.overflow()

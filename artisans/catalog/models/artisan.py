@@ -68,6 +68,9 @@ class Artisan(BaseModel):
     holiday_from = models.DateField(null=True, editable=False)
     back_on = models.DateField(null=True, editable=False)
     low_stock = models.PositiveIntegerField(null=True, editable=False)
+    converted_currencies = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField()), blank=True, editable=False
+    )
 
     class Meta:
         ordering = ("name",)

@@ -30,6 +30,9 @@ class ProductPrice(models.Model):
 
     class Meta:
         default_permissions = ("view",)
+        permissions = (("convert_prices", _("Can convert prices into other currencies")),)
+        verbose_name = _("price in another currency")
+        verbose_name_plural = _("prices in other currencies")
         ordering = ("product_id", "currency")
         constraints = [
             models.UniqueConstraint(fields=["product", "currency"], name="product_price_once_per_currency"),
@@ -49,3 +52,8 @@ class ProductPrice(models.Model):
     @property
     def price(self) -> Money:
         return Money.stored(self.price_minor, self.currency)
+
+    @property
+    def converted_from(self) -> Money | None:
+        """The price at home that was converted."""
+        return None if self.from_minor is None else Money.stored(self.from_minor, self.product.currency)

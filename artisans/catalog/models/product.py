@@ -163,6 +163,20 @@ class Product(BaseModel):
     def price(self) -> Money:
         return Money.stored(self.price_minor, self.currency)
 
+    @cached_property
+    def prices_read(self) -> dict[str, Money | None]:
+        """By currency, None if it has none; lists read those of all products at once (load_prices)."""
+        return {}
+
+    def price_in(self, currency: str) -> Money | None:
+        """What it costs in this currency; None if it is not sold in it. Never converted."""
+        if currency == self.currency:
+            return self.price
+        if currency not in self.prices_read:
+            row = self.prices.filter(currency=currency).first()
+            self.prices_read[currency] = row.price if row else None
+        return self.prices_read[currency]
+
     @property
     def options(self) -> tuple[str, ...]:
         """The names of its options; of a variant, their values."""
@@ -218,7 +232,12 @@ class Product(BaseModel):
 
     @property
     def has_price_range(self) -> bool:
-        return self.needs_choice and len({variant.price_minor for variant in self.choices}) > 1
+        return self.has_price_range_in(self.currency)
+
+    def has_price_range_in(self, currency: str) -> bool:
+        """Whether its variants cost different amounts in this currency."""
+        prices = {price for variant in self.choices if (price := variant.price_in(currency))}
+        return self.needs_choice and len(prices) > 1
 
     @property
     def state(self) -> "ProductState":

@@ -92,7 +92,7 @@ def test_number_of_queries_does_not_grow_with_the_products(client, django_assert
     for _ in range(30):
         ProductFactory.create()
 
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(11):
         client.get("/")
 
 

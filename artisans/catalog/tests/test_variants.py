@@ -50,7 +50,7 @@ def test_shop_lists_the_product_once_with_its_lowest_price(client, api, jug, dja
         ProductFactory.create(artisan=jug.artisan)
     small, large = jug.choices
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         shown = page(client.get("/?q=small+jug"))
     [row] = api().get("/products/?q=jug&in_stock=true").json()["results"]
 

@@ -414,7 +414,7 @@ def test_list_finds_by_state_name_and_sku_with_few_queries(
             if row.all("small")
         ]
 
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         assert len(names("")) == 16
     assert names("?state=draft") == names("?q=jug") == names("?q=J-S") == ["Jug"]
     assert len(names("?state=published")) == 15

@@ -29,13 +29,27 @@ from artisans.catalog.models import (
 )
 from artisans.catalog.picture_encoder import make_copies
 from artisans.catalog.pictures import Sizes, folder_store, picture_show
+from artisans.catalog.price_lists import Scope, prices_convert, products_to_convert, proposals
 from artisans.catalog.products import product_create
 from artisans.catalog.terms import terms_accept, terms_publish
 from artisans.catalog.variants import VariantInput, variants_change
 from artisans.core.models import save_columns
 from artisans.core.money import Money
-from artisans.regions.models import STANDARD, TaxClass, TaxRate, TaxRounding, TaxZone, TaxZoneArea
-from artisans.shipping.models import ShippingMethod, ShippingZone, ShippingZoneArea
+from artisans.regions.conversion import PriceSteps, convert_price
+from artisans.regions.models import (
+    STANDARD,
+    RateSheet,
+    RateSource,
+    ShopCurrency,
+    TaxClass,
+    TaxRate,
+    TaxRounding,
+    TaxZone,
+    TaxZoneArea,
+)
+from artisans.regions.rate_files import DayRates
+from artisans.regions.services import digest_of_typed, rates_import
+from artisans.shipping.models import ShippingMethod, ShippingRate, ShippingZone, ShippingZoneArea
 from carts.management.demo_year import DemoYear
 from orders.models import Order, StoreRules
 
@@ -74,6 +88,8 @@ PLACES: dict[str, tuple[str, int, str, list[tuple[str, int, int, tuple[int, int]
     "Japan": ("JP", 10, "Consumption tax", [("Airmail", 1690, 0, (7, 12))]),
     "Rest of the world": ("", 0, "", [("Airmail", 1990, 0, (8, 20))]),
 }
+PER_EURO = {"EUR": 10**10, "USD": 10_705_000_000, "JPY": 1_719_400_000_000}  # in parts of 10**10
+CURRENCIES = (("EUR", 100, 0, 14_000), ("JPY", 100, 0, 24_000))  # step of prices, taken off, cash limit
 
 TERMS = """What you sell here, you have made yourself, by hand.
 
@@ -123,6 +139,7 @@ class Command(BaseCommand):
             artisans = {row["slug"]: self.artisan(row) for row in catalogue["artisans"]}
             self.applicant(categories)
             made = sum(self.product(row, artisans, categories) for row in reversed(catalogue["products"]))
+            self.currencies()
         self.stdout.write(
             f"Demo shop: {len(artisans)} artisans, {Product.objects.count()} products ({made} new)."
         )
@@ -193,6 +210,55 @@ class Command(BaseCommand):
         product_create(artisan=artisan, actor=user, currency=CURRENCY, values=values, stock=2)
         terms_accept(artisan=artisan, terms_id=terms.pk, actor=user)
         application_submit(application_id=application.pk, actor=user, text=MESSAGE)
+
+    def currencies(self) -> None:
+        """EUR and JPY with prices converted from those at home, commission, and charges for delivery."""
+        if RateSheet.objects.exists():
+            return
+        admin = User.objects.get(email="admin@demo.test")
+        rates = PER_EURO
+        day = DayRates("EUR", timezone.localdate(), rates)
+        sheet = rates_import(day=day, source=RateSource.MANUAL, sha256=digest_of_typed(day), actor=admin)
+        Artisan.objects.filter(is_active=True).update(
+            converted_currencies=[code for code, *_steps in CURRENCIES]
+        )
+        for position, (code, price_step, charm, cash_limit) in enumerate(CURRENCIES, start=1):
+            currency, _is_new = ShopCurrency.objects.get_or_create(
+                code=code,
+                defaults={
+                    "position": position,
+                    "price_step_minor": price_step,
+                    "price_charm_minor": charm,
+                    "cash_limit_minor": cash_limit,
+                },
+            )
+            products = list(products_to_convert(code, sheet, Scope()))
+            found = list(proposals(currency, sheet, products))
+            prices_convert(currency=currency, sheet=sheet, found=found, actor=admin)
+            CommissionRate.objects.get_or_create(
+                currency=code,
+                artisan=None,
+                category=None,
+                defaults={"rate_ppm": 80_000, "valid_from": timezone.now()},
+            )
+            self.charges(PriceSteps(code, price_step), rates)
+
+    def charges(self, steps: PriceSteps, rates: dict[str, int]) -> None:
+        """For delivery, as those at home."""
+        code = steps.currency
+
+        def converted(minor: int) -> int:
+            home = Money(minor, CURRENCY)
+            return minor and convert_price(home, steps, rate_from=rates[CURRENCY], rate_to=rates[code]).minor
+
+        for rate in ShippingRate.objects.filter(currency=CURRENCY):
+            ShippingRate.objects.get_or_create(
+                method=rate.method,
+                currency=code,
+                min_weight_g=rate.min_weight_g,
+                min_goods_minor=converted(rate.min_goods_minor),
+                defaults={"price_minor": converted(rate.price_minor)},
+            )
 
     def artisan(self, row: dict[str, Any]) -> Artisan:
         owner = User.objects.filter(email=row["email"]).first()
