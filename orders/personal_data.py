@@ -137,10 +137,10 @@ HOLDINGS = (
     ),
 )
 IMPERSONAL = {
-    "orders.Order": {"order_number", "status", "payment_status", "currency"},
-    "orders.OrderLine": {"product_name", "artisan_name", "currency"},
+    "orders.Order": {"order_number", "status", "payment_status", "currency", "origin"},
+    "orders.OrderLine": {"product_name", "artisan_name", "currency", "tax_name"},
     "orders.Parcel": {
-        *("status", "currency", "carrier", "instruction"),
+        *("status", "currency", "carrier", "instruction", "shipping_method"),
         *("fee_tax_treatment", "tax_remitter", "payment_fee_bearer"),
     },
     "orders.LineCancellation": {"currency"},
@@ -153,6 +153,7 @@ IMPERSONAL = {
         *("name", "support_email", "currency", "country", "account_holder", "account_iban", "account_bic"),
         *("account_bank", "check_payee", "check_address"),  # the shop's own
         *("commission_on_refund", "tax_remitter", "payment_fee_bearer", "cash_holder"),
+        *("tax_by", "shipping_tax"),
     },
 }
 

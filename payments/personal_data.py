@@ -263,7 +263,7 @@ IMPERSONAL = {
     "payments.Capture": {"provider", "provider_capture_id", "currency"},
     "payments.ProviderMovement": {
         *("provider", "external_id", "kind", "code", "source_id", "provider_capture_id", "currency"),
-        *("explained_by", "close_reason"),  # of the staff
+        *("charged_currency", "explained_by", "close_reason"),  # of the staff
     },
     # a bank's reference identifies the transfer in the books, which the law requires to be kept
     "payments.Receipt": {"currency", "bank_reference", "reference_key", "holder"},

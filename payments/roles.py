@@ -103,6 +103,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "approvals.view_approvalrequest",
     ),
     "Pricing": (
+        "approvals.view_approvalrequest",
         "regions.view_shopcurrency",
         "regions.add_shopcurrency",
         "regions.change_shopcurrency",

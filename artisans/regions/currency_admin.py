@@ -113,11 +113,11 @@ class ShopCurrencyAdmin(AuditedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @column(_("Steps"))
+    @column(_("Steps"), file="step_minor")
     def steps(self, currency: ShopCurrency) -> str:
         return show(Money.stored(currency.step_minor, currency.code))
 
-    @column(_("Cash on delivery up to"))
+    @column(_("Cash on delivery up to"), file="cash_limit_minor")
     def cash(self, currency: ShopCurrency) -> str:
         return show(currency.cash_limit) if currency.cash_limit else self.empty_value_display
 

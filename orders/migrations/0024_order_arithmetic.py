@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='order',
             name='step_minor',
-            field=models.PositiveIntegerField(db_default=1, default=1, help_text='What the order costs and refunds are multiples of it.'),
+            field=models.BigIntegerField(db_default=1, default=1, help_text='What the order costs and refunds are multiples of it.'),
         ),
         migrations.AddField(
             model_name='orderline',
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='orderline',
             name='step_minor',
-            field=models.PositiveIntegerField(db_default=1, default=1),
+            field=models.BigIntegerField(db_default=1, default=1),
         ),
         migrations.AddField(
             model_name='orderline',

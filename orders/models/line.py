@@ -54,7 +54,7 @@ class OrderLine(BaseModel):
     tax_rate_ppm = models.PositiveIntegerField(null=True)
     tax_name = models.CharField(max_length=40, blank=True, default="", db_default="")
     tax_minor = models.BigIntegerField()
-    step_minor = models.PositiveIntegerField(default=1, db_default=1)
+    step_minor = models.BigIntegerField(default=1, db_default=1)
     refunded_quantity = models.PositiveIntegerField(
         default=0, help_text=_("Quantity refunded or being refunded.")
     )

@@ -52,7 +52,7 @@ class Order(BaseModel, SetOnceModel):
         max_length=7, choices=OrderOrigin, default=OrderOrigin.SHOP, db_default=OrderOrigin.SHOP
     )
     currency = models.CharField(max_length=3)
-    step_minor = models.PositiveIntegerField(
+    step_minor = models.BigIntegerField(
         default=1, db_default=1, help_text=_("What the order costs and refunds are multiples of it.")
     )
     tax_rate_ppm = models.PositiveIntegerField(null=True, help_text=_("Empty if items have several rates."))

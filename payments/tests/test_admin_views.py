@@ -553,6 +553,7 @@ def test_lists_that_grow_can_be_filtered_by_day():
 
     few = {"group", "artisan", "category", "storerules", "provideralert", "reconciliationrun", "systemcheck"}
     few |= {"carrier", "ledgerperiod"}  # twelve a year
+    few |= {"shopcurrency", "ratesheet"}  # one a day
     few |= {"shopcurrency", "ratesheet", "taxclass", "taxzone", "taxrate"}
     few |= {"shippingzone", "shippingmethod"}  # a handful for each place
     few |= {"countedday"}  # no list: its pages show periods
