@@ -127,8 +127,9 @@ def describe(error: Exception) -> tuple[ProblemKind, list[str]]:
 def journeys_abandon() -> None:
     """Record what is in the carts of checkouts in which nothing has happened for an hour."""
     now = timezone.now()
-    items = CartItem.objects.filter(cart=OuterRef("cart_id")).order_by().values("cart")
-    worth = items.annotate(sum=Sum(F("quantity") * F("seen_price_minor"))).values("sum")
+    items = CartItem.objects.filter(cart=OuterRef("cart_id"), seen_currency=F("cart__currency"))
+    carts = items.order_by().values("cart")
+    worth = carts.annotate(sum=Sum(F("quantity") * F("seen_price_minor"))).values("sum")
     left = Journey.objects.filter(placed_at=None, last_at__lt=now - QUIET, last_at__gte=now - SEEN_WITHIN)
     left.filter(abandoned_minor=None, cart_id__isnull=False).update(
         abandoned_minor=Coalesce(Subquery(worth), 0)

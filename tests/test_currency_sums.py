@@ -20,6 +20,7 @@ OF_ONE_CURRENCY = {
 GROUPED_ELSEWHERE = {
     "payments/selectors.py:subtotal": "the group that each caller names",
     "artisans/figures/evaluate.py:read_part": "of_currency of `keys_of`",
+    "artisans/figures/families.py:journeys_started": "the dimensions of JourneyCell",
 }
 
 
