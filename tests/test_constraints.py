@@ -234,6 +234,8 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "discount_minor": F("subtotal_minor") + 1,
             "total_minor": F("total_minor") - F("subtotal_minor") - 1,
+            "cancelled_minor": 0,
+            "goods_refunded_minor": 0,
         },
     ),
     "order_reverse_charge_has_no_tax": ("orders.Order", {"is_reverse_charge": True}),
