@@ -1,4 +1,4 @@
-"""A system check that warns while the shop cannot take orders."""
+"""System checks that warn while the shop cannot take orders, or none for some products at some places."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004  # the framework's name
 from django.db import DatabaseError
 
+from orders.quoting import untaxed_classes
 from orders.selectors import store_rules
 
 
@@ -23,4 +24,21 @@ def check_open(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any)
             hint="Run `manage.py setup_shop`.",
             id="alley.W021",
         )
+    ]
+
+
+@register(Tags.database)
+def check_taxed(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        missing = untaxed_classes() if databases else {}
+    except DatabaseError:  # not migrated yet
+        return []
+    return [
+        Warning(
+            f"The shop ships to {country or 'everywhere else'}, but has no tax rate there for: {', '.join(classes)}. "
+            "These are not sold there.",
+            hint="Add a tax rate in the admin, or end the shipping there.",
+            id="alley.W022",
+        )
+        for country, classes in missing.items()
     ]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from artisans.catalog.models import Product
 from artisans.core.money import Money, percent_text
 from artisans.regions.currencies import step_in
-from artisans.regions.models import Place
+from artisans.regions.models import STANDARD, Place
 from artisans.regions.selectors import LocalTaxes, local_taxes, tax_rows, taxed_countries, taxes_at
 from artisans.shipping.choosing import Delivery, ParcelGoods, choose, price_at
 from artisans.shipping.selectors import methods_at, shipped_countries, unshipped_countries
@@ -178,6 +178,23 @@ def served_countries() -> set[str] | None:
 def price_of(product: Product, currency: str) -> Money:
     """Of a product that is sold in the currency."""
     return product.price_in(currency) or product.price
+
+
+def untaxed_classes() -> dict[str, list[str]]:
+    """Codes of tax classes of products on sale that have no rate in a country that is shipped to; "" for all others.
+
+    Countries of which only parts are taxed are left out.
+    """
+    on_sale = Product.objects.filter(is_active=True).order_by()
+    used = dict(on_sale.values_list("tax_class", "tax_class__code").distinct())
+    found, taxed = {}, taxed_countries()
+    for country in sorted(shipped_countries()):
+        taxes = taxes_at(Place(country))
+        rates = taxes.rates if taxes else {}
+        missing = sorted(code or STANDARD for pk, code in used.items() if pk not in rates)
+        if missing and (taxes is not None or country not in taxed):
+            found[country] = missing
+    return found
 
 
 def goods_by_artisan(items: Iterable[tuple[Product, int]], currency: str) -> dict[UUID, ParcelGoods]:

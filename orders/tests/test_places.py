@@ -17,6 +17,7 @@ from artisans.regions.tests.factories import tax_class, tax_zone
 from artisans.shipping.models import ShippingMethod, ShippingZone
 from artisans.shipping.selectors import methods_at
 from artisans.shipping.tests.factories import shipping_method, shipping_zone
+from orders.checks import check_taxed
 from orders.models import StoreRules
 from orders.quoting import destination_of, home, offer_products, served_countries
 from orders.selectors import store_rules
@@ -194,3 +195,18 @@ def test_countries_that_are_served(store):
 
 def test_address_in_one_text_is_known_by_its_country(store):
     assert destination_of({"text": "1 Road, OR", "country": "US"}, store=store_rules()).place == Place("US")
+
+
+def test_check_names_classes_that_are_shipped_somewhere_without_a_rate(store):
+    ProductFactory.create()
+    assert check_taxed(None, ["default"]) == []
+    ProductFactory.create(tax_class=tax_class("books"))
+    tax_zone("Japan", ("JP",))
+    shipping_method(shipping_zone("Japan", ("JP",)), "Airmail", (0, 0, 1))
+
+    found = [warning.msg for warning in check_taxed(None, ["default"])]
+
+    assert [text.partition(". ")[0] for text in found] == [
+        "The shop ships to everywhere else, but has no tax rate there for: books",
+        "The shop ships to JP, but has no tax rate there for: books, standard",
+    ]
