@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ('product_id', 'currency'),
                 'default_permissions': ('view',),
-                'constraints': [models.UniqueConstraint(fields=('product', 'currency'), name='product_price_once_per_currency'), models.CheckConstraint(condition=models.Q(('currency__regex', '^[A-Z]{3}$')), name='product_price_currency_iso'), models.CheckConstraint(condition=models.Q(('price_minor__gt', 0)), name='product_price_of_list_positive'), models.CheckConstraint(condition=models.Q(('origin__in', ['manual', 'converted'])), name='product_price_origin_known'), models.CheckConstraint(condition=models.Q(models.Q(('from_minor__isnull', False), ('origin', 'converted'), ('sheet__isnull', False)), models.Q(('from_minor__isnull', True), ('origin', 'manual'), ('sheet__isnull', True)), _connector='OR'), name='product_price_converted_names_its_sheet')],
+                'constraints': [models.UniqueConstraint(fields=('product', 'currency'), name='product_price_once_per_currency'), models.CheckConstraint(condition=models.Q(('currency__regex', '^[A-Z]{3}$')), name='product_price_currency_iso'), models.CheckConstraint(condition=models.Q(('price_minor__gt', 0)), name='product_price_of_list_positive'), models.CheckConstraint(condition=models.Q(models.Q(('from_minor__isnull', False), ('origin', 'converted'), ('sheet__isnull', False)), models.Q(('from_minor__isnull', True), ('origin', 'manual'), ('sheet__isnull', True)), _connector='OR'), name='product_price_converted_names_its_sheet')],
             },
         ),
     ]

@@ -3,7 +3,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from artisans.catalog.models.product import Product
-from artisans.core.models import choices_constraint, currency_constraint
+from artisans.core.models import currency_constraint
 from artisans.core.money import Money
 from artisans.regions.models import RateSheet
 
@@ -38,7 +38,6 @@ class ProductPrice(models.Model):
             models.UniqueConstraint(fields=["product", "currency"], name="product_price_once_per_currency"),
             currency_constraint("product_price_currency_iso"),
             models.CheckConstraint(condition=Q(price_minor__gt=0), name="product_price_of_list_positive"),
-            choices_constraint("origin", PriceOrigin.values, name="product_price_origin_known"),
             models.CheckConstraint(
                 condition=Q(origin="converted", sheet__isnull=False, from_minor__isnull=False)
                 | Q(origin="manual", sheet__isnull=True, from_minor__isnull=True),
