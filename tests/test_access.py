@@ -223,7 +223,7 @@ api_own_product-detail               get  /artisan/products/{product}           
 api_own_product-publish              post /artisan/products/{product}/publish      401 403 403 200 200 404 404
 api_own_product-archive              get  /artisan/products/{product}/archive      401 405 405 405 405 405 405
 api_own_product-duplicate            post /artisan/products/{product}/duplicate    401 403 403 201 201 404 404
-api_own_product-prices               get  /artisan/products/{product}/prices       401 403 403 200 200 404 404
+api_own_product-prices               get  /artisan/products/{product}/prices       401 404 404 200 200 404 404
 api_own_product-variants             post /artisan/products/{product}/variants     401 403 403 400 400 400 400
 api_profile                          get  /artisan/profile                         401 404 404 200 404 404 404
 api_application                      get  /artisan/application                     401 404 404 404 404 404 404

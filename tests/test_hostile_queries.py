@@ -68,6 +68,7 @@ def existing(module_db) -> dict[str, Any]:
         "orders": order.pk,
         "payments": order.payments.get().pk,
         "token": order.access_token,
+        "products": rows.bowl().pk,
         "artisan": rows.bowl().pk,  # an artisan's product
     }
 

@@ -16,14 +16,16 @@ from artisans.accounts.models import Role, Scope, User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.accounts.tests.sign_in import api_client
 from artisans.catalog import profile
+from artisans.catalog.models import ProductPrice
 from artisans.catalog.product_versions import version_of
-from artisans.catalog.schemas import PRODUCT_ID
+from artisans.catalog.schemas import PRODUCT_ID, VARIANT_ID
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.catalog.tests.pictures import ready_picture
 from artisans.core.api.parsers import MAX_BODY
+from artisans.regions.models import ShopCurrency
 from artisans.site.docs.document import document
 from artisans.site.docs.reference import resolved
-from artisans.workshop.schemas_products import VERSION
+from artisans.workshop.schemas_products import PRICES_VERSION, VERSION
 from artisans.workshop.schemas_profile import PROFILE_VERSION
 from orders.schemas import ORDER_ID
 from payments.api.schemas import PAYMENT_ID
@@ -94,6 +96,8 @@ def sender(stripe: Any) -> Send:
     account("sam@example.com")
     own = ProductFactory.create(artisan=ArtisanFactory.create(user=admin_user), stock=50)
     draft = ProductFactory.create(artisan=own.artisan, category__slug="ceramics", stock=0, is_active=False)
+    ShopCurrency.objects.create(code="JPY")
+    ProductPrice.objects.create(product=own, currency="JPY", price_minor=12_800)
     payment = start(PaymentMethod.CHECK, {own: 1}, user=shopper)
     parcel = start(PaymentMethod.CASH_ON_DELIVERY, {own: 1}, user=shopper).order.parcels.get()
     client = api_client(admin_user)
@@ -104,6 +108,8 @@ def sender(stripe: Any) -> Send:
     named = {
         PRODUCT_ID: own.pk,
         VERSION: version_of(draft),
+        PRICES_VERSION: "",  # it has no prices yet
+        VARIANT_ID: draft.pk,
         PROFILE_VERSION: profile.version_of(own.artisan),
         ORDER_ID: order.pk,
         PAYMENT_ID: paid.pk,
@@ -277,10 +283,15 @@ def takes(operation: dict[str, Any], place: tuple[Any, ...], value: Any) -> bool
     """Whether this strange value is fine here: figures may be JSON numbers, and what is in stock has no lead time."""
     name = re.sub(r"\W", "", str(place[-1]))
     if name in FIGURES:
-        return isinstance(value, float)
+        return isinstance(value, float) or (value is None and removes_price(operation))
     if name == "lead_days":
         return value is None
     return False
+
+
+def removes_price(operation: dict[str, Any]) -> bool:
+    """Whether a price of null says that the product is not sold in that currency."""
+    return operation["operationId"] == "own_prices_change"
 
 
 @every_body
@@ -302,7 +313,7 @@ def test_numbers_in_other_formats_are_refused(refuses, method, path, operation):
             "9" * 20,
             "1.123456789",
             "NaN",
-            None,
+            *([] if removes_price(operation) else [None]),
             True,
         ):
             refuses(method, path, dumped(with_value(body, place, wrong)))

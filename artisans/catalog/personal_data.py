@@ -123,7 +123,7 @@ IMPERSONAL = {
     "catalog.Application": {"status"},
     "catalog.ApplicationEvent": {"status"},
     "catalog.ArtisanStateChange": {"old", "new"},
-    "catalog.Artisan": {"craft", "fee_tax_treatment", "stored_state"},
+    "catalog.Artisan": {"craft", "fee_tax_treatment", "stored_state", "converted_currencies"},
     "catalog.Terms": {"text", "changes"},
     "catalog.Category": {"slug", "name"},
     "catalog.CommissionRate": {"currency"},

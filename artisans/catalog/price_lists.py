@@ -186,8 +186,8 @@ def products_to_convert(currency: str, sheet: RateSheet, scope: Scope) -> QueryS
 
 def artisans_accepting(currency: str) -> list[UUID]:
     """Who accepts converted prices in the currency. Few list some, and SQLite cannot search in lists."""
-    rows = Artisan.objects.exclude(converted_currencies=[]).values_list("pk", "converted_currencies")
-    return [pk for pk, codes in rows if currency in codes]
+    artisans = Artisan.objects.exclude(converted_currencies=[]).only("converted_currencies")
+    return [artisan.pk for artisan in artisans if currency in artisan.accepted_currencies]
 
 
 def proposals(currency: ShopCurrency, sheet: RateSheet, products: Iterable[Product]) -> Iterator[Proposal]:
@@ -195,7 +195,7 @@ def proposals(currency: ShopCurrency, sheet: RateSheet, products: Iterable[Produ
     rates, steps = rates_of_sheet(sheet), steps_of(currency)
     if currency.code not in rates:
         raise InvalidInput(_("The exchange rates have none of %(currency)s.") % {"currency": currency.code})
-    for part in parts_of(products):
+    for part in chunks_of(products):
         stored = {
             row.product_id: row
             for row in ProductPrice.objects.filter(product__in=[p.pk for p in part], currency=currency.code)
@@ -210,7 +210,7 @@ def proposals(currency: ShopCurrency, sheet: RateSheet, products: Iterable[Produ
             )
 
 
-def parts_of(rows: Iterable[T]) -> Iterator[list[T]]:
+def chunks_of(rows: Iterable[T]) -> Iterator[list[T]]:
     left = iter(rows)
     while part := list(islice(left, CHUNK)):
         yield part
@@ -243,7 +243,7 @@ def prices_convert(
     for each in changes:
         by_artisan.setdefault(each.product.artisan_id, []).append(each)
     for artisan_id, of_artisan in by_artisan.items():
-        for part in parts_of(of_artisan):
+        for part in chunks_of(of_artisan):
             written = convert_part(currency, sheet, artisan_id, part, actor)
             done.written += written
             done.skipped += len(part) - written
@@ -259,7 +259,7 @@ def convert_part(
     wanted = {each.product.pk: each.new for each in part}
     family = Product.objects.filter(parent__in=parents).values_list("pk", flat=True)
     locked = products_lock({*wanted, *parents, *family})
-    accepts = currency.code in artisan.converted_currencies
+    accepts = currency.code in artisan.accepted_currencies
     rows = [locked[pk] for pk in wanted if pk in locked and accepts]
     now = proposals(currency, sheet, [row for row in rows if row.currency != currency.code])
     right = [each for each in now if each.is_change and each.new == wanted[each.product.pk]]

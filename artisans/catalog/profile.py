@@ -69,6 +69,8 @@ class ProfileChanged(Conflict):
 def profile_of(artisan: Artisan, fields: Collection[str] = FIELDS) -> dict[str, Any]:
     """The values of these fields; without a holiday that is over."""
     values = {field: getattr(artisan, field) for field in fields}
+    if "converted_currencies" in values:
+        values["converted_currencies"] = artisan.accepted_currencies
     is_over = artisan.back_on is not None and artisan.back_on <= timezone.localdate()
     return values | {field: None for field in HOLIDAY if field in fields} if is_over else values
 

@@ -24,13 +24,13 @@ def currency_choice(request: HttpRequest, *, base: str = "") -> tuple[str, list[
     """The chosen currency, and all to choose from; read once for a request. `base`: the shop's own, if it is known."""
     if not hasattr(request, "_currency_choice"):
         offered = offered_currencies(base)
-        wanted = wishes(request) if len(offered) > 1 else iter(())
+        wanted = wanted_currencies(request) if len(offered) > 1 else iter(())
         choice = next((code for code in wanted if code in offered), offered[0])
         request._currency_choice = choice, offered  # type: ignore[attr-defined]
     return cast("tuple[str, list[str]]", request._currency_choice)  # type: ignore[attr-defined]
 
 
-def wishes(request: HttpRequest) -> Iterator[str]:
+def wanted_currencies(request: HttpRequest) -> Iterator[str]:
     yield request.GET.get("currency", "")
     user = getattr(request, "user", None)
     yield getattr(user, "currency", "")

@@ -141,7 +141,7 @@ class OwnProductViewSet(
     serializer_class = OwnProductOut
     filterset_class = OwnProductFilters
     scopes = dict.fromkeys(
-        ("create", "partial_update", "publish", "archive", "duplicate", "variants", "prices"),
+        ("create", "partial_update", "publish", "archive", "duplicate", "variants", "change_prices"),
         Scope.PRODUCTS.value,
     )
 
@@ -247,31 +247,31 @@ class OwnProductViewSet(
         "Show prices in other currencies",
         responses=PricesShape,
         problems=(NotFound,),
-        methods=["GET"],
     )
+    @action(detail=True, filterset_class=None)
+    def prices(self, request: Request, pk: str) -> Response:
+        """The prices of a product and its variants besides that in its own currency."""
+        return Response(prices_out(self.get_object()))
+
     @operation(
         "own_prices_change",
         "Change prices in other currencies",
         request=PricesIn,
         responses=PricesShape,
         problems=(InvalidPrice, ProductChanged, WorkshopClosed, InvalidInput, NotFound),
-        methods=["PATCH"],
     )
-    @action(detail=True, methods=["get", "patch"], filterset_class=None)
-    def prices(self, request: Request, pk: str) -> Response:
-        """The prices of a product and its variants besides that in its own currency. Only those that are sent change,
-        all or nothing; they then stay when the shop converts prices."""
+    @prices.mapping.patch
+    def change_prices(self, request: Request, pk: str) -> Response:
+        """Only those that are sent change, all or nothing; they then stay when the shop converts prices."""
+        data = validated(PricesIn, request.data)
         product: Product = self.get_object()
-        if request.method == "PATCH":
-            data = validated(PricesIn, request.data)
-            sent = {(row["product_id"], row["currency"]): price_in(row) for row in data["prices"]}
-            prices_change(
-                artisan=product.artisan,
-                product_id=product.pk,
-                actor=require_user(request),
-                prices=sent,
-                version=data["version"],
-            )
+        prices_change(
+            artisan=product.artisan,
+            product_id=product.pk,
+            actor=require_user(request),
+            prices={(row["product_id"], row["currency"]): price_in(row) for row in data["prices"]},
+            version=data["version"],
+        )
         return Response(prices_out(product))
 
     def artisan(self) -> Artisan:

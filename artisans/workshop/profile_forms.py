@@ -63,7 +63,7 @@ class ProfileForm(forms.Form):
 
     def __init__(self, data: Any = None, *, artisan: Artisan) -> None:
         super().__init__(data, initial=profile_of(artisan) | {"version": version_of(artisan)})
-        codes = dict.fromkeys([*offered_currencies()[1:], *artisan.converted_currencies])
+        codes = dict.fromkeys([*offered_currencies()[1:], *artisan.accepted_currencies])
         if codes:
             self.fields["converted_currencies"].choices = [(code, code) for code in codes]  # type: ignore[attr-defined]
         else:

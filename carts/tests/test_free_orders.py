@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 def discounted(monkeypatch, store, bowl):
     """The whole price is taken off, and the shipping."""
 
-    def offer_without_charge(items, *, store, destination):
+    def offer_without_charge(items, *, store, destination, currency):
         inputs = [
             PriceInput(
                 product.pk,

@@ -557,5 +557,5 @@ def test_lists_that_grow_can_be_filtered_by_day():
     few |= {"shopcurrency", "ratesheet", "taxclass", "taxzone", "taxrate"}
     few |= {"shippingzone", "shippingmethod"}  # a handful for each place
     few |= {"countedday"}  # no list: its pages show periods
-    found_by_name = {"emailaddress", "product", "ledgeraccount"}  # an address, a name, an artisan's name
+    found_by_name = {"emailaddress", "product", "productprice", "ledgeraccount"}  # an address, names
     assert without - few == found_by_name

@@ -106,6 +106,12 @@ class Artisan(BaseModel):
         return self.name
 
     @property
+    def accepted_currencies(self) -> list[str]:
+        """In which the shop may write converted prices. Never raises, whatever is stored."""
+        stored = self.converted_currencies
+        return [code for code in stored if isinstance(code, str)] if isinstance(stored, list) else []
+
+    @property
     def state(self) -> ArtisanState:
         """What release 0.1.0 deactivates is suspended."""
         stored = ArtisanState(self.stored_state)
