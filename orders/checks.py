@@ -1,4 +1,4 @@
-"""System checks that warn while the shop cannot take orders, or none for some products at some places."""
+"""System checks that warn while the shop takes no orders, none for some products or places, or no commission."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A0
 from django.db import DatabaseError
 
 from orders.quoting import untaxed_classes
-from orders.selectors import store_rules
+from orders.selectors import currencies_without_commission, store_rules
 
 
 @register(Tags.database)
@@ -41,4 +41,20 @@ def check_taxed(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any
             id="alley.W022",
         )
         for country, classes in missing.items()
+    ]
+
+
+@register(Tags.database)
+def check_commission(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        missing = currencies_without_commission() if databases else []
+    except DatabaseError:  # not migrated yet
+        return []
+    return [
+        Warning(
+            f"The shop takes commission, but none of sales in {currency}.",
+            hint="Add a commission rate of the store in this currency in the admin; its rate may be 0.",
+            id="alley.W023",
+        )
+        for currency in missing
     ]

@@ -109,9 +109,6 @@ class TaxZoneForm(forms.Form):
     name = text_field(_("Name"))
     areas = lines_field(_("Areas"), AREAS_HELP)
     rounding = choice_field(_("Tax is rounded"), TaxRounding.choices)
-    has_reverse_charge = switch_field(
-        _("Reverse charge"), help_text=_("Businesses there with a valid VAT id pay no tax to the shop.")
-    )
 
 
 class TaxRateForm(forms.Form):
@@ -248,9 +245,9 @@ class TaxClassAdmin(PlacesAdmin):
 @admin.register(TaxZone)
 class TaxZoneAdmin(PlacesAdmin):
     form_class, add_label = TaxZoneForm, _("Add a tax zone")
-    row_fields = ("name", "rounding", "has_reverse_charge")
-    list_display = ("name", "shown_areas", "rates", "has_reverse_charge", "edit")
-    fields = ("name", "shown_areas", "rounding", "has_reverse_charge", "rates")
+    row_fields = ("name", "rounding")
+    list_display = ("name", "shown_areas", "rates", "edit")
+    fields = ("name", "shown_areas", "rounding", "rates")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("areas", "rates__tax_class")

@@ -20,6 +20,7 @@ from artisans.core.admin.search import containing
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
+from artisans.regions.currencies import offered_currencies
 from orders.models import Carrier, LineCancellation, Order, OrderLine, Parcel, Shipment, StoreRules
 from orders.statuses import PARCELS_UNSHIPPED
 
@@ -64,6 +65,13 @@ def rates_of(artisans: Iterable[Artisan], *, currency: str) -> list[CommissionRa
         if one.commission_ppm
     ]
     return former + commission_rates(currency, [one.pk for one in artisans])
+
+
+def currencies_without_commission() -> list[str]:
+    """In which the shop sells without a rate for all artisans, although it has one in another currency."""
+    store_wide = CommissionRate.objects.filter(artisan=None, category=None)
+    rated = {*store_wide.order_by().values_list("currency", flat=True)}
+    return [code for code in offered_currencies() if code not in rated] if rated else []
 
 
 def owned_by(user: User, *, path: str = "") -> Q:

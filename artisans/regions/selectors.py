@@ -32,7 +32,7 @@ class LocalTaxes:
 
 @compiled
 def tax_rows(countries: list[str], postal_prefixes: list[str]) -> QuerySet[TaxZoneArea, tuple[Any, ...]]:
-    """Areas with their zones and all rates of these: those in force are few of few."""
+    """Areas with their zones and all rates of these, past and future ones too."""
     areas = TaxZoneArea.objects.filter(country__any=countries, postal_prefix__any=postal_prefixes)
     return areas.order_by().values_list(
         *("country", "region", "postal_prefix"),

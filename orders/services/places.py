@@ -105,15 +105,13 @@ def areas_set(model: type[TaxZoneArea] | type[ShippingZoneArea], zone: Any, name
 
 
 @transaction.atomic
-def tax_zone_save(
-    zone: TaxZone, *, name: str, rounding: str, has_reverse_charge: bool, areas: str, actor: User
-) -> TaxZone:
+def tax_zone_save(zone: TaxZone, *, name: str, rounding: str, areas: str, actor: User) -> TaxZone:
     """Errors: InvalidInput."""
     names, before = areas_read(areas), areas_text(zone.areas.all()) if zone.pk else ""
-    zone.name, zone.rounding, zone.has_reverse_charge = name, rounding, has_reverse_charge
-    save_named(zone, ["name", "rounding", "has_reverse_charge"])
+    zone.name, zone.rounding = name, rounding
+    save_named(zone, ["name", "rounding"])
     areas_set(TaxZoneArea, zone, names)
-    new = {"name": name, "rounding": rounding, "reverse_charge": has_reverse_charge}
+    new = {"name": name, "rounding": rounding}
     data = new | {"areas_before": before, "areas": areas_text(zone.areas.all())}
     audit_record(actor=actor, action=Action.TAX_ZONE_SAVE, target=zone, data=data)
     return zone
