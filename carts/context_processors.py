@@ -10,7 +10,7 @@ from carts.cookies import page_principal
 from carts.models import CartItem, CartStatus
 from carts.selectors import carts_visible_to
 from orders.quoting import home_terms
-from orders.selectors import store_rules
+from orders.selectors import store_of_request
 
 
 def shop(request: HttpRequest) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def shop(request: HttpRequest) -> dict[str, Any]:
         carts = carts_visible_to(page_principal(request)).filter(status=CartStatus.OPEN)
         return CartItem.objects.filter(cart__in=carts).aggregate(units=Sum("quantity"))["units"] or 0
 
-    store = SimpleLazyObject(store_rules)
+    store = SimpleLazyObject(lambda: store_of_request(request))
 
     def choice() -> tuple[str, list[str]]:
         return currency_choice(request, base=store.currency)

@@ -22,7 +22,7 @@ from orders import place_admin  # noqa: F401  # registers itself
 from orders.approvals import kinds_of_rule
 from orders.models import NO_CONTACT, Carrier, Parcel, Shipment, StoreRules
 from orders.rate_admin import CommissionRateAdmin  # registers itself
-from orders.selectors import orders_containing_newest
+from orders.selectors import orders_containing_newest, store_of_request
 from orders.statuses import ParcelStatus
 
 PARCEL_TONES = {
@@ -167,7 +167,7 @@ class StoreRulesAdmin(AuditedAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """`manage.py setup_shop` or a superuser creates the only row."""
-        return bool(request.user.is_superuser) and not StoreRules.objects.exists()
+        return bool(request.user.is_superuser) and store_of_request(request)._state.adding
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's signature
         if not change:

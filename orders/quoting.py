@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from artisans.catalog.models import Product
 from artisans.core.money import Money, percent_text
-from artisans.regions.currencies import step_in
 from artisans.regions.models import STANDARD, Place
 from artisans.regions.selectors import LocalTaxes, local_taxes, tax_rows, taxed_countries, taxes_at
 from artisans.shipping.choosing import Delivery, ParcelGoods, choose, price_at
@@ -86,7 +85,8 @@ def offer_products(
     items, currency = list(items), currency or store.currency
     at_home = Place(store.country)
     place = at_home if store.tax_by == TaxBy.ORIGIN else destination.place
-    rows = tax_rows(list({*place.countries, *at_home.countries}), place.postal_prefixes) if items else []
+    countries = list({*place.countries, *at_home.countries})
+    rows = tax_rows(countries, place.postal_prefixes, currency) if items else []
     now = timezone.now()
     taxes, home_taxes = (local_taxes(rows, where, at=now) for where in (place, at_home))
     goods = goods_by_artisan(items, currency)
@@ -108,7 +108,7 @@ def offer_products(
             ],
             currency=currency,
             shipping=delivery.prices,
-            terms=tax_terms_for(store, taxes, step=step_in(currency)),
+            terms=tax_terms_for(store, taxes),
         ),
         destination=destination,
         delivery=delivery,
@@ -227,12 +227,12 @@ def refused_of(wanted: Wanted, delivery: Delivery) -> frozenset[int]:
     return frozenset(pk for artisan_id, pk in (wanted or {}).items() if taken.get(artisan_id) != pk)
 
 
-def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None, *, step: int = 1) -> TaxTerms:
+def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None) -> TaxTerms:
     return TaxTerms(
         prices_include_tax=store.prices_include_tax,
         gross_fixed=store.gross_fixed,
         is_rounded_per_document=taxes is not None and taxes.is_rounded_per_document,
         shipping_rate_ppm=None if store.shipping_tax == ShippingTax.GOODS else 0,
         subsidy_is_taxed=store.subsidy_is_taxed,
-        step=step,
+        step=taxes.step if taxes else 1,
     )

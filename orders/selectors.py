@@ -2,12 +2,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.db.models import Prefetch, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Concat
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -47,6 +49,13 @@ def all_store_rules() -> QuerySet[StoreRules]:
 def store_rules() -> StoreRules:
     """The store's settings; unsaved defaults, with `is_open` False, if it was never set up."""
     return all_store_rules.first() or StoreRules(pk=1)
+
+
+def store_of_request(request: HttpRequest) -> StoreRules:
+    """As `store_rules`, read once for a page."""
+    if not hasattr(request, "_store_rules"):
+        request._store_rules = store_rules()  # type: ignore[attr-defined]
+    return cast("StoreRules", request._store_rules)  # type: ignore[attr-defined]
 
 
 def currency_of_store() -> QuerySet[StoreRules, str]:

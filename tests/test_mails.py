@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.db import transaction
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -43,12 +44,14 @@ from orders.models import Order, Parcel
 from orders.services.parcels import parcel_ship, shipment_correct
 from orders.services.rates import NewRate, rate_add
 from orders.statuses import ParcelDecision
+from orders.tests.factories import place, quoted_free
 from payments.bookkeeping.saved_methods import method_deactivate, method_store
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.lifecycle.parcels import parcel_return
 from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.lifecycle.receipts import payment_reject
 from payments.lifecycle.reminders import payment_remind
+from payments.lifecycle.start import free_order_confirm
 from payments.methods import PaymentMethod
 from payments.models import Payment, ReversalReason
 from payments.providers.contract import RemoteMethod, RemoteRefundStatus
@@ -109,6 +112,7 @@ def causes_of_mails() -> Payment:
         "/shop/orders/find/", {"order_number": exact.order.order_number, "email": "guest@example.test"}
     )
     undelivered_mails(exact.order.parcels.last())
+    free_order_mails({bowl: 1})
     sent = exact.order.parcels.first()
     parcel_return(parcel_id=sent.pk, restock=True, reason="nobody <home> & moved", actor=staff)
     check_mails(two, shopper, staff)
@@ -123,6 +127,12 @@ def causes_of_mails() -> Payment:
     workshop_mails(bowl, seller)
     user_erase(rows.user("leaving@example.test"))
     return start(items={scarf: 1}, user=shopper)
+
+
+def free_order_mails(items: Mapping[Product, int]) -> None:
+    with transaction.atomic():
+        placed = place(items, quote=quoted_free(items.items()), note="<b>ring</b> & wait")
+        free_order_confirm(placed, store=rows.store())
 
 
 def undelivered_mails(parcel: Parcel) -> None:

@@ -33,6 +33,7 @@ DATA = [
         "Potter",
         "Sam Shopper",
         "Artisans Alley Co.",
+        "Standard",  # a shipping method
     ),
     *UNFOLD,
     *("Alley Bank", "1 Alley Lane", "COBADEFFXXX", "Payments team", "Refunds team", "Orders team"),

@@ -5,11 +5,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.utils import timezone
 
 from artisans.core.compiled import compiled
-from artisans.regions.models import STANDARD, Place, TaxRounding, TaxZone, TaxZoneArea, most_exact_area
+from artisans.regions.models import (
+    STANDARD,
+    Place,
+    ShopCurrency,
+    TaxRounding,
+    TaxZone,
+    TaxZoneArea,
+    most_exact_area,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,29 +30,40 @@ class LocalRate:
 
 @dataclass(frozen=True, slots=True)
 class LocalTaxes:
-    """The tax terms of a place. `rates` in force by key of the tax class; those of products without one under None."""
+    """The tax terms of a place. `rates` in force by key of the tax class; those of products without one under None.
+
+    `step`: all amounts in the currency asked for are multiples of it, in minor units.
+    """
 
     zone: str
     is_rounded_per_document: bool
     has_reverse_charge: bool
+    step: int = 1
     rates: dict[int | None, LocalRate] = field(default_factory=dict)
 
 
 @compiled
-def tax_rows(countries: list[str], postal_prefixes: list[str]) -> QuerySet[TaxZoneArea, tuple[Any, ...]]:
-    """Areas with their zones and all rates of these, past and future ones too."""
+def tax_rows(
+    countries: list[str], postal_prefixes: list[str], currency: str
+) -> QuerySet[TaxZoneArea, tuple[Any, ...]]:
+    """Areas with their zones and all rates of these, past and future ones too; and the currency's step."""
+    step = ShopCurrency.objects.filter(code=currency).order_by().values("step_minor")
     areas = TaxZoneArea.objects.filter(country__any=countries, postal_prefix__any=postal_prefixes)
-    return areas.order_by().values_list(
-        *("country", "region", "postal_prefix"),
-        *("zone__name", "zone__rounding", "zone__has_reverse_charge"),
-        *("zone__rates__tax_class", "zone__rates__tax_class__code"),
-        *("zone__rates__rate_ppm", "zone__rates__name", "zone__rates__valid_from"),
+    return (
+        areas.annotate(step=Subquery(step))
+        .order_by()
+        .values_list(
+            *("country", "region", "postal_prefix", "step"),
+            *("zone__name", "zone__rounding", "zone__has_reverse_charge"),
+            *("zone__rates__tax_class", "zone__rates__tax_class__code"),
+            *("zone__rates__rate_ppm", "zone__rates__name", "zone__rates__valid_from"),
+        )
     )
 
 
 def taxes_at(place: Place, *, at: datetime | None = None) -> LocalTaxes | None:
     """What applies there now, or at that time; None if no zone has the place: the shop does not sell there."""
-    return local_taxes(tax_rows(place.countries, place.postal_prefixes), place, at=at or timezone.now())
+    return local_taxes(tax_rows(place.countries, place.postal_prefixes, ""), place, at=at or timezone.now())
 
 
 def local_taxes(rows: Iterable[tuple[Any, ...]], place: Place, *, at: datetime) -> LocalTaxes | None:
@@ -60,9 +79,9 @@ def local_taxes(rows: Iterable[tuple[Any, ...]], place: Place, *, at: datetime) 
     if area is None:
         return None
     found = of_area[area.country, area.region, area.postal_prefix]
-    name, rounding, has_reverse_charge = found[0][:3]
-    taxes = LocalTaxes(name, rounding == TaxRounding.DOCUMENT, has_reverse_charge)
-    rates = [row[3:] for row in found if row[3] is not None and row[-1] <= at]
+    step, name, rounding, has_reverse_charge = found[0][:4]
+    taxes = LocalTaxes(name, rounding == TaxRounding.DOCUMENT, has_reverse_charge, step or 1)
+    rates = [row[4:] for row in found if row[4] is not None and row[-1] <= at]
     for tax_class, code, rate_ppm, label, _start in sorted(rates, key=lambda rate: rate[-1]):
         taxes.rates[tax_class] = LocalRate(rate_ppm, label)
         if code == STANDARD:

@@ -113,7 +113,7 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
         places_of_store: (),
         active_rows: (),
         steps_of: ("USD",),
-        tax_rows: (["", "US"], ["", "9"]),
+        tax_rows: (["", "US"], ["", "9"], "USD"),
         method_rows: (["", "US"], ["", "9"], ids),
         addresses_of: (shopper.pk,),
         lines_awaiting_money: (shopper.pk, [shopper.email]),

@@ -2,12 +2,11 @@
 
 import pytest
 
-from artisans.core.money import Money
 from artisans.notifications.models import Notification
 from carts import checkout
 from orders.models import Order
-from orders.pricing import PriceInput, quote
 from orders.quoting import Offer
+from orders.tests.factories import quoted_free
 from payments.models import Earning, Payment
 
 pytestmark = pytest.mark.django_db
@@ -18,19 +17,7 @@ def discounted(monkeypatch, store, bowl):
     """The whole price is taken off, and the shipping."""
 
     def offer_without_charge(items, *, store, destination, currency):
-        inputs = [
-            PriceInput(
-                product.pk,
-                product.artisan_id,
-                product.price,
-                quantity,
-                100_000,
-                discount_minor=product.price_minor * quantity,
-            )
-            for product, quantity in items
-        ]
-        free = quote(inputs, currency="USD", shipping=Money(599, "USD"), shipping_discount=599)
-        return Offer(free, destination)
+        return Offer(quoted_free(items), destination)
 
     monkeypatch.setattr(checkout, "offer_products", offer_without_charge)
 

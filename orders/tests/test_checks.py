@@ -4,9 +4,10 @@ import pytest
 from django.utils import timezone
 
 from artisans.catalog.models import CommissionRate
-from artisans.catalog.tests.factories import ArtisanFactory
+from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.regions.models import ShopCurrency
-from orders.checks import check_commission
+from artisans.regions.tests.factories import tax_class
+from orders.checks import check_commission, check_taxed
 
 pytestmark = pytest.mark.django_db
 
@@ -27,3 +28,11 @@ def test_currency_without_a_commission_rate_of_the_store_is_named(store):
 
     add_rate("JPY")
     assert check_commission(None, ["default"]) == []
+
+
+def test_country_that_is_shipped_to_without_a_rate_for_goods_on_sale_is_named(store):
+    assert check_taxed(None, ["default"]) == []
+
+    ProductFactory.create(tax_class=tax_class("books"))
+    (warning,) = check_taxed(None, ["default"])
+    assert (warning.id, "books" in warning.msg) == ("alley.W022", True)

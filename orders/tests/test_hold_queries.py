@@ -79,6 +79,9 @@ def test_products_are_locked_after_the_reads_that_need_no_lock(store, bowl):
     )
     between = [text for text in sql[locked + 1 : taken] if text.startswith("SELECT")]
 
-    held, rates = between  # what others hold, and the rates of this moment
+    # the taxes and shipping methods for these artisans, what others hold, and the rates of this moment
+    taxes, methods, held, rates = between
+    assert "regions_taxzonearea" in taxes
+    assert "shipping_shippingzonearea" in methods
     assert "orders_heldline" in held
     assert "catalog_commissionrate" in rates

@@ -435,6 +435,7 @@ def test_quantity_of_a_line_that_was_refunded_meanwhile_is_refused():
         "currency": "USD",
         "tax_minor": 0,
         "quantity": 2,
+        "line_total_minor": 200,
     }
     gone, left = OrderLine(**values, refunded_quantity=2), OrderLine(**values)
     names = [f"line_{line.pk.hex}" for line in (gone, left)]

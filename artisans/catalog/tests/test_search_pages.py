@@ -142,7 +142,7 @@ def test_search_needs_few_queries(client, django_assert_max_num_queries):
     for n in range(30):
         ProductFactory.create(name=f"Teapot {n}")
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         client.get("/", {"q": "teapot"})
 
 

@@ -243,7 +243,7 @@ def test_start_page_has_the_figures_of_today(get, browser, staff, cells, django_
     put("payments", today(), method="check", paid=3, lost=1)
     client = browser(staff)
     client.get("/admin/")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         shown = text(client.get("/admin/"))
     assert "Payments that succeeded 75.0 %" in shown
 
