@@ -112,6 +112,7 @@ class Window:
 
     def violations(self, *, without: tuple[str, ...] = ()) -> list[str]:
         """What axe finds against WCAG 2.2 AA, as lines of rule and place. `without`: rules that are not applied."""
+        self.page.wait_for_load_state()
         options = {"runOnly": WCAG, "resultTypes": ["violations"], "iframes": False}
         found = Axe().run(
             self.page, options=options | {"rules": {rule: {"enabled": False} for rule in without}}

@@ -88,6 +88,7 @@ def start_export(one: Window, address: str) -> None:
     """From the list to the form."""
     one.go(address)
     one.page.get_by_role("link", name="Export", exact=True).click()
+    expect(one.page.locator("[name=file_format]").first).to_be_attached()
 
 
 def test_staff_export_a_filtered_list_without_scripts_on_a_phone(window, admin, bowls):
