@@ -246,8 +246,8 @@ class TaxClassAdmin(PlacesAdmin):
 class TaxZoneAdmin(PlacesAdmin):
     form_class, add_label = TaxZoneForm, _("Add a tax zone")
     row_fields = ("name", "rounding")
-    list_display = ("name", "shown_areas", "rates", "edit")
-    fields = ("name", "shown_areas", "rounding", "rates")
+    list_display = ("name", "shown_areas", "shown_rates", "edit")
+    fields = ("name", "shown_areas", "rounding", "shown_rates")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("areas", "rates__tax_class")
@@ -261,7 +261,7 @@ class TaxZoneAdmin(PlacesAdmin):
         return areas_text(zone.areas.all()).replace("\n", ", ") or self.empty_value_display
 
     @column(_("Rates in force"))
-    def rates(self, zone: TaxZone) -> str:
+    def shown_rates(self, zone: TaxZone) -> str:
         now, found = timezone.now(), {}
         for rate in sorted(zone.rates.all(), key=lambda rate: rate.valid_from):
             if rate.valid_from <= now:

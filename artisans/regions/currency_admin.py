@@ -212,8 +212,8 @@ class RateSheetAdmin(ReadOnlyAdmin):
     list_display = ("valid_on", "source", "base", "imported_by", "created")
     list_filter = ("source",)
     list_select_related = ("imported_by",)
-    fields = ("valid_on", "source", "base", "rates", "imported_by", "created_at")
-    readonly_fields = ("rates",)
+    fields = ("valid_on", "source", "base", "shown_rates", "imported_by", "created_at")
+    readonly_fields = ("shown_rates",)
 
     def get_urls(self) -> list[URLPattern]:
         own = [
@@ -234,7 +234,7 @@ class RateSheetAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, own | (extra_context or {}))
 
     @column(_("Rates"))
-    def rates(self, sheet: RateSheet) -> str:
+    def shown_rates(self, sheet: RateSheet) -> str:
         return ", ".join(f"{rate.currency} {rate_text(rate.rate_e10)}" for rate in sheet.rates.all())
 
     def new_page(self, request: HttpRequest, name: str) -> HttpResponse:
