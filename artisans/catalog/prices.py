@@ -15,11 +15,11 @@ Products = TypeVar("Products", bound=Iterable[Product])
 def load_prices(products: Products, currency: str, *, with_variants: bool = False) -> Products:
     """Read the prices of these products, for `Product.price_in`, by one statement at most: none at home."""
     rows = [row for product in products for row in (product, *(product.choices if with_variants else ()))]
-    others = {row.pk for row in rows if row.currency != currency}
-    if others:
-        prices = ProductPrice.objects.filter(product__in=others, currency=currency)
+    unread = [row for row in rows if row.currency != currency and currency not in row.prices_read]
+    if unread:
+        prices = ProductPrice.objects.filter(product__in={row.pk for row in unread}, currency=currency)
         found = dict(prices.order_by().values_list("product", "price_minor"))
-        for row in rows:
+        for row in unread:
             minor = found.get(row.pk)
             row.prices_read[currency] = None if minor is None else Money(minor, currency)
     return products

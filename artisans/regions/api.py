@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from artisans.core.api.openapi import AmountShape, example, operation
 from artisans.core.api.views import ApiView
 from artisans.core.money import Money, exponent_of
-from artisans.regions.currencies import offered_currencies, step_in
+from artisans.regions.currencies import offered_currencies, steps_of_currencies
 
 
 @example({"code": "JPY", "is_base": False, "step": "10", "decimals": 0})
@@ -25,13 +25,13 @@ class CurrencyViewSet(ApiView, viewsets.ViewSet):
     @operation("currency_list", "List currencies", responses=CurrencyShape(many=True))
     def list(self, request: Request) -> Response:
         """What the shop sells in, its own currency first."""
-        codes = offered_currencies()
+        codes, steps = offered_currencies(), steps_of_currencies()
         return Response(
             [
                 {
                     "code": code,
                     "is_base": code == codes[0],
-                    "step": Money(step_in(code), code).amount,
+                    "step": Money(steps.get(code, 1), code).amount,
                     "decimals": exponent_of(code),
                 }
                 for code in codes

@@ -64,15 +64,9 @@ def cash_limit_in(currency: str) -> Money | None:
     return row.cash_limit if row else None
 
 
-@compiled
-def steps_of(currency: str) -> QuerySet[ShopCurrency, tuple[int]]:
-    return ShopCurrency.objects.filter(code=currency).order_by().values_list("step_minor")
-
-
-def step_in(currency: str) -> int:
-    """All amounts in this currency are multiples of it, in minor units."""
-    found = steps_of.first(currency)
-    return found[0] if found else 1
+def steps_of_currencies() -> dict[str, int]:
+    """All amounts in a currency are multiples of its step, in minor units; of 1 if it has none here."""
+    return dict(ShopCurrency.objects.order_by().values_list("code", "step_minor"))
 
 
 def is_offered(currency: str, *, base: str) -> bool:

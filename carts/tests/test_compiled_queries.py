@@ -15,7 +15,7 @@ from artisans.catalog.selectors import commission_rates, products_with_artisans
 from artisans.catalog.services import order_products_locked, products_locked
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.compiled import CompiledQuery, compiled, insert
-from artisans.regions.currencies import active_rows, steps_of
+from artisans.regions.currencies import active_rows
 from artisans.regions.selectors import tax_rows
 from artisans.shipping.selectors import method_rows
 from carts import selectors
@@ -112,7 +112,6 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
         all_store_rules: (),
         places_of_store: (),
         active_rows: (),
-        steps_of: ("USD",),
         tax_rows: (["", "US"], ["", "9"], "USD"),
         method_rows: (["", "US"], ["", "9"], ids),
         addresses_of: (shopper.pk,),

@@ -2,7 +2,12 @@
 
 import pytest
 
+from artisans.catalog.tests.factories import ProductFactory
+from artisans.regions.models import TaxZone
+from artisans.regions.tests.factories import tax_class, tax_rate
+from orders.models import Order
 from orders.tests.factories import store_of
+from tests.problems import problem
 
 pytestmark = pytest.mark.django_db
 
@@ -33,3 +38,27 @@ def test_cart_says_how_much_tax_prices_include(client, bowl):
 
     assert "Including 19% tax" in cart
     assert "Tax (19%)" not in cart
+
+
+@pytest.mark.usefixtures("including")
+def test_product_page_says_that_the_price_includes_tax(client, bowl):
+    shown = client.get(f"/shop/products/{bowl.slug}/").content.decode()
+
+    assert "Including 19% tax (United States)" in " ".join(shown.split())
+
+
+def test_one_rate_cannot_be_asserted_of_an_order_with_several(client, store, bowl):
+    book = ProductFactory.create(tax_class=tax_class("books"), stock=5)
+    tax_rate(TaxZone.objects.get(), 70_000, code="books")
+    rows = [{"product_id": str(product.pk), "quantity": 1} for product in (bowl, book)]
+    body = {
+        "shipping_address": "123 Main St, City",
+        "customer_email": "sam@example.test",
+        "order_items": rows,
+    }
+
+    answer = client.post("/orders/", body | {"tax_rate": 0.1}, content_type="application/json")
+    assert problem(answer, 409, "quote_changed")["rates"] == ["0.07", "0.1"]
+    assert not Order.objects.exists()
+    placed = client.post("/orders/", body, content_type="application/json").json()
+    assert sorted(line["tax_rate"] for line in placed["order_items"]) == ["0.07", "0.1"]
