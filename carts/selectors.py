@@ -12,7 +12,7 @@ from artisans.catalog.prices import load_prices
 from artisans.catalog.services import ORDER_COLUMNS
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
-from artisans.core.models import get_or_none
+from artisans.core.models import get_or_none, is_uuid
 from artisans.core.money import Money, percent_text
 from artisans.regions.currencies import base_currency, is_offered
 from carts.errors import CartClosed
@@ -301,6 +301,10 @@ def drafted_destination(cart: Cart, store: StoreRules) -> Destination:
 
 
 def drafted_methods(draft: dict[str, Any]) -> dict[UUID, int]:
-    """The chosen shipping methods by artisan. Shape in the draft: keys of methods by the text of the artisan's key."""
+    """The chosen shipping methods by artisan. Shape in the draft: keys of methods by the text of the artisan's key.
+
+    Never raises, whatever is stored.
+    """
     chosen = draft.get("delivery")
-    return {UUID(artisan_id): pk for artisan_id, pk in chosen.items()} if isinstance(chosen, dict) else {}
+    rows = chosen.items() if isinstance(chosen, dict) else ()
+    return {UUID(artisan_id): pk for artisan_id, pk in rows if is_uuid(artisan_id) and isinstance(pk, int)}

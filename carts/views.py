@@ -277,7 +277,10 @@ class CheckoutSession:
         return self.summary.offer.delivery.has_choice
 
     def has_delivery(self) -> bool:
-        """Whether the buyer has chosen the methods of all parcels, which are still offered."""
+        """Whether the buyer has chosen a method for each parcel that has a choice.
+
+        One that is no longer offered counts, too: the cheapest takes its place, which the last page shows.
+        """
         wanted, groups = drafted_methods(self.draft), self.summary.offer.delivery.groups
         choices = [group for group in groups if len(group.options) > 1]
         return all(parcel.artisan_id in wanted for group in choices for parcel in group.parcels)

@@ -8,6 +8,7 @@ from artisans.regions.models import TaxZone, TaxZoneArea
 from artisans.regions.tests.factories import tax_class, tax_rate, tax_zone
 from artisans.shipping.models import ShippingMethod, ShippingZone, ShippingZoneArea
 from artisans.shipping.tests.factories import shipping_method, shipping_zone
+from carts.selectors import drafted_methods
 from orders.models import Order, StoreRules
 from orders.tests.factories import ADDRESS
 from tests.checkout_client import CheckoutClient, order_at
@@ -267,3 +268,10 @@ def test_zone_that_is_emptied_while_a_cart_is_open(walk, places, bowl):
     links = [link.attrs["href"] for link in shown.one("div", id="problems").all("a")]
     assert reverse("carts:checkout_details") in links
     assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "stored", [None, 1, "x", [1], {"x": 1}, {"": None}, {"0b9d41c2-5a57-4d0e-9a53-1f0f3a1b9e77": []}]
+)
+def test_stored_choice_that_cannot_be_read_counts_as_none(stored):
+    assert drafted_methods({"delivery": stored}) == {}

@@ -257,8 +257,8 @@ def test_exchange_difference_by_hand(request, buy, staff, stripe):
     }
 
 
-# What it cost that the rate of the purchase became another one, by hand: the fourth when the money was taken, the
-# second when it came back. For yen (0.0068 - 0.0066) x 10000, or (0.0068 - 0.0067) x 10000.
+# What the change of the exchange rate since the purchase cost, worked out by hand: the fourth rate applied when the
+# money was taken, the second when it came back. For yen (0.0068 - 0.0066) x 10000, or (0.0068 - 0.0067) x 10000.
 LOSSES = {"JPY": ("2.00", "1.00"), "HUF": ("2.00", "1.00"), "KWD": ("15.00", "10.00")}
 
 
