@@ -221,7 +221,7 @@ def place(
         store=store,
         pay_by=hold.pay_by,
         expires_at=hold.expires_at,
-        shipping_methods=offer.method_names,
+        shipping_methods=offer.delivery.methods,
     )
 
 

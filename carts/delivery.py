@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from artisans.core.money import Money
-from artisans.shipping.choosing import Group, Method
+from artisans.shipping.choosing import Group, Method, business_days
 from carts.selectors import CartSummary
 
 SHOP = "shop"
@@ -63,12 +63,9 @@ def name_of(group: Group) -> str:
 
 def days_text(method: Method) -> str:
     """How long it takes; empty if the shop does not say."""
-    low, high = method.min_days, method.max_days
-    if high is None:
-        return _("You collect it yourself.") if method.is_pickup else ""
-    if method.is_pickup:
-        days = ngettext("Ready in %(days)d business day.", "Ready in %(days)d business days.", high)
-        return days % {"days": high}
-    if low == high:
-        return ngettext("%(days)d business day", "%(days)d business days", high) % {"days": high}
-    return _("%(low)d to %(high)d business days") % {"low": low, "high": high}
+    if not method.is_pickup:
+        return business_days(method.min_days, method.max_days)
+    if method.max_days is None:
+        return _("You collect it yourself.")
+    days = ngettext("Ready in %(days)d business day.", "Ready in %(days)d business days.", method.max_days)
+    return days % {"days": method.max_days}

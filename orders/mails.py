@@ -50,6 +50,15 @@ def tracking_url(facts: dict[str, Any]) -> str:
     return carrier.link(parcel["tracking"]) if carrier else ""
 
 
+@fact_renderer
+def shipping_methods(order_id: str) -> list[str]:
+    """How each parcel of an order is shipped, and in how many days."""
+    parcels = (
+        Parcel.objects.filter(order=UUID(order_id)).exclude(shipping_method="").select_related("artisan")
+    )
+    return [f"{parcel.artisan.name}: {parcel.shipping_method_text}" for parcel in parcels]
+
+
 def order_mail(
     kind: str, order: Order, *, lines: list[OrderLine], store: StoreRules, key: str = "", **extra: Any
 ) -> MailMessage:
@@ -81,6 +90,7 @@ def order_mail(
             "shipping_address_lines": render_later(
                 address_lines, stored=address_read(order.shipping_address)
             ),
+            "shipping_methods": render_later(shipping_methods, order_id=str(order.pk)),
             "parcel_count": len({line.parcel_id for line in lines}),
         },
         **extra,

@@ -39,6 +39,8 @@ PARCEL = {
     "shipping": "5.99",
     "shipping_tax": "0.00",
     "shipping_method": "Standard",
+    "shipping_min_days": 3,
+    "shipping_max_days": 5,
     "total": "99.99",
     "cancelled": "0.00",
     "carrier": "",
@@ -184,6 +186,10 @@ class ParcelShape(serializers.Serializer[Any]):
     shipping = AmountShape()
     shipping_tax = AmountShape(help_text="The part of the tax that is on shipping.")
     shipping_method = serializers.CharField(allow_blank=True, help_text="Its name when the order was placed.")
+    shipping_min_days = serializers.IntegerField(
+        allow_null=True, help_text="Business days of the method, at least; null if it does not say."
+    )
+    shipping_max_days = serializers.IntegerField(allow_null=True)
     total = AmountShape()
     cancelled = AmountShape(
         help_text="The amount of units that will not be delivered while others are, with their tax; part of the total, "

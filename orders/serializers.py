@@ -159,6 +159,8 @@ def parcel_out(parcel: Parcel) -> dict[str, Any]:
         "shipping": parcel.shipping.amount,
         "shipping_tax": parcel.shipping_tax.amount,
         "shipping_method": parcel.shipping_method,
+        "shipping_min_days": parcel.shipping_min_days,
+        "shipping_max_days": parcel.shipping_max_days,
         "total": parcel.total.amount,
         "cancelled": parcel.cancelled.amount,
         "carrier": parcel.carrier,

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from artisans.core.money import allocate
 
 
@@ -73,6 +76,15 @@ class Delivery:
     @property
     def has_choice(self) -> bool:
         return any(len(group.options) > 1 for group in self.groups)
+
+
+def business_days(low: int | None, high: int | None) -> str:
+    """How long shipping takes; empty if it is not said."""
+    if low is None or high is None:
+        return ""
+    if low == high:
+        return ngettext("%(days)d business day", "%(days)d business days", high) % {"days": high}
+    return _("%(low)d to %(high)d business days") % {"low": low, "high": high}
 
 
 def price_at(tiers: Iterable[Tier], *, weight_g: int, goods_minor: int) -> int | None:

@@ -101,7 +101,8 @@ def test_order_takes_the_tax_and_the_wanted_method_of_its_address(api, shopper, 
     assert (plain["order"]["tax"], plain["order"]["shipping_cost"]) == ("16.24", "12.90")
     for answer in (wanted, by_artisan):
         assert answer["order"]["shipping_cost"] == "29.90"
-        assert answer["order"]["parcels"][0]["shipping_method"] == "Express"
+        parcel = answer["order"]["parcels"][0]
+        assert (parcel["shipping_method"], parcel["shipping_min_days"]) == ("Express", 1)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,20 @@ def test_buyer_chooses_a_method_where_there_is_a_choice(walk, places):
     placed = order_at(walk.press(walk.pay_form())["Location"])
 
     assert str(placed.shipping) == "29.90 USD"
-    assert placed.parcels.get().shipping_method == "Express"
+    assert placed.parcels.get().shipping_method_text == "Express (1 business day)"
+
+
+def test_buyer_reads_the_method_of_each_parcel_with_its_days(walk, places, mails):
+    walk.details(**TO_GERMANY)
+    walk.send("carts:checkout_delivery", {"shop": str(ShippingMethod.objects.get(name="Parcel").pk)})
+    walk.payment("bank_transfer")
+    url = walk.press(walk.pay_form())["Location"]
+
+    artisan = order_at(url).parcels.get().artisan.name
+    placed = next(mail for mail in mails() if "Delivery:" in mail.body)
+    for body in (placed.body, placed.alternatives[0][0]):
+        assert f"{artisan}: Parcel (2 to 4 business days)" in body
+    assert "Delivery: Parcel (2 to 4 business days)" in page(walk.client.get(url)).text
 
 
 def test_one_method_needs_no_step(walk, places):

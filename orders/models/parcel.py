@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.catalog.models import Artisan, FeeTaxTreatment
 from artisans.core.models import BaseModel, choices_constraint
 from artisans.core.money import Money, allocate
+from artisans.shipping.choosing import business_days
 from orders.models.order import DISCOUNTS_WITHIN_PRICES, TOTAL_IS_SUM_OF_PARTS, Order
 from orders.shares import Shares, frozen_shares
 from orders.statuses import (
@@ -90,6 +91,10 @@ class Parcel(BaseModel):
     shipping_method = models.CharField(
         max_length=60, default="", db_default="", help_text=_("Its name then.")
     )
+    shipping_min_days = models.PositiveSmallIntegerField(
+        null=True, help_text=_("Business days that it took then, at least.")
+    )
+    shipping_max_days = models.PositiveSmallIntegerField(null=True)
     commission_ppm = models.PositiveIntegerField()
     commission_minor = models.BigIntegerField()
     carrier = models.CharField(max_length=60, blank=True)
@@ -213,6 +218,12 @@ class Parcel(BaseModel):
     @property
     def shipping_tax(self) -> Money:
         return Money.stored(self.shipping_tax_minor, self.currency)
+
+    @property
+    def shipping_method_text(self) -> str:
+        """The shipping method with its days; empty if the parcel has none."""
+        days = business_days(self.shipping_min_days, self.shipping_max_days)
+        return f"{self.shipping_method} ({days})" if days else self.shipping_method
 
     @property
     def shipping_charged_minor(self) -> int:

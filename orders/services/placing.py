@@ -14,6 +14,7 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, FeeTaxTreatment, Product
 from artisans.catalog.services import StockLine, stock_take
 from artisans.core.compiled import compiled, insert
+from artisans.shipping.choosing import Method
 from orders.commission import applying_rate, common_rate, parcel_fees, terms_of
 from orders.models import HeldLine, Order, OrderLine, OrderTransition, Parcel, StoreRules
 from orders.phones import phone_digits
@@ -69,12 +70,12 @@ def order_place(
     store: StoreRules,
     expires_at: datetime | None,
     pay_by: datetime | None = None,
-    shipping_methods: Mapping[UUID, str] | None = None,
+    shipping_methods: Mapping[UUID, Method] | None = None,
 ) -> PlacedOrder:
     """Create an order from a quote and take its stock, in the caller's transaction.
 
     What the shop takes is frozen with it: by the rates that apply now and the rules of the `store`.
-    Shape: `products` are locked rows, one for each line of the quote; `shipping_methods` are names by artisan.
+    Shape: `products` are locked rows, one for each line of the quote; `shipping_methods` are by artisan.
     Errors: OutOfStock; the caller must then roll back.
     Locks: the products, by the caller.
     """
@@ -120,6 +121,7 @@ def order_place(
             shipping=part.shipping_net.minor,
             tax_ppm=tax_ppm,
         )
+        method = (shipping_methods or {}).get(artisan.pk)
         parcel = Parcel(
             order=order,
             artisan=artisan,
@@ -134,7 +136,9 @@ def order_place(
             shipping_discount_minor=part.shipping_discount.minor,
             shipping_tax_minor=part.shipping_tax.minor,
             total_minor=part.total.minor,
-            shipping_method=(shipping_methods or {}).get(artisan.pk, ""),
+            shipping_method=method.name if method else "",
+            shipping_min_days=method.min_days if method else None,
+            shipping_max_days=method.max_days if method else None,
             commission_ppm=common_rate(terms, fees, sum(line.net.minor for line in priced_lines)),
             commission_minor=fees.total.commission,
             commission_tax_minor=fees.total.tax,

@@ -41,6 +41,7 @@ FACTS = {  # of all kinds together
         "shipping": AMOUNT,
         "total": AMOUNT,
         "shipping_address_lines": ["Ada Lovelace", "1 Harbour Street"],
+        "shipping_methods": ["Harbour Pottery: Express (1 business day)"],
         "parcel_count": 2,
     },
     "parcel_id": ONE_ID,
