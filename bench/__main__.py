@@ -12,6 +12,7 @@ import psycopg
 
 from bench import against_oscar, cost, history, reads
 from bench.client import JOURNEYS
+from bench.figures import run as run_figures
 from bench.grown import run as run_grown
 from bench.ledger import run as run_ledger
 from bench.measure import Case, Counter, Load, Pair, run_both, statements
@@ -27,6 +28,7 @@ CLIENTS = (1, 8)
 GROWN = 200_000  # orders
 MEMORY_ORDERS = 20_000  # orders
 POSTINGS = 2_000_000
+PAYMENTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,14 @@ def options() -> argparse.Namespace:
         metavar="POSTINGS",
         help=f"only reading a ledger with many postings, by default {POSTINGS}, against a tenth of them",
     )
+    parts.add_argument(
+        "--figures",
+        type=int,
+        nargs="?",
+        const=PAYMENTS,
+        metavar="PAYMENTS",
+        help=f"only the figures of a shop with many payments, by default {PAYMENTS}",
+    )
     parts.add_argument("--sqlite", action="store_true", help="only ordering in one call, with SQLite")
     parts.add_argument(
         "--memory",
@@ -109,7 +119,12 @@ def main() -> int:
 
 def run(chosen: argparse.Namespace) -> int:
     """Measure the chosen parts; returns how many limits are not met."""
-    sizes = ((run_memory, chosen.memory), (run_grown, chosen.grown), (run_ledger, chosen.ledger))
+    sizes = (
+        (run_memory, chosen.memory),
+        (run_grown, chosen.grown),
+        (run_ledger, chosen.ledger),
+        (run_figures, chosen.figures),
+    )
     for part, size in sizes:
         if size is not None:
             return part(size, print_line)
