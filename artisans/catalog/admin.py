@@ -64,6 +64,7 @@ from artisans.core.admin.seen_forms import STALE, SeenForm
 from artisans.core.errors import Conflict, InvalidInput
 from artisans.core.forms import LineField
 from artisans.core.templatetags.money import show
+from artisans.regions.currencies import check_steps
 
 RARE = 1000  # movements
 PICTURE_HELP = _("JPEG, PNG, WebP, AVIF or HEIC, at most 15 MB and 60 million pixels.")
@@ -109,6 +110,15 @@ class ProductForm(FiguresForm):
         if not price.strip("0. "):
             raise forms.ValidationError(gettext("Enter a price above zero."))
         return price
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if "price" in self.changed_data and "price" not in self.errors:
+            try:
+                check_steps([self.instance.price])
+            except InvalidInput as error:
+                self.add_error("price", error.detail)
+        return data
 
 
 class NewProductForm(ProductForm):

@@ -17,7 +17,9 @@ from artisans.catalog.services import last_counts, products_lock
 from artisans.catalog.stock_history import stock_after
 from artisans.core.errors import Conflict, NotFound
 from artisans.core.models import save_columns
+from artisans.core.money import Money
 from artisans.core.texts import shortened
+from artisans.regions.currencies import check_steps
 
 MAX_OPTIONS = 3
 MAX_NAME = 120
@@ -171,6 +173,12 @@ def is_as_entered(product: Product, values: Mapping[str, Any], *, stock: int) ->
     return counted == stock and all(
         stored_value(product, field) == plain_value(field, value) for field, value in values.items()
     )
+
+
+def check_home_price(product: Product, changed: Mapping[str, Any]) -> None:
+    """Errors: InvalidInput for a price that is not a multiple of the step of its currency."""
+    if "price_minor" in changed:
+        check_steps([Money(changed["price_minor"], product.currency)])
 
 
 def check_skus(artisan: Artisan, skus: Iterable[str], *, except_for: Collection[UUID]) -> None:

@@ -19,6 +19,7 @@ from artisans.catalog.mails import product_taken_off_mail
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.product_rows import (
     MAX_NAME,
+    check_home_price,
     check_skus,
     copy_prices,
     is_as_entered,
@@ -104,6 +105,7 @@ def product_create(
         return made
     check_skus(artisan, [values.get("sku", "")], except_for=[])
     product = new_product(artisan, product_id or uuid4(), currency=currency, **values)
+    check_home_price(product, values)
     product.save(force_insert=True)
     effect_record(f"product:{product.pk}")
     audit_record(actor=actor, action=Action.PRODUCT_CREATE, target=product, data={"name": product.name})
@@ -125,6 +127,7 @@ def product_change(
     changed = changed_values(product, values, version)
     if product.needs_choice and "price_minor" in changed:
         raise InvalidInput(_("This product has options: change the prices of its variants."))
+    check_home_price(product, changed)
     if "sku" in changed:
         check_skus(artisan, [changed["sku"]], except_for=[product.pk])
     record_change(product, changed, actor)

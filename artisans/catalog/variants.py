@@ -36,6 +36,8 @@ from artisans.catalog.services import (
 from artisans.core.errors import WHOLE_NUMBER, InvalidInput
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import save_columns
+from artisans.core.money import Money
+from artisans.regions.currencies import check_steps
 
 MAX_VARIANTS = 50
 MAX_OPTION = 30  # characters: three values and the product's name make the variant's name
@@ -101,6 +103,11 @@ def variants_change(
     for entry in entries:
         set_values(entry.variant, entry.values)
     check_variants(names, entries, everything.values())
+    check_steps(
+        Money(entry.values["price_minor"], product.currency)
+        for entry in entries
+        if "price_minor" in entry.values
+    )
     check_skus(artisan, [variant.sku for variant in everything.values()], except_for=list(everything))
     had_options = product.needs_choice
     product.option_1, product.option_2, product.option_3 = padded(names)

@@ -1,10 +1,13 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db.models import QuerySet, Subquery
+from django.utils.translation import gettext as _
 
 from artisans.core.compiled import compiled
+from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
+from artisans.core.templatetags.money import show
 from artisans.regions.models import ExchangeRate, RateSheet, ShopCurrency
 
 # The shop's own currency, that of the home prices: a query of at most one row, which `orders` registers in `apps.py`,
@@ -67,6 +70,20 @@ def cash_limit_in(currency: str) -> Money | None:
 def steps_of_currencies() -> dict[str, int]:
     """All amounts in a currency are multiples of its step, in minor units; of 1 if it has none here."""
     return dict(ShopCurrency.objects.order_by().values_list("code", "step_minor"))
+
+
+def check_steps(amounts: Iterable[Money]) -> None:
+    """Errors: InvalidInput for an amount that is not a multiple of its currency's step."""
+    if not (entered := list(amounts)):
+        return
+    steps = steps_of_currencies()
+    for amount in entered:
+        step = steps.get(amount.currency, 1)
+        if amount.minor % step:
+            raise InvalidInput(
+                _("%(amount)s: enter a multiple of %(step)s.")
+                % {"amount": show(amount), "step": show(Money(step, amount.currency))}
+            )
 
 
 def is_offered(currency: str, *, base: str) -> bool:

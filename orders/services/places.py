@@ -21,6 +21,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import CURRENCIES, Money, percent_text
+from artisans.regions.currencies import check_steps
 from artisans.regions.models import (
     LONGEST_PREFIX,
     Area,
@@ -199,6 +200,7 @@ def shipping_method_save(
 ) -> ShippingMethod:
     """Shape: `fields` are columns of the method. Errors: InvalidInput."""
     rates = prices_read(prices)
+    check_steps(rate.price for rate in rates)
     before = prices_text(method.rates.all()) if method.pk else ""
     for name, value in fields.items():
         setattr(method, name, value)

@@ -11,7 +11,7 @@ from artisans.approvals.services import approval_approve
 from artisans.audit.models import AuditEntry
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.errors import InvalidInput
-from artisans.regions.models import Place, TaxRate, TaxZone
+from artisans.regions.models import Place, ShopCurrency, TaxRate, TaxZone
 from artisans.regions.selectors import taxes_at
 from artisans.regions.tests.factories import tax_class, tax_zone
 from artisans.shipping.models import ShippingMethod, ShippingZone
@@ -21,7 +21,7 @@ from orders.checks import check_taxed
 from orders.models import StoreRules
 from orders.quoting import destination_of, home, offer_products, served_countries
 from orders.selectors import store_rules
-from orders.services.places import areas_read, areas_text, prices_read, prices_text
+from orders.services.places import areas_read, areas_text, prices_read, prices_text, shipping_method_save
 from tests.html import page
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +76,14 @@ def test_price_that_cannot_be_read_is_named(line):
     with pytest.raises(InvalidInput) as refusal:
         prices_read(line)
     assert line.splitlines()[-1] in refusal.value.detail
+
+
+def test_price_that_is_no_multiple_of_the_step_is_refused(admin_user, store):
+    ShopCurrency.objects.create(code="CHF", step_minor=5, price_step_minor=5)
+    method = ShippingMethod(zone=ShippingZone.objects.get())
+
+    with pytest.raises(InvalidInput, match=r"CHF5\.99: enter a multiple of CHF0\.05"):
+        shipping_method_save(method, fields={"name": "Post"}, prices="CHF 5.99", actor=admin_user)
 
 
 # ---- the admin -------------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def refund_open_locked(
     borne_by: Bearer = Bearer.ARTISAN,
 ) -> PaymentRefund:
     """The same for a caller that holds the locks and has checked the actor."""
-    amount = check_amount(payment, amount, parts)
+    amount = check_amount(payment, order, amount, parts)
     if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
         raise PaymentDisputed
     if amount > payment.refundable:
@@ -132,7 +132,7 @@ def refund_open_locked(
     return refund
 
 
-def check_amount(payment: Payment, amount: Money | None, parts: Parts | None) -> Money:
+def check_amount(payment: Payment, order: Order, amount: Money | None, parts: Parts | None) -> Money:
     if parts is not None:
         if amount is not None and amount != parts.amount:
             raise RefundMismatch(sent=amount, worth=parts.amount)
@@ -141,6 +141,11 @@ def check_amount(payment: Payment, amount: Money | None, parts: Parts | None) ->
         raise InvalidInput(
             _("Enter the amount to refund in %(currency)s, greater than zero.")
             % {"currency": payment.currency}
+        )
+    if amount.minor % order.step_minor and amount != payment.refundable:
+        raise InvalidInput(
+            _("Refunds of this order are multiples of %(step)s, or all that is left: %(left)s.")
+            % {"step": show(Money(order.step_minor, order.currency)), "left": show(payment.refundable)}
         )
     step = Money(step_of(payment.payment_provider, payment.payment_method, amount.currency), amount.currency)
     if amount.minor % step.minor:

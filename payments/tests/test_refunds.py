@@ -9,6 +9,7 @@ from django.utils import timezone
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from artisans.core.money import Money
+from orders.models import Order
 from payments.errors import (
     AlreadyRecorded,
     NoPermission,
@@ -80,6 +81,18 @@ def test_partial_refunds_reach_the_last_cent_and_no_further(paid, stripe, staff)
 
     assert sums(paid) == ("REFUNDED", 9999, 0, 0)
     assert stripe.refunded() == [3333, 3333, 3332, 1]
+
+
+def test_amount_is_a_multiple_of_the_orders_step_or_all_that_is_left(paid, staff):
+    refund(paid, "10.00", actor=staff)
+    Order.objects.filter(pk=paid.order_id).update(step_minor=3)
+
+    with pytest.raises(InvalidInput, match=r"multiples of \$0\.03, or all that is left: \$89\.99"):
+        refund(paid, "10.00", actor=staff)
+    refund(paid, "9.99", actor=staff)
+    refund(paid, "80.00", actor=staff)
+
+    assert sums(paid) == ("REFUNDED", 9999, 0, 0)
 
 
 def test_amount_is_reserved_before_the_provider_is_called(paid, stripe, staff):

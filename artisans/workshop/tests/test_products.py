@@ -9,6 +9,7 @@ from artisans.catalog.products import product_change, product_publish
 from artisans.catalog.services import stock_adjust
 from artisans.catalog.tests.factories import CategoryFactory, ProductFactory
 from artisans.catalog.variants import VariantInput, variants_change
+from artisans.regions.models import ShopCurrency
 from orders.tests.factories import place
 from tests.html import page
 
@@ -436,3 +437,25 @@ def test_products_of_other_workshops_are_not_found(client, other_seller, name):
     assert client.get(address(name, others)).status_code == 404
     for action in ("product_publish", "product_archive", "product_duplicate"):
         assert client.post(address(action, others)).status_code == 404
+
+
+def test_price_that_is_no_multiple_of_the_step_is_refused(client, seller, jug):
+    ShopCurrency.objects.update_or_create(code="USD", defaults={"step_minor": 5, "price_step_minor": 5})
+    mug = ProductFactory.create(artisan=seller.artisan, name="Mug", price_minor=2000)
+    small = jug.variants.get(option_1="Small")
+    new = {"name": "Mug", "category": CategoryFactory.create().pk, "price": "5.01"}
+
+    refusals = [
+        client.post(NEW, form_of(client, NEW) | new),
+        client.post(address("product", mug), form_of(client, address("product", mug)) | {"price": "5.01"}),
+        client.post(
+            address("product_variants", jug),
+            form_of(client, address("product_variants", jug)) | {"variant-0-price": "5.01"},
+        ),
+    ]
+
+    for refused in refusals:
+        assert "$5.01: enter a multiple of $0.05." in page(refused).text
+    small.refresh_from_db()
+    mug.refresh_from_db()
+    assert (mug.price_minor, small.price_minor, Product.objects.count()) == (2000, 2000, 4)
