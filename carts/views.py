@@ -229,7 +229,7 @@ class CheckoutSession:
             store=store_rules(),
             selected=self.selected,
         )
-        return with_saved(choices, self.principal.user, selected=self.selected)
+        return with_saved(choices, self.principal.user, amount=self.summary.total, selected=self.selected)
 
     @property
     def selected(self) -> str:

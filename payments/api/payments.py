@@ -137,6 +137,7 @@ class PaymentViewSet(
         problems=(
             PaymentDeclined,
             MethodNotUsable,
+            AmountTooLarge,
             RawCardData,
             NotConfirmable,
             NothingDue,

@@ -198,6 +198,17 @@ def find_misfit(
     return None
 
 
+def brand_refusal(provider: str, method: str, brand: str, amount: Money) -> AmountTooLarge | None:
+    """Why the amount cannot be paid by a card of this brand, which takes less than others; None when it can."""
+    facts = find_facts(provider)
+    limits = limits_of(facts, method, amount.currency) if facts else None
+    if limits is None or amount.minor <= limits.most_by_brand.get(brand, amount.minor):
+        return None
+    most = Money(limits.most_by_brand[brand], amount.currency)
+    text = _("This card takes up to %(limit)s; the amount due is %(amount)s.")
+    return AmountTooLarge(text % {"limit": show(most), "amount": show(amount)}, most=most)
+
+
 def exchanged(amount: Money, currency: str) -> Money | None:
     """At the shop's latest exchange rates; None if they lack one of the currencies."""
     rates = latest_rates(amount.currency, currency)

@@ -57,6 +57,7 @@ from payments.gateway.payments import (
 )
 from payments.gateway.saved_methods import FIRST_SETUP_CHECK, find_duplicates, save_method
 from payments.lifecycle.choose_method import payment_choose_method
+from payments.lifecycle.offer import brand_refusal
 from payments.methods import PaymentMethod
 from payments.models import CallState, Operation, Payment, PaymentMethodInfo, ProviderCall
 from payments.providers.contract import (
@@ -304,7 +305,7 @@ def payment_pay(
     that the buyer was shown, if it has to be the amount charged.
 
     Errors: NotConfirmable, PaymentBusy, PaymentInProgress, AmountMismatch, PaymentDeclined,
-    ProviderUnavailable, MethodRemoved, MethodNotUsable, and those of `saved_method`.
+    ProviderUnavailable, MethodRemoved, MethodNotUsable, AmountTooLarge, and those of `saved_method`.
     """
     payment = reload_payment(payment_id)
     if not payment.is_remote:
@@ -332,8 +333,11 @@ def payment_pay(
 def payment_at_holder(payment: Payment, method: PaymentMethodInfo) -> Payment:
     """A saved method is charged by the provider that holds it: a payment elsewhere gives way to a new one there.
 
-    Errors: NotFound when that provider does not take the payment's method; those of `payment_choose_method`.
+    Errors: AmountTooLarge for its brand, NotFound when that provider does not take the payment's method; those of
+    `payment_choose_method`.
     """
+    if refusal := brand_refusal(method.provider, payment.payment_method, method.card_brand, payment.amount):
+        raise refusal
     if method.provider == payment.payment_provider:
         return payment
     if not takes(method.provider, payment.payment_method):

@@ -30,11 +30,15 @@ class MethodFacts:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The amounts that a provider accepts, in minor units (ISO 4217): from `least` to `most`, multiples of `step`."""
+    """The amounts that a provider accepts, in minor units (ISO 4217): from `least` to `most`, multiples of `step`.
+
+    `most_by_brand`: of cards that take less, by their brand.
+    """
 
     least: int
     most: int
     step: int = 1
+    most_by_brand: Mapping[str, int] = field(default_factory=dict)
 
 
 # An amount in another currency at the shop's latest exchange rates; None if they have no rate for it.

@@ -18,6 +18,7 @@ from payments.lifecycle.saved_methods import (
 )
 from payments.methods import PaymentMethod
 from payments.models import PaymentMethodInfo, ProviderCall, ProviderCustomer
+from payments.providers.stripe.money import MAXIMUM_BY_BRAND
 from payments.tasks import check_due_payments_task, check_due_setups_task
 from payments.tests.factories import reread, start
 from payments.tests.periodic import process_due
@@ -87,6 +88,25 @@ def test_default_card_is_preselected_and_an_expired_one_cannot_be_chosen(shop, c
     assert "Another card" in text
     assert shop.payment(choice_value(old)).redirect_chain == []
     assert shop.payment(choice_value(other)).redirect_chain == [(reverse("carts:checkout_check"), 302)]
+
+
+def test_card_that_takes_less_than_the_amount_is_refused_with_the_figure(
+    shop, card, bowl, api, payment, monkeypatch
+):
+    monkeypatch.setitem(MAXIMUM_BY_BRAND, "amex", 5_000)
+    amex = card("pm_card_amex")
+
+    step = payment_step(shop, bowl)
+    confirmed = api(payment.order.user).post(
+        "/payments/confirm",
+        {"payment_intent_id": payment.provider_payment_id, "payment_method_id": str(amex.pk)},
+    )
+
+    assert "This card takes up to $50.00; the amount due is $99.99." in page(step).text
+    assert shop.payment(choice_value(amex)).redirect_chain == []
+    assert confirmed.status_code == 400
+    body = confirmed.json()
+    assert (body["code"], body["most"], body["currency"]) == ("amount_too_large", "50.00", "USD")
 
 
 def test_saved_card_pays_with_the_button_that_places_the_order(shop, card, bowl, stripe):

@@ -83,6 +83,7 @@ def test_limits_are_those_of_the_documentation_in_our_units(currency, least, mos
 
     assert (found.least, found.most, found.step) == (least, most, step)
     assert to_stripe(Money(most, currency)) <= 999_999_999_999
+    assert to_stripe(Money(found.most_by_brand["amex"], currency)) in range(999_999_900, 1_000_000_000)
 
 
 def test_currency_that_stripe_does_not_take_has_no_limits():

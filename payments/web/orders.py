@@ -312,7 +312,7 @@ def order_pay(request: HttpRequest, token: str) -> HttpResponse:
         closed=closed_providers(order),
         selected=selected,
     )
-    choices = with_saved(choices, owner, selected=selected)
+    choices = with_saved(choices, owner, amount=order.balance_due, selected=selected)
     form = PaymentForm(
         request.POST or None,
         choices=choices,

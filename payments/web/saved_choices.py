@@ -9,10 +9,11 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
+from artisans.core.money import Money
 from orders.models import Order
 from orders.selectors import is_owner
 from payments.bookkeeping.saved_methods import methods_of, name_of
-from payments.lifecycle.offer import MethodChoice
+from payments.lifecycle.offer import MethodChoice, brand_refusal
 from payments.methods import PaymentMethod
 from payments.models import Payment
 from payments.providers.registry import takes
@@ -26,11 +27,16 @@ def saved_id_of(value: str) -> str:
     return value.removeprefix(PREFIX) if value.startswith(PREFIX) else ""
 
 
-def with_saved(choices: Sequence[MethodChoice], user: User | None, *, selected: str) -> list[MethodChoice]:
-    """The user's saved methods, then the choices. A saved method is available when its payment method is."""
+def with_saved(
+    choices: Sequence[MethodChoice], user: User | None, *, amount: Money, selected: str
+) -> list[MethodChoice]:
+    """The user's saved methods, then the choices. A saved method is available when its payment method is, and when it
+    takes the amount."""
     offered = {choice.value: choice for choice in choices}
     rows = [(row, offered.get(offered_as(row, offered))) for row in methods_of(user)] if user else []
-    saved = [saved_choice(row, base, selected=selected) for row, base in rows if base is not None]
+    saved = [
+        saved_choice(row, base, amount=amount, selected=selected) for row, base in rows if base is not None
+    ]
     has_card = any(choice.method in CARDS for choice in saved)
     others = [
         replace(choice, label=_("Another card")) if has_card and choice.value in CARDS else choice
@@ -45,17 +51,18 @@ def offered_as(row: dict[str, Any], offered: dict[str, MethodChoice]) -> str:
     return PaymentMethod.CREDIT_CARD if method in CARDS and method not in offered else method
 
 
-def saved_choice(row: dict[str, Any], base: MethodChoice, *, selected: str) -> MethodChoice:
+def saved_choice(row: dict[str, Any], base: MethodChoice, *, amount: Money, selected: str) -> MethodChoice:
     value, expiry = f"{PREFIX}{row['id']}", ""
     if row["card_exp_year"]:
         expiry = f"{row['card_exp_month']:02}/{row['card_exp_year']}"
     expired = _("This card expired %(date)s.") % {"date": expiry} if row["is_expired"] else ""
+    refusal = brand_refusal(row["provider"], row["payment_method"], row["card_brand"], amount)
     return replace(
         base,
         value=value,
         label=name_of(row),
         hint=_("Expires %(date)s") % {"date": expiry} if expiry else "",
-        unavailable_reason=expired or base.unavailable_reason,
+        unavailable_reason=expired or base.unavailable_reason or (refusal.detail if refusal else ""),
         is_selected=value == selected,
         method=base.kind,
     )
@@ -85,7 +92,8 @@ def saved_for_payment(payment: Payment, viewer: User | None) -> list[MethodChoic
         or {row["payment_method"], payment.payment_method} <= set(CARDS)
         if takes(row["provider"], payment.payment_method)
     ]
-    return preselected(available_first([saved_choice(row, base, selected="") for row in rows]))
+    saved = [saved_choice(row, base, amount=payment.amount, selected="") for row in rows]
+    return preselected(available_first(saved))
 
 
 def owner_of_page(request: HttpRequest, order: Order) -> User | None:

@@ -44,9 +44,10 @@ MINIMUMS = {
     "SEK": 300,
     "THB": 1000,
 }
-# The same page: 12 digits for most cards and 9 for American Express, whatever the currency. The card's network is
-# not known before the buyer enters the card, so the larger limit is offered; Stripe declines a card that takes less.
+# The same page: 12 digits for most cards and 9 for American Express, whatever the currency. The network of a card that
+# is not saved is not known before the buyer enters it; Stripe declines one that takes less.
 MAXIMUM = 10**12 - 1
+MAXIMUM_BY_BRAND = {"amex": 10**9 - 1}
 
 
 def limits(config: StripeConfig, method: str, currency: str, convert: Convert) -> Limits | None:
@@ -57,13 +58,18 @@ def limits(config: StripeConfig, method: str, currency: str, convert: Convert) -
     exponent = exponent_at_stripe(currency)
     unit = 10 if exponent == LAST_IS_ZERO else 1
     step = max(1, rescaled(unit, exponent, exponent_of(currency))[0])
-    most, _ = rescaled(MAXIMUM, exponent, exponent_of(currency))
+
+    def most(maximum: int) -> int:
+        units, _ = rescaled(maximum, exponent, exponent_of(currency))
+        return units - units % step
+
     least = minimum_in(currency)
     if config.settlement_currencies and currency not in config.settlement_currencies:
         home = config.settlement_currencies[0]
         converted = convert(Money(minimum_in(home), home), currency)
         least = with_margin(converted.minor, step) if converted else least
-    return Limits(max(least, step), most - most % step, step)
+    of_brands = {brand: most(maximum) for brand, maximum in MAXIMUM_BY_BRAND.items()}
+    return Limits(max(least, step), most(MAXIMUM), step, of_brands)
 
 
 def minimum_in(currency: str) -> int:
