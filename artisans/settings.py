@@ -115,6 +115,8 @@ RATE_LIMITS = {
     "refunds_principal": (60, 600),
     "refunds_network": (240, 600),
     "journey_problems_network": (30, 600),
+    "tax_ids_principal": (10, 3600),
+    "tax_ids_network": (30, 3600),
     "webhook_refused": (30, 300),
 }
 MAX_OPEN_ORDERS = number("MAX_OPEN_ORDERS", default=2)
@@ -143,6 +145,12 @@ PROVIDER_CALLS_AT_ONCE = number("PROVIDER_CALLS_AT_ONCE", default=4, least=1)
 ALLOW_TEST_CARDS = flag("ALLOW_TEST_CARDS")
 COMMISSION_NOTICE_DAYS = number("COMMISSION_NOTICE_DAYS", default=30)
 ERASURE_KEEP_YEARS = number("ERASURE_KEEP_YEARS", default=10)
+
+# Where VIES is asked whether VAT IDs are valid; unset: staff decide (docs/vat-ids.md).
+VIES_API_BASE = env.str("VIES_API_BASE", default="").rstrip("/")
+if VIES_API_BASE:
+    url("VIES_API_BASE", env.str, default="", example="https://ec.europa.eu/taxation_customs/vies/rest-api")
+VIES_REQUESTER = env.str("VIES_REQUESTER", default="").strip()
 
 # ---- error reports and traces: off unless set (docs/monitoring.md) ------------------------------------------
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
@@ -179,6 +187,7 @@ INSTALLED_APPS = [
     "artisans.approvals",
     "artisans.exports",
     "artisans.regions",
+    "artisans.tax_ids",
     "artisans.catalog",
     "artisans.shipping",
     "artisans.ledger",
@@ -380,6 +389,7 @@ CELERY_TASK_ROUTES = {
     "payments.process_webhook": {"queue": "webhooks"},
     "payments.process_due_webhooks": {"queue": "webhooks"},
     "payments.*": {"queue": "providers"},
+    "tax_ids.*": {"queue": "providers"},
 }
 # For workers with processes; requests have timeouts of their own (EMAIL_TIMEOUT, the providers' read timeouts).
 CELERY_TASK_SOFT_TIME_LIMIT = 240
@@ -407,6 +417,7 @@ CELERY_BEAT_SCHEDULE = {
         "payments.check_due_payments", seconds=PAYMENT_POLL_SECONDS
     ),
     "check setups of saved methods": periodic("payments.check_due_setups", seconds=PAYMENT_POLL_SECONDS),
+    "check VAT IDs": periodic("tax_ids.check_due", seconds=20),
     "process due webhooks": periodic("payments.process_due_webhooks", seconds=PAYMENT_POLL_SECONDS),
     "remind buyers of open payments": periodic("payments.send_reminders", seconds=60),
     "check provider alerts": periodic("payments.check_alerts", seconds=15 * 60),
@@ -488,6 +499,8 @@ RETENTION_DAYS = {
     "applications": number("KEEP_APPLICATION_DAYS", default=180),
     "stock_imports": number("KEEP_STOCK_IMPORT_DAYS", default=90),
     "exports": number("KEEP_EXPORT_DAYS", default=30),
+    "tax_ids": number("KEEP_TAX_ID_DAYS", default=90),
+    "tax_id_notices": number("KEEP_TAX_ID_DAYS", default=90),
 }
 
 # Read by setup_shop, like Django's createsuperuser does.

@@ -59,6 +59,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "Orders team": (
         *VIEW,
+        "tax_ids.view_taxid",
+        "tax_ids.decide_taxid",
         "orders.cancel_order",
         "orders.revoke_links",
         "orders.view_carrier",

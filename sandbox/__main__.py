@@ -12,6 +12,7 @@ from sandbox.http_server import Server
 from sandbox.paypal_api.api import PayPalApi
 from sandbox.simulator import Simulator
 from sandbox.stripe_api.api import StripeApi
+from sandbox.vies_api.api import ViesApi
 
 
 def arguments() -> argparse.Namespace:
@@ -48,11 +49,11 @@ def build(
 ) -> Simulator:
     """Return a simulator with every provider, not started. Webhooks: (URL, secret) pairs, for PayPal (URL, webhook ID).
 
-    PayPal comes first: its path prefixes are more specific than Stripe's.
+    Stripe comes last: the path prefixes of the others are more specific.
     """
     simulator = Simulator(server.base_url, state)
     paypal, stripe = PayPalApi(simulator), StripeApi(simulator)
-    simulator.providers += [paypal, stripe]
+    simulator.providers += [ViesApi(simulator), paypal, stripe]
     for url, secret in webhooks:
         stripe.add_endpoint(url, secret)
     for url, webhook_id in paypal_webhooks or []:

@@ -14,6 +14,8 @@ OCCASIONS = {
     # approvals
     "approval_requested": "A colleague's action needs approval; to each person who can give it.",
     "approval_decided": "The request was approved or rejected, or has expired; to the person who made it.",
+    # VAT IDs
+    "tax_id_decided": "A VAT ID that could not be checked at once was found to be valid or not; to each buyer who was told to wait for it.",
     # parcels
     "parcel_new": "The order was paid, or is paid on delivery: the parcel can be shipped.",
     "parcel_waits_for_payment": "The payment of an order that was already paid was taken back, before the parcel was shipped.",

@@ -41,7 +41,15 @@ RELEASED = {
     "orders": "0002_unpaid_orders",
     "payments": "0003_attempts",
 }
-ADDED = {"regions", "shipping", "ledger", "earnings", "journeys", "figures"}  # apps that it does not have
+ADDED = {
+    "regions",
+    "tax_ids",
+    "shipping",
+    "ledger",
+    "earnings",
+    "journeys",
+    "figures",
+}  # apps that it does not have
 # Tables with some hundred rows at most: reading or rewriting all of them takes a moment.
 SMALL = {
     *("catalog.artisan", "catalog.category", "core.heartbeat", "orders.storerules"),

@@ -118,6 +118,7 @@ def providers(sandbox: str) -> dict[str, str]:
         "PAYPAL_API_BASE": url,
         "PAYPAL_CERT_HOSTS": url.removeprefix("http://"),
         "PAYPAL_CA_FILE": str(ROOT / "var/sandbox/paypal/ca.pem"),
+        "VIES_API_BASE": f"{url}/vies",
     }
 
 

@@ -38,6 +38,7 @@ from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.notifications.services import notifications_enqueue
 from artisans.privacy.services import user_erase
+from artisans.tax_ids.services import tax_id_decide, tax_id_use
 from artisans.workshop.mails import stock_low_mail
 from artisans.workshop.states import Act, workshop_change
 from orders.models import Order, Parcel
@@ -125,8 +126,16 @@ def causes_of_mails() -> Payment:
     debt = Debt.objects.create(artisan=bowl.artisan, currency="USD")
     notifications_enqueue(debt_mail(debt, Money(1234, "USD"), rows.store()))
     workshop_mails(bowl, seller)
+    tax_id_mails(staff)
     user_erase(rows.user("leaving@example.test"))
     return start(items={scarf: 1}, user=shopper)
+
+
+def tax_id_mails(staff: User) -> None:
+    tax_id = tax_id_use(value="DE136695976", email="buyer@example.test")
+    tax_id_decide(
+        tax_id_id=tax_id.pk, version=tax_id.version, is_valid=True, reason="Called <them>.", actor=staff
+    )
 
 
 def free_order_mails(items: Mapping[Product, int]) -> None:

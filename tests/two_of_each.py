@@ -44,6 +44,7 @@ from artisans.regions.models import (
     TaxZoneArea,
 )
 from artisans.shipping.models import ShippingMethod, ShippingRate, ShippingZone, ShippingZoneArea
+from artisans.tax_ids.models import TaxId, TaxIdNotice
 from carts.models import Cart
 from carts.services import cart_items_add, cart_open
 from orders.models import Order, StoreRules
@@ -238,6 +239,7 @@ def rows_about_artisans(order: Order, staff: User) -> None:
             expires_at=timezone.now(),
         )
         of_regions(product)
+        of_tax_ids(product, staff)
         terms = Terms.objects.create(number=Terms.objects.count() + 1, text="Be kind.")
         TermsAcceptance.objects.create(artisan=product.artisan, terms=terms, user=product.artisan.user)
         ArtisanStateChange.objects.create(artisan=product.artisan, old="active", new="suspended")
@@ -275,6 +277,21 @@ def of_regions(product: Product) -> None:
     method = ShippingMethod.objects.create(zone=shipping, name="Standard")
     ShippingMethod.objects.create(zone=shipping, artisan=product.artisan, name="Own", charged_per="parcel")
     ShippingRate.objects.create(method=method, currency=code, price_minor=500)
+
+
+def of_tax_ids(product: Product, staff: User) -> None:
+    """A VAT ID on which staff have decided, with a buyer who waits for it."""
+    value = "DE136695976" if product.slug == rows.bowl().slug else "DE100001999"
+    tax_id = TaxId.objects.create(
+        value=value,
+        country="DE",
+        status="verified",
+        checked_at=timezone.now(),
+        decided_by=staff,
+        reason="Called them.",
+    )
+    for email in ("first@example.test", "second@example.test"):
+        TaxIdNotice.objects.create(tax_id=tax_id, email=email)
 
 
 def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:

@@ -88,6 +88,8 @@ ACTION_LABELS = {
     "tax_class.save": _("Tax class saved"),
     "tax_rate.add": _("Tax rate added"),
     "tax_zone.save": _("Tax zone saved"),
+    "tax_id.ask_again": _("VIES asked again about a VAT ID"),
+    "tax_id.decide": _("Decision on a VAT ID"),
     "stock.adjust": _("Stock counted"),
     "list.export": _("List exported"),
     "stock.import": _("Stock imported from a file"),

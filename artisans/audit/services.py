@@ -61,6 +61,8 @@ class Action(StrEnum):
     DEBT_REVERSE = "debt.reverse"
     RATES_IMPORT = "rates.import"
     TAX_ZONE_SAVE = "tax_zone.save"
+    TAX_ID_DECIDE = "tax_id.decide"
+    TAX_ID_ASK_AGAIN = "tax_id.ask_again"
     TAX_CLASS_SAVE = "tax_class.save"
     TAX_RATE_ADD = "tax_rate.add"
     SHIPPING_ZONE_SAVE = "shipping_zone.save"

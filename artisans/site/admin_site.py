@@ -28,6 +28,8 @@ from artisans.figures.pages import PAGES, Page, find_page
 from artisans.figures.roles import VIEW_METRICS
 from artisans.notifications.admin import stuck_mails
 from artisans.notifications.models import Notification
+from artisans.tax_ids.models import TaxId
+from artisans.tax_ids.selectors import tax_ids_to_decide
 from orders.models import Order
 from payments.admin.filters import REFUND_DUE
 from payments.models import Payment, PaymentFlag, PaymentRefund, ProviderAlert, WebhookEvent
@@ -79,6 +81,7 @@ def waiting(request: HttpRequest) -> dict[str, int]:
             "mail": ("notifications.view_notification", stuck_mails()),
             "approve": ("approvals.view_approvalrequest", approvals_to_decide(require_user(request))),
             "apply": ("catalog.view_application", applications_to_decide()),
+            "tax_ids": ("tax_ids.view_taxid", tax_ids_to_decide()),
             "return": ("orders.view_order", Order.objects.filter(REFUND_DUE)),
         }
         if is_at(request, "admin:index"):
@@ -216,6 +219,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("Tax zones"), "public", "regions.taxzone"),
             link(request, gettext("Tax rates"), "percent", "regions.taxrate"),
             link(request, gettext("Tax classes"), "label", "regions.taxclass"),
+            link(
+                request,
+                gettext("VAT IDs"),
+                "verified",
+                "tax_ids.taxid",
+                "status__exact=unavailable",
+                badge=counts["tax_ids"],
+            ),
             link(request, gettext("Shipping zones"), "map", "shipping.shippingzone"),
             link(request, gettext("Shipping methods"), "local_shipping", "shipping.shippingmethod"),
             link(request, gettext("Users"), "group", "accounts.user"),
@@ -330,6 +341,15 @@ QUEUES = (
         "",
         Application,
         "status__exact=submitted",
+    ),
+    Queue(
+        "tax_ids",
+        "tax_ids.view_taxid",
+        _("VAT IDs"),
+        ngettext_lazy("VAT ID to decide on", "VAT IDs to decide on", "n"),
+        "",
+        TaxId,
+        "status__exact=unavailable",
     ),
     Queue(
         "alert",
