@@ -89,6 +89,7 @@ def all_mails(module_db) -> Iterator[dict[str, Notification]]:
         order_expire(order_id=lost.order_id)
         Product.objects.filter(pk=rows.scarf().pk).update(stock=0)
         record(reread(lost), lost.amount.amount, actor=rows.staff())
+        tax_id_mails(rows.staff())
         yield {row.kind: row for row in Notification.objects.order_by("created_at")}
 
 
@@ -126,7 +127,6 @@ def causes_of_mails() -> Payment:
     debt = Debt.objects.create(artisan=bowl.artisan, currency="USD")
     notifications_enqueue(debt_mail(debt, Money(1234, "USD"), rows.store()))
     workshop_mails(bowl, seller)
-    tax_id_mails(staff)
     user_erase(rows.user("leaving@example.test"))
     return start(items={scarf: 1}, user=shopper)
 

@@ -1,7 +1,7 @@
 """Asks VIES, the VAT Information Exchange System of the European Commission, whether a VAT ID is valid.
 
-Its answers are free texts of 27 tax offices behind one address, each of which may be down for hours. Only a clear yes or
-no counts as an answer.
+It passes questions on to the tax offices of 27 countries, each of which may be down for hours. Only a clear yes or no
+counts as an answer.
 """
 
 import time
@@ -36,7 +36,7 @@ class Answer:
     request_identifier: str = ""
 
 
-class Unavailable(Exception):  # noqa: N818  # a state of the service
+class Unavailable(Exception):
     """VIES gave no answer. `code`: its own, or what went wrong on the way."""
 
     def __init__(self, code: str) -> None:
@@ -84,11 +84,13 @@ def read_answer(found: Any) -> Answer:
     if found.get("actionSucceed") is False:
         raise Unavailable(error_of(found) or "unreadable_answer")
     is_valid, error = found.get("valid"), text_of(found, "userError")
-    if is_valid is True:
-        name, address = text_of(found, "name"), text_of(found, "address")
-        return Answer(True, name[:300], address[:500], text_of(found, "requestIdentifier")[:60])
-    if is_valid is False and error in NOT_VALID:
-        return Answer(False, request_identifier=text_of(found, "requestIdentifier")[:60])
+    if is_valid is True or (is_valid is False and error in NOT_VALID):
+        return Answer(
+            is_valid=is_valid,
+            name=text_of(found, "name")[:300],
+            address=text_of(found, "address")[:500],
+            request_identifier=text_of(found, "requestIdentifier")[:60],
+        )
     raise Unavailable(error or "unreadable_answer")
 
 

@@ -184,13 +184,13 @@ def test_who_was_told_to_wait_gets_the_late_answer(vies_sandbox, staff):
 
 
 @pytest.mark.django_db
-def test_nobody_decides_on_what_they_have_not_seen(staff, superuser):
+def test_nobody_decides_on_what_they_have_not_seen(staff, admin_user):
     tax_id = use(VALID)
     seen = tax_id.version
     tax_id_decide(tax_id_id=tax_id.pk, version=seen, is_valid=False, reason="Closed.", actor=staff)
 
     with pytest.raises(TaxIdChanged):
-        tax_id_decide(tax_id_id=tax_id.pk, version=seen, is_valid=True, reason="Open.", actor=superuser)
+        tax_id_decide(tax_id_id=tax_id.pk, version=seen, is_valid=True, reason="Open.", actor=admin_user)
 
     assert TaxId.objects.get().decided_by == staff
 
