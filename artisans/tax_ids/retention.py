@@ -8,5 +8,7 @@ TAX_ID_RULES = (
         clock="used_at",
         minimum_days=HOLDS[TaxIdStatus.VERIFIED].days,
     ),
-    Retention("tax_id_notices", lambda before: TaxIdNotice.objects.filter(created_at__lt=before)),
+    Retention(
+        "tax_id_notices", lambda before: TaxIdNotice.objects.filter(created_at__lt=before), minimum_days=1
+    ),
 )

@@ -45,6 +45,8 @@ FACTS = {  # of all kinds together
         "parcel_count": 2,
     },
     "parcel_id": ONE_ID,
+    "vat_id": "DE136695976",
+    "is_valid": True,
     "products": [{"name": "Bowl & plate", "stock": 2}, {"name": "Jug", "stock": 0}],
     "further": 3,
     "artisan_name": "Harbour Pottery",
@@ -156,7 +158,7 @@ def test_unregistered_kind_is_refused():
 def test_links_are_built_only_from_the_stored_facts():
     carriers()
     fixed = {"reset_url", "signup_url", "methods_url", "low_stock_url"}
-    fixed |= {"application_url", "terms_url", "own_products_url", "own_parcels_url"}
+    fixed |= {"application_url", "terms_url", "own_products_url", "own_parcels_url", "cart_url"}
     signed = {"order_url", "pay_url", "confirm_url", "parcel_url", "approval_url", "export_url"}
     signed |= {"new_password_url", "confirm_address_url", "invitation_url", "application_review_url"}
     of_a_fact = {"earning_lines_url", "own_product_url"}
