@@ -11,6 +11,7 @@ from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.prices import load_prices
 from artisans.catalog.selectors import products_by_id
+from artisans.core.compiled import insert, upsert
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.security.tokens import hash_secret, new_secret
@@ -54,7 +55,9 @@ def cart_open(principal: Principal, *, currency: str = "") -> OpenedCart:
     is_nested = transaction.get_connection().in_atomic_block
     try:
         with transaction.atomic() if is_nested else nullcontext():
-            return OpenedCart(Cart.objects.create(user=principal.user, currency=currency), "", is_new=True)
+            cart = Cart(user=principal.user, currency=currency)
+            insert([cart])
+            return OpenedCart(cart, "", is_new=True)
     except IntegrityError:  # another request created it first
         return OpenedCart(Cart.objects.get(user=principal.user, status=CartStatus.OPEN), "", is_new=False)
 
@@ -91,9 +94,9 @@ def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, i
         raise TooManyItems(MAX_ITEMS)
     in_cart = {pk: item.quantity for pk, item in have.items()}
     check_stock(wanted, products, in_cart=in_cart, currency=cart.currency)
-    written = CartItem.objects.bulk_create(
-        [new_item(cart, products[pk], quantity) for pk, quantity in wanted.items()],
-        update_conflicts=True,
+    written = [new_item(cart, products[pk], quantity) for pk, quantity in wanted.items()]
+    upsert(
+        written,
         unique_fields=["cart", "product"],
         update_fields=["quantity", "seen_price_minor", "seen_currency", "updated_at"],
     )

@@ -89,11 +89,16 @@ def stock_take(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0)
     Call inside the transaction that writes the order, with the products locked (products_lock): an UPDATE of several
     rows locks them in no certain order.
     """
+    insert(stock_take_units(lines=lines, reason=reason, stock_round=stock_round))
+
+
+def stock_take_units(*, lines: Iterable[StockLine], reason: str, stock_round: int = 0) -> list[StockMove]:
+    """As stock_take, but the caller inserts the returned movements together with other rows."""
     lines = list(lines)
     wanted = sum_by_product(lines)
     if take_units(wanted) != len(wanted):
         raise OutOfStock
-    record_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
+    return build_moves(StockMoveKind.TAKE, lines, sign=-1, reason=reason, stock_round=stock_round)
 
 
 # Django builds this statement in 1.4 ms, a tenth of an order in one call.
@@ -166,7 +171,7 @@ def return_units(
     lines = [line for line in lines if line.quantity > 0]
     if lines:
         wanted = sum_by_product(lines)
-        record_moves(kind, lines, sign=1, reason=reason, stock_round=stock_round)
+        insert(build_moves(kind, lines, sign=1, reason=reason, stock_round=stock_round))
         Product.objects.filter(pk__in=wanted).update(stock=F("stock") + quantity_by_product(wanted))
     return lines
 
@@ -351,10 +356,10 @@ def quantity_by_product(wanted: Mapping[UUID, int]) -> Value | Case:
     )
 
 
-def record_moves(
+def build_moves(
     kind: StockMoveKind, lines: list[StockLine], *, sign: int, reason: str, stock_round: int
-) -> None:
-    moves = [
+) -> list[StockMove]:
+    return [
         StockMove(
             product_id=line.product_id,
             kind=kind,
@@ -366,4 +371,3 @@ def record_moves(
         )
         for line in lines
     ]
-    insert(moves)

@@ -11,24 +11,38 @@ decorated with `compiled` looks like a selector, and is called like one:
 
 The function runs once, with placeholders as arguments. It must not look at them, only pass them to `filter`.
 Measured on orders of 5 lines: 16 to 27% less CPU time of web process and database. `insert` writes what every order
-writes: another 4%.
+writes, several tables in one statement: another 20%.
 """
 
+import json
 from collections.abc import Callable, Iterable, Sequence
-from functools import update_wrapper
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache, update_wrapper
 from inspect import signature
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import NOT_PROVIDED, Expression, Field, Model, QuerySet, Value
+from django.db.models import (
+    NOT_PROVIDED,
+    BinaryField,
+    Expression,
+    Field,
+    FileField,
+    Model,
+    QuerySet,
+    Value,
+)
+from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.fields.related import ForeignObject
 from django.db.models.lookups import In
 from django.db.models.query import get_related_populators
-from django.db.models.sql import InsertQuery
+from django.db.models.signals import post_init, pre_init
 from django.db.models.sql.compiler import SQLCompiler
+from django.utils.functional import Promise
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
@@ -139,14 +153,44 @@ def instance_builder(compiler: SQLCompiler) -> Callable[[Sequence[Any]], Any]:
     names = [column.target.attname for column, _, _ in compiler.select[start:end]]
     populators_of: Any = get_related_populators  # its types are those of a later Django
     populators = populators_of(info, compiler.select, connection.alias)
+    speed_up(populators)
+    alias, from_db = connection.alias, loader_of(model).from_db
 
     def build(row: Sequence[Any]) -> Any:
-        found = model.from_db(connection.alias, names, row[start:end])
+        found = from_db(alias, names, row[start:end])
         for populator in populators:
             populator.populate(row, found)
         return found
 
     return build
+
+
+def speed_up(populators: Iterable[Any]) -> None:
+    for populator in populators:
+        populator.model_cls = loader_of(populator.model_cls)
+        speed_up(populator.related_populators)
+
+
+class Loader:
+    """Makes instances as `Model.from_db` does, without a call for each column: 3% of an order in three requests."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
+
+    def from_db(self, alias: str, names: Sequence[str], values: Sequence[Any]) -> Model:
+        row = self.model.__new__(self.model)
+        vars(row).update(zip(names, values, strict=True))
+        row._state = ModelState()
+        row._state.adding, row._state.db = False, alias
+        return row
+
+
+def loader_of(model: type[Model]) -> Any:
+    """The model itself, if it or a receiver takes part in making its instances."""
+    methods: Any = model.from_db, Model.from_db
+    is_own = methods[0].__func__ is not methods[1].__func__ or model.__init__ is not Model.__init__
+    has_receivers = pre_init.has_listeners(model) or post_init.has_listeners(model)
+    return model if is_own or has_receivers else Loader(model)
 
 
 def convert(row: Sequence[Any], converters: list[tuple[int, list[Any], Any]]) -> list[Any]:
@@ -166,54 +210,129 @@ def prepare(value: Any) -> Any:
     raise TypeError(f"{value!r} is not an argument for a compiled query.")
 
 
-# by model, whether it writes several rows, and whether it leaves out those that conflict
-INSERTS: dict[tuple[type[Model], bool, bool], str] = {}
+# by models, and what happens to rows that conflict
+INSERTS: dict[tuple[Any, ...], str] = {}
+WRITTEN_AS_TEXT = (UUID, datetime, date, Decimal, Promise)
 
 
-def insert(rows: Sequence[Model], *, ignore_conflicts: bool = False) -> None:
-    """Insert new rows of one model like `bulk_create`; keys that the database makes are not read.
+def insert(*groups: Sequence[Model], ignore_conflicts: bool = False) -> None:
+    """Insert new rows like `bulk_create`, each group of one model, in one statement; keys that the database makes are
+    not read. Foreign keys between the groups are checked at commit, as always.
 
-    Errors: NotImplementedError for a model with columns that the database computes.
+    Errors: NotImplementedError for a model with columns that the database computes, or that JSON cannot hold.
     """
-    if not rows:
-        return
-    model, is_many = type(rows[0]), len(rows) > 1
+    write([rows for rows in groups if rows], "ON CONFLICT DO NOTHING" if ignore_conflicts else "")
+
+
+def upsert(rows: Sequence[Model], *, unique_fields: Sequence[str], update_fields: Sequence[str]) -> None:
+    """Insert rows of one model; one that exists gets these fields, and keeps its key."""
     if connection.vendor != "postgresql":
-        model._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
+        bulk_create(rows, update_conflicts=True, unique_fields=unique_fields, update_fields=update_fields)
         return
-    meta = model._meta
-    fields = [field for field in meta.concrete_fields if field is not meta.auto_field]
-    fill_defaults(fields, rows)
-    key = model, is_many, ignore_conflicts
+    meta: Any = rows[0]._meta
+    unique, updated = (
+        [connection.ops.quote_name(meta.get_field(name).column) for name in names]
+        for names in (unique_fields, update_fields)
+    )
+    changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in updated)
+    write([rows], f"ON CONFLICT ({', '.join(unique)}) DO UPDATE SET {changes}")
+
+
+def write(groups: Sequence[Sequence[Model]], on_conflict: str) -> None:
+    if connection.vendor != "postgresql":
+        for rows in groups:
+            bulk_create(rows, ignore_conflicts=bool(on_conflict))
+        return
+    if not groups:
+        return
+    key = (*(type(rows[0]) for rows in groups), on_conflict)
     if key not in INSERTS:
-        INSERTS[key] = insert_sql(fields, rows) + (" ON CONFLICT DO NOTHING" if ignore_conflicts else "")
-    columns = [
-        [field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows]
-        for field in fields
-    ]
+        INSERTS[key] = joined([f"{insert_sql(type(rows[0]))} {on_conflict}" for rows in groups])
     with connection.cursor() as cursor:
-        cursor.execute(INSERTS[key], columns if is_many else [value for [value] in columns])
-    for row in rows:
-        row._state.adding, row._state.db = False, connection.alias
-
-
-def fill_defaults(fields: Iterable[Any], rows: Sequence[Model]) -> None:
-    """The values that the database would fill in, which Django would read back. Errors: NotImplementedError."""
-    for field in fields:
-        if field.db_default is NOT_PROVIDED or field.has_default():
-            continue
+        cursor.execute(INSERTS[key], [json_of(rows) for rows in groups])
+    for rows in groups:
         for row in rows:
-            default = getattr(row, field.attname)
-            if isinstance(default, DatabaseDefault):
-                [expression] = default.get_source_expressions()
-                if not isinstance(expression, Value):
-                    raise NotImplementedError("Compiled inserts have a value for each column.")
-                setattr(row, field.attname, expression.value)
+            row._state.adding, row._state.db = False, connection.alias
 
 
-def insert_sql(fields: Sequence[Any], rows: Sequence[Model]) -> str:
-    """With one parameter for each column: the value, or a list of the rows' values."""
-    query: Any = InsertQuery(type(rows[0]))
-    query.insert_values(fields, rows)
-    [(sql, _params)] = query.get_compiler(connection.alias).as_sql()
-    return str(sql)
+def bulk_create(rows: Sequence[Model], **options: Any) -> None:
+    type(rows[0])._default_manager.bulk_create(rows, **options)
+
+
+def joined(inserts: Sequence[str]) -> str:
+    """Several inserts in one statement."""
+    *first, last = inserts
+    named = ", ".join(f"rows_{number} AS ({sql})" for number, sql in enumerate(first))
+    return f"WITH {named} {last}" if first else last
+
+
+def insert_sql(model: type[Model]) -> str:
+    """With one parameter, all rows as JSON, so that the SQL is the same for any number of them. Python writes JSON
+    faster than arrays: 5 % of an order in one call."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    columns = ", ".join(connection.ops.quote_name(column.name) for column in columns_of(model))
+    source = f"json_populate_recordset(NULL::{table}, %s)"
+    return f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}"  # noqa: S608  # names of columns
+
+
+class Column(NamedTuple):
+    """`is_time`: the field sets it. `default`: what the database fills in otherwise. `prepare`: of a field that stores
+    something else than its value."""
+
+    name: str
+    field: Any
+    is_time: bool
+    default: Any
+    prepare: Callable[[Any], Any] | None
+
+
+@cache
+def columns_of(model: type[Model]) -> list[Column]:
+    """Of an INSERT. Errors: NotImplementedError."""
+    return [
+        build_column(field) for field in model._meta.concrete_fields if field is not model._meta.auto_field
+    ]
+
+
+def build_column(field: Any) -> Column:
+    default = NOT_PROVIDED
+    if field.db_default is not NOT_PROVIDED and not field.has_default():
+        expression = field._db_default_expression
+        if not isinstance(expression, Value):
+            raise NotImplementedError("Compiled inserts have a value for each column.")
+        default = expression.value
+    is_file, is_encoded = isinstance(field, FileField), getattr(field, "encoder", None) is not None
+    if field.generated or is_file or is_encoded or isinstance(field, BinaryField):
+        raise NotImplementedError(f"Compiled inserts do not support {field}.")
+    return Column(
+        name=field.column,
+        field=field,
+        is_time=getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False),
+        default=default,
+        prepare=None
+        if type(field).__module__.startswith("django.db.models.fields")
+        else field.get_prep_value,
+    )
+
+
+def json_of(rows: Sequence[Model]) -> str:
+    columns = columns_of(type(rows[0]))
+    return json.dumps(
+        [{column.name: value_of(row, column) for column in columns} for row in rows], default=as_text
+    )
+
+
+def value_of(row: Model, column: Column) -> Any:
+    field = column.field
+    value = field.pre_save(row, add=True) if column.is_time else getattr(row, field.attname)
+    if isinstance(value, DatabaseDefault):
+        value = column.default
+        setattr(row, field.attname, value)
+    return column.prepare(value) if column.prepare else value
+
+
+def as_text(value: Any) -> str:
+    """Errors: TypeError for an expression, or another value that no column holds."""
+    if isinstance(value, WRITTEN_AS_TEXT):
+        return str(value)
+    raise TypeError(f"{value!r} cannot be inserted.")

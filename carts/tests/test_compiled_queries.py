@@ -6,20 +6,21 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, connection, models, transaction
+from django.db.models import Value
 from django.utils import timezone
 
 from artisans.accounts.authentication import tokens_with_user
 from artisans.accounts.models import AuthToken, User
-from artisans.catalog.models import CommissionRate
+from artisans.catalog.models import CommissionRate, Product
 from artisans.catalog.selectors import commission_rates, products_with_artisans
 from artisans.catalog.services import order_products_locked, products_locked
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.compiled import CompiledQuery, compiled, insert
+from artisans.core.compiled import CompiledQuery, compiled, insert, upsert
 from artisans.regions.currencies import active_rows
 from artisans.regions.selectors import tax_rows
 from artisans.shipping.selectors import method_rows
 from carts import selectors
-from carts.models import Cart
+from carts.models import Cart, CartItem
 from orders.holds import lines_awaiting_money
 from orders.models import StoreRules
 from orders.models.store_rules import places_of_store
@@ -144,6 +145,44 @@ def test_inserted_rows_have_the_values_that_they_were_given(shopper, count):
         assert not row._state.adding
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(placed.lines)
+
+
+def test_upserted_rows_change_only_what_is_named(shopper):
+    cart = Cart.objects.create(user=shopper, currency="USD")
+    bowl, cup = ProductFactory.create(), ProductFactory.create()
+
+    def items(quantity: int, *products: Product) -> list[CartItem]:
+        return [
+            CartItem(cart=cart, product=one, quantity=quantity, seen_price_minor=quantity) for one in products
+        ]
+
+    [first] = items(1, bowl)
+    insert([first])
+    upsert(items(2, bowl, cup), unique_fields=["cart", "product"], update_fields=["quantity"])
+
+    found = {item.product_id: (item.quantity, item.seen_price_minor) for item in cart.items.all()}
+    assert found == {bowl.pk: (2, 1), cup.pk: (2, 2)}
+    assert cart.items.get(product=bowl).pk == first.pk
+
+
+@pytest.mark.postgresql
+def test_texts_of_any_characters_and_nothing_at_all_are_inserted(shopper):
+    draft = {"note": 'quote " backslash \\ {braces} 猫 %s', "none": None, "list": [1, "a"]}
+    insert([cart := Cart(user=shopper, currency="USD", draft=draft)], [], [])
+    written = Cart.objects.get(pk=cart.pk)
+    assert (written.draft, written.token_hash, written.created_at) == (draft, None, cart.created_at)
+    name = "\u2028 'single' \t \\N {} é"
+    insert([user := User(email="odd@example.test", name=name)])
+    assert User.objects.get(pk=user.pk).name == name
+    insert()
+
+
+@pytest.mark.postgresql
+def test_values_that_json_cannot_hold_are_refused(shopper):
+    with pytest.raises(TypeError):
+        insert([Cart(user=shopper, currency=Value("USD"))])
+    with pytest.raises(NotImplementedError):
+        insert([Product(name="with a picture")])
 
 
 def test_query_without_rows_or_ids_is_empty():

@@ -15,6 +15,7 @@ from tests.checkout_client import CheckoutClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
+# On PostgreSQL, which inserts into several tables in one statement, less: `SQL_LIMITS` in bench/report.py.
 BUDGET = {  # with one statement for the journey, after the transaction
     "add one": 5,
     "add a list": 6,  # the first items of a cart

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, FeeTaxTreatment, Product
-from artisans.catalog.services import StockLine, stock_take
+from artisans.catalog.services import StockLine, stock_take_units
 from artisans.core.compiled import compiled, insert
 from artisans.shipping.choosing import Method
 from orders.commission import applying_rate, common_rate, parcel_fees, terms_of
@@ -180,14 +180,11 @@ def order_place(
                 )
             )
     lines.sort(key=lambda line: line.position)
-    stock_take(lines=stock_lines(lines), reason=f"order {order.order_number}")
-    insert([order])
-    insert(parcels)
-    insert(lines)
-    if not buyer.is_known:
-        held_lines_write(lines)
+    moves = stock_take_units(lines=stock_lines(lines), reason=f"order {order.order_number}")
+    held = [] if buyer.is_known else held_lines(lines)
     actor_name = buyer.user.email if buyer.user else "guest"
-    insert([OrderTransition(order=order, new=order.status, cause="placed", actor_name=actor_name)])
+    placing = OrderTransition(order=order, new=order.status, cause="placed", actor_name=actor_name)
+    insert([order], parcels, lines, moves, held, [placing])  # one statement: 8% of an order in one call
     return PlacedOrder(order, lines, parcels, buyer)
 
 
@@ -198,8 +195,11 @@ def commission_tax_of(artisan: Artisan, store: StoreRules) -> int:
 
 def held_lines_write(lines: list[OrderLine]) -> None:
     """Let the limits on unpaid orders find these lines of an unknown buyer by product."""
-    rows = [HeldLine(line_id=line.pk, product_id=line.product_id) for line in lines]
-    insert(rows, ignore_conflicts=True)
+    insert(held_lines(lines), ignore_conflicts=True)
+
+
+def held_lines(lines: list[OrderLine]) -> list[HeldLine]:
+    return [HeldLine(line_id=line.pk, product_id=line.product_id) for line in lines]
 
 
 def load_placed_order(order: Order) -> PlacedOrder:

@@ -62,9 +62,9 @@ def payment_start(
         currency=order.currency,
         amount_minor=due.minor,
     )
-    insert([payment])
     actor_name = actor.email if actor else "buyer"
-    insert([PaymentTransition(payment=payment, new=payment.status, cause="started", actor_name=actor_name)])
+    started = PaymentTransition(payment=payment, new=payment.status, cause="started", actor_name=actor_name)
+    insert([payment], [started])
     if not is_held:
         change_order_hold(order, method)
     if payment.is_remote:
