@@ -25,7 +25,7 @@ from artisans.approvals.services import approval_request
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from orders.selectors import store_rules
-from orders.services import places, rates
+from orders.services import places, rates, tax_import
 
 MASKS = {DisplayFormat.MASKED: DisplayFormat.TEXT, DisplayFormat.MASKED_EMAIL: DisplayFormat.TEXT}
 
@@ -140,6 +140,15 @@ def kinds_register() -> None:
             places.PERMISSION,
             places.tax_rate_execute,
             places.tax_rate_decidable,
+        )
+    )
+    register(
+        ApprovalKind(
+            tax_import.KIND,
+            gettext_lazy("Import tax rates"),
+            places.PERMISSION,
+            tax_import.tax_import_execute,
+            tax_import.tax_import_decidable,
         )
     )
     APPROVAL_HOOKS.append(setting_hold)

@@ -1,23 +1,27 @@
 """Tax zones, tax rates and shipping methods in the admin, and what applies at an address."""
 
-from datetime import datetime, time
+from collections.abc import Sequence
+from dataclasses import astuple
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.core.validators import validate_slug
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -37,6 +41,7 @@ from artisans.core.admin.pages import (
     posted,
     when,
 )
+from artisans.core.csv_files import MAX_BYTES, csv_response
 from artisans.core.errors import DomainError, InvalidInput
 from artisans.core.money import PPM, Money
 from artisans.core.money import percent_text as percent_of
@@ -60,7 +65,16 @@ from orders.services.places import (
     tax_rate_add,
     tax_zone_save,
 )
+from orders.services.tax_import import (
+    FileRates,
+    describe_rates,
+    tax_rates_import,
+    tax_rates_read,
+    template_rows,
+)
 
+SALT = "orders.tax_rates"
+PREVIEW_LASTS = timedelta(hours=1)
 AREAS_HELP = _(
     "A line each: DE for a country, US OR for a state, GB: BT for postal codes that start so, * for everywhere else. "
     "The most exact one counts. The shop does not sell where no zone has the address."
@@ -130,6 +144,40 @@ class TaxRateForm(forms.Form):
         return NewTaxRate(
             data["zone"].pk, data["tax_class"].pk, int(data["rate"] * PPM / 100), data["name"], start
         )
+
+
+class TaxImportForm(forms.Form):
+    """`previewed`: the signed rates that were shown; sent again, they are added."""
+
+    previewed = forms.CharField(required=False, widget=forms.HiddenInput)
+    file = forms.FileField(
+        label=_("File"),
+        allow_empty_file=True,  # read_table says so
+        widget=UnfoldAdminFileFieldWidget,
+        help_text=_(
+            "CSV with the columns zone, tax_class (its code), rate (in percent), name and valid_from (such as "
+            "2027-01-01, or empty for at once). Lines without a rate are left out."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].required = not self.data.get("previewed")
+
+    def previewed_rates(self) -> list[NewTaxRate]:
+        """Those that were shown; none if a file is sent. Errors: InvalidInput."""
+        token = self.cleaned_data["previewed"]
+        if not token or self.cleaned_data.get("file"):
+            return []
+        try:
+            return [NewTaxRate(*new) for new in signing.loads(token, salt=SALT, max_age=PREVIEW_LASTS)]
+        except signing.BadSignature:
+            raise InvalidInput(gettext("The preview is too old. Upload the file again.")) from None
+
+    def ask_again(self, rates: Sequence[NewTaxRate]) -> None:
+        token = signing.dumps([astuple(new) for new in rates], salt=SALT, compress=True)
+        self.data = {"previewed": token}
+        del self.fields["file"]
 
 
 class ShippingZoneForm(forms.Form):
@@ -360,6 +408,58 @@ class TaxRateAdmin(PlacesAdmin):
 
     def permission(self, action: str) -> str:
         return PERMISSION
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("import/", view(self.import_page), name="regions_taxrate_import"),
+            path("import/template/", view(self.template_file), name="regions_taxrate_template"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        own = {"import_url": reverse("admin:regions_taxrate_import")}
+        return super().changelist_view(request, own | (extra_context or {}))
+
+    def template_file(self, request: HttpRequest) -> StreamingHttpResponse:
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        return csv_response(template_rows(), name="tax-rates.csv")
+
+    def import_page(self, request: HttpRequest) -> HttpResponse:
+        """First a preview of all rates of the file; they are added when they are sent again."""
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        form = TaxImportForm(posted(request), request.FILES or None)
+        found: FileRates | None = None
+        if request.method == "POST":
+            require_fresh_sign_in(request)
+            if form.is_valid():
+                try:
+                    if rates := form.previewed_rates():
+                        is_added = tax_rates_import(rates, actor=require_user(request))
+                        messages.success(request, self.imported_text(len(rates)) if is_added else str(WAITS))
+                        return redirect(admin_list_url(TaxRate))
+                    found = tax_rates_read(form.cleaned_data["file"].read(MAX_BYTES + 1))
+                except DomainError as refusal:
+                    form.add_error(None, refusal.detail)
+        if found and not found.problems:
+            form.ask_again(found.rates)
+        request.current_app = self.admin_site.name
+        base = {"opts": self.opts, "title": gettext("Import tax rates"), "media": self.media}
+        context: dict[str, Any] = {"form": form, "found": found, "back": admin_list_url(TaxRate)}
+        if found and not found.problems:
+            context |= {"rows": describe_rates(found.rates), "count": len(found.rates)}
+        return TemplateResponse(
+            request, "admin/orders/places/import.html", self.admin_site.each_context(request) | base | context
+        )
+
+    def imported_text(self, count: int) -> str:
+        return ngettext("%(count)d tax rate was added.", "%(count)d tax rates were added.", count) % {
+            "count": count
+        }
 
     def save_form(self, row: TaxRate, form: TaxRateForm, actor: User) -> str:
         if tax_rate_add(form.new_rate(), actor=actor) is None:

@@ -1,9 +1,7 @@
 """The questions of `setup_shop` and how their answers are parsed and saved."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, TypeVar
 
@@ -13,14 +11,13 @@ from django.utils import timezone
 
 from artisans.accounts.setting_changes import SettingChange, get_value, setting_change, setting_created
 from artisans.core.errors import InvalidInput
-from artisans.core.money import PPM, Money, exponent_of
+from artisans.core.money import Money, exponent_of, percent_read
 from artisans.regions.models import STANDARD, ShopCurrency, TaxClass, TaxRate, TaxZone, TaxZoneArea
 from artisans.shipping.models import ShippingMethod, ShippingZone, ShippingZoneArea
 from orders.models import NO_CONTACT, StoreRules, validate_country
 
 AUTHOR = "setup_shop"  # the actor's name in the audit log
 ZONE, METHOD, ALL = "Countries served", "Standard", "all"
-PERCENT = re.compile(r"(?:100(?:\.0{1,4})?|[0-9]{1,2}(?:\.[0-9]{1,4})?)", re.ASCII)
 
 
 class Kind(Enum):
@@ -55,10 +52,7 @@ class Question:
         if self.kind is Kind.AMOUNT:
             return Money.parse(text, rules.currency).minor
         if self.kind is Kind.PERCENT:
-            text = text.removesuffix("%").strip()
-            if not PERCENT.fullmatch(text):
-                raise ValueError(f"{text[:40]!r} is not a rate in percent from 0 to 100, such as 8.875.")
-            return int(Decimal(text) * PPM / 100)
+            return percent_read(text.removesuffix("%").strip())
         return text.upper() if self.column in {"currency", "country"} else text
 
     def shown(self, rules: StoreRules) -> str:

@@ -27,6 +27,7 @@ NO_CURRENCY = "XXX"  # ISO 4217 code for "no currency"
 MAX_MINOR = 10**15
 CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 AMOUNT = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,8})?", re.ASCII)
+PERCENT = re.compile(r"(?:100(?:\.0{1,4})?|[0-9]{1,2}(?:\.[0-9]{1,4})?)", re.ASCII)
 PPM = 1_000_000
 
 
@@ -131,6 +132,13 @@ def percent_text(rate_ppm: int) -> str:
     """100000 → "10", 88750 → "8.875"."""
     whole, rest = divmod(rate_ppm, 10_000)
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
+
+
+def percent_read(text: str) -> int:
+    """In millionths; the inverse of percent_text. Errors: ValueError."""
+    if not PERCENT.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a rate in percent from 0 to 100, such as 8.875.")
+    return int(Decimal(text) * PPM / 100)
 
 
 def half_up(numerator: int, denominator: int, step: int = 1) -> int:

@@ -17,7 +17,7 @@ from artisans.accounts.principals import require_user
 from artisans.catalog.access import require_artisan
 from artisans.catalog.count_problems import CountProblem
 from artisans.catalog.models import CountOutcome, StockImport, StockImportRow
-from artisans.catalog.stock_files import MAX_BYTES, FileRefused, FileRow, read_rows
+from artisans.catalog.stock_files import FileRow, read_rows
 from artisans.catalog.stock_import import (
     export_rows,
     own_import,
@@ -25,7 +25,7 @@ from artisans.catalog.stock_import import (
     stock_import_create,
     stock_import_start,
 )
-from artisans.core.csv_files import csv_response
+from artisans.core.csv_files import MAX_BYTES, FileRefused, csv_response
 from artisans.core.texts import search_text
 from artisans.workshop.stock_table import TONES, WhyForm
 

@@ -40,6 +40,7 @@ EVERYWHERE = "*"
 KIND = "tax_rate"
 PERMISSION = "regions.add_taxrate"
 MAX_LINES, LONGEST_REGION = 2000, 60
+MOST_YEARS = 10
 PRICE = re.compile(
     r"(?P<currency>[A-Z]{3}) (?P<price>\S+)(?: from(?: (?P<weight>[0-9]{1,8}) ?g)?(?:(?: and)? (?P<goods>\S+))?)?",
     re.ASCII,
@@ -253,8 +254,8 @@ def tax_rate_add(new: NewTaxRate, *, actor: User, is_approved: bool = False) -> 
     Errors: Forbidden, NotFound, InvalidInput, Conflict, and those of approval_request.
     """
     zone, tax_class = zone_and_class(new, actor)
-    if not is_approved and new.valid_from and datetime.fromisoformat(new.valid_from) < timezone.now():
-        raise InvalidInput(_("A rate cannot start in the past. Leave the start empty for at once."))
+    if not is_approved:
+        check_start(new)
     start = starts_text(new)
     if store_rules().second_person_for_settings and not is_approved:
         approval_request(
@@ -284,6 +285,17 @@ def tax_rate_add(new: NewTaxRate, *, actor: User, is_approved: bool = False) -> 
     data = {"zone": zone.name, "class": tax_class.code, "rate": new.percent, "starts": start}
     audit_record(actor=actor, action=Action.TAX_RATE_ADD, target=row, data=data)
     return row
+
+
+def check_start(new: NewTaxRate) -> None:
+    """Errors: InvalidInput for a start in the past, or after more than ten years."""
+    if not new.valid_from:
+        return
+    start, now = datetime.fromisoformat(new.valid_from), timezone.now()
+    if start.year > now.year + MOST_YEARS:
+        raise InvalidInput(_("A rate can start within ten years."))
+    if start < now:
+        raise InvalidInput(_("A rate cannot start in the past. Leave the start empty for at once."))
 
 
 def zone_and_class(new: NewTaxRate, actor: User) -> tuple[TaxZone, TaxClass]:

@@ -13,7 +13,7 @@ from artisans.audit.models import AuditEntry
 from artisans.catalog import stock_import
 from artisans.catalog.models import Artisan, Product, StockImport, StockMove
 from artisans.catalog.services import stock_adjust
-from artisans.catalog.stock_files import MAX_BYTES, MAX_ROWS, FileRefused, read_rows
+from artisans.catalog.stock_files import MAX_ROWS, read_rows
 from artisans.catalog.stock_import import (
     export_rows,
     rows_by_outcome,
@@ -22,6 +22,7 @@ from artisans.catalog.stock_import import (
 )
 from artisans.catalog.tasks import continue_stock_imports
 from artisans.catalog.tests.factories import ProductFactory
+from artisans.core.csv_files import MAX_BYTES, FileRefused
 from orders.tests.factories import place
 from tests.html import page
 
