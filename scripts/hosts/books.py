@@ -23,6 +23,7 @@ from tests.live.cards import still_open  # noqa: E402
 from tests.provider_journal import check_provider_journal  # noqa: E402
 
 PATIENCE = 120  # seconds for workers to finish
+SETTLES = {"PROCESSING": {"COMPLETED"}}  # every card here is good; others stay what buyers read
 
 
 class Wrong(Exception):
@@ -61,7 +62,7 @@ def check_confirmations(purchases: Sequence[Purchase]) -> None:
         raise Wrong(f"Lost: {confirmed - stored}. Not known to a buyer: {stored - confirmed}.")
     statuses = {str(pk): status for pk, status in Payment.objects.values_list("pk", "status")}
     for purchase in purchases:
-        if statuses[purchase.payment] != purchase.status:
+        if statuses[purchase.payment] not in SETTLES.get(purchase.status, {purchase.status}):
             raise Wrong(f"{purchase}: the payment is {statuses[purchase.payment]}.")
 
 
