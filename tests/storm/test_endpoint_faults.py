@@ -43,8 +43,8 @@ pytestmark = [
     pytest.mark.usefixtures("store", "impatient"),
 ]
 
-PATIENCE = 0.3  # seconds that the shop waits for an answer
-SILENCE = 3.0  # seconds that the provider delays an answer, unless the fault ends earlier
+PATIENCE = 1.0  # seconds that the shop waits for an answer: on a busy machine too, only faults last longer
+SILENCE = 4.0  # seconds that the provider delays an answer, unless the fault ends earlier
 REFUSALS = ("unauthorized", "forbidden")
 FAULTS: dict[str, dict[str, Any]] = {
     "401": {"action": "unauthorized"},
