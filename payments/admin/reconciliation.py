@@ -157,8 +157,9 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         key = form["difference"].value()
         row = next((row for row in rows if key_of(row) == key), None)
+        closed_by = User.objects.filter(pk=row["by"]).first() if row and "by" in row else None
         template = f"admin/payments/reconciliationrun/{name}.html"
-        return self.run_action(request, template, run, form, service, row=row, run=run)
+        return self.run_action(request, template, run, form, service, row=row, run=run, closed_by=closed_by)
 
 
 def balances_of(run: ReconciliationRun) -> list[dict[str, Money]]:

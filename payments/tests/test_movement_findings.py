@@ -149,8 +149,9 @@ def test_difference_is_closed_and_reopened_on_the_last_run_only(staff, shopper, 
         for row in page(client.get(admin_page_url(run))).all("a")
         if row.attrs.get("aria-label") == "Reopen: other fee txn_1"
     ]
-    form = page(client.get(link.attrs["href"])).one("main").one("form").fields()
-    client.post(admin_page_url(run, "reopen"), form | {"text": "Ask Stripe"})
+    main = page(client.get(link.attrs["href"])).one("main")
+    assert f"{staff} closed it: rounded" in main.text
+    client.post(admin_page_url(run, "reopen"), main.one("form").fields() | {"text": "Ask Stripe"})
 
     run.refresh_from_db()
     assert (len(run.differences), run.closed) == (2, [])
