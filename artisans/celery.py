@@ -41,3 +41,4 @@ def allow_long_statements(**_: object) -> None:
 def share_memory(**_: object) -> None:
     """The garbage collector would copy the pages that forked processes share: it writes to what it looks at."""
     gc.freeze()
+    gc.set_threshold(5_000)  # as in the web server
