@@ -350,9 +350,13 @@ def moved_in(currency: str, prefix: str = "") -> Case:
 
 def taken_for_disputes(payments: Iterable[UUID]) -> dict[UUID, int]:
     """Minor units that the provider took for disputes of each payment, less what it gave back, in its currency."""
-    rows = ProviderMovement.objects.filter(explained_by=Explanation.DISPUTE, payment__in=payments)
-    sums = rows.order_by().values_list("payment").annotate(sum=Sum(moved_in("payment__currency"), default=0))
-    return {payment: -minor for payment, minor in sums}
+    return {payment: -minor for payment, minor in sums_for_disputes(list(payments))}
+
+
+@compiled
+def sums_for_disputes(payments: list[UUID]) -> QuerySet[ProviderMovement, tuple[UUID, int]]:
+    rows = ProviderMovement.objects.filter(explained_by=Explanation.DISPUTE, payment__any=payments)
+    return rows.order_by().values_list("payment").annotate(sum=Sum(moved_in("payment__currency"), default=0))
 
 
 def cash_on_hand(holder: CashHolder) -> QuerySet[Receipt]:

@@ -51,7 +51,7 @@ Row = TypeVar("Row")
 @ForeignObject.register_lookup
 @Field.register_lookup
 class AnyOf(In):
-    """`pk__any=ids`: like `pk__in`, but on PostgreSQL the SQL is the same for every number of ids."""
+    """`pk__any=ids`: like `pk__in`, but its SQL is the same for every number of ids: on SQLite in compiled queries."""
 
     lookup_name = "any"
 
@@ -64,6 +64,13 @@ class AnyOf(In):
         else:
             right, params = "%s", (list(self.rhs),)
         return f"{left} = ANY({right})", [*left_params, *params]
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
+        if not isinstance(self.rhs, Placeholder):
+            return self.as_sql(compiler, connection)
+        left, left_params = self.process_lhs(compiler, connection)
+        right, params = compiler.compile(self.rhs)
+        return f"({left} IN (SELECT value FROM json_each({right})))", [*left_params, *params]  # noqa: S608  # Django's own SQL
 
 
 class Placeholder(Expression):
@@ -99,8 +106,7 @@ class CompiledQuery(Generic[P, Row]):
         self.plans: dict[str, Plan] = {}  # by kind of database
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
-        takes_list = any(isinstance(value, list) for value in args)
-        plan = None if kwargs or (takes_list and connection.vendor != "postgresql") else self.plan()
+        plan = None if kwargs else self.plan()
         if plan is None or (plan.locks and not connection.in_atomic_block):
             return list(self.queryset(*args, **kwargs))
         params = [
@@ -205,7 +211,9 @@ def prepare(value: Any) -> Any:
     """The argument as the database driver takes it. Errors: TypeError for another type than those needed so far."""
     if isinstance(value, UUID):
         return value if connection.features.has_native_uuid_field else value.hex
-    if isinstance(value, str | list):
+    if isinstance(value, list):
+        return value if connection.vendor == "postgresql" else json.dumps([*map(prepare, value)])
+    if isinstance(value, str):
         return value
     raise TypeError(f"{value!r} is not an argument for a compiled query.")
 

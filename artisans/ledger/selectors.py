@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import BigIntegerField, OuterRef, Prefetch, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
+from artisans.core.compiled import compiled
 from artisans.core.money import Money
 from artisans.ledger.accounts import SCOPE_NAMES, AccountKey, AccountKind, Leg
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPeriod, LedgerPosting
@@ -55,24 +56,46 @@ def accounts_with_balances() -> QuerySet[LedgerAccount]:
 
 def balances(on: date | None = None) -> list[Balance]:
     """The balances of all accounts that have postings: now, or at the end of a day."""
-    sums = sums_now() if on is None else sums_of(LedgerPosting.objects.filter(entry__booked_on__lte=on))
-    return balances_from(sums)
+    if on is not None:
+        return balances_from(sums_of(LedgerPosting.objects.filter(entry__booked_on__lte=on)))
+    sums = sums_now()
+    return [balance_of(row, sums) for row in all_accounts() if row.pk in sums]
+
+
+@compiled
+def all_accounts() -> QuerySet[LedgerAccount]:
+    return LedgerAccount.objects.select_related("artisan")
+
+
+def balance_of(account: LedgerAccount, sums: Mapping[int, int]) -> Balance:
+    return Balance(account, Money.stored(sums[account.pk], account.currency))
 
 
 def balances_from(sums: Mapping[int, int]) -> list[Balance]:
     """From minor units by account."""
     accounts = LedgerAccount.objects.filter(pk__in=sums).select_related("artisan")
-    return [Balance(row, Money.stored(sums[row.pk], row.currency)) for row in accounts]
+    return [balance_of(row, sums) for row in accounts]
 
 
 def sums_now() -> Counter[int]:
     """By account: the checkpoints of the last closed month, and the postings since."""
-    checkpoints = list(LedgerCheckpoint.objects.filter(period=LedgerPeriod.objects.order_by("-last_day")[:1]))
-    last = checkpoints[0].last_posting if checkpoints else 0
+    checkpoints = last_checkpoints()
+    if not checkpoints:
+        return Counter(dict(sums_of_all()))
     sums = Counter({row.account_id: row.balance_minor for row in checkpoints})
-    for account, minor in sums_of(LedgerPosting.objects.filter(id__gt=last)).items():
+    for account, minor in sums_of(LedgerPosting.objects.filter(id__gt=checkpoints[0].last_posting)).items():
         sums[account] += minor
     return sums
+
+
+@compiled
+def last_checkpoints() -> QuerySet[LedgerCheckpoint]:
+    return LedgerCheckpoint.objects.filter(period=LedgerPeriod.objects.order_by("-last_day")[:1])
+
+
+@compiled
+def sums_of_all() -> QuerySet[LedgerPosting, tuple[int, int]]:
+    return LedgerPosting.objects.order_by().values_list("account").annotate(Sum("amount_minor"))
 
 
 def sums_of(postings: QuerySet[LedgerPosting]) -> Counter[int]:
@@ -288,14 +311,19 @@ def balances_of_order(order_id: UUID) -> list[Balance]:
 def legs_by_entry(fact_ids: Iterable[UUID]) -> dict[UUID, dict[UUID, list[Leg]]]:
     """What was booked for each fact, by entry, oldest first."""
     found = defaultdict[UUID, dict[UUID, list[Leg]]](dict)
-    postings = LedgerPosting.objects.filter(entry__fact_id__in=list(fact_ids)).order_by("id")
-    for fact_id, entry_id, minor, kind, *account in postings.values_list(
-        *("entry__fact_id", "entry_id", "amount_minor"),
-        *("account__kind", "account__currency", "account__scope", "account__artisan_id"),
-    ):
+    for fact_id, entry_id, minor, kind, *account in postings_of_facts(list(fact_ids)):
         leg = Leg(AccountKey(AccountKind(kind), *account), minor)
         found[fact_id].setdefault(entry_id, []).append(leg)
     return found
+
+
+@compiled
+def postings_of_facts(fact_ids: list[UUID]) -> QuerySet[LedgerPosting, Any]:
+    postings = LedgerPosting.objects.filter(entry__fact_id__any=fact_ids).order_by("id")
+    return postings.values_list(
+        *("entry__fact_id", "entry_id", "amount_minor"),
+        *("account__kind", "account__currency", "account__scope", "account__artisan_id"),
+    )
 
 
 def legs_of(entries: Mapping[UUID, list[Leg]]) -> list[Leg]:

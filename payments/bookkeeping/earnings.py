@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet, Sum, prefetch_related_objects
 from django.utils import timezone
 
+from artisans.core.compiled import compiled
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
 from artisans.ledger.models import EntryKind, LedgerEntry
 from artisans.ledger.selectors import legs_by_entry, legs_of
@@ -102,11 +103,13 @@ class OrderBooks:
 def read_books(orders: Iterable[Order]) -> list[OrderBooks]:
     """The books of these orders, in eight queries at most."""
     orders = list(orders)
-    rows = Parcel.objects.filter(order__in=orders).select_related("earning")
-    parcels = group(rows.order_by("order_id", "number"), "order_id")
-    lines = group(OrderLine.objects.filter(order__in=orders).order_by("order_id", "position"), "parcel_id")
+    keys = [order.pk for order in orders]
+    parcels = group(parcels_of_orders(keys), "order_id")
+    lines = group(lines_of_orders(keys), "parcel_id")
     refunds = defaultdict[UUID, list[PaymentRefund]](list)
-    for refund in live_refunds().filter(payment__order__in=orders).select_related("payment"):
+    live = live_refunds(keys)
+    prefetch_related_objects(live, "lines", "shares")
+    for refund in live:
         refunds[refund.payment.order_id].append(refund)
     every = [parcel for group in parcels.values() for parcel in group]
     cash, fees = read_cash(every), read_fees(every)
@@ -149,9 +152,21 @@ def group(rows: Iterable[Row], column: str) -> dict[UUID, list[Row]]:
     return found
 
 
-def live_refunds() -> QuerySet[PaymentRefund]:
-    refunds = PaymentRefund.objects.exclude(status=RefundStatus.FAILED).order_by("created_at", "pk")
-    return refunds.prefetch_related("lines", "shares")
+@compiled
+def parcels_of_orders(orders: list[UUID]) -> QuerySet[Parcel]:
+    rows = Parcel.objects.filter(order__any=orders).select_related("earning")
+    return rows.order_by("order_id", "number")
+
+
+@compiled
+def lines_of_orders(orders: list[UUID]) -> QuerySet[OrderLine]:
+    return OrderLine.objects.filter(order__any=orders).order_by("order_id", "position")
+
+
+@compiled
+def live_refunds(orders: list[UUID]) -> QuerySet[PaymentRefund]:
+    refunds = PaymentRefund.objects.filter(payment__order__any=orders).exclude(status=RefundStatus.FAILED)
+    return refunds.select_related("payment").order_by("created_at", "pk")
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------

@@ -158,31 +158,51 @@ def disputes_fact(payment: Payment, *, at: datetime | None = None, taken: int | 
 def facts_of(payments: Iterable[Payment]) -> list[Fact]:
     """All facts of these payments but their movements at the provider, in five queries."""
     by_key = {payment.pk: payment for payment in payments}
-    changes = DisputeTransition.objects.filter(dispute__payment__in=by_key).order_by("id")
-    changed_at = dict(changes.values_list("dispute__payment", "at"))  # the last one of each payment
-    taken = taken_for_disputes(by_key)
+    keys = list(by_key)
+    changed_at = dict(disputes_changed(keys))  # the last one of each payment
+    taken = taken_for_disputes(keys)
     found = [
         disputes_fact(row, at=changed_at.get(row.pk, row.updated_at), taken=taken.get(row.pk, 0))
         for row in by_key.values()
     ]
-    found += (
-        capture_fact(by_key[row.payment_id], row)
-        for row in Capture.objects.filter(payment__in=by_key).order_by()
-    )
-    for row in Receipt.objects.filter(payment__in=by_key).select_related("reversal", "parcel").order_by():
+    found += (capture_fact(by_key[row.payment_id], row) for row in captures_of(keys))
+    for row in receipts_of(keys):
         reversal = getattr(row, "reversal", None)
         found.append(receipt_fact(by_key[row.payment_id], row, reversed_at=reversal and reversal.created_at))
-    found += (
-        refund_fact(by_key[row.payment_id], row)
-        for row in PaymentRefund.objects.filter(payment__in=by_key).order_by()
-    )
+    found += (refund_fact(by_key[row.payment_id], row) for row in refunds_of(keys))
     return found
+
+
+@compiled
+def disputes_changed(payments: list[UUID]) -> QuerySet[DisputeTransition, tuple[UUID, datetime]]:
+    changes = DisputeTransition.objects.filter(dispute__payment__any=payments).order_by("id")
+    return changes.values_list("dispute__payment", "at")
+
+
+@compiled
+def captures_of(payments: list[UUID]) -> QuerySet[Capture]:
+    return Capture.objects.filter(payment__any=payments).order_by()
+
+
+@compiled
+def receipts_of(payments: list[UUID]) -> QuerySet[Receipt]:
+    return Receipt.objects.filter(payment__any=payments).select_related("reversal", "parcel").order_by()
+
+
+@compiled
+def refunds_of(payments: list[UUID]) -> QuerySet[PaymentRefund]:
+    return PaymentRefund.objects.filter(payment__any=payments).order_by()
+
+
+@compiled
+def orders_by_id(orders: list[UUID]) -> QuerySet[Order]:
+    return Order.objects.filter(pk__any=orders).order_by()
 
 
 def unbooked(payments: Iterable[Payment]) -> list[Fact]:
     """Facts of these payments and their orders whose postings differ from what they require."""
     payments = list(payments)
-    orders = Order.objects.filter(pk__in={payment.order_id for payment in payments}).order_by()
+    orders = orders_by_id(list({payment.order_id for payment in payments}))
     facts = [*facts_of(payments), *earnings_facts(orders)]
     booked = legs_by_entry(fact.id for fact in facts)
     return [fact for fact in facts if difference(fact.legs, legs_of(booked[fact.id]))]
