@@ -597,6 +597,7 @@ SPECTACULAR_SETTINGS = {
         "Scope": "artisans.accounts.models.Scope",
         "ApplicationStatus": "artisans.catalog.statuses.ApplicationStatus",
         "CartStatus": "carts.models.CartStatus",
+        "TaxIdStatus": "artisans.tax_ids.models.TaxIdStatus",
         "OrderStatus": "orders.statuses.OrderStatus",
         "OrderPaymentStatus": "orders.statuses.OrderPaymentStatus",
         "ApprovalStatus": "artisans.approvals.statuses.ApprovalStatus",

@@ -28,6 +28,7 @@ from artisans.core.idempotency.keys import effect_id
 from artisans.core.models import get_or_none
 from artisans.core.requests import api_request
 from artisans.core.security.client_ip import network_hash
+from artisans.core.security.rate_limits import RateLimited
 from artisans.journeys.models import Step
 from artisans.regions.errors import CurrencyNotOffered
 from carts import journeys
@@ -51,6 +52,7 @@ from carts.schemas import (
     ShippingMethodsShape,
     SummaryShape,
     ValidationShape,
+    VatIdShape,
 )
 from carts.selectors import CartSummary, carts_visible_to, items_of, summarize
 from carts.serializers import (
@@ -64,11 +66,14 @@ from carts.serializers import (
     QuantityIn,
     ShippingIn,
     SummaryIn,
+    VatIdIn,
     cart_out,
     shipping_out,
     summary_out,
+    vat_id_out,
 )
 from carts.services import MAX_ITEMS, FilledCart, cart_currency_set, cart_item_set, cart_items_add, cart_open
+from carts.vat_ids import vat_id_use
 from orders.api import OrderViewSet
 from orders.errors import (
     AmountTooLarge,
@@ -357,6 +362,23 @@ class CartViewSet(ApiView, viewsets.ViewSet):
         return Response({"valid": summary.can_checkout, "problems": problems})
 
     @operation(
+        "cart_vat_id_check",
+        "Check a VAT ID",
+        request=VatIdIn,
+        responses=VatIdShape,
+        problems=(RateLimited,),
+    )
+    @action(detail=True, methods=["post"])
+    def vat_id(self, request: Request, pk: str) -> Response:
+        """Begin the check of a business's VAT ID, or return what is known of it. Safe to repeat, to look again.
+
+        `vat_id` of the summary then says whether an order is without tax. Nothing is stored in the cart.
+        """
+        vat_id = validated(VatIdIn, request.data)["vat_id"]
+        self.cart(request, pk)
+        return Response(vat_id_out(vat_id_use(api_request(request), vat_id=vat_id)))
+
+    @operation(
         "cart_shipping_methods",
         "List shipping methods",
         query=DestinationIn,
@@ -453,12 +475,14 @@ class PlacingOrderViewSet(OrderViewSet):
 
 
 def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store: StoreRules) -> Buyer:
-    """Errors: InvalidInput if a guest gives no email address."""
+    """A VAT ID is checked from now on. Errors: InvalidInput if a guest gives no email address, RateLimited."""
     email = data.get("customer_email") or (principal.user.email if principal.user else "")
     if not email:
         raise InvalidInput(
             _("customer_email is required; the order link and payment instructions are sent there.")
         )
+    if data["vat_id"]:
+        vat_id_use(api_request(request), vat_id=data["vat_id"], email=email.lower())
     shipping = with_country(data["shipping_address"], store)
     billing = data.get("billing_address")
     return Buyer(
@@ -468,6 +492,8 @@ def buyer_of(request: Request, principal: Principal, data: dict[str, Any], store
         user=principal.user,
         note=data["note"],
         network=network_hash(api_request(request)),
+        company=data["company"],
+        vat_id=data["vat_id"],
     )
 
 

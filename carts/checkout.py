@@ -14,6 +14,7 @@ from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import MAX_MINOR, rate_text
 from artisans.core.transactions import atomic_with_retry
 from artisans.regions.currencies import is_offered
+from artisans.tax_ids.selectors import tax_id_named
 from carts.fingerprint import quote_fingerprint
 from carts.models import Cart, CartStatus
 from carts.selectors import cart_lock, items_lock, line_requests_of
@@ -198,7 +199,9 @@ def place(
     offer = offer_products(
         [(products[w.product_id], w.quantity) for w in line_requests],
         store=store,
-        destination=destination_of(buyer.shipping_address, store=store, wanted=shipping),
+        destination=destination_of(
+            buyer.shipping_address, store=store, wanted=shipping, tax_id=tax_id_named(buyer.vat_id)
+        ),
         currency=currency,
     )
     if problems := shipping_problems(line_requests, products, offer):
@@ -222,6 +225,7 @@ def place(
         pay_by=hold.pay_by,
         expires_at=hold.expires_at,
         shipping_methods=offer.delivery.methods,
+        tax_id=offer.destination.tax_id,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from carts.selectors import CartSummary
 from orders.quoting import Offer
 
-ANSWERS = ("email", "shipping", "billing", "note", "method")
+ANSWERS = ("email", "shipping", "billing", "note", "method", "company", "vat_id")
 LENGTH = 16  # hex digits; they only have to differ by chance
 
 
@@ -37,6 +37,8 @@ def quote_parts(offer: Offer) -> dict[str, object]:
     sums: list[object] = [quote.currency, quote.rates_ppm, quote.tax.minor, quote.shipping.minor]
     if quote.prices_include_tax or quote.discount or quote.shipping_discount:
         sums += [quote.prices_include_tax, quote.discount.minor, quote.shipping_discount.minor]
+    if quote.is_reverse_charge:
+        sums.append("reverse_charge")
     return {
         "items": sorted([str(line.product_id), line.quantity] for line in lines),
         "amounts": [*sums, prices],

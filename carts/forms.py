@@ -15,8 +15,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.api.fields import CONTROL
+from artisans.core.errors import InvalidInput
 from artisans.core.security.card_data import REFUSAL, card_number_fields
 from artisans.core.texts import readable
+from artisans.tax_ids.numbers import vat_id_read
 from carts.delivery import GroupChoice
 from orders.address_rules import LENGTHS, address_errors, address_normalize
 from orders.countries import COUNTRIES, KNOWN, CountryRules, rules_for
@@ -124,6 +126,14 @@ class DetailsForm(NoCardNumbersForm):
         help_text=_("For example, how to wrap a gift, or where to leave the parcel."),
         widget=forms.Textarea(attrs={"rows": TEXT_AREA_ROWS}),
     )
+    company = text(_("Company"), "organization", required=False)
+    vat_id = text(
+        _("VAT ID"),
+        "off",
+        max_length=40,
+        required=False,
+        help_text=_("With the letters of the country, such as DE136695976."),
+    )
     billing_same = forms.BooleanField(label=_("Same as delivery address"), required=False, initial=True)
     billing_name = text(_("Full name"), "billing name", required=False)
     billing_country = forms.ChoiceField(
@@ -201,12 +211,21 @@ class DetailsForm(NoCardNumbersForm):
             raise forms.ValidationError(gettext("Remove control characters; they cannot be printed."))
         return note
 
+    def clean_vat_id(self) -> str:
+        typed = self.cleaned_data["vat_id"]
+        try:
+            return vat_id_read(typed) if typed else ""
+        except InvalidInput as error:
+            raise forms.ValidationError(error.detail) from None
+
     def rules(self, prefix: str) -> CountryRules:
         name = f"{prefix}country"
         return rules_for(self.data.get(name) or self.initial.get(name) or "")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
+        if data.get("vat_id") and not data.get("company") and "company" not in self.errors:
+            self.add_error("company", gettext("Enter the name of the company that has this VAT ID."))
         self.check_address("")
         if not data.get("billing_same"):
             self.check_address("billing_")

@@ -6,7 +6,9 @@ from rest_framework import serializers
 
 from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
 from artisans.core.api.openapi import AmountShape, example
+from artisans.tax_ids.models import TaxIdStatus
 from carts.models import CartStatus
+from orders.quoting import VatIdEffect
 from orders.schemas import INCLUDES_TAX, ORDER, OrderShape
 from payments.api.schemas import PAYMENT, PaymentShape
 
@@ -161,12 +163,41 @@ class SummaryShape(serializers.Serializer[Any]):
     tax_is_estimate = serializers.BooleanField(
         help_text="Tax and shipping are those of the shop's own country, as no address is known."
     )
+    is_reverse_charge = serializers.BooleanField(
+        help_text="The buyer owes the tax, and prices are without it."
+    )
+    vat_id = serializers.CharField(allow_blank=True, help_text="Of a business; blank without one.")
+    vat_id_effect = serializers.ChoiceField(
+        [effect.value for effect in VatIdEffect if effect],
+        allow_blank=True,
+        help_text="What the VAT ID does: `reverse_charge`, or why the order is taxed all the same: it is of the shop's "
+        "country or delivered there (`domestic`), the place has no reverse charge (`not_offered`), the VAT ID was not "
+        "checked or too long ago (`unchecked`), is being checked (`pending`), could not be checked, so that staff "
+        "decide (`unavailable`), or is not valid (`unverified`).",
+    )
     fingerprint = serializers.CharField(
         help_text="Send it with the checkout: if items, quantities, amounts or shipping methods differ by then, "
         "nothing is ordered."
     )
     parcels = SummaryParcelShape(many=True)
     problems = CartProblemShape(many=True)
+
+
+@example(
+    {
+        "vat_id": "DE136695976",
+        "country": "DE",
+        "status": "pending",
+        "is_verified": False,
+        "checked_at": None,
+    }
+)
+class VatIdShape(serializers.Serializer[Any]):
+    vat_id = serializers.CharField(help_text="Normalized.")
+    country = serializers.CharField(help_text="ISO 3166-1 alpha-2.")
+    status = serializers.ChoiceField(TaxIdStatus.choices)
+    is_verified = serializers.BooleanField(help_text="It was found to be valid, at most 30 days ago.")
+    checked_at = serializers.DateTimeField(allow_null=True)
 
 
 class ShippingMethodShape(serializers.Serializer[Any]):

@@ -15,6 +15,7 @@ from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none, is_uuid
 from artisans.core.money import Money, percent_text
 from artisans.regions.currencies import base_currency, is_offered
+from artisans.tax_ids.selectors import tax_id_named
 from carts.errors import CartClosed
 from carts.models import Cart, CartItem, CartStatus
 from orders.countries import KNOWN
@@ -206,6 +207,15 @@ class CartSummary:
         return self.quote.is_reverse_charge
 
     @property
+    def vat_id_effect(self) -> str:
+        return self.offer.vat_id_effect
+
+    @property
+    def vat_id(self) -> str:
+        tax_id = self.offer.destination.tax_id
+        return tax_id.value if tax_id else ""
+
+    @property
     def rates(self) -> tuple[RateSum, ...]:
         return self.quote.rates
 
@@ -244,7 +254,6 @@ def summarize(
     load_prices(products.values(), currency)
     problems = find_problems(line_requests_of(items), products, currency=currency, is_offered=is_known)
     prices = {pk: product.price_in(currency) for pk, product in products.items()}
-    shown = {pk: prices[pk] or product.price for pk, product in products.items()}
     priced = [item for item in items if prices[item.product_id]]
     destination = destination or (drafted_destination(cart, store) if cart else home(store))
     offer = offer_products(
@@ -256,13 +265,18 @@ def summarize(
     if not destination.is_estimate:
         problems += shipping_problems(line_requests_of(priced), products, offer)
     total = offer.quote
+    # Where the buyer owes the tax, quoted prices are without it.
+    quoted = {item.pk: line for item, line in zip(priced, total.lines, strict=True)}
+    shown = {
+        item.pk: quoted[item.pk].unit_price if item.pk in quoted else item.product.price for item in items
+    }
     lines = {
         item.pk: SummaryLine(
             id=item.pk,
             product=item.product,
             quantity=item.quantity,
-            unit_price=shown[item.product_id],
-            line_total=shown[item.product_id] * item.quantity,
+            unit_price=shown[item.pk],
+            line_total=quoted[item.pk].line_total if item.pk in quoted else shown[item.pk] * item.quantity,
             max_quantity=min(MAX_QUANTITY, max(item.product.stock, item.quantity)),
             problems=[problem for problem in problems if problem.item_id == str(item.pk)],
         )
@@ -297,7 +311,8 @@ def drafted_destination(cart: Cart, store: StoreRules) -> Destination:
     draft = cart.draft if isinstance(cart.draft, dict) else {}
     if not isinstance(draft.get("shipping"), dict):
         return home(store)
-    return destination_of(draft["shipping"], store=store, wanted=drafted_methods(draft))
+    tax_id = tax_id_named(str(draft.get("vat_id") or ""))
+    return destination_of(draft["shipping"], store=store, wanted=drafted_methods(draft), tax_id=tax_id)
 
 
 def drafted_methods(draft: dict[str, Any]) -> dict[UUID, int]:

@@ -12,10 +12,16 @@ from artisans.core.api.fields import (
     StrictCharField,
     StrictDecimalField,
     StrictIntegerField,
+    StrictLineField,
     StrictSerializer,
+    utc,
 )
 from artisans.core.api.openapi import example
+from artisans.core.errors import InvalidInput
 from artisans.core.money import rate_text
+from artisans.tax_ids.models import TaxId
+from artisans.tax_ids.numbers import vat_id_read
+from artisans.tax_ids.selectors import tax_id_named
 from carts.checkout import Assertions
 from carts.delivery import group_choices
 from carts.fingerprint import quote_fingerprint
@@ -49,6 +55,28 @@ class CartIn(StrictSerializer):
 @example({"currency": "JPY"})
 class CurrencyIn(StrictSerializer):
     currency = StrictCharField(max_length=3, help_text="One of `GET /currencies/`.")
+
+
+class VatIdField(StrictCharField):
+    """Normalized; its format and check digit are checked."""
+
+    def __init__(self, **options: Any) -> None:
+        help_text = (
+            "VAT ID of the European Union, such as DE136695976; EL for Greece, XI for Northern Ireland."
+        )
+        super().__init__(max_length=40, **({"help_text": help_text} | options))
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            return vat_id_read(text) if text else ""
+        except InvalidInput as error:
+            raise serializers.ValidationError(error.detail) from None
+
+
+@example({"vat_id": "DE136695976"})
+class VatIdIn(StrictSerializer):
+    vat_id = VatIdField()
 
 
 class AssertionsIn(StrictSerializer):
@@ -103,7 +131,8 @@ class DestinationIn(StrictSerializer):
             return replace(home(store), wanted=wanted) if wanted else None
         names = ("country", "region", "postal_code")
         address = address_normalize({name: data[name] for name in names if name in data})
-        return destination_of(address, store=store, wanted=wanted)
+        tax_id = tax_id_named(data.get("vat_id", ""))
+        return destination_of(address, store=store, wanted=wanted, tax_id=tax_id)
 
 
 class MethodsByArtisan(serializers.DictField):
@@ -142,6 +171,7 @@ class ShippingIn(StrictSerializer):
 
 class SummaryIn(AssertionsIn, DestinationIn):
     shipping_method = StrictIntegerField(min_value=1, required=False, help_text="As in the checkout.")
+    vat_id = VatIdField(required=False, help_text="Of a business; only counts with `country`.")
 
 
 PLACE = {
@@ -160,6 +190,27 @@ class CheckoutIn(AssertionsIn, ShippingIn):
     payment_provider = ProviderField(required=False)
     customer_email = serializers.EmailField(max_length=254, required=False)
     note = StrictCharField(max_length=300, required=False, allow_blank=True, default="")
+    company = StrictLineField(
+        max_length=150,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Name of a business that buys.",
+    )
+    vat_id = VatIdField(
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Of that business, with `company`. Unless it is known to be valid, the order is taxed: send "
+        "`amount` or `fingerprint` of the summary, so that nothing is ordered if that has changed.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["vat_id"] and not attrs["company"]:
+            raise serializers.ValidationError(
+                {"company": [_("Enter the name of the company that has this VAT ID.")]}
+            )
+        return super().validate(attrs)
 
 
 @example(PLACE | {"order_items": [{"product_id": PRODUCT_ID, "quantity": 1}]})
@@ -192,6 +243,16 @@ def cart_out(cart: Cart, items: Sequence[CartItem], *, token: str = "") -> dict[
         "problems": [problem.as_dict() for problem in problems],
     }
     return answer | ({"token": token} if token else {})
+
+
+def vat_id_out(tax_id: TaxId) -> dict[str, Any]:
+    return {
+        "vat_id": tax_id.value,
+        "country": tax_id.country,
+        "status": tax_id.status,
+        "is_verified": tax_id.is_verified,
+        "checked_at": utc(tax_id.checked_at),
+    }
 
 
 def shipping_out(summary: CartSummary) -> dict[str, Any]:
@@ -239,6 +300,9 @@ def summary_out(summary: CartSummary) -> dict[str, Any]:
         "total": summary.total.amount,
         "currency": summary.total.currency,
         "tax_is_estimate": summary.is_estimate,
+        "is_reverse_charge": summary.is_reverse_charge,
+        "vat_id": summary.vat_id,
+        "vat_id_effect": summary.vat_id_effect,
         "fingerprint": quote_fingerprint(summary.offer),
         "parcels": [
             {

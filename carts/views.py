@@ -26,7 +26,7 @@ from artisans.core.errors import DomainError, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.security.client_ip import client_line, network_hash
-from artisans.core.security.rate_limits import consume
+from artisans.core.security.rate_limits import RateLimited, consume
 from artisans.core.security.tokens import hash_secret, read_order_token
 from artisans.core.templatetags.money import show
 from artisans.core.validators import is_email
@@ -60,6 +60,7 @@ from carts.services import (
     cart_items_add,
     cart_open,
 )
+from carts.vat_ids import vat_id_use
 from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
@@ -88,6 +89,8 @@ CHANGES = {
     "email": gettext_lazy("The email address has changed since this page was shown."),
     "shipping": gettext_lazy("The delivery address has changed since this page was shown."),
     "billing": gettext_lazy("The billing address has changed since this page was shown."),
+    "company": gettext_lazy("The company has changed since this page was shown."),
+    "vat_id": gettext_lazy("The VAT ID has changed since this page was shown."),
     "note": gettext_lazy("The note to the artisans has changed since this page was shown."),
     "delivery": gettext_lazy("The delivery method has changed since this page was shown."),
     "method": gettext_lazy("The payment method has changed since this page was shown."),
@@ -465,6 +468,13 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
         journeys.form_problems_add(form, Step.DETAILS, visit, cart_id=session.cart.pk)
         return show_step(request, session, "details", form)
     data = form.cleaned_data
+    email = data["email"].lower()
+    if data["vat_id"]:
+        try:
+            vat_id_use(request, vat_id=data["vat_id"], email=email)
+        except RateLimited as limit:
+            form.add_error("vat_id", limit.detail)
+            return show_step(request, session, "details", form)
     shipping = {name: data.get(name, "") for name in (*ADDRESS, "phone")}
     billing = (
         shipping if data["billing_same"] else {name: data.get(f"billing_{name}", "") for name in ADDRESS}
@@ -472,7 +482,9 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
     same_place = address_read(session.draft.get("shipping")) == address_read(shipping)
     return session.save_draft(
         delivery=session.draft.get("delivery") if same_place else None,
-        email=data["email"].lower(),
+        email=email,
+        company=data["company"],
+        vat_id=data["vat_id"],
         shipping=shipping,
         billing=billing,
         billing_same=data["billing_same"],
@@ -487,7 +499,7 @@ def details_initial(request: HttpRequest, session: CheckoutSession) -> dict[str,
         initial |= {"email": session.principal.user.email, "name": session.principal.user.name}
         initial |= remembered_addresses(session.principal.user)
     if "email" in draft:
-        initial |= {name: draft.get(name) for name in ("email", "billing_same", "note")}
+        initial |= {name: draft.get(name) for name in ("email", "company", "vat_id", "billing_same", "note")}
         initial |= address_read(draft["shipping"])
         if not draft["billing_same"]:
             initial |= {f"billing_{name}": value for name, value in address_read(draft["billing"]).items()}
@@ -559,6 +571,8 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
         user=session.principal.user,
         note=draft.get("note", ""),
         network=network_hash(request),
+        company=draft.get("company") or "",
+        vat_id=draft.get("vat_id") or "",
     )
     assertions = Assertions(
         total=form.cleaned_data["quote"], fingerprint=quote_fingerprint(session.summary.offer)
@@ -658,6 +672,8 @@ def show_check(
         "billing": None
         if session.draft["billing_same"]
         else {"lines": address_lines(session.draft["billing"])},
+        "company": session.draft.get("company", ""),
+        "vat_id": session.draft.get("vat_id", ""),
         "note": session.draft.get("note", ""),
         "method": chosen,
     }

@@ -85,6 +85,8 @@ def order_mail(
             "tax": order.tax,
             "prices_include_tax": order.prices_include_tax,
             "is_reverse_charge": order.is_reverse_charge,
+            "company": order.company,
+            "vat_id": order.vat_id,
             "shipping": order.shipping,
             "total": order.total,
             "shipping_address_lines": render_later(

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from artisans.core.personal_data import (
     ACTIONS,
     COLLECTORS,
+    ERASED,
     ERASED_DOMAIN,
     LEGAL_RECORDS,
     REFUSALS,
@@ -22,6 +23,7 @@ from artisans.core.personal_data import (
 )
 from artisans.notifications.models import UNSENT, MailState, Notification, mails_of_orders
 from artisans.notifications.personal_data import ERASED_COLUMNS
+from artisans.tax_ids.models import TaxId
 from orders.addresses import address_read
 from orders.mails import commission_mail_key
 from orders.models import Order, Parcel
@@ -41,6 +43,13 @@ def country_only(person: Person, stored: Any) -> dict[str, str]:
     return {"country": country} if country else {}
 
 
+def impersonal_check(person: Person, stored: Any) -> dict[str, Any] | None:
+    """That the VAT ID was checked, and when, without the name and the address that were found."""
+    if not isinstance(stored, dict):
+        return None
+    return {name: stored.get(name) for name in ("status", "checked_at", "is_decided_by_staff")}
+
+
 HOLDINGS = (
     Holding(
         "orders.Order",
@@ -48,6 +57,7 @@ HOLDINGS = (
         lambda person: Q(pk__in=person.of("orders")),
         export=(
             *("id", "order_number", "created_at", "status", "payment_status", "email", "phone"),
+            *("company", "vat_id", "vat_id_check"),
             *("shipping_address", "billing_address", "delivery_note", "mailbox_confirmed_at", "currency"),
             *(
                 "subtotal_minor",
@@ -66,10 +76,13 @@ HOLDINGS = (
             "phone": "",
             "shipping_address": country_only,
             "billing_address": country_only,
+            "company": "",
+            "vat_id": lambda person, stored: stored and ERASED,  # the constraint of reverse charge needs one
+            "vat_id_check": impersonal_check,
             "delivery_note": "",
             "network": "",
         },
-        identify=("email", "phone", "shipping_address", "billing_address"),
+        identify=("email", "phone", "shipping_address", "billing_address", "company", "vat_id"),
     ),
     Holding(
         "orders.OrderLine",
@@ -169,6 +182,11 @@ def find_orders(person: Person) -> Iterable[UUID]:
     return orders_of(person).values_list("pk", flat=True)
 
 
+def find_vat_ids(person: Person) -> Iterable[UUID]:
+    values = orders_of(person).exclude(vat_id="").values("vat_id")
+    return TaxId.objects.filter(value__in=values.order_by()).values_list("pk", flat=True)
+
+
 def find_order_numbers(person: Person) -> Iterable[str]:
     return orders_of(person).values_list("order_number", flat=True)
 
@@ -235,6 +253,9 @@ def invoice_records(person: Person) -> Iterator[LegalRecord]:
     paid = Order.objects.filter(Q(pk__in=person.of("orders")), received_minor__gt=0)
     for order in paid.exclude(HAS_ERASED_ADDRESS).order_by("created_at"):
         content = {"order_number": order.order_number, "billing_address": order.billing_address}
+        if order.vat_id:
+            names = ("company", "vat_id", "vat_id_check")
+            content |= {name: getattr(order, name) for name in names}
         paid_on = timezone.localdate(order.paid_at or order.created_at)
         yield LegalRecord(f"orders.Order:{order.pk}", content, paid_on)
 
@@ -243,6 +264,7 @@ register(*HOLDINGS, impersonal=IMPERSONAL)
 COLLECTORS.update(
     {
         "orders": find_orders,
+        "vat_ids": find_vat_ids,
         "order_numbers": find_order_numbers,
         "order_emails": find_order_emails,
         "parcels": find_parcels,

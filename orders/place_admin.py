@@ -52,7 +52,10 @@ from artisans.regions.selectors import taxes_at
 from artisans.shipping.choosing import price_at
 from artisans.shipping.models import ChargedPer, MethodKind, ShippingMethod, ShippingZone
 from artisans.shipping.selectors import methods_at
+from artisans.tax_ids.models import TaxId, TaxIdStatus
+from artisans.tax_ids.numbers import country_of, vat_id_read
 from orders.address_rules import address_normalize, country_error
+from orders.quoting import Destination, vat_id_effect
 from orders.selectors import store_rules
 from orders.services.places import (
     PERMISSION,
@@ -123,6 +126,13 @@ class TaxZoneForm(forms.Form):
     name = text_field(_("Name"))
     areas = lines_field(_("Areas"), AREAS_HELP)
     rounding = choice_field(_("Tax is rounded"), TaxRounding.choices)
+    has_reverse_charge = switch_field(
+        _("Reverse charge"),
+        help_text=_(
+            "Businesses there with a valid VAT ID of another country than yours pay no tax to the shop. It never applies "
+            "to orders within your own country, even if this zone holds it."
+        ),
+    )
 
 
 class TaxRateForm(forms.Form):
@@ -293,9 +303,9 @@ class TaxClassAdmin(PlacesAdmin):
 @admin.register(TaxZone)
 class TaxZoneAdmin(PlacesAdmin):
     form_class, add_label = TaxZoneForm, _("Add a tax zone")
-    row_fields = ("name", "rounding")
-    list_display = ("name", "shown_areas", "shown_rates", "edit")
-    fields = ("name", "shown_areas", "rounding", "shown_rates")
+    row_fields = ("name", "rounding", "has_reverse_charge")
+    list_display = ("name", "shown_areas", "shown_rates", "has_reverse_charge", "edit")
+    fields = ("name", "shown_areas", "rounding", "has_reverse_charge", "shown_rates")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("areas", "rates__tax_class")
@@ -340,6 +350,15 @@ class TaxZoneAdmin(PlacesAdmin):
         )
 
 
+def valid_tax_id(value: str) -> TaxId | None:
+    """One that was found to be valid just now; it is not stored."""
+    if not value:
+        return None
+    return TaxId(
+        value=value, country=country_of(value), status=TaxIdStatus.VERIFIED, checked_at=timezone.now()
+    )
+
+
 class TryForm(forms.Form):
     country = text_field(_("Country"), help_text=_("Two letters, such as US."))
     region = text_field(_("State or region"), required=False)
@@ -352,6 +371,17 @@ class TryForm(forms.Form):
         max_value=10**8,
         widget=UnfoldAdminTextInputWidget({"inputmode": "numeric"}),
     )
+
+    vat_id = text_field(
+        _("VAT ID"), required=False, max_length=40, help_text=_("What it does if it is found to be valid.")
+    )
+
+    def clean_vat_id(self) -> str:
+        typed = self.cleaned_data["vat_id"]
+        try:
+            return vat_id_read(typed) if typed else ""
+        except InvalidInput as error:
+            raise forms.ValidationError(error.detail) from None
 
     def clean_country(self) -> str:
         country: str = self.cleaned_data["country"].upper()
@@ -379,6 +409,9 @@ class TryForm(forms.Form):
         ]
         return {
             "is_tried": True,
+            "vat_id_effect": vat_id_effect(
+                Destination(place, tax_id=valid_tax_id(data["vat_id"])), taxes, store_rules()
+            ),
             "taxes": taxes,
             "rates": [(classes[pk].name, rate.name, percent_of(rate.rate_ppm)) for pk, rate in rates if pk],
             "methods": [

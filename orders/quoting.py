@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from artisans.regions.models import STANDARD, Place
 from artisans.regions.selectors import LocalTaxes, local_taxes, tax_rows, taxed_countries, taxes_at
 from artisans.shipping.choosing import Delivery, ParcelGoods, choose, price_at
 from artisans.shipping.selectors import methods_at, shipped_countries, unshipped_countries
+from artisans.tax_ids.models import TaxId, TaxIdStatus
 from orders.addresses import address_read
 from orders.countries import KNOWN
 from orders.models import StoreRules
@@ -23,16 +25,30 @@ from orders.statuses import ShippingTax, TaxBy
 Wanted = Mapping[UUID, int] | int | None  # keys of shipping methods by artisan, or one for all
 
 
+class VatIdEffect(StrEnum):
+    """What a VAT ID does for an order: REVERSE_CHARGE, or why not."""
+
+    NONE = ""  # there is none
+    REVERSE_CHARGE = "reverse_charge"
+    DOMESTIC = "domestic"  # of the shop's country, or delivered there
+    NOT_OFFERED = "not_offered"  # the tax zone has no reverse charge
+    UNCHECKED = "unchecked"  # never, or too long ago
+    PENDING = "pending"
+    UNAVAILABLE = "unavailable"
+    UNVERIFIED = "unverified"
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where an order goes, and the shipping methods that the buyer wants.
 
-    `is_estimate`: no address is known yet, and the shop's own country stands for it.
+    `is_estimate`: no address is known yet, and the shop's own country stands for it. `tax_id`: of a business.
     """
 
     place: Place
     wanted: Wanted = None
     is_estimate: bool = False
+    tax_id: TaxId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,7 @@ class Offer:
     delivery: Delivery = field(default_factory=Delivery)
     unserved: frozenset[UUID] = frozenset()
     refused: frozenset[int] = frozenset()
+    vat_id_effect: VatIdEffect = VatIdEffect.NONE
 
     @property
     def has_prices(self) -> bool:
@@ -67,11 +84,13 @@ def home(store: StoreRules) -> Destination:
     return Destination(Place(store.country), is_estimate=True)
 
 
-def destination_of(address: Mapping[str, Any], *, store: StoreRules, wanted: Wanted = None) -> Destination:
+def destination_of(
+    address: Mapping[str, Any], *, store: StoreRules, wanted: Wanted = None, tax_id: TaxId | None = None
+) -> Destination:
     """Of a stored address; one that is a single text is only known by its country."""
     found = address_read(address)
     country, region = found.get("country") or store.country, found.get("region", "")
-    return Destination(Place(country, region, found.get("postal_code", "")), wanted)
+    return Destination(Place(country, region, found.get("postal_code", "")), wanted, tax_id=tax_id)
 
 
 def offer_products(
@@ -89,6 +108,7 @@ def offer_products(
     rows = tax_rows(countries, place.postal_prefixes, currency) if items else []
     now = timezone.now()
     taxes, home_taxes = (local_taxes(rows, where, at=now) for where in (place, at_home))
+    effect = vat_id_effect(destination, taxes, store)
     goods = goods_by_artisan(items, currency)
     methods = methods_at(destination.place, artisan_ids=goods.keys(), currency=currency) if goods else []
     delivery = choose(methods, goods.values(), wanted=wanted_by(destination.wanted, goods))
@@ -108,12 +128,13 @@ def offer_products(
             ],
             currency=currency,
             shipping=delivery.prices,
-            terms=tax_terms_for(store, taxes),
+            terms=tax_terms_for(store, taxes, is_reverse_charge=effect == VatIdEffect.REVERSE_CHARGE),
         ),
         destination=destination,
         delivery=delivery,
         unserved=frozenset({*delivery.unserved, *untaxed}),
         refused=refused_of(destination.wanted, delivery),
+        vat_id_effect=effect,
     )
 
 
@@ -227,9 +248,25 @@ def refused_of(wanted: Wanted, delivery: Delivery) -> frozenset[int]:
     return frozenset(pk for artisan_id, pk in (wanted or {}).items() if taken.get(artisan_id) != pk)
 
 
-def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None) -> TaxTerms:
+def vat_id_effect(destination: Destination, taxes: LocalTaxes | None, store: StoreRules) -> VatIdEffect:
+    """What the buyer's VAT ID does. In its own country the shop charges its tax, whatever the zone there says."""
+    tax_id = destination.tax_id
+    if tax_id is None:
+        return VatIdEffect.NONE
+    if store.country in {tax_id.country, destination.place.country}:
+        return VatIdEffect.DOMESTIC
+    if taxes is None or not taxes.has_reverse_charge or store.tax_by != TaxBy.DESTINATION:
+        return VatIdEffect.NOT_OFFERED
+    if tax_id.is_verified:
+        return VatIdEffect.REVERSE_CHARGE
+    is_late = tax_id.asked_at is None or tax_id.status == TaxIdStatus.VERIFIED
+    return VatIdEffect.UNCHECKED if is_late else VatIdEffect(tax_id.status)
+
+
+def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None, *, is_reverse_charge: bool) -> TaxTerms:
     return TaxTerms(
         prices_include_tax=store.prices_include_tax,
+        is_reverse_charge=is_reverse_charge,
         gross_fixed=store.gross_fixed,
         is_rounded_per_document=taxes is not None and taxes.is_rounded_per_document,
         shipping_rate_ppm=None if store.shipping_tax == ShippingTax.GOODS else 0,

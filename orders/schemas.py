@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from artisans.catalog.schemas import ARTISAN_ID, PRODUCT_ID
 from artisans.core.api.openapi import AmountShape, example
+from artisans.tax_ids.models import TaxIdStatus
 from orders.serializers import AddressFields
 from orders.statuses import OrderOrigin, OrderPaymentStatus, OrderStatus, ParcelInstruction, ParcelStatus
 
@@ -72,6 +73,10 @@ ORDER = {
     "currency": "USD",
     "shipping_address": "123 Test St, Test City, TC 12345",
     "billing_address": "123 Test St, Test City, TC 12345",
+    "company": "",
+    "vat_id": "",
+    "vat_id_status": "",
+    "vat_id_checked_at": None,
     "customer_email": "sam@example.com",
     "expires_at": "2026-12-06T09:00:00Z",
     "pay_by": "2026-12-03T09:00:00Z",
@@ -237,6 +242,14 @@ class OrderShape(serializers.Serializer[Any]):
     currency = serializers.CharField()
     shipping_address = AddressShape()
     billing_address = AddressShape()
+    company = serializers.CharField(allow_blank=True, help_text="Name of the business that bought.")
+    vat_id = serializers.CharField(allow_blank=True, help_text="Its VAT ID.")
+    vat_id_status = serializers.ChoiceField(
+        TaxIdStatus.choices, allow_blank=True, help_text="Of the VAT ID when the order was placed."
+    )
+    vat_id_checked_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the VAT ID had been checked then."
+    )
     customer_email = serializers.CharField(allow_blank=True)
     expires_at = serializers.DateTimeField(
         allow_null=True, help_text="When the hold on the stock ends; null once the order is paid or closed."

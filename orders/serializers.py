@@ -1,6 +1,7 @@
 """Request bodies and responses of orders. Amounts are decimal strings, times are UTC."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -174,6 +175,7 @@ def order_out(
     order: Order, lines: Sequence[OrderLine], parcels: Sequence[Parcel], *, is_masked: bool = False
 ) -> dict[str, Any]:
     shipping, billing = order.shipping_address, order.billing_address
+    check = order.vat_id_check or {}
     if is_masked:
         shipping, billing = (
             {"country": address_read(address).get("country", "")} for address in (shipping, billing)
@@ -202,6 +204,10 @@ def order_out(
         "currency": order.currency,
         "shipping_address": address_out(shipping),
         "billing_address": address_out(billing),
+        "company": "" if is_masked else order.company,
+        "vat_id": "" if is_masked else order.vat_id,
+        "vat_id_status": check.get("status", ""),
+        "vat_id_checked_at": utc(datetime.fromisoformat(at)) if (at := check.get("checked_at")) else None,
         "customer_email": "" if is_masked else order.email,
         "expires_at": utc(order.reserved_until),
         "pay_by": utc(order.due_at),

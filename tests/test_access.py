@@ -178,6 +178,7 @@ api_cart-checkout-summary            get  /carts/{cart}/checkout/summary        
 api_cart-shipping-methods            get  /carts/{cart}/shipping_methods           401 200 404 404 404 404 404
 api_cart-checkout-validate           get  /carts/{cart}/checkout/validate          401 200 404 404 404 404 404
 api_cart-currency                    post /carts/{cart}/currency                   401 400 400 400 400 400 400
+api_cart-vat-id                      post /carts/{cart}/vat_id                     401 400 400 400 400 400 400
 api_currency-list                    get  /currencies                              200 200 200 200 200 200 200
 api_cart-item                        put  /carts/{cart}/items/{item}               401 400 400 400 400 400 400
 api_cart-items                       post /carts/{cart}/items                      401 400 400 400 400 400 400

@@ -243,7 +243,20 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
             "goods_refunded_minor": 0,
         },
     ),
-    "order_reverse_charge_has_no_tax": ("orders.Order", {"is_reverse_charge": True}),
+    "order_reverse_charge_has_no_tax": (
+        "orders.Order",
+        {"is_reverse_charge": True, "vat_id": "DE136695976", "vat_id_check": {"status": "verified"}},
+    ),
+    "order_reverse_charge_has_vat_id": (
+        "orders.Order",
+        {
+            "is_reverse_charge": True,
+            "tax_minor": 0,
+            "total_minor": F("total_minor") - F("tax_minor"),
+            "cancelled_minor": 0,
+            "goods_refunded_minor": 0,
+        },
+    ),
     "order_credit_held_within_total": ("orders.Order", {"credit_held_minor": F("total_minor") + 1}),
     "order_step_positive": ("orders.Order", {"step_minor": 0}),
     "order_origin_known": ("orders.Order", {"origin": "x"}),

@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -101,6 +102,17 @@ class TaxId(BaseModel):
             return False
         last = self.checked_at if self.status in ANSWERED else self.asked_at
         return last is None or last < now - HOLDS[TaxIdStatus(self.status)]
+
+    def as_check(self) -> dict[str, Any]:
+        """What an order keeps: the status, and whoever said so, when and about whom."""
+        return {
+            "status": self.status,
+            "checked_at": self.checked_at.isoformat() if self.checked_at else "",
+            "name": self.verified_name,
+            "address": self.verified_address,
+            "request_identifier": self.request_identifier,
+            "is_decided_by_staff": self.decided_by_id is not None,
+        }
 
     @property
     def is_verified(self) -> bool:

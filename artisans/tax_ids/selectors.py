@@ -3,11 +3,14 @@ from django.utils import timezone
 
 from artisans.core.models import get_or_none
 from artisans.tax_ids.models import TaxId, TaxIdStatus
+from artisans.tax_ids.numbers import country_of
 
 
 def tax_id_named(value: str) -> TaxId | None:
-    """One that a buyer has entered before."""
-    return get_or_none(TaxId.objects.filter(value=value)) if value else None
+    """None without a value; one that nobody has used yet is not stored. Shape: `value` as of vat_id_read."""
+    if not value:
+        return None
+    return get_or_none(TaxId.objects.filter(value=value)) or TaxId(value=value, country=country_of(value))
 
 
 def is_check_due(value: str) -> bool:

@@ -3,13 +3,15 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.append_only import SetOnceModel
-from artisans.core.models import BaseModel, choices_constraint, currency_constraint
+from artisans.core.models import BaseModel, choices_constraint, currency_constraint, label_of
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.security.tokens import order_token
+from artisans.tax_ids.models import TaxIdStatus
 from orders.addresses import address_lines, address_read
 from orders.owed import IS_OWED, AmountOwed, Balance
 from orders.statuses import ORDERS_CLOSED, OrderOrigin, OrderPaymentStatus, OrderStatus
@@ -59,6 +61,11 @@ class Order(BaseModel, SetOnceModel):
     prices_include_tax = models.BooleanField(default=False, db_default=False)
     is_reverse_charge = models.BooleanField(
         default=False, db_default=False, help_text=_("The buyer owes the tax.")
+    )
+    company = models.CharField(_("company"), max_length=150, blank=True, default="", db_default="")
+    vat_id = models.CharField(_("VAT ID"), max_length=20, blank=True, default="", db_default="")
+    vat_id_check = models.JSONField(
+        null=True, blank=True, help_text=_("What was known of the VAT ID when the order was placed.")
     )
     subtotal_minor = models.BigIntegerField()
     discount_minor = models.BigIntegerField(default=0, db_default=0)
@@ -125,6 +132,10 @@ class Order(BaseModel, SetOnceModel):
             models.CheckConstraint(
                 condition=Q(is_reverse_charge=False) | Q(tax_minor=0, prices_include_tax=False),
                 name="order_reverse_charge_has_no_tax",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_reverse_charge=False) | (~Q(vat_id="") & Q(vat_id_check__isnull=False)),
+                name="order_reverse_charge_has_vat_id",
             ),
             models.CheckConstraint(
                 condition=Q(credit_held_minor__gte=0, credit_held_minor__lte=F("total_minor")),
@@ -332,6 +343,19 @@ class Order(BaseModel, SetOnceModel):
     @property
     def shipping_address_lines(self) -> list[str]:
         return address_lines(self.shipping_address)
+
+    @property
+    def vat_id_evidence(self) -> list[str]:
+        """What was known of the VAT ID when the order was placed."""
+        check = self.vat_id_check or {}
+        if not check:
+            return []
+        status = label_of(TaxIdStatus, check.get("status", ""))
+        by_whom = _("decided by staff") if check.get("is_decided_by_staff") else _("said VIES")
+        time = check.get("checked_at")
+        said = f"{status}, {by_whom}, {date_format(datetime.fromisoformat(time))}" if time else status
+        facts = [said, *(check.get(name) for name in ("request_identifier", "name", "address"))]
+        return [str(fact) for fact in facts if fact]
 
     @property
     def shipping_phone(self) -> str:

@@ -107,13 +107,16 @@ def areas_set(model: type[TaxZoneArea] | type[ShippingZoneArea], zone: Any, name
 
 
 @transaction.atomic
-def tax_zone_save(zone: TaxZone, *, name: str, rounding: str, areas: str, actor: User) -> TaxZone:
+def tax_zone_save(
+    zone: TaxZone, *, name: str, rounding: str, areas: str, has_reverse_charge: bool, actor: User
+) -> TaxZone:
     """Errors: InvalidInput."""
     names, before = areas_read(areas), areas_text(zone.areas.all()) if zone.pk else ""
-    zone.name, zone.rounding = name, rounding
-    save_named(zone, ["name", "rounding"])
+    new = {"name": name, "rounding": rounding, "has_reverse_charge": has_reverse_charge}
+    for column, value in new.items():
+        setattr(zone, column, value)
+    save_named(zone, list(new))
     areas_set(TaxZoneArea, zone, names)
-    new = {"name": name, "rounding": rounding}
     data = new | {"areas_before": before, "areas": areas_text(zone.areas.all())}
     audit_record(actor=actor, action=Action.TAX_ZONE_SAVE, target=zone, data=data)
     return zone

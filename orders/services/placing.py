@@ -15,6 +15,7 @@ from artisans.catalog.models import Artisan, FeeTaxTreatment, Product
 from artisans.catalog.services import StockLine, stock_take_units
 from artisans.core.compiled import compiled, insert
 from artisans.shipping.choosing import Method
+from artisans.tax_ids.models import TaxId
 from orders.commission import applying_rate, common_rate, parcel_fees, terms_of
 from orders.models import HeldLine, Order, OrderLine, OrderTransition, Parcel, StoreRules
 from orders.phones import phone_digits
@@ -25,7 +26,10 @@ from orders.statuses import TaxRemitter
 
 @dataclass(frozen=True)
 class Buyer:
-    """The buyer and the delivery address. `network` is a hash; IP addresses are not stored."""
+    """The buyer and the delivery address. `network` is a hash; IP addresses are not stored.
+
+    `company` and `vat_id`: of a business; the latter as of vat_id_read.
+    """
 
     email: str
     shipping_address: dict[str, Any]
@@ -33,6 +37,8 @@ class Buyer:
     user: User | None = None
     note: str = ""
     network: str = ""
+    company: str = ""
+    vat_id: str = ""
 
     @property
     def phone(self) -> str:
@@ -71,11 +77,13 @@ def order_place(
     expires_at: datetime | None,
     pay_by: datetime | None = None,
     shipping_methods: Mapping[UUID, Method] | None = None,
+    tax_id: TaxId | None = None,
 ) -> PlacedOrder:
     """Create an order from a quote and take its stock, in the caller's transaction.
 
     What the shop takes is frozen with it: by the rates that apply now and the rules of the `store`.
-    Shape: `products` are locked rows, one for each line of the quote; `shipping_methods` are by artisan.
+    Shape: `products` are locked rows, one for each line of the quote; `shipping_methods` are by artisan;
+    `tax_id` is the buyer's, as it was priced.
     Errors: OutOfStock; the caller must then roll back.
     Locks: the products, by the caller.
     """
@@ -98,6 +106,9 @@ def order_place(
         delivery_note=buyer.note,
         phone=buyer.phone,
         network=buyer.network,
+        company=buyer.company,
+        vat_id=buyer.vat_id,
+        vat_id_check=tax_id.as_check() if tax_id else None,
         pay_by=pay_by,
         expires_at=expires_at,
     )

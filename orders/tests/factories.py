@@ -15,6 +15,7 @@ from artisans.regions.models import ShopCurrency
 from artisans.regions.tests.factories import LONG_AGO, tax_rate, tax_zone
 from artisans.shipping.models import ShippingRate
 from artisans.shipping.tests.factories import shipping_zone
+from artisans.tax_ids.models import TaxId
 from orders.models import StoreRules
 from orders.pricing import PriceInput, Quote, TaxTerms
 from orders.pricing import quote as quote_prices
@@ -72,6 +73,9 @@ def places_of(store: StoreRules) -> None:
         ShippingRate.objects.update_or_create(method=method, currency=currency, defaults=price)
 
 
+VALID_TAX_ID = TaxId(value="DE136695976", country="DE", status="verified")  # not stored
+
+
 def buyer_of(user: User | None = None, **changes: Any) -> Buyer:
     email = user.email if user else "guest@example.test"
     return Buyer(
@@ -111,10 +115,13 @@ def place(
 ) -> PlacedOrder:
     """An order without a payment, held for half an hour; by default one unit for a total of 99.99."""
     items = items or {ProductFactory.create(): 1}
+    if quote and quote.is_reverse_charge:
+        changes = {"company": "Blau GmbH", "vat_id": VALID_TAX_ID.value} | changes
     return order_place(
         quote=quote or quoted(items),
         products=products_lock(product.pk for product in items),
         buyer=buyer_of(user, **changes),
         store=store_rules(),
         expires_at=timezone.now() + timedelta(minutes=30),
+        tax_id=VALID_TAX_ID if quote and quote.is_reverse_charge else None,
     )

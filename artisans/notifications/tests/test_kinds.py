@@ -38,6 +38,8 @@ FACTS = {  # of all kinds together
         "tax": AMOUNT,
         "prices_include_tax": True,
         "is_reverse_charge": True,
+        "company": "Blau & Söhne GmbH",
+        "vat_id": "DE136695976",
         "shipping": AMOUNT,
         "total": AMOUNT,
         "shipping_address_lines": ["Ada Lovelace", "1 Harbour Street"],
