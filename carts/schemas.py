@@ -134,6 +134,9 @@ class SummaryParcelShape(serializers.Serializer[Any]):
         "total": "99.99",
         "currency": "USD",
         "tax_is_estimate": True,
+        "is_reverse_charge": False,
+        "vat_id": "",
+        "vat_id_effect": "",
         "fingerprint": "items:5f0c3d9be1a74c02.amounts:9b1e6a7d20c4f358.delivery:07d3a1c59f2e4b86",
         "parcels": [
             {

@@ -115,6 +115,7 @@ def test_statuses_are_set_only_in_their_transition_functions():
         "settlement_move",
         "approval_move",
         "application_move",
+        "tax_id_move",
         "cart_checkout",
         "cart_merge",
     }

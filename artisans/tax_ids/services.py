@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput, NotFound
-from artisans.core.models import get_or_none
+from artisans.core.models import get_or_none, save_columns
 from artisans.core.queue import enqueue_after_commit
 from artisans.notifications.services import MailMessage, notifications_enqueue
 from artisans.tax_ids.errors import TaxIdChanged, ViesNotUsed
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 S = TaxIdStatus
 LEASE = timedelta(minutes=1)  # of a task that asks VIES; longer than its time-outs
+CHANGING = (
+    *("status", "version", "asked_at", "checked_at", "tries", "next_try_at", "failure", "used_at"),
+    *("verified_name", "verified_address", "request_identifier", "decided_by", "reason"),
+)
 PAUSES = (timedelta(seconds=10), timedelta(minutes=1))  # between tries; after the last one, staff decide
 
 
@@ -41,7 +45,7 @@ def tax_id_use(*, value: str, email: str = "") -> TaxId:
     now = tax_id.used_at = timezone.now()
     if tax_id.is_due(now):
         check_start(tax_id, now)
-    tax_id.save()
+    save_columns(tax_id, CHANGING)
     if email and tax_id.status in {S.PENDING, S.UNAVAILABLE}:
         promised = {"is_promised": tax_id.status == S.UNAVAILABLE}
         TaxIdNotice.objects.get_or_create(tax_id=tax_id, email=email, defaults=promised)
@@ -51,14 +55,14 @@ def tax_id_use(*, value: str, email: str = "") -> TaxId:
 def check_start(tax_id: TaxId, now: datetime) -> None:
     """Of a locked VAT ID that the caller saves. Where VIES is not asked, staff decide."""
     is_asked = bool(settings.VIES_API_BASE)
-    status_set(tax_id, S.PENDING if is_asked else S.UNAVAILABLE)
+    tax_id_move(tax_id, S.PENDING if is_asked else S.UNAVAILABLE)
     tax_id.asked_at, tax_id.tries, tax_id.failure = now, 0, "" if is_asked else "not_asked"
     if is_asked:
         tax_id.next_try_at = now
         enqueue_after_commit("tax_ids.check", tax_id.pk)
 
 
-def status_set(tax_id: TaxId, status: TaxIdStatus) -> None:
+def tax_id_move(tax_id: TaxId, status: TaxIdStatus) -> None:
     tax_id.status, tax_id.version = status, tax_id.version + 1
     tax_id.next_try_at, tax_id.decided_by, tax_id.reason = None, None, ""
 
@@ -90,17 +94,17 @@ def answer_record(asked: TaxId, answer: Answer | Unavailable) -> None:
         if answer.may_pass and tax_id.tries <= len(PAUSES):
             tax_id.next_try_at = timezone.now() + PAUSES[tax_id.tries - 1]
         else:
-            status_set(tax_id, S.UNAVAILABLE)
+            tax_id_move(tax_id, S.UNAVAILABLE)
             tax_id.notices.update(is_promised=True)
         logger.warning("vies_unavailable", extra={"code": answer.code, "tries": tax_id.tries})
     else:
-        status_set(tax_id, S.VERIFIED if answer.is_valid else S.UNVERIFIED)
+        tax_id_move(tax_id, S.VERIFIED if answer.is_valid else S.UNVERIFIED)
         tax_id.checked_at, tax_id.failure = timezone.now(), ""
         tax_id.verified_name, tax_id.verified_address = answer.name, answer.address
         tax_id.request_identifier = answer.request_identifier
         notices_send(tax_id)
         logger.info("tax_id_checked", extra={"country": tax_id.country, "status": tax_id.status})
-    tax_id.save()
+    save_columns(tax_id, CHANGING)
 
 
 @transaction.atomic
@@ -113,10 +117,10 @@ def tax_id_decide(*, tax_id_id: UUID, version: int, is_valid: bool, reason: str,
         raise InvalidInput(_("Enter a reason, such as how the VAT ID was checked."))
     tax_id = tax_id_lock(tax_id_id, version)
     before = tax_id.status
-    status_set(tax_id, S.VERIFIED if is_valid else S.UNVERIFIED)
+    tax_id_move(tax_id, S.VERIFIED if is_valid else S.UNVERIFIED)
     tax_id.decided_by, tax_id.reason, tax_id.checked_at = actor, reason.strip(), timezone.now()
     tax_id.request_identifier = ""
-    tax_id.save()
+    save_columns(tax_id, CHANGING)
     notices_send(tax_id)
     data = {"before": before, "status": tax_id.status, "reason": tax_id.reason}
     audit_record(actor=actor, action=Action.TAX_ID_DECIDE, target=tax_id, data=data)
@@ -131,7 +135,7 @@ def tax_id_ask_again(*, tax_id_id: UUID, version: int, actor: User) -> TaxId:
     tax_id = tax_id_lock(tax_id_id, version)
     before = tax_id.status
     check_start(tax_id, timezone.now())
-    tax_id.save()
+    save_columns(tax_id, CHANGING)
     audit_record(actor=actor, action=Action.TAX_ID_ASK_AGAIN, target=tax_id, data={"before": before})
     return tax_id
 

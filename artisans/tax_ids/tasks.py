@@ -11,12 +11,12 @@ MOST = 100
 
 
 @shared_task(name="tax_ids.check")
-def check_task(tax_id_id: str) -> None:
+def tax_id_check_task(tax_id_id: str) -> None:
     tax_id_check(UUID(tax_id_id))
 
 
 @shared_task(name="tax_ids.check_due")
-def check_due_task() -> None:
+def tax_ids_check_due_task() -> None:
     """Periodic: what no other task has checked, and what is tried again."""
     due = checks_due().order_by("next_try_at").values_list("pk", flat=True)[:MOST]
     run_each(list(due), tax_id_check, event="tax_id_not_checked", seconds=SECONDS)

@@ -16,6 +16,8 @@ from tests.html import Node, page
 pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 AUTOCOMPLETE = {
+    "company": "organization",
+    "vat_id": "off",
     "email": "email",
     "name": "name",
     "country": "country",

@@ -18,7 +18,7 @@ from artisans.tax_ids.models import TaxId, TaxIdNotice, TaxIdStatus
 from artisans.tax_ids.numbers import country_of, vat_id_read
 from artisans.tax_ids.selectors import is_check_due
 from artisans.tax_ids.services import tax_id_ask_again, tax_id_check, tax_id_decide, tax_id_use
-from artisans.tax_ids.tasks import check_due_task
+from artisans.tax_ids.tasks import tax_ids_check_due_task
 
 VALID, NOT_VALID, DOWN, SLOW = "DE136695976", "DE100006200", "DE100008301", "DE100001999"
 BLOCKED = "DE100002401"
@@ -140,7 +140,7 @@ def test_a_broken_answer_is_none(vies_sandbox, action):
 def test_the_periodic_task_asks_where_a_message_was_lost(vies_sandbox):
     use(VALID)
 
-    check_due_task()
+    tax_ids_check_due_task()
 
     assert TaxId.objects.get().status == S.VERIFIED
 
