@@ -61,10 +61,7 @@ class VatIdField(StrictCharField):
     """Normalized; its format and check digit are checked."""
 
     def __init__(self, **options: Any) -> None:
-        help_text = (
-            "VAT ID of the European Union, such as DE136695976; EL for Greece, XI for Northern Ireland."
-        )
-        super().__init__(max_length=40, **({"help_text": help_text} | options))
+        super().__init__(max_length=40, **options)
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -76,7 +73,9 @@ class VatIdField(StrictCharField):
 
 @example({"vat_id": "DE136695976"})
 class VatIdIn(StrictSerializer):
-    vat_id = VatIdField()
+    vat_id = VatIdField(
+        help_text="VAT ID of the European Union, such as DE136695976; EL for Greece, XI for Northern Ireland."
+    )
 
 
 class AssertionsIn(StrictSerializer):

@@ -129,8 +129,8 @@ class TaxZoneForm(forms.Form):
     has_reverse_charge = switch_field(
         _("Reverse charge"),
         help_text=_(
-            "Businesses there with a valid VAT ID of another country than yours pay no tax to the shop. It never applies "
-            "to orders within your own country, even if this zone holds it."
+            "Businesses there with a valid VAT ID of another country than yours pay no tax to the shop. It never "
+            "applies to orders within your own country, even if this zone holds it."
         ),
     )
 
