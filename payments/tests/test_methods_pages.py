@@ -13,7 +13,7 @@ from payments.models import PaymentMethodInfo, ProviderCall
 from payments.providers.contract import RemoteMethod
 from tests.html import page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
 LIST = "/shop/account/cards/"
 

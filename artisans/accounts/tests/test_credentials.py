@@ -26,7 +26,7 @@ from artisans.core.security import encryption
 from tests.dump import dump
 from tests.html import page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 NEW_PASSWORD = "tall-giraffe-under-9-clouds"
 OTHER = "other@example.test"

@@ -84,6 +84,7 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
+@pytest.mark.once
 def test_size_is_read_from_the_header_of_each_format(subtests):
     image = Image.new("RGBA", (60, 40), "green")
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x14ispe\0\0\0\0" + struct.pack(">II", 60, 40)
@@ -100,6 +101,7 @@ def test_size_is_read_from_the_header_of_each_format(subtests):
             assert read_header(content) == (name.split()[0], 60, 40)
 
 
+@pytest.mark.once
 def test_upload_that_is_no_picture_is_refused_before_it_is_stored(add, media, subtests):
     product = ProductFactory.create()
     whole = encoded(Image.new("RGB", (60, 40)), "JPEG")
@@ -121,6 +123,7 @@ def test_upload_that_is_no_picture_is_refused_before_it_is_stored(add, media, su
     assert not ProductPicture.objects.exists()
 
 
+@pytest.mark.once
 def test_upload_that_cannot_be_decoded_is_refused_with_its_reason(add, media, monkeypatch, subtests):
     """None of them stops the worker."""
     product = ProductFactory.create()
@@ -146,6 +149,7 @@ def test_upload_that_cannot_be_decoded_is_refused_with_its_reason(add, media, mo
     assert not product.picture
 
 
+@pytest.mark.once
 def test_decoder_has_limits_of_pixels_and_memory(tmp_path, monkeypatch):
     (tmp_path / "original").write_bytes(png(100, 100))
     monkeypatch.setattr(picture_encoder, "MAX_PIXELS", 9_999)
@@ -161,6 +165,7 @@ def test_decoder_has_limits_of_pixels_and_memory(tmp_path, monkeypatch):
         assert in_own_process(content, tmp_path / "folder") == {"refusal": "complex"}
 
 
+@pytest.mark.once
 def test_decoder_that_computes_for_ever_is_refused_and_not_tried_again(tmp_path, monkeypatch):
     source = Path(picture_encoder.__file__).read_text()
     source = source.replace("image = load(original)", "while True: pass")
@@ -173,6 +178,7 @@ def test_decoder_that_computes_for_ever_is_refused_and_not_tried_again(tmp_path,
 # ---- copies ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_copies_are_upright_in_srgb_and_without_metadata(tmp_path):
     image = Image.new("RGB", (900, 600), "blue")
     image.paste("red", (0, 0, 900, 300))
@@ -194,6 +200,7 @@ def test_copies_are_upright_in_srgb_and_without_metadata(tmp_path):
         assert max(left[0], right[2]) < DARK
 
 
+@pytest.mark.once
 def test_unusual_pictures_become_ordinary_ones(tmp_path, subtests):
     animation = {"save_all": True, "lossless": True}
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("lime", "red")]

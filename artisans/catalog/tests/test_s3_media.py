@@ -34,7 +34,7 @@ pytest.importorskip("storages", reason="pip install -r requirements-s3.txt")
 boto3 = pytest.importorskip("boto3")
 moto_server = pytest.importorskip("moto.server", reason="pip install -r requirements-dev.txt")
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 BUCKET, PRIVATE = "pictures-of-the-shop", "private-pictures"
 PUBLIC = {
     "Version": "2012-10-17",
