@@ -17,8 +17,14 @@ def rewriting() -> Iterator[None]:
             yield
             cursor.execute("SET LOCAL session_replication_role = origin")
             return
-        for table in tables_with_triggers():
+        for table in filter(has_rows, tables_with_triggers()):
             for name in triggers_of(table, connection.vendor):
                 cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"')
         yield
         create_triggers(connection)
+
+
+def has_rows(table: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {connection.ops.quote_name(table)})")  # our own tables
+        return bool(cursor.fetchone()[0])
