@@ -12,7 +12,7 @@ class TaxIdsConfig(AppConfig):
         from artisans.core.retention import register_rules
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS
-        from artisans.tax_ids import personal_data, tasks  # noqa: F401  # each registers itself
+        from artisans.tax_ids import checks, personal_data, tasks  # noqa: F401  # each registers itself
         from artisans.tax_ids.mails import TaxIdMail, cart_url
         from artisans.tax_ids.metrics import checks_backlog, tax_id_metrics
         from artisans.tax_ids.retention import TAX_ID_RULES

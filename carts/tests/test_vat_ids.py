@@ -7,6 +7,7 @@ import time_machine
 from django.urls import reverse
 from django.utils import timezone
 
+from artisans.audit.models import AuditEntry
 from artisans.privacy.services import erasure_continue, user_erase
 from artisans.regions.models import TaxZone
 from artisans.regions.tests.factories import tax_zone
@@ -338,3 +339,16 @@ def test_erasure_removes_company_and_vat_id(api, shopper, bowl, staff):
     assert (order.company, order.vat_id, order.is_reverse_charge) == ("", "[erased]", True)
     assert set(order.vat_id_check) == {"status", "checked_at", "is_decided_by_staff"}
     assert not TaxId.objects.exists()
+
+
+def test_staff_switch_reverse_charge_of_a_zone(admin_user, browser):
+    client, zone = browser(admin_user), TaxZone.objects.get(name="Germany")
+    path = reverse("admin:regions_taxzone_edit", args=[zone.pk])
+    fields = page(client.get(path)).all("form")[-1].fields()
+
+    client.post(path, {name: value for name, value in fields.items() if name != "has_reverse_charge"})
+
+    assert fields["has_reverse_charge"] == "on"
+    zone.refresh_from_db()
+    assert not zone.has_reverse_charge
+    assert AuditEntry.objects.get(action="tax_zone.save").data["has_reverse_charge"] is False

@@ -1,11 +1,13 @@
 """VAT IDs: what buyers enter, what VIES says over a socket, what staff decide."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import requests
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
@@ -238,3 +240,28 @@ def test_vat_ids_that_nobody_uses_are_purged():
 
     assert [tax_id.value for tax_id in TaxId.objects.all()] == [NOT_VALID]
     assert not TaxIdNotice.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_decisions_at_once_one_is_saved(staff, admin_user):
+    tax_id = use(VALID)
+    barrier = threading.Barrier(2)
+
+    def decide(actor) -> bool:
+        try:
+            barrier.wait(20)
+            tax_id_decide(
+                tax_id_id=tax_id.pk, version=tax_id.version, is_valid=True, reason="Called.", actor=actor
+            )
+        except TaxIdChanged:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(decide, (staff, admin_user)))
+
+    assert sorted(outcomes) == [False, True]
+    assert TaxId.objects.get().version == tax_id.version + 1
+    assert AuditEntry.objects.filter(action="tax_id.decide").count() == 1
