@@ -23,7 +23,7 @@ from orders.approvals import kinds_of_rule
 from orders.models import NO_CONTACT, Carrier, Parcel, Shipment, StoreRules
 from orders.rate_admin import CommissionRateAdmin  # registers itself
 from orders.selectors import orders_containing_newest, store_of_request
-from orders.statuses import ParcelStatus
+from orders.statuses import ParcelStatus, ShippingTax
 
 PARCEL_TONES = {
     ParcelStatus.NEW: WAIT,
@@ -99,6 +99,11 @@ class StoreRulesForm(FiguresForm):
             if name in self.changed_data and data.get(name) not in {None, "", False}:
                 self.check_second_people(name)
         self.check_days(data)
+        now = self.instance
+        if data.get("shipping_tax", now.shipping_tax) == ShippingTax.CLASS and not data.get(
+            "shipping_tax_class", now.shipping_tax_class
+        ):
+            self.add_error("shipping_tax_class", gettext("Choose the tax class of shipping."))
         return data
 
     def check_days(self, data: dict[str, Any]) -> None:
@@ -138,7 +143,7 @@ class StoreRulesAdmin(AuditedAdmin):
             _("Tax"),
             {
                 "fields": (
-                    *("prices_include_tax", "gross_fixed", "shipping_tax", "tax_by"),
+                    *("prices_include_tax", "gross_fixed", "shipping_tax", "shipping_tax_class", "tax_by"),
                     *("subsidy_is_taxed", "tax_remitter"),
                 )
             },

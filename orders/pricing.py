@@ -35,13 +35,14 @@ class TaxTerms:
     same everywhere; else they change with the rate, from the one at home. `is_rounded_per_document`: tax is rounded
     once for each rate of the order, else for each line. `shipping_rate_ppm`: None if shipping is taxed at the rates
     of the goods. `is_reverse_charge`: the buyer owes the tax, and pays prices without it. `step`: all amounts are
-    multiples of it, in minor units.
+    multiples of it, in minor units. `shipping_tax_name`: what buyers read beside the tax of `shipping_rate_ppm`.
     """
 
     prices_include_tax: bool = False
     gross_fixed: bool = True
     is_rounded_per_document: bool = False
     shipping_rate_ppm: int | None = 0
+    shipping_tax_name: str = ""
     is_reverse_charge: bool = False
     subsidy_is_taxed: bool = False
     step: int = 1
@@ -266,7 +267,7 @@ def quote(
     return Quote(
         lines=lines,
         parcels=tuple(priced),
-        rates=tuple(rate_sums(lines, parts, currency)),
+        rates=tuple(rate_sums(lines, parts, terms, currency)),
         currency=currency,
         prices_include_tax=terms.includes_tax,
         is_reverse_charge=terms.is_reverse_charge,
@@ -274,13 +275,16 @@ def quote(
     )
 
 
-def rate_sums(lines: Sequence[PricedLine], parts: Sequence[ParcelPrices], currency: str) -> Iterable[RateSum]:
+def rate_sums(
+    lines: Sequence[PricedLine], parts: Sequence[ParcelPrices], terms: TaxTerms, currency: str
+) -> Iterable[RateSum]:
     taxes, names = defaultdict[int, int](int), dict[int, str]()
     for line in lines:
         taxes[line.tax_rate_ppm] += line.tax.minor
         names.setdefault(line.tax_rate_ppm, line.price_input.tax_name)
     for row in (row for part in parts for row in part.shipping_taxables if row.tax):
         taxes[row.rate_ppm] += row.tax
+        names.setdefault(row.rate_ppm, terms.shipping_tax_name)
     for rate_ppm in sorted(taxes):
         yield RateSum(rate_ppm, names.get(rate_ppm, ""), Money(taxes[rate_ppm], currency))
 

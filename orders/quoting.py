@@ -11,7 +11,7 @@ from django.utils import timezone
 from artisans.catalog.models import Product
 from artisans.core.money import Money, percent_text
 from artisans.regions.models import STANDARD, Place
-from artisans.regions.selectors import LocalTaxes, local_taxes, tax_rows, taxed_countries, taxes_at
+from artisans.regions.selectors import LocalRate, LocalTaxes, local_taxes, tax_rows, taxed_countries, taxes_at
 from artisans.shipping.choosing import Delivery, ParcelGoods, choose, price_at
 from artisans.shipping.selectors import methods_at, shipped_countries, unshipped_countries
 from artisans.tax_ids.models import TaxId, TaxIdStatus
@@ -112,7 +112,10 @@ def offer_products(
     goods = goods_by_artisan(items, currency)
     methods = methods_at(destination.place, artisan_ids=goods.keys(), currency=currency) if goods else []
     delivery = choose(methods, goods.values(), wanted=wanted_by(destination.wanted, goods))
-    untaxed = {product.artisan_id for product, _quantity in items if rate_of(taxes, product) is None}
+    terms = tax_terms_for(store, taxes, is_reverse_charge=effect == VatIdEffect.REVERSE_CHARGE)
+    untaxed = {
+        product.artisan_id for product, _quantity in items if terms is None or rate_of(taxes, product) is None
+    }
     return Offer(
         quote=quote(
             [
@@ -128,7 +131,7 @@ def offer_products(
             ],
             currency=currency,
             shipping=delivery.prices,
-            terms=tax_terms_for(store, taxes, is_reverse_charge=effect == VatIdEffect.REVERSE_CHARGE),
+            terms=terms or TaxTerms(),
         ),
         destination=destination,
         delivery=delivery,
@@ -208,6 +211,8 @@ def untaxed_classes() -> dict[str, list[str]]:
     """
     on_sale = Product.objects.filter(is_active=True).order_by()
     used = dict(on_sale.values_list("tax_class", "tax_class__code").distinct())
+    rules = StoreRules.objects.filter(shipping_tax=ShippingTax.CLASS)
+    used |= dict(rules.values_list("shipping_tax_class", "shipping_tax_class__code"))
     found, taxed = {}, taxed_countries()
     for country in sorted(shipped_countries()):
         taxes = taxes_at(Place(country))
@@ -263,13 +268,20 @@ def vat_id_effect(destination: Destination, taxes: LocalTaxes | None, store: Sto
     return VatIdEffect.UNCHECKED if is_late else VatIdEffect(tax_id.status)
 
 
-def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None, *, is_reverse_charge: bool) -> TaxTerms:
+def tax_terms_for(store: StoreRules, taxes: LocalTaxes | None, *, is_reverse_charge: bool) -> TaxTerms | None:
+    """None if shipping has a tax class without a rate there: the shop does not sell there."""
+    shipping: LocalRate | None = LocalRate(0, "")
+    if store.shipping_tax == ShippingTax.CLASS:
+        shipping = taxes.rates.get(store.shipping_tax_class_id) if taxes else None
+    if shipping is None:
+        return None
     return TaxTerms(
         prices_include_tax=store.prices_include_tax,
         is_reverse_charge=is_reverse_charge,
         gross_fixed=store.gross_fixed,
         is_rounded_per_document=taxes is not None and taxes.is_rounded_per_document,
-        shipping_rate_ppm=None if store.shipping_tax == ShippingTax.GOODS else 0,
+        shipping_rate_ppm=None if store.shipping_tax == ShippingTax.GOODS else shipping.rate_ppm,
+        shipping_tax_name=shipping.name,
         subsidy_is_taxed=store.subsidy_is_taxed,
         step=taxes.step if taxes else 1,
     )

@@ -58,6 +58,7 @@ class ShippingTax(TextChoices):
 
     NONE = "none", _("Not taxed")
     GOODS = "goods", _("At the rates of the goods that are shipped")
+    CLASS = "class", _("At the rate of a tax class")
 
 
 class TaxBy(TextChoices):

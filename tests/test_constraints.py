@@ -227,6 +227,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "store_commission_on_refund_known": ("orders.StoreRules", {"commission_on_refund": "half"}),
     "store_tax_remitter_known": ("orders.StoreRules", {"tax_remitter": "nobody"}),
     "store_payment_fee_bearer_known": ("orders.StoreRules", {"payment_fee_bearer": "nobody"}),
+    "store_shipping_tax_has_class": ("orders.StoreRules", {"shipping_tax": "class"}),
     "store_shipping_tax_known": ("orders.StoreRules", {"shipping_tax": "x"}),
     "store_tax_by_known": ("orders.StoreRules", {"tax_by": "x"}),
     "store_cash_holder_known": ("orders.StoreRules", {"cash_holder": "nobody"}),

@@ -55,6 +55,7 @@ SETTINGS: dict[str, dict[str, Setting]] = {
         "prices_include_tax": rule(_("Prices include tax"), affects_money=True),
         "gross_fixed": rule(_("Prices with tax are the same everywhere"), affects_money=True),
         "shipping_tax": rule(_("Tax on shipping"), affects_money=True),
+        "shipping_tax_class": rule(_("Tax class of shipping"), affects_money=True),
         "tax_by": rule(_("Place that decides the tax rate"), affects_money=True),
         "subsidy_is_taxed": rule(_("Tax on discounts that the shop pays for"), affects_money=True),
         "tax_is_set": rule(_("Tax rate set"), affects_money=True),

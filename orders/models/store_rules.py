@@ -10,7 +10,7 @@ from artisans.core.models import choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.security.encryption import EncryptedTextField
 from artisans.core.validators import validate_account_number, validate_bank_code, validate_currency
-from artisans.regions.models import TaxRate
+from artisans.regions.models import TaxClass, TaxRate
 from artisans.shipping.models import ShippingRate
 from orders.countries import KNOWN, meant_by
 from orders.statuses import CashHolder, CommissionOnRefund, FeeBearer, ShippingTax, TaxBy, TaxRemitter
@@ -64,6 +64,18 @@ class StoreRules(models.Model):
         choices=ShippingTax,
         default=ShippingTax.NONE,
         db_default=ShippingTax.NONE,
+    )
+    shipping_tax_class = models.ForeignKey(
+        TaxClass,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("tax class of shipping"),
+        help_text=_(
+            "If shipping is taxed at the rate of a class. The shop does not sell where it has no rate."
+        ),
     )
     tax_by = models.CharField(
         _("place that decides the tax rate"),
@@ -218,6 +230,10 @@ class StoreRules(models.Model):
             choices_constraint("tax_remitter", TaxRemitter.values, name="store_tax_remitter_known"),
             choices_constraint("payment_fee_bearer", FeeBearer.values, name="store_payment_fee_bearer_known"),
             choices_constraint("shipping_tax", ShippingTax.values, name="store_shipping_tax_known"),
+            models.CheckConstraint(
+                condition=~Q(shipping_tax=ShippingTax.CLASS) | Q(shipping_tax_class__isnull=False),
+                name="store_shipping_tax_has_class",
+            ),
             choices_constraint("tax_by", TaxBy.values, name="store_tax_by_known"),
             choices_constraint("cash_holder", CashHolder.values, name="store_cash_holder_known"),
         ]

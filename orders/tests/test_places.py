@@ -13,7 +13,7 @@ from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.core.errors import InvalidInput
 from artisans.regions.models import Place, ShopCurrency, TaxRate, TaxZone
 from artisans.regions.selectors import taxes_at
-from artisans.regions.tests.factories import tax_class, tax_zone
+from artisans.regions.tests.factories import tax_class, tax_rate, tax_zone
 from artisans.shipping.models import ShippingMethod, ShippingZone
 from artisans.shipping.selectors import methods_at
 from artisans.shipping.tests.factories import shipping_method, shipping_zone
@@ -84,6 +84,31 @@ def test_price_that_is_no_multiple_of_the_step_is_refused(admin_user, store):
 
     with pytest.raises(InvalidInput, match=r"CHF5\.99: enter a multiple of CHF0\.05"):
         shipping_method_save(method, fields={"name": "Post"}, prices="CHF 5.99", actor=admin_user)
+
+
+def test_shipping_with_a_tax_class_is_taxed_at_its_rate_and_not_sold_without_one(store, bowl):
+    books, zone = tax_class("books"), TaxZone.objects.get()
+    StoreRules.objects.update(shipping_tax="class", shipping_tax_class=books)
+
+    def offered():
+        return offer_products([(bowl, 1)], store=store_rules(), destination=home(store_rules()))
+
+    assert offered().unserved == {bowl.artisan_id}
+    assert [error.id for error in check_taxed(None, ["default"])] == ["alley.W022"]
+    tax_rate(zone, 200_000, code="books")
+    quote = offered().quote
+    assert (quote.parcels[0].shipping_tax.minor, quote.shipping.minor) == (120, 599)
+    assert [rate.percent for rate in quote.rates] == ["10", "20"]
+
+
+def test_tax_class_of_shipping_is_asked_for(browser, admin_user, store):
+    path = reverse("admin:orders_storerules_change", args=[store.pk])
+    form = page(browser(admin_user).get(path)).one("form", id="storerules_form").fields()
+
+    answer = browser(admin_user).post(path, form | {"shipping_tax": "class"})
+
+    assert "Choose the tax class of shipping." in page(answer).text
+    assert store_rules().shipping_tax == "none"
 
 
 # ---- the admin -------------------------------------------------------------------------------------------------------

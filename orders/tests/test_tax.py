@@ -62,6 +62,25 @@ def test_tax_by_place_and_class(place, home, rate, added, included, changing):
     assert (found.tax.minor, found.total.minor) == changing
 
 
+@pytest.mark.parametrize(
+    ("includes", "tax", "shipping_tax", "total"),
+    [(False, 70 + 95, 95, 1000 + 500 + 165), (True, 65 + 80, 80, 1500)],
+)
+def test_shipping_at_the_rate_of_a_class(includes, tax, shipping_tax, total):
+    """A book at 7 %, shipped for 5.00 at 19 %."""
+    found = quoted(
+        line(1000, rate=REDUCED, home=REDUCED),
+        shipping=500,
+        shipping_rate_ppm=STANDARD,
+        shipping_tax_name="MwSt.",
+        prices_include_tax=includes,
+    )
+
+    parcel = found.parcels[0]
+    assert (found.tax.minor, parcel.shipping_tax.minor, found.total.minor) == (tax, shipping_tax, total)
+    assert [(rate.rate_ppm, rate.name) for rate in found.rates] == [(REDUCED, "VAT"), (STANDARD, "MwSt.")]
+
+
 def test_japan_rounds_once_for_each_rate_of_the_order():
     """8% of 393 is 31.44; 10% of 710, of which 500 are shipping, is 71."""
     lines = [line(131, rate=80_000, currency="JPY") for _ in range(3)]
