@@ -132,12 +132,7 @@ def places_save(rules: StoreRules, answers: Mapping[str, str]) -> None:
 
     Errors: InvalidInput for what is not a country, and if staff have made other zones, which they change in the admin.
     """
-    currency, is_new = ShopCurrency.objects.get_or_create(
-        code=rules.currency, defaults={"cash_limit_minor": rules.cash_limit_minor}
-    )
-    if "cash-limit" in answers and not is_new:
-        currency.cash_limit_minor = rules.cash_limit_minor
-        currency.save(update_fields=["cash_limit_minor"])
+    ShopCurrency.objects.get_or_create(code=rules.currency)
     countries = (
         read_countries(answers["countries"]) if "countries" in answers else served() or [rules.country]
     )

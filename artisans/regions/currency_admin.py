@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.db.models import Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -28,7 +29,7 @@ from artisans.core.money import CURRENCIES, Money
 from artisans.core.security.fresh_sign_in import require_fresh_sign_in
 from artisans.core.templatetags.money import show
 from artisans.core.validators import validate_currency
-from artisans.regions.currencies import base_currency
+from artisans.regions.currencies import BASE_CURRENCY, base_currency
 from artisans.regions.errors import RatesJump
 from artisans.regions.models import RateSheet, RateSource, ShopCurrency
 from artisans.regions.rate_files import (
@@ -82,6 +83,11 @@ class ShopCurrencyForm(FiguresForm):
         row = self.instance
         if not data.get("is_active", row.is_active) and row.code == base_currency():
             self.add_error("is_active", gettext("The shop’s own currency is always offered."))
+        if data.get("cash_limit") and "cash_limit" in self.changed_data and row.code == base_currency():
+            self.add_error(
+                "cash_limit",
+                gettext("That of the shop’s own currency is in the store rules: change it there."),
+            )
         for name, column_name in (("price_step", "price_step_minor"), ("price_charm", "price_charm_minor")):
             if name not in self.errors and row.step_minor and getattr(row, column_name) % row.step_minor:
                 text = gettext("Enter a multiple of %(step)s.")
@@ -107,6 +113,14 @@ class ShopCurrencyAdmin(AuditedAdmin):
         "cash_limit",
     )
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(base=Subquery(BASE_CURRENCY[-1]()))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the limit of the shop's own currency, which is in the store rules."""
+        is_base = obj is not None and obj.code == base_currency()
+        return [name for name in self.fields if not is_base or name != "cash_limit"]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return (*super().get_readonly_fields(request, obj), *(("code",) if obj else ()))
 
@@ -118,7 +132,9 @@ class ShopCurrencyAdmin(AuditedAdmin):
         return show(Money.stored(currency.step_minor, currency.code))
 
     @column(_("Cash on delivery up to"), file="cash_limit_minor")
-    def cash(self, currency: ShopCurrency) -> str:
+    def cash(self, currency: Any) -> str:
+        if currency.code == currency.base:
+            return gettext("In the store rules")
         return show(currency.cash_limit) if currency.cash_limit else self.empty_value_display
 
 

@@ -58,8 +58,8 @@ def store_of(**changes: Any) -> StoreRules:
 
 def places_of(store: StoreRules) -> None:
     """One tax zone and one shipping zone for everywhere, with the figures that the columns have for release 0.1.0."""
-    currency, cash_limit = store.currency, {"cash_limit_minor": store.cash_limit_minor}
-    ShopCurrency.objects.update_or_create(code=currency, defaults=cash_limit)
+    currency = store.currency
+    ShopCurrency.objects.get_or_create(code=currency)
     if store.tax_is_set:
         zone = tax_zone("Everywhere", ("",))
         last = zone.rates.first()

@@ -25,6 +25,7 @@ CURRENCY = {
     "rounding": "nearest",
     "cash_limit": "",
 }
+USD = {"code": "USD", "step": "0.01", "price_step": "1.00", "price_charm": "0.01"}
 
 
 @pytest.fixture
@@ -44,6 +45,19 @@ def test_a_file_is_imported_once_and_names_what_it_left_out(pricing):
     assert "JPY 171.94" in page(pricing.get(admin_page_url(sheet))).text
     assert "imported before" in page(pricing.post(UPLOAD, uploaded(XML))).text
     assert "document type" in page(pricing.post(UPLOAD, uploaded(b"<!DOCTYPE a []><a/>"))).text
+
+
+def test_cash_limit_of_the_shops_own_currency_is_in_the_store_rules_only(pricing):
+    own = ShopCurrency.objects.get()
+
+    shown = page(pricing.get(admin_page_url(own)))
+    listed = page(pricing.get(admin_list_url(ShopCurrency))).text
+    own.delete()
+    refused = page(pricing.post("/admin/regions/shopcurrency/add/", CURRENCY | USD | {"cash_limit": "20"}))
+
+    assert not shown.all("input", name="cash_limit")
+    assert "In the store rules" in listed
+    assert "is in the store rules: change it there" in refused.text
 
 
 @pytest.mark.parametrize("address", [UPLOAD, TYPE])
