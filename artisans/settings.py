@@ -612,6 +612,7 @@ SPECTACULAR_SETTINGS = {
         "LedgerAccountKind": "artisans.ledger.accounts.AccountKind",
         "OrderOrigin": "orders.statuses.OrderOrigin",
         "PriceOrigin": "artisans.catalog.models.PriceOrigin",
+        "ShippingMethodKind": "artisans.shipping.models.MethodKind",
         "CartProblemCode": "carts.schemas.PROBLEM_CODES",
         "CartProblemFix": "carts.schemas.PROBLEM_FIXES",
     },

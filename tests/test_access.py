@@ -227,6 +227,8 @@ api_own_product-duplicate            post /artisan/products/{product}/duplicate 
 api_own_product-prices               get  /artisan/products/{product}/prices       401 404 404 200 200 404 404
 api_own_product-variants             post /artisan/products/{product}/variants     401 403 403 400 400 400 400
 api_profile                          get  /artisan/profile                         401 404 404 200 404 404 404
+api_shipping_methods                 get  /artisan/shipping_methods                401 404 404 200 404 404 404
+api_shipping_method                  delete /artisan/shipping_methods/1            401 403 403 404 404 404 404
 api_application                      get  /artisan/application                     401 404 404 404 404 404 404
 api_application_submit               post /artisan/application/submit              401 404 404 404 404 404 404
 api_application_withdraw             post /artisan/application/withdraw            401 404 404 404 404 404 404

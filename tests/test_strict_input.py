@@ -16,17 +16,20 @@ from artisans.accounts.models import Role, Scope, User
 from artisans.accounts.tests.factories import UserFactory
 from artisans.accounts.tests.sign_in import api_client
 from artisans.catalog import profile
-from artisans.catalog.models import ProductPrice
+from artisans.catalog.models import Artisan, ProductPrice
 from artisans.catalog.product_versions import version_of
 from artisans.catalog.schemas import PRODUCT_ID, VARIANT_ID
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.catalog.tests.pictures import ready_picture
 from artisans.core.api.parsers import MAX_BODY
 from artisans.regions.models import ShopCurrency
+from artisans.shipping.models import ShippingMethod, ShippingZone
+from artisans.shipping.tests.factories import shipping_method
 from artisans.site.docs.document import document
 from artisans.site.docs.reference import resolved
 from artisans.workshop.schemas_products import PRICES_VERSION, VERSION
 from artisans.workshop.schemas_profile import PROFILE_VERSION
+from artisans.workshop.schemas_shipping import ZONE_ID
 from orders.schemas import ORDER_ID
 from payments.api.schemas import PAYMENT_ID
 from payments.gateway.payments import payment_ensure_at_provider
@@ -52,7 +55,14 @@ NAMES = [operation["operationId"] for _, _, operation in WITH_BODY]
 every_body = pytest.mark.parametrize(("method", "path", "operation"), WITH_BODY, ids=NAMES)
 before_the_database = pytest.mark.once  # the parser or the serializer refuses it by its form
 Send = Callable[..., Any]
-FIGURES = {"amount", "price", "tax_rate", "shipping_cost", "received_amount"}  # may be JSON numbers
+FIGURES = {
+    "amount",
+    "price",
+    "tax_rate",
+    "shipping_cost",
+    "received_amount",
+    "min_goods",
+}  # may be JSON numbers
 
 
 def example_of(operation: dict[str, Any]) -> Any:
@@ -88,6 +98,10 @@ def send(module_db, module_stripe) -> Iterator[Send]:
         yield sender(module_stripe)
 
 
+def own_method(artisan: Artisan) -> ShippingMethod:
+    return shipping_method(ShippingZone.objects.get(), "Bike", (0, 0, 900), artisan=artisan)
+
+
 def sender(stripe: Any) -> Send:
     rows.store()
     admin_user, shopper = rows.superuser(), rows.shopper()
@@ -106,6 +120,7 @@ def sender(stripe: Any) -> Send:
     paid = paid_by_card(stripe, {own: 1}, user=shopper)
     unpaid = payment_ensure_at_provider(start(PaymentMethod.CREDIT_CARD, {own: 1}, user=admin_user)).payment
     named = {
+        str(ZONE_ID): ShippingZone.objects.get().pk,
         PRODUCT_ID: own.pk,
         VERSION: version_of(draft),
         PRICES_VERSION: "",  # it has no prices yet
@@ -131,6 +146,7 @@ def sender(stripe: Any) -> Send:
         "methods": saved["id"],
         "item_id": cart["items"][0]["id"],
         "number": "1",
+        "method_id": str(own_method(own.artisan).pk),
     }
     applying = api_client(rows.applying().artisan.user)
     assert set(client.get("/auth/tokens").json()["results"][0]["scopes"]) == set(Scope)
@@ -144,7 +160,7 @@ def sender(stripe: Any) -> Send:
         found = [section for start, section in sections.items() if path.startswith(start)]
         section = found[0] if found else path.split("/")[1]
         address = path.replace("{id}", keys.get(section, keys["orders"]))
-        for name in ("item_id", "number", "product_id"):
+        for name in ("item_id", "number", "product_id", "method_id"):
             address = address.replace(f"{{{name}}}", keys[name])
         for known, real in named.items():
             raw = raw.replace(known.encode(), str(real).encode())

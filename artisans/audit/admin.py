@@ -84,6 +84,7 @@ ACTION_LABELS = {
     "second_factor.remove": _("Second factor removed"),
     "sessions.end": _("Other sessions signed out"),
     "shipping_method.save": _("Shipping method saved"),
+    "shipping_method.delete": _("Shipping method deleted"),
     "shipping_zone.save": _("Shipping zone saved"),
     "tax_class.save": _("Tax class saved"),
     "tax_rate.add": _("Tax rate added"),

@@ -67,6 +67,7 @@ class Action(StrEnum):
     TAX_RATE_ADD = "tax_rate.add"
     SHIPPING_ZONE_SAVE = "shipping_zone.save"
     SHIPPING_METHOD_SAVE = "shipping_method.save"
+    SHIPPING_METHOD_DELETE = "shipping_method.delete"
     PRICES_CONVERT = "prices.convert"
     PRICES_CHANGE = "prices.change"
     ORDER_CANCEL = "order.cancel"

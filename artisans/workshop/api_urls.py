@@ -6,6 +6,7 @@ from artisans.workshop.api_pictures import PictureViewSet
 from artisans.workshop.api_products import OwnProductViewSet
 from artisans.workshop.api_profile import PortraitViewSet, ProfileViewSet
 from artisans.workshop.api_selling import ApplicationViewSet, TermsViewSet
+from artisans.workshop.api_shipping import OwnMethodViewSet
 from artisans.workshop.api_stock import StockHistoryViewSet, StockViewSet
 
 router = Router()
@@ -25,6 +26,7 @@ SINGLE = {  # what there is one of for each user
     "application/withdraw": ApplicationViewSet.as_view({"post": "withdraw"}),
     "profile": ProfileViewSet.as_view({"get": "show", "patch": "change"}),
     "profile/portrait": PortraitViewSet.as_view({"post": "upload", "delete": "remove"}),
+    "shipping_methods": OwnMethodViewSet.as_view({"get": "show", "post": "create"}),
     "terms": TermsViewSet.as_view({"get": "show"}),
     "terms/accept": TermsViewSet.as_view({"post": "accept"}),
 }
@@ -32,6 +34,11 @@ urlpatterns = [
     *(
         re_path(rf"^artisan/{path}/?$", view, name=f"api_{path.replace('/', '_')}")
         for path, view in SINGLE.items()
+    ),
+    re_path(
+        r"^artisan/shipping_methods/(?P<method_id>[^/]+)/?$",
+        OwnMethodViewSet.as_view({"patch": "change", "delete": "remove"}),
+        name="api_shipping_method",
     ),
     *router.urls,
 ]

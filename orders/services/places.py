@@ -202,9 +202,11 @@ def price_read(line: str) -> ShippingRate:
 def shipping_method_save(
     method: ShippingMethod, *, fields: dict[str, Any], prices: str, actor: User
 ) -> ShippingMethod:
-    """Shape: `fields` are columns of the method. Errors: InvalidInput."""
+    """Shape: `fields` are columns of the method. Errors: InvalidInput, NotFound. Locks: the method."""
     rates = prices_read(prices)
     check_steps(rate.price for rate in rates)
+    if method.pk:
+        method_lock(method)
     before = prices_text(method.rates.all()) if method.pk else ""
     for name, value in fields.items():
         setattr(method, name, value)
@@ -221,6 +223,21 @@ def shipping_method_save(
     data |= {"prices_before": before, "prices": prices_text(method.rates.all())}
     audit_record(actor=actor, action=Action.SHIPPING_METHOD_SAVE, target=method, data=data)
     return method
+
+
+@transaction.atomic
+def shipping_method_delete(method: ShippingMethod, *, actor: User) -> None:
+    """With its prices; parcels keep its name. Errors: NotFound. Locks: the method."""
+    method_lock(method)
+    data = {"name": method.name, "zone": method.zone.name, "prices": prices_text(method.rates.all())}
+    audit_record(actor=actor, action=Action.SHIPPING_METHOD_DELETE, target=method, data=data)
+    method.delete()
+
+
+def method_lock(method: ShippingMethod) -> None:
+    """Errors: NotFound."""
+    if get_or_none(ShippingMethod.objects.select_for_update().filter(pk=method.pk)) is None:
+        raise NotFound(_("This shipping method was deleted."))
 
 
 # ---- tax rates -------------------------------------------------------------------------------------------------------
