@@ -485,6 +485,7 @@ RETENTION_DAYS = {
     "emails": number("KEEP_EMAIL_DAYS", default=400),
     "webhook_content": number("KEEP_WEBHOOK_CONTENT_DAYS", default=90),
     "webhooks": number("KEEP_WEBHOOK_DAYS", default=400),
+    "webhook_refusals": number("KEEP_WEBHOOK_DAYS", default=400),
     "provider_requests": number("KEEP_PROVIDER_REQUEST_DAYS", default=90),
     "request_times": number("KEEP_REQUEST_TIMES_DAYS", default=35),
     "card_fingerprints": number("KEEP_CARD_FINGERPRINT_DAYS", default=180),

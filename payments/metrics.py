@@ -110,6 +110,7 @@ FACTS.update(
         # also: suspected fraud apart from other declines
         "attempt_reviews": ("payments", "0034_pending_attempts"),
         "provider_requests": ("payments", "0033_provider_requests"),
+        "webhook_refusals": ("payments", "0044_webhook_refusals"),
         "webhook_times": ("payments", "0030_webhook_times"),  # as far back as contents were kept
     }
 )

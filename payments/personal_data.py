@@ -297,6 +297,7 @@ IMPERSONAL = {
         "closed",
         "error",
     },  # ids and amounts
+    "payments.WebhookRefusal": {"provider", "reason"},
     "payments.WebhookEvent": {"provider", "event_id", "kind", "state"},
 }
 

@@ -21,6 +21,7 @@ from payments.models import (
     ProviderRequest,
     ReconciliationRun,
     WebhookEvent,
+    WebhookRefusal,
 )
 from payments.statuses import OPEN
 
@@ -66,6 +67,13 @@ PAYMENT_RULES = (
         lambda before: settled_events(before).filter(content_deleted_at__isnull=True),
         remove=delete_content,
         minimum_days=7,
+    ),
+    Retention(
+        "webhook_refusals",
+        lambda before: WebhookRefusal.objects.filter(hour__lt=before),
+        clock="hour",
+        minimum_days=35,
+        is_personal=False,
     ),
     Retention("provider_requests", settled_calls, remove=delete_request, minimum_days=30),
     Retention(

@@ -502,6 +502,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "payments.WebhookEvent",
         {"processed_at": None, "first_processed_at": Now()},
     ),
+    "webhook_refusal_once_an_hour": ("payments.WebhookRefusal", {"reason": "reason_0"}),
     "webhook_once_per_provider": ("payments.WebhookEvent", {"event_id": "evt_1"}),
 }
 

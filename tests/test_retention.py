@@ -42,6 +42,7 @@ from payments.providers.contract import ProviderEvent
 from payments.providers.round_trips import RoundTrip
 from payments.tests.factories import apply_card_captures, start
 from payments.webhooks.inbox import webhook_receive, webhook_replay
+from payments.webhooks.refusals import refusal_record
 
 pytestmark = pytest.mark.django_db
 
@@ -88,6 +89,7 @@ def make_rows(shopper, bowl) -> None:
     PaymentFlag.objects.create(payment=payment, kind="stuck", detail="x", resolved_at=begin)
     ProviderAlert.objects.create(provider="stripe", part="x", detail="x", resolved_at=begin)
     requests_record("stripe", [RoundTrip("GET /v1/charges", begin)] * 2)
+    refusal_record(provider="stripe", reason="wrong_signature")
     for days in (1, 2):
         ReconciliationRun.objects.create(
             provider="stripe", since=begin, until=begin + days * DAY, finished_at=begin
@@ -122,6 +124,7 @@ def test_rows_are_removed_when_their_time_has_come_and_not_before(shopper, bowl,
         "account_carts": (180, 1),
         "emails": (400, 1),
         "webhooks": (400, 1),
+        "webhook_refusals": (400, 1),
         "reconciliations": (400, 1),
         "resolved_flags": (400, 1),
         "resolved_alerts": (400, 1),

@@ -67,6 +67,7 @@ from payments.models import (
     ReconciliationRun,
     ReversalReason,
     WebhookEvent,
+    WebhookRefusal,
 )
 from payments.providers.contract import MovementKind, RemoteDispute, RemoteDisputeStatus, RemoteMovement
 from payments.refunds.staff import refund_open
@@ -317,6 +318,7 @@ def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
             for capture in card.captures.all()
         ],
     )
+    hour = timezone.now()
     for n, user in enumerate((shopper, staff)):
         ProviderCustomer.objects.create(user=user, provider="stripe", customer_id=f"cus_{n}")
         PaymentMethodInfo.objects.create(
@@ -336,6 +338,7 @@ def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
             status_code=200,
         )
         WebhookEvent.objects.create(provider="stripe", event_id=f"evt_{n}", kind="x", content={})
+        WebhookRefusal.objects.create(provider="stripe", reason=f"reason_{n}", hour=hour, count=1)
 
 
 def rows_of_exports(staff: User) -> None:

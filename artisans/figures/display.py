@@ -19,7 +19,7 @@ from artisans.figures.registry import Metric, Unit
 from artisans.figures.words import code_text
 from artisans.journeys.models import Channel, Device, ProblemKind, Step
 from payments.methods import PaymentMethod
-from payments.models import DeclineReason
+from payments.models import DeclineReason, RefusalReason
 from payments.providers.registry import label_of
 
 NONE = "–"
@@ -32,6 +32,7 @@ LABELS = {
     "device": Device,
     "step": Step,
     "kind": ProblemKind,
+    "reason": RefusalReason,
 }
 ALSO = {
     "open": gettext_lazy("Still open: %(n)s."),
@@ -296,6 +297,7 @@ def head_of(group_by: str) -> str:
         "decline_code": _("Reason"),
         "error_code": _("Code"),
         "cause": _("Cause"),
+        "reason": _("Reason"),
         "step": _("Step"),
     }
     return heads.get(group_by, _("Kind"))

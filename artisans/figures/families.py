@@ -27,6 +27,7 @@ from artisans.figures.models import (
     PaymentCell,
     ProblemCell,
     RefundCell,
+    RefusalCell,
     RequestCell,
     SettledCell,
 )
@@ -47,6 +48,7 @@ from payments.models import (
     Receipt,
     RefundOrigin,
     WebhookEvent,
+    WebhookRefusal,
 )
 from payments.models.attempt import DECIDED_AT
 from payments.selectors import (
@@ -346,6 +348,12 @@ def event_lags(span: Span) -> Rows:
     return ({**row, "hour": ""} for row in found)
 
 
+def requests_refused(span: Span) -> Rows:
+    rows = WebhookRefusal.objects.filter(**span.of("hour")).annotate(hour_number=hour_of("hour"))
+    for row in grouped(rows, "provider", "hour_number", "reason", refused=Sum("count")):
+        yield {**row, "hour": f"{row['hour_number']:02}"}
+
+
 # ---- checkouts ---------------------------------------------------------------------------------------------------
 
 COUNTED = Journey.objects.filter(is_staff=False, is_merged=False, is_backfilled=False)
@@ -428,6 +436,15 @@ FAMILIES = {
             WebhookEvent.objects.all(),
             "created_at",
             "webhooks",
+        ),
+        Family(
+            "refusals",
+            1,
+            RefusalCell,
+            (requests_refused,),
+            WebhookRefusal.objects.all(),
+            "hour",
+            "webhook_refusals",
         ),
         Family("journeys", 3, JourneyCell, (journeys_started,), COUNTED, "started_at", "journeys"),
         Family(

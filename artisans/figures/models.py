@@ -175,6 +175,18 @@ class MessageCell(Cell):
     lags = buckets()
 
 
+class RefusalCell(Cell):
+    """Requests to the webhook addresses that were refused, by the day on which they were received."""
+
+    dimensions = ("provider", "hour", "reason")
+    measures = ("refused",)
+
+    provider = text(32)
+    hour = text(2)
+    reason = text(40)
+    refused = count()
+
+
 class OrderCell(Cell):
     """Orders by the day on which they were placed."""
 

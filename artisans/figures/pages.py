@@ -23,6 +23,7 @@ DIVIDED = {
     "failure_reasons": "decline_code",
     "lost_payments": "cause",
     "provider_errors": "error_code",
+    "webhook_refused": "reason",
 }
 # The fact that the cells of a family are counted from, where it was not always recorded (artisans/core/known_since.py).
 RECORDED = {
@@ -30,6 +31,7 @@ RECORDED = {
     "journeys": "journeys",
     "messages": "webhook_times",
     "problems": "journeys",
+    "refusals": "webhook_refusals",
     "requests": "provider_requests",
 }
 
@@ -117,6 +119,7 @@ PAGES = {
                 "webhook_lag",
                 "webhook_delay",
                 "webhook_copies",
+                "webhook_refused",
             ),
         ),
     )

@@ -377,6 +377,20 @@ METRICS: dict[str, Metric] = {
             "down",
         ),
         Metric(
+            "webhook_refused",
+            _("Refused webhook requests"),
+            _(
+                "Requests to the webhook addresses that were not sent by the provider, or could not be read, by "
+                "reason. Left out: what exceeded the limit of a network."
+            ),
+            Total("refusals", ("refused",)),
+            None,
+            Unit.COUNT,
+            RECEIVED,
+            ("provider", "hour", "reason"),
+            "down",
+        ),
+        Metric(
             "average_transaction_value",
             _("Average payment"),
             _(

@@ -107,6 +107,7 @@ LISTS: dict[tuple[str, tuple[str, ...]], List] = {
     ("settled", ("orders_minor",)): orders("paid_at"),
     ("refunds", ("refunds_minor",)): REFUNDS,
     ("messages", ("events",)): events(),
+    ("refusals", ("refused",)): List("payments_webhookrefusal", "hour", {}, {"provider": "provider__exact"}),
     ("messages", ("failed",)): events(state__in="dead,staff"),
     ("attempts", ("succeeded", "declined")): decided("decided"),
     ("attempts", ("first_succeeded", "first_declined")): decided("first_decided"),

@@ -157,6 +157,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("Cash deposits"), "savings", "payments.cashdeposit"),
             link(request, gettext("Refunds"), "currency_exchange", "payments.paymentrefund"),
             link(request, gettext("Webhooks"), "webhook", "payments.webhookevent", badge=counts["message"]),
+            link(request, gettext("Refused webhooks"), "gpp_bad", "payments.webhookrefusal"),
             link(
                 request,
                 gettext("Reconciliation"),

@@ -11,6 +11,7 @@ from payments.admin import (
     reconciliation,
     rows,
     transactions,
+    webhook_refusals,
     webhooks,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "reconciliation",
     "rows",
     "transactions",
+    "webhook_refusals",
     "webhooks",
 ]

@@ -34,7 +34,8 @@ from payments.admin.forms import TextForm
 from payments.admin.search import number_of, payments_named
 from payments.models import EventState, WebhookEvent
 from payments.webhooks.events import AMOUNT_FIELDS, money_of
-from payments.webhooks.inbox import refusal_count, webhook_close, webhook_replay
+from payments.webhooks.inbox import webhook_close, webhook_replay
+from payments.webhooks.refusals import refusal_count
 
 TONES: dict[str, str] = {
     EventState.RECEIVED: WAIT,

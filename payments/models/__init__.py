@@ -22,6 +22,7 @@ from payments.models.review_flag import FlagKind, PaymentFlag
 from payments.models.saved_method import PaymentMethodInfo, ProviderCustomer
 from payments.models.transaction import Transaction
 from payments.models.webhook_event import EventState, WebhookEvent
+from payments.models.webhook_refusal import RefusalReason, WebhookRefusal
 
 __all__ = [
     "DECIDED_AT",
@@ -61,7 +62,9 @@ __all__ = [
     "RefundOrigin",
     "RefundShare",
     "RefundTransition",
+    "RefusalReason",
     "ReversalReason",
     "Transaction",
     "WebhookEvent",
+    "WebhookRefusal",
 ]

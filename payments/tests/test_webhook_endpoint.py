@@ -3,17 +3,18 @@
 import gzip
 import io
 import json
+import re
 import time
+from pathlib import Path
 from unittest import mock
 
 import pytest
-from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from payments.gateway.connection import is_down, note_outage
-from payments.models import WebhookEvent
+from payments.models import RefusalReason, WebhookEvent, WebhookRefusal
 from payments.tests.conftest import WEBHOOK_SECRET
 from payments.tests.webhook_helpers import (
     FEED,
@@ -27,7 +28,7 @@ from payments.tests.webhook_helpers import (
     signed,
     stripe_body,
 )
-from payments.webhooks.inbox import refusal_count
+from payments.webhooks.refusals import refusal_count
 from tests.dump import dump
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
@@ -289,16 +290,34 @@ def test_invalid_messages_of_a_network_are_rate_limited_and_valid_ones_are_not()
     assert [answer.status_code for answer in answers] == [400] * 30 + [429]
     assert int(answers[-1]["Retry-After"]) > 0
     assert post_stripe(body).status_code == 200
-    assert refusal_count("stripe") == 31
+    assert refusal_count("stripe") == 30  # the limit counts the rest
 
 
-def test_refusals_are_counted_after_the_cache_was_cleared():
-    post_stripe(stripe_body(), "t=1,v1=0")
-    cache.clear()
+def test_refusals_of_an_hour_are_one_row_for_each_reason():
+    bodies = [stripe_body() for _ in range(3)]
+    for body in bodies:
+        post_stripe(body, "t=1,v1=0")
+        post_stripe(body, signed(body, "whsec_other"))
 
-    post_stripe(stripe_body(), "t=1,v1=0")
+    rows = WebhookRefusal.objects.order_by("reason").values_list("provider", "reason", "count")
+    assert list(rows) == [("stripe", "header_malformed", 3), ("stripe", "wrong_signature", 3)]
 
-    assert refusal_count("stripe") == 1
+
+def test_request_is_refused_although_it_cannot_be_counted(caplog):
+    failing = mock.patch("payments.webhooks.refusals.insert", side_effect=OperationalError)
+    with failing:
+        answer = post_stripe(stripe_body(), "t=1,v1=0")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
+    assert "webhook_refusal_not_recorded" in caplog.text
+    assert refusal_count("stripe") == 0
+
+
+def test_each_reason_has_words():
+    files = (*Path("payments/providers").rglob("*.py"),)
+    codes = {code for file in files for code in re.findall(r'BadSignature\(\s*"(\w+)"', file.read_text())}
+
+    assert codes == set(RefusalReason.values)
 
 
 # ---- what must not be stored -------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from payments.gateway.connection import webhook_read
 from payments.providers.contract import BadSignature, CannotVerify, ProviderEvent
 from payments.providers.facts import ProviderFacts
 from payments.providers.registry import find_facts
-from payments.webhooks.inbox import count_refusal, raise_unverified_alert, webhook_receive
+from payments.webhooks.inbox import raise_unverified_alert, webhook_receive
+from payments.webhooks.refusals import refusal_record
 
 logger = logging.getLogger(__name__)
 
@@ -82,12 +83,12 @@ def raw_body(request: HttpRequest) -> bytes:
 
 def reject_request(request: HttpRequest, provider: str, bad: BadSignature) -> HttpResponse:
     """Errors: RateLimited for a network that sends many unsigned requests; signed ones are never limited."""
-    count_refusal(provider)
     logger.warning(
         "webhook_refused",
         extra={"provider": provider, "why": bad.code, "network": network_hash(request)[:16]},
     )
     count_network("webhook_refused", request)
+    refusal_record(provider=provider, reason=bad.code)
     return problem_response(400, "bad_signature", _("The signature is invalid or too old."))
 
 

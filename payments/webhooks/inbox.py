@@ -11,7 +11,6 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -99,21 +98,6 @@ def event_note(event: WebhookEvent) -> None:
     """For the figures of its day."""
     if is_past(event):
         changes_note(("messages", event.created_at))
-
-
-def count_refusal(name: str) -> None:
-    """Count a request that was not sent by the provider."""
-    key = f"webhook:{name}:refused"
-    cache.add(key, 0, None)
-    try:
-        cache.incr(key)
-    except ValueError:  # evicted between the two calls
-        cache.set(key, 1, None)
-
-
-def refusal_count(name: str) -> int:
-    """How many requests were refused since the cache was last cleared."""
-    return int(cache.get(f"webhook:{name}:refused", 0))
 
 
 def raise_unverified_alert(name: str, problem: CannotVerify) -> None:

@@ -73,7 +73,7 @@ def test_address_of_rows_opens_the_rows_behind_a_number(
             seen.add((total.family, total.measures))
             rows = listed(address, admin_user)
             is_money = total.measures[0].endswith("_minor")
-            number = sum(map(amount_of, rows)) if is_money else rows.count()
+            number = sum(map(amount_of, rows)) if is_money else sum(getattr(row, "count", 1) for row in rows)
             assert number == number_of(total, period, **filters), address
             assert number or filters, address
     assert seen == set(LISTS)

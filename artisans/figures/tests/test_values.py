@@ -118,6 +118,7 @@ HAD_A_DECLINE = """
     id IN (SELECT payment_id FROM payments_paymentattempt WHERE outcome = 'declined' AND provider <> 'manual')
 """
 REQUESTS = f"SELECT * FROM payments_providerrequest WHERE {WITHIN.format('started_at')}"
+REFUSALS = f"SELECT * FROM payments_webhookrefusal WHERE {WITHIN.format('hour')}"
 EVENTS = f"SELECT * FROM payments_webhookevent WHERE {WITHIN.format('created_at')}"
 TIMES = {  # begin and end
     "decision_time": f"SELECT started, decided FROM ({FIRST}) e WHERE provider = 'manual'",
@@ -185,6 +186,7 @@ SQL = {
         f"SELECT COALESCE(SUM(copies - 1), 0) FROM ({EVENTS}) x",
         f"SELECT COALESCE(SUM(copies), 0) FROM ({EVENTS}) x",
     ),
+    "webhook_refused": of_all(f"SELECT COALESCE(SUM(count), 0) FROM ({REFUSALS}) x", "SELECT 0"),
     "abandoned_carts": of_all(number(JOURNEYS, "placed_at IS NULL AND last_at < %(hour_ago)s"), "SELECT 0"),
     "abandoned_value": per_currency(
         f"""

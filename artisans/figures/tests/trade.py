@@ -57,6 +57,7 @@ from payments.statuses import OPEN, SETTLED, PaymentStatus
 from payments.tests.factories import apply_card_captures, give_back, record, remote_refund_of, start
 from payments.webhooks.events import Outcome
 from payments.webhooks.inbox import save_outcome, webhook_receive
+from payments.webhooks.refusals import refusal_record
 
 OFFLINE = (PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK)
 SHOWN = [step for step in Step if step not in {Step.STARTED, Step.PLACED}]
@@ -259,6 +260,8 @@ class Trade:
         requests_record(self.random.choice(["stripe", "paypal"]), [trip])
 
     def hear(self, event_id: str = "") -> None:
+        """And a request that was not sent by the provider."""
+        refusal_record(provider="stripe", reason="wrong_signature")
         at = timezone.now() - timedelta(seconds=self.random.choice([-2, 0, 3, 400]))
         event = ProviderEvent(
             event_id or f"evt_{uuid4().hex}", "charge.updated", ("pi_unknown",), is_live=False, created_at=at
