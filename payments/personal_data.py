@@ -169,6 +169,12 @@ HOLDINGS = (
         export=("payment_id", "created_at", "status", "currency", "amount_minor", "reason"),
     ),
     Holding(
+        "payments.FraudWarning",
+        "fraud_warnings",
+        of_payment,
+        export=("payment_id", "warned_at", "fraud_type"),
+    ),
+    Holding(
         "payments.DisputeTransition",
         "dispute_history",
         lambda person: Q(dispute__payment__in=person.of("payments")),
@@ -282,6 +288,7 @@ IMPERSONAL = {
     "payments.Earning": {"currency", "status"},
     "payments.RefundTransition": {"old", "new"},
     "payments.Dispute": {"provider", "provider_dispute_id", "currency", "status", "reason"},
+    "payments.FraudWarning": {"provider", "provider_warning_id", "fraud_type"},
     "payments.DisputeTransition": {"old", "new", "currency"},
     "payments.PaymentFlag": {"kind"},
     "payments.PaymentMethodInfo": {"payment_method", "provider", "account"},

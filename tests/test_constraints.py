@@ -441,6 +441,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "dispute_currency_iso": ("payments.Dispute", {"currency": "usd"}),
     "dispute_amount_positive": ("payments.Dispute", {"amount_minor": 0}),
     "dispute_status_known": ("payments.Dispute", {"status": "IDLE"}),
+    "fraud_warning_recorded_once": ("payments.FraudWarning", {"provider_warning_id": "issfr_0"}),
     "dispute_booked_once": ("payments.Dispute", {"provider_dispute_id": "du_1"}),
     "reconciliation_run_begins_before_its_end": ("payments.ReconciliationRun", {"until": F("since")}),
     "provider_movement_currency_iso": ("payments.ProviderMovement", {"currency": "usd"}),

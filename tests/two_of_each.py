@@ -50,6 +50,7 @@ from carts.services import cart_items_add, cart_open
 from orders.models import Order, StoreRules
 from orders.services.parcels import parcel_ship, shipment_correct
 from orders.statuses import CashHolder
+from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.bookkeeping.movements import movements_record
 from payments.lifecycle.cancel_and_expire import parcel_cannot_deliver
 from payments.lifecycle.cash import IncomingMoney
@@ -338,6 +339,7 @@ def rows_of_a_provider(card: Payment, shopper: User, staff: User) -> None:
             status_code=200,
         )
         WebhookEvent.objects.create(provider="stripe", event_id=f"evt_{n}", kind="x", content={})
+        fraud_warning_record(payment=card, warning_id=f"issfr_{n}", fraud_type="misc", warned_at=None)
         WebhookRefusal.objects.create(provider="stripe", reason=f"reason_{n}", hour=hour, count=1)
 
 

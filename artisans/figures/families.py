@@ -41,6 +41,7 @@ from payments.models import (
     DeclineReason,
     Dispute,
     EventState,
+    FraudWarning,
     Payment,
     PaymentAttempt,
     PaymentRefund,
@@ -258,6 +259,12 @@ def disputes_opened(span: Span) -> Rows:
     )
 
 
+def warnings_given(span: Span) -> Rows:
+    rows = FraudWarning.objects.filter(**span.of("warned_at"))
+    rows = rows.annotate(method=F("payment__payment_method"), currency=F("payment__currency"))
+    return grouped(rows, warnings=Count("pk"))
+
+
 # ---- attempts, requests and messages --------------------------------------------------------------------------------
 
 ATTEMPT_KEYS = ("provider", "payment__payment_method", "currency")
@@ -410,7 +417,9 @@ FAMILIES = {
             PaymentRefund.objects.all(),
             "created_at",
         ),
-        Family("disputes", 1, DisputeCell, (disputes_opened,), Dispute.objects.all(), "created_at"),
+        Family(
+            "disputes", 1, DisputeCell, (disputes_opened, warnings_given), Dispute.objects.all(), "created_at"
+        ),
         Family(
             "attempts",
             1,

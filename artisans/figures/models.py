@@ -249,10 +249,11 @@ class RefundCell(Cell):
 
 
 class DisputeCell(Cell):
-    """Disputes by the day on which they were opened. Amounts in the currency of the dispute."""
+    """Disputes by the day on which they were opened. Amounts in the currency of the dispute. `warnings`: early fraud
+    warnings by the day on which the bank gave them, in the currency of the payment."""
 
     dimensions = ("provider", "method", "currency")
-    measures = ("opened", "opened_minor", "won", "lost")
+    measures = ("opened", "opened_minor", "won", "lost", "warnings")
 
     provider = text(32)
     method = text(20)
@@ -261,6 +262,7 @@ class DisputeCell(Cell):
     opened_minor = count()
     won = count()
     lost = count()
+    warnings = added_count()
 
 
 class JourneyCell(Cell):

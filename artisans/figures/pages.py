@@ -102,6 +102,7 @@ PAGES = {
                 "refunded_payments_rate",
                 "refund_time",
                 *(f"refund_rate_cohort_{age}" for age in REFUND_AGES),
+                "network_ratio",
                 "dispute_rate",
                 "dispute_amount_rate",
                 "dispute_won_rate",

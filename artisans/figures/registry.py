@@ -564,6 +564,22 @@ METRICS: dict[str, Metric] = {
             "down",
         ),
         Metric(
+            "network_ratio",
+            _("Disputes and fraud warnings"),
+            _(
+                "Early fraud warnings and disputes, divided by the captures of card payments of the same time, by "
+                "number: an estimate of the ratio by which card networks judge a shop each month. From 0.5 % on it "
+                "needs attention; from about 1 % on they may charge the shop. A payment with a warning and a dispute "
+                "counts twice."
+            ),
+            Total("disputes", ("opened", "warnings"), CARDS),
+            settled("captures", only=CARDS),
+            Unit.SHARE,
+            OPENED,
+            ("provider", "currency"),
+            "down",
+        ),
+        Metric(
             "dispute_amount_rate",
             _("Money disputed"),
             _(

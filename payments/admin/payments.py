@@ -267,6 +267,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
             "cash": cash_rows(obj),
             "refunds": refund_rows([obj], require_user(request)),
             "disputes": obj.disputes.all(),
+            "fraud_warnings": obj.fraud_warnings.all(),
             "flags": flag_rows(obj, require_user(request)),
             "attempts": obj.attempts.order_by("tried_at", "number") if obj.is_remote else (),
             "calls": calls_about(obj),

@@ -2,6 +2,7 @@ from payments.models.attempt import DECIDED_AT, AttemptOutcome, DeclineReason, P
 from payments.models.capture import Capture, Dispute, DisputeTransition
 from payments.models.cash_deposit import CashDeposit, CashDepositLine, DepositStatus
 from payments.models.earning import Earning, EarningStatus, RefundShare
+from payments.models.fraud_warning import FraudType, FraudWarning
 from payments.models.payment import Payment, PaymentTransition
 from payments.models.provider_alert import ProviderAlert
 from payments.models.provider_call import CallState, Operation, ProviderCall
@@ -41,6 +42,8 @@ __all__ = [
     "EventState",
     "Explanation",
     "FlagKind",
+    "FraudType",
+    "FraudWarning",
     "Operation",
     "PaidFrom",
     "Payment",

@@ -489,9 +489,9 @@ class ProviderEvent:
     `object_ids`: all ids under which one of our payments may be known, the most specific first; `reference`:
     our payment as named by the event, for unknown objects such as those of a hosted page. `amount`: the
     amount of the payment. `status` and the ids below: what the event reports, to check whether we know it
-    already; `refunded`: the total refunded of a capture; `disputed`: the amount of a dispute; `challenge_id`: as in
-    RemoteAttempt. `setup_id`, `method_id`: set for events about saved methods. `customer_id`: a customer that was
-    deleted.
+    already; `refunded`: the total refunded of a capture; `disputed`: the amount of a dispute; `warning_id`,
+    `fraud_type`: of an early fraud warning, with the provider's code; `challenge_id`: as in RemoteAttempt. `setup_id`,
+    `method_id`: set for events about saved methods. `customer_id`: a customer that was deleted.
     `payload`: an allow-listed extract.
     """
 
@@ -511,6 +511,8 @@ class ProviderEvent:
     dispute_id: str = ""
     dispute_status: RemoteDisputeStatus | None = None
     disputed: Money | None = None
+    warning_id: str = ""
+    fraud_type: str = ""
     challenge_id: str = ""
     setup_id: str = ""
     method_id: str = ""

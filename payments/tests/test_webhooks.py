@@ -15,6 +15,7 @@ from payments.methods import PaymentMethod
 from payments.models import (
     Capture,
     EventState,
+    FraudWarning,
     Operation,
     Payment,
     PaymentFlag,
@@ -419,6 +420,27 @@ def test_dispute_is_tracked_from_opening_to_loss(open_card, stripe, deliver, dra
 
     assert statuses_of(open_card) == ("REFUNDED", "CONFIRMED", "REFUNDED")
     assert open_card.disputed_minor == 9999
+
+
+def test_early_fraud_warning_is_recorded_once_and_shown_to_staff(
+    open_card, stripe, deliver, drain_hooks, browser, staff
+):
+    stripe.pay(open_card, "createIssuerFraudRecord")
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+    [charge] = {row["id"] for row in stripe.journal("charge.captured")}
+    for _ in range(2):
+        stripe.post("stripe/warn", charge=charge, fraud_type="made_with_stolen_card")
+    events = stripe.events("radar.early_fraud_warning.created")
+    deliver(*events, *events)
+    drain_hooks()
+
+    warnings = FraudWarning.objects.order_by("created_at")
+    assert {(row.payment, row.reason) for row in warnings} == {(open_card, "Stolen card")}
+    assert warnings.count() == len(events) == 2
+    assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
+    answer = browser(staff).get(f"/admin/payments/payment/{open_card.pk}/change/")
+    assert "Early fraud warning" in answer.content.decode()
 
 
 def test_unknown_kind_is_stored_and_shown(stripe, drain_hooks):

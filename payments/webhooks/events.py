@@ -47,6 +47,7 @@ class Subject:
 
 TEXT_FIELDS = (
     *("reference", "account", "status", "capture_id", "refund_id", "refund_status"),
+    *("warning_id", "fraud_type"),
     *("dispute_id", "dispute_status", "challenge_id", "setup_id", "method_id", "customer_id"),
 )
 AMOUNT_FIELDS = ("amount", "refunded", "disputed")
@@ -90,6 +91,8 @@ def load_event(event: WebhookEvent) -> ProviderEvent:
         refund_id=kept.get("refund_id", ""),
         refund_status=contract.RemoteRefundStatus(kept["refund_status"]) if "refund_status" in kept else None,
         dispute_id=kept.get("dispute_id", ""),
+        warning_id=kept.get("warning_id", ""),
+        fraud_type=kept.get("fraud_type", ""),
         dispute_status=contract.RemoteDisputeStatus(kept["dispute_status"])
         if "dispute_status" in kept
         else None,
@@ -126,6 +129,7 @@ def is_claim(provider_event: ProviderEvent) -> bool:
         or provider_event.capture_id
         or provider_event.refund_id
         or provider_event.dispute_id
+        or provider_event.warning_id
         or provider_event.refunded
     )
 
@@ -136,6 +140,8 @@ def has_news(provider_event: ProviderEvent, payment: Payment, object_id: str) ->
     A failure always counts: a repeated one may have another reason, which the buyer sees. So does a capture
     without a status, such as a reversed one.
     """
+    if provider_event.warning_id:
+        return not payment.fraud_warnings.filter(provider_warning_id=provider_event.warning_id).exists()
     if provider_event.dispute_id:
         return not is_known_dispute(provider_event, payment)
     if provider_event.refund_id:

@@ -23,6 +23,7 @@ from artisans.core.compiled import compiled
 from artisans.core.errors import InvalidInput
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.redaction import scrub
+from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
 from payments.errors import AlreadyRecorded, NoPermission, PaymentBusy
@@ -281,6 +282,24 @@ def decide_outcome(event: WebhookEvent, subject: Subject) -> Outcome:
         return process_method_event(event, provider_event)
     if payment is None:
         return handle_unknown_object(event, provider_event)
+    if provider_event.warning_id:
+        return process_fraud_warning(payment, provider_event)
+    return process_payment_event(event, subject, payment)
+
+
+def process_fraud_warning(payment: Payment, provider_event: ProviderEvent) -> Outcome:
+    fraud_warning_record(
+        payment=payment,
+        warning_id=provider_event.warning_id,
+        fraud_type=provider_event.fraud_type,
+        warned_at=provider_event.created_at,
+    )
+    return Outcome(EventState.DONE, _("Early fraud warning."), payment.pk)
+
+
+def process_payment_event(event: WebhookEvent, subject: Subject, payment: Payment) -> Outcome:
+    """Read the payment if the event can be about it. Errors: those of the provider when it cannot be read."""
+    provider_event = subject.provider_event
     if provider_event.amount not in {None, payment.amount}:
         detail = _("%(kind)s is for %(amount)s, the payment for %(our_amount)s.") % {
             "kind": event.kind,

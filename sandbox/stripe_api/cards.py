@@ -70,6 +70,7 @@ class Card:
     processing: Literal["", "succeeds", "fails"] = ""  # outcome after processing
     refund: Literal["succeed", "pending", "fail"] = "succeed"
     dispute: str = ""
+    fraud_warning: str = ""
     available: bool = False  # funds skip the pending balance
     is_risky: bool = False  # elevated risk: the payment succeeds and is reviewed
     failed_checks: tuple[str, ...] = ()  # the payment succeeds all the same
@@ -143,6 +144,12 @@ CARDS = (
         "4000000000002685",
         "Disputed later as not received",
         dispute="product_not_received",
+    ),
+    Card(
+        "createIssuerFraudRecord",
+        "4000000000005423",
+        "Early fraud warning later",
+        fraud_warning="misc",
     ),
     Card("createDisputeInquiry", "4000000000001976", "Inquiry later", dispute="inquiry"),
     Card("pendingRefund", "4000000000007726", "Refunds are pending first", refund="pending"),

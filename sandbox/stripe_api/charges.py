@@ -177,12 +177,14 @@ def three_d_secure(account: Account, intent: Json, method: Json) -> Json | None:
 
 
 def on_captured(account: Account, charge: Json, card: Card) -> None:
-    """Record a captured charge, send its event, and schedule its settlement and dispute."""
+    """Record a captured charge, send its event, and schedule its settlement, dispute and warning."""
     account.record("charge.captured", charge)
     account.emit("charge.succeeded", charge)
     account.simulator.schedule("stripe.settle", charge=charge["id"])
     if card.dispute:
         account.simulator.schedule("stripe.dispute", charge=charge["id"], reason=card.dispute)
+    if card.fraud_warning:
+        account.simulator.schedule("stripe.warn", charge=charge["id"], fraud_type=card.fraud_warning)
 
 
 def settle(account: Account, charge_id: str, *, available: bool) -> None:

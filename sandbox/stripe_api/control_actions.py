@@ -10,6 +10,7 @@ from sandbox.stripe_api import (
     customers,
     disputes,
     events,
+    fraud_warnings,
     refunds,
     setup_intents,
 )
@@ -52,6 +53,7 @@ def register_jobs(account: Account) -> None:
             "process": process,
             "settle": settle,
             "dispute": dispute,
+            "warn": lambda job: fraud_warnings.warn(account, job["charge"], job["fraud_type"]),
             "session.deadline": expire,
             "refund": lambda job: refunds.settle(account, job["refund"], job["status"], job["reason"]),
             "verdict": lambda job: disputes.close_dispute(account, job["dispute"], job["verdict"]),
@@ -70,6 +72,7 @@ class StripeActions(ControlActions):
             "refund": ("dashboard", self._refund),
             "cancel": ("dashboard", self._cancel),
             "dispute": ("dashboard", self._dispute),
+            "warn": ("provider", self._warn),
             "delete_customer": ("dashboard", self._delete_customer),
             "update_card": ("provider", self._update_card),
             "update_dispute": ("provider", self._update_dispute),
@@ -136,6 +139,10 @@ class StripeActions(ControlActions):
             or self._account.find("payment_intent", body["payment_intent"])["latest_charge"]
         )
         return disputes.open_dispute(self._account, charge, body.get("reason", "fraudulent"))
+
+    def _warn(self, body: Json) -> Json:
+        """The bank suspects fraud: `{"charge", "fraud_type"?}`."""
+        return fraud_warnings.warn(self._account, body["charge"], body.get("fraud_type", "misc"))
 
     def _delete_customer(self, body: Json) -> Json:
         return customers.delete_row(self._account, self._account.find("customer", body["customer"]))

@@ -41,6 +41,10 @@ DISPUTED = f"""
     SELECT d.* FROM payments_dispute d JOIN payments_payment p ON d.payment_id = p.id
     WHERE {WITHIN.format("d.created_at")} AND p.payment_method IN {CARD}
 """
+WARNED = f"""
+    SELECT w.* FROM payments_fraudwarning w JOIN payments_payment p ON w.payment_id = p.id
+    WHERE {WITHIN.format("w.warned_at")} AND p.payment_method IN {CARD}
+"""
 MONEY_IN = f"""
     SELECT currency, amount_minor FROM payments_capture WHERE {WITHIN.format("created_at")} UNION ALL
     SELECT r.currency, r.amount_minor FROM payments_receipt r
@@ -207,6 +211,10 @@ SQL = {
     "refund_rate": per_currency(minor(MONEY_OUT), minor(MONEY_IN)),
     "refunded_payments_rate": of_all(number(COMPLETED, REFUNDED), number(COMPLETED)),
     "dispute_rate": of_all(number(DISPUTED), number(CAPTURED)),
+    "network_ratio": of_all(
+        f"SELECT ({number(DISPUTED)}) + ({number(WARNED)})",
+        number(CAPTURED),
+    ),
     "dispute_amount_rate": per_currency(minor(DISPUTED), minor(CAPTURED)),
     "dispute_won_rate": of_all(
         number(DISPUTED, "status = 'WON'"), number(DISPUTED, "status = 'WON' OR status = 'LOST'")

@@ -26,6 +26,7 @@ from carts.models import Cart, CartItem
 from orders.models import Order
 from orders.statuses import OrderStatus
 from payments.bookkeeping.attempts import attempts_record, challenges_expire
+from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.bookkeeping.provider_requests import requests_record
 from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
@@ -177,6 +178,9 @@ class Trade:
         self.disputes[payment.pk] = count + 1
         remote = RemoteDispute(f"du_{payment.pk.hex}", Money(300, payment.currency), status)
         apply_card_captures(payment, disputes=(remote,))
+        fraud_warning_record(
+            payment=payment, warning_id=f"issfr_{payment.pk.hex}", fraud_type="misc", warned_at=None
+        )
 
     def cancel(self) -> None:
         order = self.one(Order.objects.filter(status__in=[OrderStatus.PENDING, OrderStatus.CONFIRMED]))

@@ -35,6 +35,7 @@ KEPT = (
     "id", "object", "status", "amount", "amount_total", "amount_captured", "amount_refunded", "currency", "created",
     "latest_charge", "payment_intent", "charge", "setup_intent", "client_reference_id",
     "payment_status", "reason", "failure_reason", "failure_code", "cancellation_reason", "disputed", "refunded",
+    "fraud_type", "actionable",
 )  # fmt: skip
 
 
@@ -145,6 +146,14 @@ def of_dispute(kind: str, row: Row) -> dict[str, Any]:
     }
 
 
+def of_fraud_warning(kind: str, row: Row) -> dict[str, Any]:
+    return {
+        "object_ids": ids(row.get("payment_intent"), row.get("charge")),
+        "warning_id": one_id(row.get("id")),
+        "fraud_type": token(row.get("fraud_type")),
+    }
+
+
 SESSION_STATUS = {
     ("open", "unpaid"): RemoteStatus.OPEN,
     ("complete", "paid"): RemoteStatus.SUCCEEDED,
@@ -192,6 +201,7 @@ ABOUT: dict[str, Callable[[str, Row], dict[str, Any]]] = {
     "charge": of_charge,
     "refund": of_refund,
     "dispute": of_dispute,
+    "radar.early_fraud_warning": of_fraud_warning,
     "checkout.session": of_session,
     "setup_intent": of_setup,
     "payment_method": of_method,
