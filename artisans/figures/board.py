@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from artisans.core.heartbeats import periodic_tasks
 from artisans.core.known_since import known_since
 from artisans.core.models import Heartbeat
+from artisans.figures.counting import DRAIN
 from artisans.figures.days import DAY, Period, today
 from artisans.figures.display import (
     Cell,
@@ -36,7 +37,6 @@ from artisans.figures.pages import RECORDED, TODAY, Page, division_of
 from artisans.figures.registry import METRICS, STEP_TITLES, STEPS, Metric
 from artisans.figures.rows import rows_of
 
-DRAIN = "figures.drain"
 KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
 
 

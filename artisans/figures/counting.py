@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from artisans.core.changes import day_of
-from artisans.core.models import ChangeMark
+from artisans.core.models import ChangeMark, Heartbeat
 from artisans.core.queue import run_each
 from artisans.core.retention import RULES
 from artisans.figures.days import DAY, span_of, today
@@ -29,6 +29,7 @@ from carts.journeys import journeys_abandon
 
 logger = logging.getLogger(__name__)
 
+DRAIN = "figures.drain"  # the task
 PAIRS = 500  # days of families in one run
 REFRESH = timedelta(seconds=30)
 RECENT = timedelta(minutes=10)  # longer than a request takes from writing to its commit
@@ -78,8 +79,8 @@ def marked_pairs() -> Iterator[Pair]:
 
 
 def recent_pairs() -> Iterator[Pair]:
-    """Today and yesterday, which get facts without marks, and days of checkouts that went on just now, or were left an
-    hour ago."""
+    """Today and yesterday, which get facts without marks, and days of checkouts that went on, or were left for an hour,
+    since the last run."""
     now = timezone.now()
     days = {today(), today() - DAY}
     fresh = set(
@@ -87,7 +88,9 @@ def recent_pairs() -> Iterator[Pair]:
     )
     for name in FAMILIES:
         yield from (Pair(name, day) for day in sorted(days) if (name, day) not in fresh)
-    has_moved = Q(last_at__gte=now - RECENT) | Q(last_at__gte=now - QUIET - RECENT, last_at__lt=now - QUIET)
+    last = Heartbeat.objects.filter(pk=DRAIN).values_list("succeeded_at", flat=True).first()
+    since = min(last or now, now) - RECENT
+    has_moved = Q(last_at__gte=since) | Q(last_at__gte=since - QUIET, last_at__lt=now - QUIET)
     moved = Journey.objects.filter(has_moved, started_at__isnull=False)
     started = {day_of(at) for at in moved.values_list("started_at", flat=True) if at}
     yield from (Pair("journeys", day) for day in started - days)

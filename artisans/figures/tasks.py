@@ -1,14 +1,14 @@
 from celery import shared_task
 
 from artisans.core.queue import one_at_a_time
-from artisans.figures.counting import figures_check, marks_drain
+from artisans.figures.counting import DRAIN, figures_check, marks_drain
 
 
 class FiguresDiffer(Exception):
     """So many cells differ from the facts."""
 
 
-@shared_task(name="figures.drain")
+@shared_task(name=DRAIN)
 @one_at_a_time
 def drain() -> None:
     """Periodic: count days again whose facts have changed."""

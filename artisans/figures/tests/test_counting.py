@@ -1,6 +1,7 @@
 """Cells are what the facts say: after each change, in both clock changes, and whatever fails."""
 
 from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -8,10 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from artisans.catalog.models import Product
-from artisans.core.changes import changes_note
+from artisans.core.changes import changes_note, day_of
+from artisans.core.heartbeats import heartbeat_record
 from artisans.core.models import ChangeMark
 from artisans.figures import counting
 from artisans.figures.counting import (
+    DRAIN,
     Pair,
     day_count,
     figures_check,
@@ -23,8 +26,10 @@ from artisans.figures.counting import (
 from artisans.figures.days import DAY, span_of, today
 from artisans.figures.families import FAMILIES, Family, cells_of
 from artisans.figures.metrics import marks_backlog
-from artisans.figures.models import CountedDay, PaymentCell
+from artisans.figures.models import CountedDay, JourneyCell, PaymentCell
 from artisans.figures.tests.trade import Trade
+from artisans.journeys.models import Channel, Step
+from artisans.journeys.services import Visit, journey_reach, journey_start
 from payments.models import Payment
 from payments.tests.factories import start
 
@@ -58,6 +63,23 @@ def at_once(monkeypatch) -> None:
 def all_pairs() -> list[Pair]:
     days = [BEGIN.date() - DAY + n * DAY for n in range(60)]
     return [Pair(name, day) for name in FAMILIES for day in days if day <= today()]
+
+
+def test_checkouts_of_earlier_days_are_counted_after_an_outage_of_the_worker(time_machine):
+    cart, visit = uuid4(), Visit(Channel.PAGE)
+    time_machine.move_to(BEGIN, tick=False)
+    journey_start(cart_id=cart, currency="USD", visit=visit)
+    time_machine.move_to(BEGIN + timedelta(days=3), tick=False)
+    marks_drain()
+    heartbeat_record(DRAIN)
+    time_machine.move_to(BEGIN + timedelta(days=3, minutes=1), tick=False)
+    journey_reach(cart_id=cart, step=Step.CART, currency="USD", visit=visit)
+
+    time_machine.move_to(BEGIN + timedelta(days=3, hours=5), tick=False)
+    marks_drain()
+
+    cell = JourneyCell.objects.get()
+    assert (cell.day, cell.cart, cell.abandoned) == (day_of(BEGIN), 1, 1)
 
 
 @pytest.mark.parametrize("zone", ZONES)
