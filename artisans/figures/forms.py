@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.admin.forms import DayField
 from artisans.figures.days import Period, today
 from artisans.figures.evaluate import Question
-from artisans.figures.periods import EARLIEST, LONGEST, CompareWith, compared_period, period_named
+from artisans.figures.periods import CompareWith, check_period, compared_period, period_named
 from artisans.journeys.models import Channel
 from payments.methods import PaymentMethod
 from payments.providers.registry import provider_choices
@@ -66,14 +66,10 @@ class FilterForm(forms.Form):
         data: dict[str, Any] = super().clean() or {}
         if self.errors or data.get("period") != FREE:
             return data
-        first, last = data.get("from"), data.get("to") or today()
-        if first is None:
+        if data.get("from") is None:
             self.add_error("from", forms.ValidationError(_("Enter the first day."), "required"))
-        elif not EARLIEST <= first <= last:
-            text = _("Enter a day from 2000 on that is not after the last day.")
-            self.add_error("from", forms.ValidationError(text, "invalid"))
-        elif Period(first, last).days > LONGEST:
-            self.add_error("from", forms.ValidationError(_("A period has at most five years."), "too_long"))
+        else:
+            check_period(Period(data["from"], data.get("to") or today()))
         return data
 
     def question(self) -> Question:

@@ -4,7 +4,10 @@ from calendar import monthrange
 from datetime import date
 from enum import StrEnum
 
-from artisans.figures.days import DAY, Period
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from artisans.figures.days import DAY, Period, today
 
 EARLIEST = date(2000, 1, 1)
 LONGEST, LONGEST_BY_HOUR = 5 * 366, 8  # days
@@ -13,6 +16,22 @@ LONGEST, LONGEST_BY_HOUR = 5 * 366, 8  # days
 class CompareWith(StrEnum):
     PREVIOUS = "previous"
     PREVIOUS_YEAR = "previous_year"
+
+
+def check_period(period: Period) -> None:
+    """Of days that a person chose. Errors: ValidationError of the fields `from` and `to`."""
+    if period.first > period.last:
+        raise ValidationError(
+            {"to": ValidationError(_("Choose a last day that is not before the first."), "order")}
+        )
+    if period.first < EARLIEST:
+        raise ValidationError(
+            {"from": ValidationError(_("Choose a day of the year 2000 or later."), "too_early")}
+        )
+    if period.last > today():
+        raise ValidationError({"to": ValidationError(_("Choose today or an earlier day."), "in_future")})
+    if period.days > LONGEST:
+        raise ValidationError({"from": ValidationError(_("Choose five years at most."), "too_long")})
 
 
 def period_named(name: str, today: date) -> Period:

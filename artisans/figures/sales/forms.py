@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from artisans.figures.days import Period, today
-from artisans.figures.periods import EARLIEST, LONGEST, CompareWith, compared_period, period_named
+from artisans.figures.periods import CompareWith, check_period, compared_period, period_named
 from artisans.figures.sales.periods import (
     MAX_ROWS,
     GroupBy,
@@ -61,22 +61,6 @@ class SalesForm(forms.Form):
         check_rows(period, group_by)
         self.asked = Asked(choice, period, group_by)
         return found
-
-
-def check_period(period: Period) -> None:
-    """Errors: ValidationError."""
-    if period.first > period.last:
-        raise ValidationError(
-            {"to": ValidationError(_("Choose a last day that is not before the first."), "order")}
-        )
-    if period.first < EARLIEST:
-        raise ValidationError(
-            {"from": ValidationError(_("Choose a day of the year 2000 or later."), "too_early")}
-        )
-    if period.last > today():
-        raise ValidationError({"to": ValidationError(_("Choose today or an earlier day."), "in_future")})
-    if period.days > LONGEST:
-        raise ValidationError({"from": ValidationError(_("Choose five years at most."), "too_long")})
 
 
 def check_rows(period: Period, group_by: GroupBy) -> None:
