@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from artisans.core.money import Money, exponent_of
 from artisans.core.templatetags.money import show
-from artisans.figures.days import DAY, Period, today
-from artisans.figures.evaluate import Answer, Figure, Question, time_key
+from artisans.figures.days import DAY, Period, start_of_group, today
+from artisans.figures.evaluate import Answer, Figure, Question
 from artisans.figures.models import LossCause
 from artisans.figures.registry import Metric, Unit
 from artisans.figures.words import code_text
@@ -283,7 +283,7 @@ def times_of(question: Question) -> Iterable[str]:
     period = question.period
     last = min(period.last, max(today(), period.first))
     days = (period.first + n * DAY for n in range((last - period.first).days + 1))
-    return dict.fromkeys(time_key(day.isoformat(), question.group_by) for day in days)
+    return dict.fromkeys(start_of_group(day, question.group_by).isoformat() for day in days)
 
 
 def head_of(group_by: str) -> str:

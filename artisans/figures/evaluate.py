@@ -8,13 +8,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from django.db.models import CharField, Count, F, Max, Q, QuerySet, Sum, TextField, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models.functions import Cast, Concat, Substr, Trunc
 
 from artisans.core.changes import day_of
 from artisans.core.models import ChangeMark
 from artisans.core.money import exponent_of
 from artisans.figures.counting import horizon, version_of
-from artisans.figures.days import DAY, Period, start_of_group, today
+from artisans.figures.days import DAY, Period, today
 from artisans.figures.durations import Buckets, percentile
 from artisans.figures.families import FAMILIES
 from artisans.figures.intervals import THIN, share, wilson
@@ -82,10 +82,6 @@ class Need:
     group_by: str = ""
     without: str = ""
     age: int = 0
-
-    def key_of(self, key: str) -> str:
-        """Of the series, from what the query returned."""
-        return time_key(key, self.group_by)
 
     @property
     def is_times(self) -> bool:
@@ -246,7 +242,7 @@ def read_sums(needs: Iterable[Need], question: Question, table: Table) -> None:
         for need, value in zip(groups[number], sums, strict=False):
             if value:
                 by_key = table.numbers[need, bool(is_compared)]
-                numbers = by_key.setdefault(need.key_of(key), Counter())
+                numbers = by_key.setdefault(key, Counter())
                 numbers[currency] += int(value)
 
 
@@ -263,7 +259,7 @@ def read_times(needs: Iterable[Need], question: Question, table: Table) -> None:
         if times:
             need = needs[number]
             by_key = table.times[need, bool(is_compared)]
-            by_key.setdefault(need.key_of(key), Counter()).update(times)
+            by_key.setdefault(key, Counter()).update(times)
 
 
 def grouped(needs: Iterable[Need], key: Any) -> dict[Any, list[Need]]:
@@ -308,9 +304,12 @@ def keys_of(need: Need, number: int, *, is_compared: bool) -> dict[str, Any]:
 
 
 def key_of_row(group_by: str) -> Any:
-    """The day of a series by time, with the hour like 2026-11-01T13 if it is by hour."""
+    """The day of a series by time, with the hour like 2026-11-01T13 if it is by hour; the first day of its week, which
+    begins on Monday, or month."""
     if not group_by:
         return text("")
+    if group_by in {"week", "month"}:  # PostgreSQL truncates to a time
+        return Substr(Cast(Trunc("day", group_by), TextField()), 1, len("2026-11-01"))
     day = Cast("day", TextField())
     if group_by == HOUR:
         return Concat(day, text("T"), HOUR, output_field=TextField())
@@ -342,13 +341,6 @@ def sum_of(total: Total) -> Sum:
     first, *others = map(F, total.measures)
     condition = Q(*(Q(**{f"{name}__in": values}) for name, values in total.only))
     return Sum(sum(others, start=first), filter=condition)
-
-
-def time_key(key: str, group_by: str) -> str:
-    """The first day of the week or month; weeks begin on Monday."""
-    if not key or group_by not in {"week", "month"}:  # none of the compared period
-        return key
-    return start_of_group(date.fromisoformat(key), group_by).isoformat()
 
 
 def current_days(family: str, period: Period) -> Q:
