@@ -310,7 +310,7 @@ def key_label(key: str, group_by: str) -> str:
         return date_format(date.fromisoformat(key), "YEAR_MONTH_FORMAT")
     if group_by == "provider":
         return label_of(key)
-    if group_by in {"code", "decline_code"}:
+    if group_by in {"code", "decline_code", "error_code"}:
         return code_text(key)
     choices = LABELS.get(group_by)
     labels = dict(choices.choices) if choices else {}

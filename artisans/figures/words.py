@@ -1,4 +1,4 @@
-"""Words for the codes of declines and problems: providers' decline codes, names of fields, and codes of errors."""
+"""Words for codes: of declines and errors of providers, failed requests, fields, and problems of checkouts."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -33,6 +33,18 @@ CODE_LABELS: dict[str, Promise] = {
     "restricted_card": gettext_lazy("Card is restricted"),
     "stolen_card": gettext_lazy("Card reported stolen"),
     "transaction_not_allowed": gettext_lazy("The bank does not allow this payment"),
+    # requests to providers
+    "api_error": gettext_lazy("Error of the provider"),
+    "apiconnectionerror": gettext_lazy("No connection to the provider"),
+    "connectionerror": gettext_lazy("No connection to the provider"),
+    "connecttimeout": gettext_lazy("No connection within the time limit"),
+    "internal_server_error": gettext_lazy("Error of the provider"),
+    "lock_timeout": gettext_lazy("The provider was busy with the same object"),
+    "rate_limit": gettext_lazy("Too many requests for the provider"),
+    "rate_limit_reached": gettext_lazy("Too many requests for the provider"),
+    "readtimeout": gettext_lazy("No answer within the time limit"),
+    "sslerror": gettext_lazy("No secure connection to the provider"),
+    "timeout": gettext_lazy("No answer within the time limit"),
     # problems of checkouts
     "amount_too_large": gettext_lazy("Amount too large"),
     "cart_closed": gettext_lazy("Cart already ordered"),

@@ -232,6 +232,7 @@ def test_figures_of_test_money_say_so_on_the_page_and_in_files(get, cells, card_
         ("INSTRUMENT_DECLINED", "Card or bank account declined"),
         ("billing_city", "Town or city (billing)"),
         ("of_next_year", "Of next year"),
+        ("ReadTimeout", "No answer within the time limit"),
         ("5120", "Code 5120"),
         ("", "none"),
     ],
