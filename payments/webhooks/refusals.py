@@ -31,4 +31,4 @@ def refusal_record(*, provider: str, reason: str) -> None:
 def refusal_count(provider: str) -> int:
     """Of the last day."""
     rows = WebhookRefusal.objects.filter(provider=provider, hour__gte=timezone.now() - timedelta(days=1))
-    return rows.aggregate(number=Sum("count", default=0))["number"]
+    return int(rows.aggregate(number=Sum("count", default=0))["number"])

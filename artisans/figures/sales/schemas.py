@@ -9,8 +9,8 @@ from artisans.catalog.schemas import PRODUCT_ID
 from artisans.core.api.fields import StrictDateField
 from artisans.core.api.openapi import AmountShape, example
 from artisans.figures.days import Period, today
-from artisans.figures.periods import period_named
-from artisans.figures.sales.forms import Asked, check_period, check_rows
+from artisans.figures.periods import check_period, period_named
+from artisans.figures.sales.forms import Asked, check_rows
 from artisans.figures.sales.periods import GroupBy, PeriodChoice, group_for
 
 
