@@ -1,5 +1,7 @@
 """Tax and shipping by the address of a cart, on the pages and by API."""
 
+from decimal import Decimal
+
 import pytest
 from django.urls import reverse
 
@@ -87,6 +89,52 @@ def test_shipping_methods_of_a_place(api, shopper, places, bowl):
     assert (nowhere["groups"], len(nowhere["unserved_artisan_ids"])) == ([], 2)
     assert client.get(path, {"country": "UK"}).status_code == 400
     assert client.get(path, {"land": "DE"}).status_code == 400
+
+
+TRIED = [
+    {"country": "DE", "postal_code": "10115"},
+    {"country": "US", "region": "CA", "postal_code": "94103"},
+    {"country": "US", "region": "OR", "postal_code": "97201"},
+    {"country": "US", "region": "OR", "postal_code": "96001"},
+    {"country": "GB", "postal_code": "BT1 5GS"},
+    {"country": "GB", "postal_code": "SW1A 1AA"},
+    {"country": "AQ"},
+    {"country": "JP"},
+]
+
+
+@pytest.fixture
+def many_places(places):
+    tax_zone("Oregon", ("US", "OR"), rates={"standard": 0})
+    tax_zone("United Kingdom", ("GB",), rates={"standard": 200_000})
+    shipping_method(shipping_zone("Portland", ("US", "OR", "97")), "Bike", (0, 0, 300), (0, 9000, 100))
+    ireland = shipping_zone("Northern Ireland", ("GB", "", "BT"))
+    shipping_method(ireland, "Ferry", (0, 0, 1500), (900, 0, 2500), (1000, 0, 3500))
+    shipping_method(ireland, "Plane", (1000, 0, 100))
+
+
+@pytest.mark.parametrize("place", TRIED, ids=lambda place: " ".join(place.values()))
+def test_address_that_staff_try_has_what_the_cart_is_quoted(
+    api, shopper, browser, admin_user, many_places, bowl, place
+):
+    bowl.weight_g = 900
+    bowl.save(update_fields=["weight_g"])
+    client = api(shopper)
+    cart = f"/carts/{cart_of(client, bowl)}"
+
+    groups = client.get(f"{cart}/shipping_methods", place).json()["groups"]
+    summary = client.get(f"{cart}/checkout/summary", place).json()
+    goods = {"goods": bowl.price.amount, "weight": bowl.weight_g}
+    shown = page(browser(admin_user).get(reverse("admin:regions_taxzone_try"), place | goods))
+    lists = shown.all("dl")
+    taxes, methods = lists[0].text, lists[1:]
+    found = {row.one("dt").text: row.one("dd").text for part in methods for row in part.all("div")}
+
+    offered = {one["name"]: f"${one['price']}" for group in groups for one in group["methods"]}
+    assert found == offered
+    assert bool(offered) != ("No shipping method of the shop is offered there." in shown.text)
+    for rate in summary["rates"] if offered else ():
+        assert f"{(Decimal(rate['rate']) * 100).normalize():f} %" in taxes
 
 
 def test_order_takes_the_tax_and_the_wanted_method_of_its_address(api, shopper, places, bowl, settings):
