@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.accounts.models import User
+from artisans.catalog.models import ProductPrice
 from artisans.catalog.services import products_lock
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.errors import InvalidInput
@@ -21,11 +22,15 @@ from artisans.ledger.models import EntryKind, LedgerEntry
 from artisans.ledger.selectors import balances
 from artisans.notifications.models import Notification
 from artisans.notifications.rendering import render
+from artisans.regions.models import ShopCurrency
+from artisans.shipping.models import ShippingMethod
+from orders.models import Order
 from orders.selectors import store_rules
 from orders.services.placing import order_place
 from orders.tests.factories import buyer_of, quoted
 from payments.bookkeeping.ledger import find_ledger_errors
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
+from payments.lifecycle.saved_methods import method_save
 from payments.lifecycle.start import payment_start
 from payments.mails import PaymentMail
 from payments.methods import PaymentMethod
@@ -36,6 +41,7 @@ from payments.providers.stripe.money import limits as stripe_limits
 from payments.reconciliation.runs import reconcile
 from payments.tests.factories import refund, reread
 from payments.tests.stripe_helpers import build_create_request
+from tests.checkout_client import CheckoutClient
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -154,6 +160,44 @@ def test_payment_is_given_back_in_steps_to_the_last_unit(
 
     fees = sum(row.fee_minor for row in ProviderMovement.objects.all())
     assert sums() == {("provider", currency): -fees, ("provider_fee", currency): fees}
+
+
+@pytest.mark.parametrize(
+    ("name", "amounts"),
+    [  # price, shipping, and the total with 10 % tax
+        ("stripe", ("25.500 KWD", "2.000 KWD", "30.050 KWD")),
+        ("paypal", ("8500.00 HUF", "900.00 HUF", "10250.00 HUF")),
+    ],
+)
+def test_buyer_orders_on_the_pages_in_the_currency_and_gets_a_part_back(
+    request, browser, shopper, staff, bowl, name, amounts
+):
+    price, shipping, total = (Money.parse(*amount.split()) for amount in amounts)
+    sandbox, currency = provider(request, name), total.currency
+    step = Money.parse(STEPS[currency], currency)
+    ShopCurrency.objects.create(code=currency, step_minor=step.minor, price_step_minor=step.minor)
+    ProductPrice.objects.create(product=bowl, currency=currency, price_minor=price.minor)
+    ShippingMethod.objects.get().rates.create(currency=currency, price_minor=shipping.minor)
+    User.objects.filter(pk=shopper.pk).update(currency=currency)
+    method = "paypal"
+    if name == "stripe":
+        method = f"saved:{method_save(user=shopper, provider=name, token='pm_card_visa').pk}"
+
+    walk = CheckoutClient(browser(shopper))
+    walk.press(walk.fill_checkout(method, bowl))
+    order = Order.objects.get()
+    payment = order.payments.get()
+    if name == "paypal":
+        sandbox.approve(payment)
+        payment_sync(payment.pk, cause="test")
+    refund(payment, step.amount, actor=staff)
+    opened = open_dispute(sandbox, name, payment)
+    close_dispute(sandbox, name, payment, opened, outcome="lost")
+
+    order.refresh_from_db()
+    assert (order.total, order.step_minor) == (total, step.minor)
+    assert (payment.refunded_minor, payment.disputed_minor) == (step.minor, order.total_minor - step.minor)
+    night(sandbox, name)
 
 
 @pytest.mark.parametrize(
