@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.prices import load_prices
-from artisans.catalog.services import ORDER_COLUMNS
+from artisans.catalog.selectors import ORDER_COLUMNS
 from artisans.core.compiled import compiled
 from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none, is_uuid

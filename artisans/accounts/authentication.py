@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -11,7 +11,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from artisans.accounts.models import AuthToken, Scope, User
-from artisans.core.compiled import compiled
+from artisans.core.compiled import compiled, compiled_update
 
 LAST_USED_INTERVAL = timedelta(minutes=1)
 
@@ -73,4 +73,9 @@ def record_use(token: AuthToken) -> None:
     """Recorded to the minute, to save a write per request."""
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at >= LAST_USED_INTERVAL:
-        AuthToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        token_used(token.digest, now)
+
+
+@compiled_update
+def token_used(digest: str, at: datetime) -> tuple[QuerySet[AuthToken], dict[str, Any]]:
+    return AuthToken.objects.filter(digest=digest), {"last_used_at": at}

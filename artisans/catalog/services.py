@@ -15,6 +15,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.catalog.count_problems import CountProblem
 from artisans.catalog.models import CountOutcome, Product, StockMove, StockMoveKind
 from artisans.catalog.models.product import BUYABLE
+from artisans.catalog.selectors import ORDER_COLUMNS
 from artisans.core.compiled import compiled, insert
 from artisans.core.errors import Conflict, InvalidInput
 
@@ -55,17 +56,6 @@ class StockChanged(Conflict):
 def products_locked(ids: list[UUID]) -> models.QuerySet[Product]:
     products = Product.objects.filter(pk__any=ids).select_related("artisan", "parent")
     return products.select_for_update(of=("self",), no_key=True).order_by("pk")
-
-
-# What an order needs of a product. Reading all columns of product, artisan and parent takes 0.6 ms more for five lines,
-# 4 % of an order in one call.
-ORDER_COLUMNS = (
-    *("artisan", "category", "name", "price_minor", "currency", "stock", "is_active", "parent__is_active"),
-    *("tax_class", "weight_g"),
-    *("option_1", "option_2", "option_3"),
-    *(f"artisan__{name}" for name in ("slug", "name", "email", "is_active", "holiday_from", "back_on")),
-    *(f"artisan__{name}" for name in ("commission_ppm", "fee_tax_treatment")),
-)
 
 
 @compiled

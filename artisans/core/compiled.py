@@ -41,6 +41,7 @@ from django.db.models.fields.related import ForeignObject
 from django.db.models.lookups import In
 from django.db.models.query import get_related_populators
 from django.db.models.signals import post_init, pre_init
+from django.db.models.sql import UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.functional import Promise
 
@@ -133,6 +134,38 @@ class CompiledQuery(Generic[P, Row]):
 
 def compiled(queryset: Callable[P, QuerySet[Any, Row]]) -> CompiledQuery[P, Row]:
     return CompiledQuery(queryset)
+
+
+class CompiledUpdate(Generic[P]):
+    """As CompiledQuery, for a function that returns a queryset and the values that its rows get."""
+
+    def __init__(self, update: Callable[P, tuple[QuerySet[Any], dict[str, Any]]]) -> None:
+        update_wrapper(self, update)
+        self.update = update
+        self.sql: tuple[str, Sequence[Any]] | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> int:
+        """The number of updated rows."""
+        if connection.vendor != "postgresql" or kwargs:
+            rows, values = self.update(*args, **kwargs)
+            return rows.update(**values)
+        if self.sql is None:
+            update: Any = self.update
+            queryset, values = update(*map(Placeholder, range(len(args))))
+            query = queryset.query.chain(UpdateQuery)
+            query.add_update_values(values)
+            self.sql = query.get_compiler(connection.alias).as_sql()
+        sql, found = self.sql
+        params: list[Any] = [args[p.index] if isinstance(p, Placeholder) else p for p in found]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return int(cursor.rowcount)
+
+
+def compiled_update(
+    update: Callable[P, tuple[QuerySet[Any], dict[str, Any]]],
+) -> CompiledUpdate[P]:
+    return CompiledUpdate(update)
 
 
 def make_plan(queryset: Any) -> Plan:

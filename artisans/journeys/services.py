@@ -3,24 +3,24 @@
 A checkout never depends on it: whatever fails here is logged. A placed order that was missed is added at night.
 """
 
+import functools
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import wraps
 from typing import Any, ParamSpec
 from uuid import UUID
 
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, DateTimeField, F, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from artisans.core.changes import changes_note
-from artisans.core.compiled import insert
+from artisans.core.compiled import CompiledUpdate, compiled_update, insert
 from artisans.journeys.models import (
     COLUMNS,
     QUIET,
@@ -59,7 +59,7 @@ def savepoint() -> Any:
 def never_fails(record: Callable[P, None]) -> Callable[P, None]:
     """Log what fails, whatever it is."""
 
-    @wraps(record)
+    @functools.wraps(record)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             with savepoint():
@@ -124,23 +124,32 @@ def write_step(row: Journey, step: Step, at: datetime) -> None:
 
 
 def update_step(row: Journey, step: Step, times: dict[str, datetime]) -> bool:
-    changes: dict[str, Any] = {column: Coalesce(column, Value(at)) for column, at in times.items()}
     at = times[COLUMNS[step]]
-    changes["was_abandoned"] = Case(When(last_at__lt=at - QUIET, then=True), default=F("was_abandoned"))
-    changes |= {
-        "last_at": at,
-        "abandoned_minor": None,
-        "currency": row.currency,
-        "is_signed_in": row.is_signed_in,
+    known: dict[str, Any] = {"currency": row.currency, "is_signed_in": row.is_signed_in}
+    known |= {
+        name: value for name in ("is_staff", "delivery_country", "order_id") if (value := getattr(row, name))
     }
-    if row.is_staff:
-        changes["is_staff"] = True
-    if row.delivery_country:
-        changes["delivery_country"] = row.delivery_country
-    if row.order_id:
-        changes["order_id"] = row.order_id
-    missing = {f"{COLUMNS[step]}__isnull": True}
-    return bool(Journey.objects.filter(cart_id=row.cart_id, **missing).update(**changes))
+    update = step_update(step, tuple(known))
+    return bool(update(row.cart_id, at, at - QUIET, *known.values()))
+
+
+@functools.cache
+def step_update(step: Step, names: tuple[str, ...]) -> CompiledUpdate[Any]:
+    """The update that sets these columns too. Compiled, because Django builds it in 1 ms, 3% of an order."""
+
+    @compiled_update
+    def update(
+        cart_id: UUID, at: datetime, quiet_since: datetime, *values: Any
+    ) -> tuple[QuerySet[Journey], dict[str, Any]]:
+        times = {
+            column: Coalesce(column, at, output_field=DateTimeField()) for column in first_times(step, at)
+        }
+        was_abandoned = Case(When(last_at__lt=quiet_since, then=True), default=F("was_abandoned"))
+        others = {"was_abandoned": was_abandoned, "last_at": at, "abandoned_minor": None}
+        found = Journey.objects.filter(cart_id=cart_id, **{f"{COLUMNS[step]}__isnull": True})
+        return found, times | others | dict(zip(names, values, strict=True))
+
+    return update
 
 
 @never_fails

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Value
 from django.utils import timezone
 
-from artisans.accounts.authentication import tokens_with_user
+from artisans.accounts.authentication import token_used, tokens_with_user
 from artisans.accounts.models import AuthToken, User
 from artisans.catalog.models import CommissionRate, Product
 from artisans.catalog.selectors import commission_rates, products_with_artisans
@@ -201,6 +201,16 @@ def test_upserted_rows_change_only_what_is_named(shopper):
     found = {item.product_id: (item.quantity, item.seen_price_minor) for item in cart.items.all()}
     assert found == {bowl.pk: (2, 1), cup.pk: (2, 2)}
     assert cart.items.get(product=bowl).pk == first.pk
+
+
+def test_updates_change_what_their_plain_querysets_change(shopper):
+    """The second call uses what the first has compiled."""
+    token, _ = AuthToken.objects.create(user=shopper)
+    for at in (timezone.now(), timezone.now()):
+        assert token_used(token.digest, at) == 1
+        token.refresh_from_db()
+        assert token.last_used_at == at
+    assert token_used("unknown", at) == 0
 
 
 @pytest.mark.postgresql

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 
 from artisans.core.money import Money
@@ -155,6 +156,9 @@ def moves_test_money() -> bool:
     )
 
 
+show_later = lazy(show, str)  # formatting an amount that nobody reads takes 2% of an order in one call
+
+
 def choose_provider(
     method: PaymentMethod, *, amount: Money, country: str = "", provider: str = ""
 ) -> ProviderFacts | MethodNotOffered:
@@ -179,7 +183,7 @@ def find_misfit(
     facts: ProviderFacts, method: PaymentMethod, amount: Money, country: str
 ) -> MethodNotOffered | None:
     """Why this provider cannot take the payment by its currency, amount or the buyer's country; None when it can."""
-    currency, values = amount.currency, {"method": method.label, "amount": show(amount)}
+    currency, values = amount.currency, {"method": method.label, "amount": show_later(amount)}
     limits = limits_of(facts, method, currency, exchanged)
     if limits is None:
         text = _("%(method)s is not available in %(currency)s.") % (values | {"currency": currency})

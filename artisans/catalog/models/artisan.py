@@ -120,6 +120,8 @@ class Artisan(BaseModel):
     @property
     def on_holiday_until(self) -> date | None:
         """The day from which orders are accepted again; None if they are today."""
+        if self.back_on is None:
+            return None
         today = timezone.localdate()
         has_begun = self.holiday_from is None or self.holiday_from <= today
-        return self.back_on if has_begun and self.back_on and self.back_on > today else None
+        return self.back_on if has_begun and self.back_on > today else None
