@@ -359,11 +359,11 @@ def build_column(field: Any) -> Column:
 def json_of(rows: Sequence[Model]) -> str:
     columns = columns_of(type(rows[0]))
     return json.dumps(
-        [{column.name: value_of(row, column) for column in columns} for row in rows], default=as_text
+        [{column.name: column_value(row, column) for column in columns} for row in rows], default=as_text
     )
 
 
-def value_of(row: Model, column: Column) -> Any:
+def column_value(row: Model, column: Column) -> Any:
     field = column.field
     value = field.pre_save(row, add=True) if column.is_time else getattr(row, field.attname)
     if isinstance(value, DatabaseDefault):
