@@ -38,7 +38,7 @@ class Limits:
     least: int
     most: int
     step: int = 1
-    most_by_brand: Mapping[str, int] = field(default_factory=dict)
+    most_by_brand: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 # An amount in another currency at the shop's latest exchange rates; None if they have no rate for it.
