@@ -6,7 +6,6 @@ development). A newer database, as after a rollback, is accepted and left as it 
 """
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 from django.apps import apps
@@ -16,7 +15,6 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 
 REFUSAL = (
     "This database was made by an earlier version of the shop "  # not for translation
@@ -43,20 +41,11 @@ def unapplied_migrations(connection: BaseDatabaseWrapper) -> list[str]:
 
 def own_migrations(connection: BaseDatabaseWrapper) -> tuple[set[Name], set[Name]]:
     """Those of our apps that are applied but unknown to this code, and those that are known but not applied."""
-    applied = {name for name in MigrationRecorder(connection).applied_migrations() if name[0] in own_apps()}
-    return applied - known_migrations(), known_migrations() - applied
-
-
-@cache
-def known_migrations() -> set[Name]:
-    """Those of our apps. Reading them takes longer than everything else that a check of the rows does."""
-    loader = MigrationLoader(None, ignore_no_migrations=True)
-    return {name for name in loader.disk_migrations or () if name[0] in own_apps()}
-
-
-@cache
-def own_apps() -> set[str]:
-    return {config.label for config in apps.get_app_configs() if "site-packages" not in config.path}
+    loader = MigrationLoader(connection, ignore_no_migrations=True)
+    own = {config.label for config in apps.get_app_configs() if "site-packages" not in config.path}
+    applied = {name for name in loader.applied_migrations if name[0] in own}
+    known = {name for name in loader.disk_migrations or () if name[0] in own}
+    return applied - known, known - applied
 
 
 def cannot_be_migrated(connection: BaseDatabaseWrapper) -> bool:
