@@ -111,7 +111,7 @@ def setting_permissions(payload: Payload) -> list[str]:
 
 def kinds_of_rule(name: str) -> list[ApprovalKind]:
     """The kinds of approval for which a store rule needs two people; changing the store rules themselves is one."""
-    settings = {kind_name(label) for label in SETTINGS} | {rates.KIND, places.KIND}
+    settings = {kind_name(label) for label in SETTINGS} | {rates.KIND, places.KIND, tax_import.KIND}
     if name == "second_person_for_settings":
         return [kind for kind in KINDS.values() if kind.name in settings]
     rules = kind_name("orders.StoreRules")

@@ -98,7 +98,7 @@ def send(module_db, module_stripe) -> Iterator[Send]:
         yield sender(module_stripe)
 
 
-def own_method(artisan: Artisan) -> ShippingMethod:
+def method_of_artisan(artisan: Artisan) -> ShippingMethod:
     return shipping_method(ShippingZone.objects.get(), "Bike", (0, 0, 900), artisan=artisan)
 
 
@@ -146,7 +146,7 @@ def sender(stripe: Any) -> Send:
         "methods": saved["id"],
         "item_id": cart["items"][0]["id"],
         "number": "1",
-        "method_id": str(own_method(own.artisan).pk),
+        "method_id": str(method_of_artisan(own.artisan).pk),
     }
     applying = api_client(rows.applying().artisan.user)
     assert set(client.get("/auth/tokens").json()["results"][0]["scopes"]) == set(Scope)
