@@ -99,7 +99,8 @@ def send(module_db, module_stripe) -> Iterator[Send]:
 
 
 def method_of_artisan(artisan: Artisan) -> ShippingMethod:
-    return shipping_method(ShippingZone.objects.get(), "Bike", (0, 0, 900), artisan=artisan)
+    """It costs what the shop's own method costs, so that the totals in examples stay true."""
+    return shipping_method(ShippingZone.objects.get(), "Bike", (0, 0, 599), artisan=artisan)
 
 
 def sender(stripe: Any) -> Send:
