@@ -75,7 +75,7 @@ class OwnMethodViewSet(OwnWorkshopView):
     def create(self, request: Request) -> Response:
         """Charged for each parcel of the workshop."""
         method = ShippingMethod(artisan=self.artisan(), charged_per=ChargedPer.PARCEL)
-        saved = self.save(method, validated(OwnMethodIn, request.data))
+        saved = self.write(method, validated(OwnMethodIn, request.data))
         return Response(saved, status=status.HTTP_201_CREATED)
 
     @operation(
@@ -87,7 +87,7 @@ class OwnMethodViewSet(OwnWorkshopView):
     )
     def change(self, request: Request, method_id: str) -> Response:
         """Only what is sent; orders keep what they were placed with."""
-        return Response(self.save(self.method(method_id), validated(OwnMethodChangeIn, request.data)))
+        return Response(self.write(self.method(method_id), validated(OwnMethodChangeIn, request.data)))
 
     @operation(
         "own_shipping_method_delete",
@@ -107,7 +107,7 @@ class OwnMethodViewSet(OwnWorkshopView):
             raise NotFound(_("Shipping method not found."))
         return method
 
-    def save(self, method: ShippingMethod, data: Mapping[str, Any]) -> dict[str, Any]:
+    def write(self, method: ShippingMethod, data: Mapping[str, Any]) -> dict[str, Any]:
         fields = {name: data[name] for name in AS_STORED if name in data}
         if "zone_id" in data:
             zone = get_or_none(ShippingZone.objects.filter(pk=data["zone_id"]))
