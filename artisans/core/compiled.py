@@ -15,7 +15,7 @@ writes, several tables in one statement: another 14% of an order in one call.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, update_wrapper
@@ -35,12 +35,10 @@ from django.db.models import (
     QuerySet,
     Value,
 )
-from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.fields.related import ForeignObject
 from django.db.models.lookups import In
 from django.db.models.query import get_related_populators
-from django.db.models.signals import post_init, pre_init
 from django.db.models.sql import UpdateQuery
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.functional import Promise
@@ -192,44 +190,14 @@ def instance_builder(compiler: SQLCompiler) -> Callable[[Sequence[Any]], Any]:
     names = [column.target.attname for column, _, _ in compiler.select[start:end]]
     populators_of: Any = get_related_populators  # its types are those of a later Django
     populators = populators_of(info, compiler.select, connection.alias)
-    speed_up(populators)
-    alias, from_db = connection.alias, loader_of(model).from_db
 
     def build(row: Sequence[Any]) -> Any:
-        found = from_db(alias, names, row[start:end])
+        found = model.from_db(connection.alias, names, row[start:end])
         for populator in populators:
             populator.populate(row, found)
         return found
 
     return build
-
-
-def speed_up(populators: Iterable[Any]) -> None:
-    for populator in populators:
-        populator.model_cls = loader_of(populator.model_cls)
-        speed_up(populator.related_populators)
-
-
-class Loader:
-    """Makes instances as `Model.from_db` does, without a call for each column: 1% of an order."""
-
-    def __init__(self, model: type[Model]) -> None:
-        self.model = model
-
-    def from_db(self, alias: str, names: Sequence[str], values: Sequence[Any]) -> Model:
-        row = self.model.__new__(self.model)
-        vars(row).update(zip(names, values, strict=True))
-        row._state = ModelState()
-        row._state.adding, row._state.db = False, alias
-        return row
-
-
-def loader_of(model: type[Model]) -> Any:
-    """The model itself, if it or a receiver takes part in making its instances."""
-    methods: Any = model.from_db, Model.from_db
-    is_own = methods[0].__func__ is not methods[1].__func__ or model.__init__ is not Model.__init__
-    has_receivers = pre_init.has_listeners(model) or post_init.has_listeners(model)
-    return model if is_own or has_receivers else Loader(model)
 
 
 def convert(row: Sequence[Any], converters: list[tuple[int, list[Any], Any]]) -> list[Any]:
