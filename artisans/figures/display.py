@@ -24,6 +24,7 @@ from payments.providers.registry import label_of
 
 NONE = "–"
 HUNDRED, MINUTE, HOUR, DAY_SECONDS = 100, 60, 3600, 86_400
+MANY_TIMES = 10  # from here on, people understand "times" better than percent
 LABELS = {
     "cause": LossCause,
     "decline_group": DeclineReason,
@@ -200,9 +201,12 @@ def comparison(metric: Metric, now: Figure, before: Figure) -> tuple[str, str]:
         (True, ""): _("%(n)s points higher") if difference > 0 else _("%(n)s points lower"),
         (False, ""): _("%(n)s %% higher") if difference > 0 else _("%(n)s %% lower"),
     }
-    number = number_format(rounded(size), decimal_pos=1)
+    is_share = metric.unit == Unit.SHARE
+    text = texts[is_share, tone] % {"n": number_format(rounded(size), decimal_pos=1)}
+    if not is_share and now.value >= MANY_TIMES * before.value:
+        times = number_format(rounded(now.value / before.value), decimal_pos=0)
+        text = _("%(n)s times as much") % {"n": times}
     was = value_text(metric, before.value, before.currency)
-    text = texts[metric.unit == Unit.SHARE, tone] % {"n": number}
     return _("%(difference)s (it was %(was)s)") % {"difference": text, "was": was}, tone
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -17,11 +18,13 @@ from artisans.figures.admin import page_address
 from artisans.figures.board import DRAIN
 from artisans.figures.counting import figures_check, marks_drain
 from artisans.figures.days import DAY, today
+from artisans.figures.display import comparison
 from artisans.figures.doctor import check_figures
+from artisans.figures.evaluate import Figure
 from artisans.figures.families import FAMILIES
 from artisans.figures.models import PaymentCell
 from artisans.figures.pages import DIVIDED, PAGES, RECORDED, TODAY
-from artisans.figures.registry import METRICS
+from artisans.figures.registry import METRICS, Unit
 from artisans.figures.tests.cells import put
 from artisans.figures.words import code_text
 from payments.tests.conftest import card_shop  # noqa: F401  # a fixture
@@ -79,6 +82,28 @@ def test_each_metric_is_on_one_page():
     assert set(TODAY) <= set(METRICS)
     assert all(METRICS[name].dimensions.count(dimension) for name, dimension in DIVIDED.items())
     assert set(RECORDED) <= set(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "words"),
+    [
+        (12, 10, "20.0 % higher (it was 10)"),
+        (8, 10, "20.0 % lower (it was 10)"),
+        (99, 10, "890.0 % higher (it was 10)"),
+        (100, 10, "10 times as much (it was 10)"),
+        (2002, 9, "222 times as much (it was 9)"),
+        (0, 10, "100.0 % lower (it was 10)"),
+        (3, 0, "It was none before."),
+        (0, 0, "Unchanged."),
+    ],
+)
+def test_counts_are_compared_in_percent_or_times(now, before, words):
+    metric = next(metric for metric in METRICS.values() if metric.unit == Unit.COUNT and not metric.better)
+    figures = (
+        Figure("", count, None, Decimal(count), is_thin=False, interval=None) for count in (now, before)
+    )
+
+    assert comparison(metric, *figures) == (words, "")
 
 
 def test_figure_has_its_comparison_interval_definition_and_table(get, cells):
