@@ -193,18 +193,18 @@ class CheckoutIn(AssertionsIn, ShippingIn):
         max_length=150,
         required=False,
         allow_blank=True,
-        default="",
         help_text="Name of a business that buys.",
     )
     vat_id = VatIdField(
         required=False,
         allow_blank=True,
-        default="",
         help_text="Of that business, with `company`. Unless it is known to be valid, the order is taxed: send "
         "`amount` or `fingerprint` of the summary, so that nothing is ordered if that has changed.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        # Not defaults of the fields: generated clients would have to send these.
+        attrs = {"company": "", "vat_id": ""} | attrs
         if attrs["vat_id"] and not attrs["company"]:
             raise serializers.ValidationError(
                 {"company": [_("Enter the name of the company that has this VAT ID.")]}

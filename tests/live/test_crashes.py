@@ -88,7 +88,7 @@ def stock(product: Product) -> int:
 @pytest.mark.parametrize(
     "crash",
     [
-        "orders.services.placing:stock_take after",
+        "orders.services.placing:stock_take_units after",
         "carts.checkout:order_place after",
         "carts.checkout:payment_start after",
     ],
