@@ -63,6 +63,7 @@ from payments.refunds.staff import refund_open
 SEED = 20261130
 DAYS = 365
 STOCK = 5000  # of each product, so that nothing sells out
+RECOVERED = 8  # percent of orders whose checkout was abandoned first
 MONTHS = (7, 8, 8, 9, 11, 9, 7, 7, 9, 11, 16, 20)  # how busy each month is
 WEEKDAYS = (9, 9, 9, 10, 11, 12, 14)
 METHODS = {
@@ -215,7 +216,7 @@ class DemoYear:
                 payment = payment_start(placed, method=PaymentMethod.BANK_TRANSFER, store=self.store)
         self.finish_calls(payment)
         self.made["orders"] += 1
-        self.journey(list(Step), order_id=placed.order.pk)
+        self.journey(list(Step), order_id=placed.order.pk, was_abandoned=self.chance(RECOVERED))
         if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
             self.later(40, partial(self.ship, payment))
         elif payment.is_remote:
@@ -399,7 +400,8 @@ class DemoYear:
     def abandon(self) -> None:
         steps = list(Step)[:-1]
         reached = steps[: self.random.choices(range(1, len(steps) + 1), range(len(steps), 0, -1))[0]]
-        journey = self.journey(reached)
+        in_cart = self.random.choices(self.products, self.weights, k=self.random.randint(1, 3))
+        journey = self.journey(reached, abandoned_minor=sum(product.price_minor for product in in_cart))
         self.made["abandoned"] += 1
         if self.chance(20):
             step, kind, code = self.random.choice(PROBLEMS)
@@ -407,7 +409,7 @@ class DemoYear:
             JourneyProblem.objects.create(journey=journey, **problem)
             changes_note(("problems", self.now))
 
-    def journey(self, reached: list[Step], *, order_id: UUID | None = None) -> Journey:
+    def journey(self, reached: list[Step], **fields: Any) -> Journey:
         """Each step took a minute or so, the last of them now."""
         moments = [
             self.now - (len(reached) - number) * timedelta(seconds=70)
@@ -416,11 +418,11 @@ class DemoYear:
         changes_note(("journeys", moments[0]))
         return Journey.objects.create(
             cart_id=uuid4(),
-            order_id=order_id,
             channel=Channel.PAGE,
             device=self.choose({Device.NARROW: 60, Device.WIDE: 40}),
             currency=self.store.currency,
             delivery_country="US" if Step.DELIVERY in reached else "",
             last_at=moments[-1],
+            **fields,
             **{COLUMNS[step]: moment for step, moment in zip(reached, moments, strict=True)},
         )

@@ -46,6 +46,8 @@ def test_year_of_trade(year):
 
     assert (made, Order.objects.count()) == ({"orders": 50, "abandoned": 75}, 50)
     assert Journey.objects.filter(order_id__isnull=False).count() == 50
+    assert Journey.objects.filter(order_id__isnull=False, was_abandoned=True).exists()
+    assert Journey.objects.filter(abandoned_minor__gt=0).count() == 75
     first, last = Order.objects.aggregate(first=Min("created_at"), last=Max("created_at")).values()
     assert first < now - timedelta(days=180) < last <= now
     assert timezone.now() == now
