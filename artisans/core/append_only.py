@@ -322,7 +322,9 @@ def drop_triggers_before_migrate(app_config: AppConfig, using: str, plan: Any, *
     connection = connections[using]
     if app_config.label != "core" or connection.vendor != "sqlite" or not plan or is_newer(connection):
         return
-    ours, tables = append_only_tables(), set(connection.introspection.table_names())
+    ours = append_only_tables()
+    # Permits, too, may have been migrated to zero.
+    tables = {permit_table(), *connection.introspection.table_names()}
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
         for name, table, sql in cursor.fetchall():
