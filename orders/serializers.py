@@ -1,7 +1,6 @@
 """Request bodies and responses of orders. Amounts are decimal strings, times are UTC."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +10,7 @@ from rest_framework import serializers
 from artisans.accounts.principals import Principal
 from artisans.core.api.fields import StrictCharField, StrictSerializer, utc, validated
 from artisans.core.money import rate_text
+from artisans.tax_ids.models import check_read
 from orders.address_rules import LENGTHS, TEXT_LENGTH, address_errors, address_normalize
 from orders.addresses import address_out, address_read
 from orders.models import Carrier, LineCancellation, Order, OrderLine, Parcel, Shipment, StoreRules
@@ -175,7 +175,7 @@ def order_out(
     order: Order, lines: Sequence[OrderLine], parcels: Sequence[Parcel], *, is_masked: bool = False
 ) -> dict[str, Any]:
     shipping, billing = order.shipping_address, order.billing_address
-    check = order.vat_id_check or {}
+    check = check_read(order.vat_id_check)
     if is_masked:
         shipping, billing = (
             {"country": address_read(address).get("country", "")} for address in (shipping, billing)
@@ -206,8 +206,8 @@ def order_out(
         "billing_address": address_out(billing),
         "company": "" if is_masked else order.company,
         "vat_id": "" if is_masked else order.vat_id,
-        "vat_id_status": check.get("status", ""),
-        "vat_id_checked_at": utc(datetime.fromisoformat(at)) if (at := check.get("checked_at")) else None,
+        "vat_id_status": check.status,
+        "vat_id_checked_at": utc(check.checked_at),
         "customer_email": "" if is_masked else order.email,
         "expires_at": utc(order.reserved_until),
         "pay_by": utc(order.due_at),

@@ -1,5 +1,5 @@
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import models
@@ -11,7 +11,7 @@ from artisans.core.models import BaseModel, choices_constraint
 
 
 class TaxIdStatus(models.TextChoices):
-    """As of Stripe's tax IDs."""
+    """What is known of a VAT ID."""
 
     PENDING = "pending", _("Being checked")
     VERIFIED = "verified", _("Valid")
@@ -118,6 +118,31 @@ class TaxId(BaseModel):
     def is_verified(self) -> bool:
         """Whether it was found to be valid, and not too long ago."""
         return self.status == TaxIdStatus.VERIFIED and not self.is_due(timezone.now())
+
+
+class StoredCheck(NamedTuple):
+    """What an order keeps of a check, as TaxId.as_check writes it."""
+
+    status: str = ""
+    checked_at: datetime | None = None
+    is_decided_by_staff: bool = False
+    facts: tuple[str, ...] = ()
+
+
+def check_read(stored: object) -> StoredCheck:
+    """Anything else in it is ignored. `facts`: VIES's identifier of the request, name, address. Never raises."""
+    found = stored if isinstance(stored, dict) else {}
+    texts = {name: value for name, value in found.items() if isinstance(value, str)}
+    try:
+        time = datetime.fromisoformat(texts.get("checked_at", ""))
+    except ValueError:
+        time = None
+    return StoredCheck(
+        status=status if (status := texts.get("status")) in TaxIdStatus.values else "",
+        checked_at=time if time and timezone.is_aware(time) else None,
+        is_decided_by_staff=found.get("is_decided_by_staff") is True,
+        facts=tuple(fact for name in ("request_identifier", "name", "address") if (fact := texts.get(name))),
+    )
 
 
 class TaxIdNotice(models.Model):

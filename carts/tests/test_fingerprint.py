@@ -29,6 +29,8 @@ ANSWER_OF = {  # by field of the API and of Buyer
     "billing_address": "billing",
     "note": "note",
     "payment_method": "method",
+    "company": "company",
+    "vat_id": "vat_id",
 }
 NOT_ON_PAGES = {
     "payment_provider",

@@ -11,7 +11,7 @@ from artisans.core.models import BaseModel, choices_constraint, currency_constra
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.security.tokens import order_token
-from artisans.tax_ids.models import TaxIdStatus
+from artisans.tax_ids.models import TaxIdStatus, check_read
 from orders.addresses import address_lines, address_read
 from orders.owed import IS_OWED, AmountOwed, Balance
 from orders.statuses import ORDERS_CLOSED, OrderOrigin, OrderPaymentStatus, OrderStatus
@@ -347,15 +347,13 @@ class Order(BaseModel, SetOnceModel):
     @property
     def vat_id_evidence(self) -> list[str]:
         """What was known of the VAT ID when the order was placed."""
-        check = self.vat_id_check or {}
-        if not check:
+        check = check_read(self.vat_id_check)
+        if not check.status:
             return []
-        status = label_of(TaxIdStatus, check.get("status", ""))
-        by_whom = _("decided by staff") if check.get("is_decided_by_staff") else _("said VIES")
-        time = check.get("checked_at")
-        said = f"{status}, {by_whom}, {date_format(datetime.fromisoformat(time))}" if time else status
-        facts = [said, *(check.get(name) for name in ("request_identifier", "name", "address"))]
-        return [str(fact) for fact in facts if fact]
+        status = str(label_of(TaxIdStatus, check.status))
+        by_whom = _("decided by staff") if check.is_decided_by_staff else _("said VIES")
+        said = f"{status}, {by_whom}, {date_format(check.checked_at)}" if check.checked_at else status
+        return [said, *check.facts]
 
     @property
     def shipping_phone(self) -> str:
