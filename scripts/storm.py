@@ -2,6 +2,7 @@
 
 First 20 times as many random orders, whose balances are recomputed (tests/order_simulation.py), on SQLite and
 PostgreSQL.
+Then a shop of the release before is migrated up, down and up again, on both: about five minutes.
 Then every provider endpoint fails in every way, once, regardless of ROUNDS: about five minutes.
 """
 
@@ -24,7 +25,9 @@ def main() -> int:
     }
     pytest = [sys.executable, "-m", "pytest", "-q"]
     lives = [*pytest, "tests/test_owed_simulated.py", *sys.argv[1:]]
-    faults = [sys.executable, "-m", "pytest", "-v", "tests/storm/test_endpoint_faults.py", *sys.argv[1:]]
+    verbose = [sys.executable, "-m", "pytest", "-v"]
+    upgrade = [*verbose, "-n", "0", "tests/storm/migrations_reversed.py", *sys.argv[1:]]
+    faults = [*verbose, "tests/storm/test_endpoint_faults.py", *sys.argv[1:]]
     storms = [*pytest, "-m", "storm", "tests/storm/test_card_storm.py", *sys.argv[1:]]
     try:
         with postgres() as url:
@@ -32,6 +35,9 @@ def main() -> int:
                 print(f"{env['STORM_LIVES']} random orders on {database.split(':')[0]}:", flush=True)
                 if failed := subprocess.call(lives, env=env | {"DATABASE_URL": database}):
                     return failed
+            print("Migrations from the release before and back:", flush=True)
+            if failed := subprocess.call(upgrade, env=env | {"DATABASE_URL": "sqlite://:memory:"}):
+                return failed
             print("Failing provider endpoints:", flush=True)
             if failed := subprocess.call(faults, env=env | {"DATABASE_URL": url}):
                 return failed
