@@ -20,6 +20,7 @@ from artisans.earnings.tests.conftest import lines_page, money, paid, parcels_de
 from artisans.ledger.models import LedgerPosting
 from artisans.ledger.selectors import with_start
 from artisans.ledger.services import period_close
+from artisans.ledger.tests.test_reading import POSTINGS_OF_OTHERS
 from orders.services.parcels import parcel_deliver, parcel_ship
 from payments.bookkeeping.refunds import refund_finish
 from payments.refunds.staff import refund_open
@@ -161,6 +162,7 @@ def test_a_page_and_a_balance_read_only_an_index(busy, potter):
     """Among 2,000,000 postings both depend on the postings since the last closed month and on the page alone."""
     found = account(potter)
     with connection.cursor() as cursor:  # tables of a test are small
+        cursor.execute(POSTINGS_OF_OTHERS)
         for kind in ("seqscan", "bitmapscan"):
             cursor.execute(f"SET LOCAL enable_{kind} = off")
     page = with_start(postings_of(found), found)[:21]
