@@ -4,9 +4,10 @@ A model opts in by its base class:
 
     class AuditEntry(AppendOnlyModel): ...
 
-The triggers are created after every `migrate`, because SQLite drops them when Django rebuilds a table; a check
-reports tables without them. Those of a newer release, which may allow more, are left as they are. The shop cannot
-disable them: a correction is another row. Single columns of other tables are set once by a SetOnceModel.
+The triggers are created after every `migrate` that leaves no migration to apply, because SQLite drops them when Django
+rebuilds a table; a check reports tables without them. Those of a newer release, which may allow more, are left as they
+are. The shop cannot disable them: a correction is another row. Single columns of other tables are set once by a
+SetOnceModel.
 
 The erasure of a person replaces `personal` columns of single rows. The triggers accept it only for a row with a permit,
 which is written and deleted in the transaction of the change (ADR 15).
@@ -24,7 +25,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import UniqueConstraint
 from django.db.models.signals import post_migrate, pre_migrate
 
-from artisans.core.migration_history import is_newer
+from artisans.core.migration_history import is_current, is_newer
 
 REFUSE = "refuse_append_only"
 POSTGRES_FUNCTION = f"""
@@ -311,20 +312,32 @@ def create_triggers(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(triggers_of(table, connection.vendor)[name])
 
 
+def drop_triggers(connection: BaseDatabaseWrapper) -> None:
+    needed = needed_triggers(connection)
+    with connection.cursor() as cursor:
+        for name in needed.keys() & present_triggers(connection):
+            on = f' ON "{needed[name]}"' if connection.vendor == "postgresql" else ""
+            cursor.execute(f'DROP TRIGGER "{name}"{on}')
+
+
 def create_triggers_after_migrate(app_config: AppConfig, using: str, **kwargs: Any) -> None:
-    if app_config.label == "core" and not is_newer(connections[using]):  # the signal is sent once per app
+    if app_config.label == "core" and is_current(connections[using]):  # the signal is sent once per app
         create_triggers(connections[using])
 
 
 def drop_triggers_before_migrate(app_config: AppConfig, using: str, plan: Any, **kwargs: Any) -> None:
-    """On SQLite, those that refer to another table: renaming a table fails while such a trigger names it, and Django
-    rebuilds tables under another name. They are created again after the migrations."""
+    """All of them before migrations are reversed, because the tables of before lack columns that they name. Otherwise,
+    on SQLite, those that refer to another table: renaming a table fails while such a trigger names it, and Django
+    rebuilds tables under another name. They are created again once all migrations are applied."""
     connection = connections[using]
-    if app_config.label != "core" or connection.vendor != "sqlite" or not plan or is_newer(connection):
+    if app_config.label != "core" or not plan or is_newer(connection):
         return
-    ours = append_only_tables()
-    # Permits, too, may have been migrated to zero.
-    tables = {permit_table(), *connection.introspection.table_names()}
+    if any(is_backwards for _migration, is_backwards in plan):
+        drop_triggers(connection)
+        return
+    if connection.vendor != "sqlite":
+        return
+    ours, tables = append_only_tables(), set(connection.introspection.table_names())
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'")
         for name, table, sql in cursor.fetchall():

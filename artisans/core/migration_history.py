@@ -60,6 +60,12 @@ def is_newer(connection: BaseDatabaseWrapper) -> bool:
     return bool(unknown) and not unapplied
 
 
+def is_current(connection: BaseDatabaseWrapper) -> bool:
+    """Whether all migrations of this release are applied, and no later ones. Errors: those of the database."""
+    unknown, unapplied = own_migrations(connection)
+    return not unknown and not unapplied
+
+
 def check_history(app_configs: Any, databases: Iterable[str] | None, **kwargs: Any) -> list[CheckMessage]:
     """Run by `migrate` before it starts, and by `check --database default`."""
     try:

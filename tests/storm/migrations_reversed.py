@@ -55,7 +55,7 @@ def test_shop_of_the_release_before_is_migrated_up_and_down(database):
         manage(ROOT, database, "migrate", app, "zero")
     for app, name in last_migrations(before).items():
         manage(ROOT, database, "migrate", app, name)
-    manage(before, database, "migrate", "--check")
+    manage(before, database, "migrate")  # creates its triggers
     manage(before, database, "expire_orders")
     manage(ROOT, database, "migrate")
     manage(ROOT, database, "check_invariants")

@@ -130,7 +130,7 @@ def test_triggers_are_restored_after_a_table_is_rebuilt():
 @pytest.mark.django_db(transaction=True)
 def test_a_table_to_which_triggers_of_another_refer_can_be_rebuilt():
     """SQLite refuses to rename a table while a trigger names one that is gone."""
-    drop_triggers_before_migrate(apps.get_app_config("core"), "default", plan=["ledger.0002"])
+    drop_triggers_before_migrate(apps.get_app_config("core"), "default", plan=[("ledger.0002", False)])
     old = LedgerEntry._meta.get_field("kind")
     new = old.clone()
     new.set_attributes_from_name("kind")

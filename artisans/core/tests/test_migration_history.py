@@ -6,6 +6,7 @@ import sys
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
@@ -13,7 +14,14 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from artisans.audit.models import AuditEntry
 from artisans.core import migration_history
-from artisans.core.append_only import check_triggers, missing_triggers, triggers_of
+from artisans.core.append_only import (
+    check_triggers,
+    create_triggers_after_migrate,
+    drop_triggers_before_migrate,
+    missing_triggers,
+    needed_triggers,
+    triggers_of,
+)
 from artisans.core.doctor import database
 from artisans.core.doctor.registry import State
 
@@ -71,6 +79,21 @@ def test_triggers_of_a_newer_database_are_left_as_they_are():
     assert check_triggers(None, ["default"]) == []
     [result] = database.check_triggers()
     assert (result.state, "manage.py migrate" in result.remedy) == (State.WARNING, False)
+
+
+@pytest.mark.django_db
+def test_triggers_are_dropped_before_migrations_are_reversed_and_created_when_all_are_applied():
+    core, last = apps.get_app_config("core"), Row.objects.filter(app="orders").latest("pk")
+    drop_triggers_before_migrate(core, "default", plan=[(last, True)])
+    assert missing_triggers(connection) == needed_triggers(connection) != {}
+
+    Row.objects.filter(pk=last.pk).delete()
+    create_triggers_after_migrate(core, "default")
+    assert missing_triggers(connection) == needed_triggers(connection)
+
+    Row.objects.create(app=last.app, name=last.name)
+    create_triggers_after_migrate(core, "default")
+    assert not missing_triggers(connection)
 
 
 @pytest.mark.django_db
