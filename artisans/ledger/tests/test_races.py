@@ -143,7 +143,7 @@ def test_first_bookings_of_the_same_accounts_wait_for_each_other(db):
 
 def test_transactions_that_use_new_accounts_crosswise_both_book_all_of_it(db):
     """Two entries of a transaction create their accounts one after the other: PostgreSQL ends one of two transactions
-    that wait for each other, and that one is repeated."""
+    that wait for each other, and that one is repeated, more than once if it is first again."""
     met, tries = Barrier(2, timeout=10), []
 
     @atomic_with_retry
@@ -158,5 +158,5 @@ def test_transactions_that_use_new_accounts_crosswise_both_book_all_of_it(db):
     ab, ab_again, cd, cd_again = (between(*names) for names in ("ab", "ab", "cd", "cd"))
 
     assert run_together([lambda: book(ab, cd), lambda: book(cd_again, ab_again)]) == []
-    assert len(tries) == 3, "they did not wait for each other"
+    assert len(tries) > 2, "they did not wait for each other"
     assert (LedgerAccount.objects.count(), LedgerEntry.objects.count()) == (4, 4)
