@@ -6,7 +6,7 @@ from sandbox.tests.client import BACK, SDK
 
 
 @pytest.fixture
-def disputed(stripe_api, sandbox):
+def paid(stripe_api, sandbox):
     def make(token):
         params = {
             "amount": 1000,
@@ -17,6 +17,15 @@ def disputed(stripe_api, sandbox):
         }
         intent = stripe_api.v1.payment_intents.create(params)
         sandbox.run_jobs()
+        return intent
+
+    return make
+
+
+@pytest.fixture
+def disputed(stripe_api, paid):
+    def make(token):
+        intent = paid(token)
         [dispute] = stripe_api.v1.disputes.list({"payment_intent": intent.id}).data
         return dispute
 
@@ -68,6 +77,15 @@ def test_an_inquiry_moves_no_money(stripe_api, sandbox, disputed):
     assert sandbox.get("journal/totals")["disputed"] == {}
     assert stripe_api.v1.refunds.create({"charge": dispute.charge}).status == "succeeded"
     assert stripe_api.v1.disputes.close(dispute.id).status == "warning_closed"
+
+
+def test_an_early_fraud_warning_moves_no_money(stripe_api, sandbox, paid):
+    intent = paid("pm_card_createIssuerFraudRecord")
+
+    [event] = stripe_api.v1.events.list({"types": ["radar.early_fraud_warning.created"]}).data
+    warning = event.data.object
+    assert (warning.payment_intent, warning.fraud_type, warning.actionable) == (intent.id, "misc", True)
+    assert sandbox.get("journal/totals")["disputed"] == {}
 
 
 def test_dispute_can_be_created_by_the_control_api(stripe_api, sandbox):

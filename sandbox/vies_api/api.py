@@ -27,7 +27,7 @@ ERRORS = {
     "500": "GLOBAL_MAX_CONCURRENT_REQ",
     "600": "MS_MAX_CONCURRENT_REQ",
 }
-SLOW_SECONDS = 60.0
+SLOW_SECONDS = 60.0  # longer than a shop waits
 PREFIX = re.compile("AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK|XI")
 TRADER = ("Street", "PostalCode", "City", "CompanyType")
 
