@@ -24,7 +24,7 @@ def refusal_record(*, provider: str, reason: str) -> None:
             if not rows.update(count=F("count") + 1):
                 insert([WebhookRefusal(**key)], ignore_conflicts=True)
                 rows.update(count=F("count") + 1)
-    except Exception:
+    except Exception:  # the answer to whoever sent the request does not depend on a count
         logger.warning("webhook_refusal_not_recorded", exc_info=True)
 
 
