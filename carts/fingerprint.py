@@ -1,19 +1,19 @@
 """Fingerprints of what a buyer was shown, compared when they place the order."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from artisans.core.digests import short_digest
 from carts.selectors import CartSummary
 from orders.quoting import Offer
 
 ANSWERS = ("email", "shipping", "billing", "note", "method", "company", "vat_id")
-LENGTH = 16  # hex digits; they only have to differ by chance
+LENGTH = 16  # letters; they only have to differ by chance
 
 
 def quote_fingerprint(offer: Offer) -> str:
-    """The items, quantities, amounts and shipping methods. Shape: "items:<hex>.amounts:<hex>.delivery:<hex>"."""
+    """The items, quantities, amounts and shipping methods. Shape: items:….amounts:….delivery:…, letters each."""
     return join_parts(quote_parts(offer))
 
 
@@ -52,4 +52,4 @@ def join_parts(parts: Mapping[str, object]) -> str:
 
 def digest(value: object) -> str:
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+    return short_digest(text, LENGTH)

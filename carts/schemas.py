@@ -137,7 +137,7 @@ class SummaryParcelShape(serializers.Serializer[Any]):
         "is_reverse_charge": False,
         "vat_id": "",
         "vat_id_effect": "",
-        "fingerprint": "items:5f0c3d9be1a74c02.amounts:9b1e6a7d20c4f358.delivery:07d3a1c59f2e4b86",
+        "fingerprint": "items:fpamdnjloibhemac.amounts:jlboogkhncaempdf.delivery:ahndkbmfjpcoelig",
         "parcels": [
             {
                 "artisan_id": ARTISAN_ID,

@@ -4,7 +4,6 @@ A `version` names the values that a person saw (`version_of`): others' changes o
 same field is refused with its present value (ProductChanged).
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from artisans.catalog.models import Product
+from artisans.core.digests import short_digest
 from artisans.core.errors import TEXT, Conflict
 from artisans.core.templatetags.money import show
 from artisans.core.texts import shortened
@@ -82,7 +82,7 @@ def plain_value(field: str, value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:8]
+    return short_digest(json.dumps(value), 8)
 
 
 def digests_of(version: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """What an artisan says about the own workshop, and its holidays."""
 
-import hashlib
 from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, ClassVar
@@ -17,6 +16,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.catalog.artisan_states import artisan_lock, check_not_closed
 from artisans.catalog.models import Artisan
 from artisans.catalog.statuses import ArtisanState
+from artisans.core.digests import short_digest
 from artisans.core.errors import TEXT, Conflict, InvalidInput
 from artisans.core.models import save_columns
 from artisans.regions.currencies import offered_currencies
@@ -81,7 +81,7 @@ def version_of(artisan: Artisan, fields: Collection[str] = FIELDS) -> str:
 
 
 def digest(value: Any) -> str:
-    return hashlib.sha256(text(value).encode()).hexdigest()[:8]
+    return short_digest(text(value), 8)
 
 
 def text(value: Any) -> str:

@@ -1,7 +1,6 @@
 """Differences that staff have looked at and close: later runs leave one out for as long as they find it unchanged."""
 
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.digests import short_digest
 from artisans.core.errors import Conflict, InvalidInput, NotFound
 from artisans.core.models import get_or_none, save_columns
 from payments.bookkeeping.movements import CLOSE
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 def key_of(row: Row) -> str:
     """What makes it the same difference in another run: other figures are another difference."""
     parts = (row["kind"], row["object_id"], row["payment"], row["detail"])
-    return sha256("\0".join(parts).encode()).hexdigest()[:20]
+    return short_digest("\0".join(parts), 20)
 
 
 def can_close(row: Row) -> bool:

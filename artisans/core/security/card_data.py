@@ -30,10 +30,10 @@ SECURITY_CODE = re.compile(
 SECURITY_CODE_NAME = re.compile(r"cvc|cvv|code", re.IGNORECASE)
 NUMBER_LIKE = re.compile(r"\d(?:[\s.\-]?\d){11,18}")
 
-# Fields for numbers of other kinds, for secrets that are stored only as hashes, for what pages signed themselves, and
+# Fields for numbers of other kinds, for secrets that are stored only as hashes, for what pages wrote themselves, and
 # for chosen rows with numbers as keys.
 OTHER_NUMBERS = re.compile(
-    r"tracking|bank_reference|account_iban|account_bic|csrfmiddlewaretoken|_seen|.*password.*"
+    r"tracking|bank_reference|account_iban|account_bic|csrfmiddlewaretoken|_seen|order_seen|.*password.*"
     r"|permissions|user_permissions|groups|_selected_action"
 )
 PHONE_FIELDS = re.compile(r".*phone")
@@ -42,9 +42,12 @@ PHONE_FIELDS = re.compile(r".*phone")
 # object of JSON, because a label prints them so. Empty fields and the country, which is chosen, are skipped. A postal
 # code or a phone number takes part only in groups of four, and beside a text with eight digits: a postal code or an
 # apartment of four digits and a phone number would look like a card in one of ten cases otherwise. A note takes part if
-# it is a number alone, or if it begins with the digit that a phone number of 15 digits lacks.
+# it is a number alone, or if it begins with the digit that a phone number of 15 digits lacks. Amounts take no part:
+# four prices of 42.00 in a row would be a card number.
 SKIPPED_FIELDS = re.compile(r".*country")
 NUMBER_FIELDS = re.compile(r".*(phone|postal_code)")
+AMOUNT_FIELDS = re.compile(r".*(amount|price|quote).*|.*-[A-Z]{3}|line_.*|parcel_.*")
+AMOUNT = re.compile(r"[0-9]{1,12}[.,][0-9]{1,4}")
 NOTE_FIELDS = re.compile(r"(?:delivery_)?note")
 FOURS = re.compile(r"\d{4}(?:[\s.\-]?\d{4})*")
 MOST_PARTS = 5
@@ -191,7 +194,7 @@ def has_text(names: Sequence[str], parts: Sequence[str]) -> bool:
 def takes_part(name: str, part: str) -> bool:
     if NUMBER_FIELDS.fullmatch(name):
         return FOURS.fullmatch(part) is not None
-    return not OTHER_NUMBERS.fullmatch(name)
+    return not (OTHER_NUMBERS.fullmatch(name) or AMOUNT_FIELDS.fullmatch(name) or AMOUNT.fullmatch(part))
 
 
 def has_card_number(text: str, *, field: str = "") -> bool:
