@@ -305,8 +305,9 @@ def violation(invariant: Invariant, row: str, sentence: str) -> Violation:
 
 def find_missing_triggers() -> Iterator[Mismatch]:
     """Not in a newer database, whose triggers can have other names."""
-    if not is_newer(connection):
-        yield from (Mismatch(name, table) for name, table in missing_triggers(connection).items())
+    missing = missing_triggers(connection)
+    if missing and not is_newer(connection):
+        yield from (Mismatch(name, table) for name, table in missing.items())
 
 
 TRIGGERS = Invariant(

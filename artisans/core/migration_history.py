@@ -5,7 +5,9 @@ release, or if it has unknown migrations of ours while some of this code's are n
 development). A newer database, as after a rollback, is accepted and left as it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import Any
 
 from django.apps import apps
@@ -15,6 +17,7 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 REFUSAL = (
     "This database was made by an earlier version of the shop "  # not for translation
@@ -34,6 +37,8 @@ Name = tuple[str, str]  # app and migration
 
 def unapplied_migrations(connection: BaseDatabaseWrapper) -> list[str]:
     """Such as "orders.0002_notes". Errors: those of the database."""
+    if MigrationRecorder(connection).applied_migrations().keys() >= {*known_migrations()}:
+        return []
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _is_backwards in plan]
@@ -41,11 +46,20 @@ def unapplied_migrations(connection: BaseDatabaseWrapper) -> list[str]:
 
 def own_migrations(connection: BaseDatabaseWrapper) -> tuple[set[Name], set[Name]]:
     """Those of our apps that are applied but unknown to this code, and those that are known but not applied."""
-    loader = MigrationLoader(connection, ignore_no_migrations=True)
     own = {config.label for config in apps.get_app_configs() if "site-packages" not in config.path}
-    applied = {name for name in loader.applied_migrations if name[0] in own}
-    known = {name for name in loader.disk_migrations or () if name[0] in own}
+    applied = {name for name in MigrationRecorder(connection).applied_migrations() if name[0] in own}
+    known = {name for name in known_migrations() if name[0] in own}
     return applied - known, known - applied
+
+
+def known_migrations() -> Iterator[Name]:
+    """Those of all apps, by the names of their files: probes and checks ask often, and reading the files takes long."""
+    for config in apps.get_app_configs():
+        module, _is_set = MigrationLoader.migrations_module(config.label)
+        if module and (package := find_spec(module)):
+            for _finder, name, is_package in iter_modules(package.submodule_search_locations):
+                if not is_package and name[0] not in "_~":  # as Django does
+                    yield config.label, name
 
 
 def cannot_be_migrated(connection: BaseDatabaseWrapper) -> bool:

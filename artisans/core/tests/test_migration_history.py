@@ -10,6 +10,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from artisans.audit.models import AuditEntry
@@ -32,6 +33,19 @@ def migrate(**options: object) -> str:
     output = StringIO()
     call_command("migrate", verbosity=0, skip_checks=False, stdout=output, stderr=StringIO(), **options)
     return output.getvalue()
+
+
+def test_known_migrations_are_those_that_django_reads():
+    read = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
+    assert set(migration_history.known_migrations()) == set(read or ()) != set()
+
+
+@pytest.mark.django_db
+def test_migration_that_is_not_applied_is_named():
+    assert migration_history.unapplied_migrations(connection) == []
+    last = Row.objects.filter(app="orders").latest("pk")
+    last.delete()
+    assert migration_history.unapplied_migrations(connection) == [f"orders.{last.name}"]
 
 
 @pytest.mark.django_db
