@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DatabaseError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from artisans.core.migration_history import NEWER, is_newer
+from artisans.core.migration_states import options_changed_in_place
 
 LOCK_SECONDS = 2  # of a wait for a table, during which everybody else waits behind it
 PAUSE_SECONDS = 5  # until the next try
@@ -27,7 +29,9 @@ IN_USE = (
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> str | None:
         connection = connections[options["database"]]
-        output = self.migrate(connection, *args, **options)
+        is_first = not MigrationRecorder(connection).applied_migrations()
+        with options_changed_in_place() if is_first else nullcontext():
+            output = self.migrate(connection, *args, **options)
         if is_newer(connection):
             self.stdout.write(NEWER)
         return output
