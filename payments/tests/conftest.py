@@ -19,7 +19,7 @@ from payments.tests.stripe_helpers import SECRET
 from sandbox.__main__ import build
 from sandbox.http_server import Server
 from sandbox.simulator import JOBS
-from sandbox.tests.client import Control, Receiver
+from sandbox.tests.client import Control, LocalControl, Receiver, wait_until
 from sandbox.webhook_delivery import DELIVERIES
 
 WEBHOOK_SECRET = Receiver.secret
@@ -32,6 +32,7 @@ def sandbox_server() -> Iterator[Server]:
     simulator.start()
     thread = threading.Thread(target=server.serve, args=(simulator,), daemon=True)
     thread.start()
+    wait_until(lambda: hasattr(server, "control"))
     yield server
     server.shutdown()
     server.server_close()
@@ -39,11 +40,11 @@ def sandbox_server() -> Iterator[Server]:
     thread.join()
 
 
-class Stripe(Control):
+class Stripe(LocalControl):
     """The sandbox as Stripe: actions of the buyer and the dashboard, and the webhooks that it sends."""
 
     def __init__(self, server: Server, post: "Receiver") -> None:
-        super().__init__(server.base_url)
+        super().__init__(server)
         self.simulator = server.simulator
         self.post_box = post
         self.shared: bytes | None = None
@@ -154,11 +155,11 @@ def card_shop(settings: Any) -> Iterator[None]:
     configured.cache_clear()
 
 
-class PayPal(Control):
+class PayPal(LocalControl):
     """The sandbox as PayPal."""
 
-    def __init__(self, url: str, post: "Receiver") -> None:
-        super().__init__(url)
+    def __init__(self, server: Server, post: "Receiver") -> None:
+        super().__init__(server)
         self.post_box = post
 
     def approve(self, payment: Payment, buyer: str = "pays") -> Any:
@@ -210,7 +211,7 @@ def paypal(
     settings.PAYPAL_CA_FILE = str(ca_file)
     sandbox_server.simulator.store.table("endpoint").clear()
     with PlainReceiver() as receiver:
-        made = PayPal(url, receiver)
+        made = PayPal(sandbox_server, receiver)
         made.post("reset")
         made.post("settings", async_seconds=3600)
         made.post("paypal/endpoint", url=receiver.url, webhook_id=PAYPAL_WEBHOOK_ID)
@@ -247,7 +248,7 @@ def deliver() -> Callable[..., list[int]]:
 def sandbox(sandbox_server: Server) -> Control:
     """The sandbox without objects, faults and endpoints; delayed jobs run on `run_jobs()`."""
     sandbox_server.simulator.store.table("endpoint").clear()
-    control = Control(sandbox_server.base_url)
+    control = LocalControl(sandbox_server)
     control.post("reset")
     control.post("settings", async_seconds=3600)
     return control

@@ -5,14 +5,14 @@ from typing import Any
 
 from payments.providers.paypal.config import PayPalConfig
 from sandbox.http_server import Server
-from sandbox.tests.client import Control
+from sandbox.tests.client import Control, LocalControl
 from sandbox.tests.paypal_client import PayPalReceiver
 
 
 def control_of(server: Server) -> Control:
     """Without objects, faults and endpoints; delayed jobs run on `run_jobs()`."""
     server.simulator.store.table("endpoint").clear()
-    control = Control(server.base_url)
+    control = LocalControl(server)
     control.post("reset")
     control.post("settings", async_seconds=3600)
     return control

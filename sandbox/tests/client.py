@@ -10,11 +10,16 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing, suppress
+from email.message import Message
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer
 from typing import Any, Self
 
 import stripe  # noqa: TID251 (these tests use the official SDK; the shop has its own adapter)
+
+from sandbox.http_messages import Request
+from sandbox.http_server import Server
 
 SDK = stripe
 stripe.enable_telemetry = False
@@ -94,6 +99,21 @@ class Control:
         target = path if method == "POST" else f"{path}?{text}"
         status, _, body = self.raw(method, target, text)
         return status, json.loads(body)
+
+
+class LocalControl(Control):
+    """The control API of a server in this process. Without HTTP, which takes ninety times as long."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.base_url)
+        self.server = server
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
+        request = Request(method, f"/_sandbox/{path}", {"host": "localhost"}, body or b"")
+        answer = self.server.respond(request)
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise urllib.error.HTTPError(self.url, answer.status, answer.body.decode(), Message(), None)
+        return json.loads(answer.body)
 
 
 class Receiver:
