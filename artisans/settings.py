@@ -687,6 +687,7 @@ CSRF_FAILURE_VIEW = "artisans.core.web.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 CART_COOKIE = "__Host-cart" if HTTPS else "cart"
 CURRENCY_COOKIE = "alley_currency"
+COUNTRY_COOKIE = "alley_country"
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 
 # ---- metrics: off unless one of them is set --------------------------------------------------------------------

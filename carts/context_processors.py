@@ -5,11 +5,12 @@ from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from artisans.regions.choice import currency_choice
+from artisans.regions.choice import chosen_country, currency_choice
 from carts.cookies import page_principal
 from carts.models import CartItem, CartStatus
 from carts.selectors import carts_visible_to
-from orders.quoting import home_terms
+from orders.countries import KNOWN
+from orders.quoting import local_terms
 from orders.selectors import store_of_request
 
 
@@ -27,11 +28,16 @@ def shop(request: HttpRequest) -> dict[str, Any]:
     def choice() -> tuple[str, list[str]]:
         return currency_choice(request, base=store.currency)
 
+    def country() -> str:
+        return chosen_country(request) or store.country
+
     return {
+        "deliver_to": SimpleLazyObject(country),
+        "deliver_to_name": SimpleLazyObject(lambda: KNOWN.get(country(), country())),
         "currency": SimpleLazyObject(lambda: choice()[0]),
         "currencies": SimpleLazyObject(lambda: choice()[1]),
         "cart_count": SimpleLazyObject(count),
         "store": store,
-        "home_terms": SimpleLazyObject(lambda: home_terms(store, choice()[0])),  # type: ignore[arg-type]  # lazy rules
+        "local_terms": SimpleLazyObject(lambda: local_terms(country(), choice()[0])),
         "is_demo": settings.DEMO,
     }

@@ -69,6 +69,41 @@ class CountrySelect(forms.Select):
         return format_html("<select{}>{}</select>", named, mark_safe(options))  # noqa: S308  # escaped above
 
 
+def country_field(autocomplete: str = "country", **kwargs: Any) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        choices=COUNTRIES,
+        widget=CountrySelect(attrs={"autocomplete": autocomplete}),
+        error_messages={
+            "required": _("Choose a country."),
+            "invalid_choice": _("Choose a country from the list."),
+        },
+        **kwargs,
+    )
+
+
+def offer_countries(form: forms.Form, codes: Collection[str] | None) -> None:
+    """Let the form choose between the countries that the shop sells to; None: all."""
+    if codes is None:
+        return
+    field: Any = form.fields["country"]
+    field.choices = [row for row in COUNTRIES if row[0] in codes]
+    field.widget.codes = frozenset(codes)
+    if name := KNOWN.get(form.data.get("country", "")):
+        field.error_messages["invalid_choice"] = gettext(
+            "The shop does not deliver to %(country)s. Choose a country from the list."
+        ) % {"country": name}
+
+
+class CountryForm(forms.Form):
+    """Where a visitor wants deliveries, before there is an address."""
+
+    country = country_field(label=_("Deliver to"))
+
+    def __init__(self, *args: Any, served: Collection[str] | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer_countries(self, served)
+
+
 class NoCardNumbersForm(forms.Form):
     """Refuses card numbers next to their field, and does not show them again."""
 
@@ -98,15 +133,7 @@ class DetailsForm(NoCardNumbersForm):
         error_messages={"required": _("Enter your email address, so that we can send you your order.")},
     )
     name = text(_("Full name"), "name")
-    country = forms.ChoiceField(
-        label=_("Country"),
-        choices=COUNTRIES,
-        widget=CountrySelect(attrs={"autocomplete": "country"}),
-        error_messages={
-            "required": _("Choose a country."),
-            "invalid_choice": _("Choose a country from the list."),
-        },
-    )
+    country = country_field(label=_("Country"))
     line1 = text(_("Street and number"), "address-line1")
     line2 = text(_("Apartment, floor, company"), "address-line2", required=False)
     city = text(_("Town or city"), "address-level2", max_length=LENGTHS["city"])
@@ -136,13 +163,7 @@ class DetailsForm(NoCardNumbersForm):
     )
     billing_same = forms.BooleanField(label=_("Same as delivery address"), required=False, initial=True)
     billing_name = text(_("Full name"), "billing name", required=False)
-    billing_country = forms.ChoiceField(
-        label=_("Country"),
-        choices=COUNTRIES,
-        required=False,
-        widget=CountrySelect(attrs={"autocomplete": "billing country"}),
-        error_messages={"invalid_choice": _("Choose a country from the list.")},
-    )
+    billing_country = country_field("billing country", label=_("Country"), required=False)
     billing_line1 = text(_("Street and number"), "billing address-line1", required=False)
     billing_line2 = text(_("Apartment, floor, company"), "billing address-line2", required=False)
     billing_city = text(
@@ -158,8 +179,7 @@ class DetailsForm(NoCardNumbersForm):
     def __init__(self, *args: Any, served: Collection[str] | None = None, **kwargs: Any) -> None:
         """`served`: the countries that the shop sells to, if not all."""
         super().__init__(*args, **kwargs)
-        if served is not None:
-            self.offer_countries(frozenset(served))
+        offer_countries(self, served)
         for prefix in ("", "billing_"):
             rules = self.rules(prefix)
             for name in ("region", "postal_code", "city"):
@@ -177,15 +197,6 @@ class DetailsForm(NoCardNumbersForm):
                 field.error_messages["max_length"] = (
                     gettext("%(label)s: use at most %(limit)s characters.") % label
                 )
-
-    def offer_countries(self, codes: frozenset[str]) -> None:
-        field: Any = self.fields["country"]
-        field.choices = [row for row in COUNTRIES if row[0] in codes]
-        field.widget.codes = codes
-        if KNOWN.get(self.data.get("country", "")):
-            field.error_messages["invalid_choice"] = gettext(
-                "The shop does not deliver to %(country)s. Choose a country from the list."
-            ) % {"country": KNOWN[self.data["country"]]}
 
     @property
     def shown_country(self) -> str:

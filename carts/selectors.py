@@ -177,7 +177,7 @@ class CartSummary:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether tax and shipping are those of the shop's own country, as no address is known."""
+        """Whether tax and shipping are those of the chosen country or the shop's own, as no address is known."""
         return self.offer.destination.is_estimate
 
     @property
@@ -243,10 +243,12 @@ def summarize(
     items: Sequence[CartItem],
     store: StoreRules,
     destination: Destination | None = None,
+    *,
+    country: str = "",
 ) -> CartSummary:
     """Price the items in the cart's currency. Products not sold in it are problems and left out of the sums.
 
-    By default for the address in the cart's draft, or for the shop's own country before there is one.
+    By default for the address in the cart's draft; before there is one, for the chosen `country` or the shop's own.
     """
     currency = cart.currency if cart else store.currency
     products = {item.product_id: item.product for item in items}
@@ -255,7 +257,7 @@ def summarize(
     problems = find_problems(line_requests_of(items), products, currency=currency, is_offered=is_known)
     prices = {pk: product.price_in(currency) for pk, product in products.items()}
     priced = [item for item in items if prices[item.product_id]]
-    destination = destination or (drafted_destination(cart, store) if cart else home(store))
+    destination = destination or (drafted_destination(cart, store, country) if cart else home(store, country))
     offer = offer_products(
         [(item.product, item.quantity) for item in priced],
         store=store,
@@ -306,11 +308,11 @@ def summarize(
     )
 
 
-def drafted_destination(cart: Cart, store: StoreRules) -> Destination:
+def drafted_destination(cart: Cart, store: StoreRules, country: str = "") -> Destination:
     """Where the answers of the checkout so far send the cart."""
     draft = cart.draft if isinstance(cart.draft, dict) else {}
     if not isinstance(draft.get("shipping"), dict):
-        return home(store)
+        return home(store, country)
     tax_id = tax_id_named(str(draft.get("vat_id") or ""))
     return destination_of(draft["shipping"], store=store, wanted=drafted_methods(draft), tax_id=tax_id)
 

@@ -7,6 +7,7 @@ urlpatterns = [
     path("cart/", views.cart_detail, name="cart"),
     path("cart/items/", views.item_add, name="item_add"),
     path("cart/items/<uuid:item_id>/", views.item_update, name="item_update"),
+    path("deliver-to/", views.country_choose, name="country"),
     path("currency/", views.currency_choose, name="currency"),
     path("cart/accept/", views.accept, name="accept"),
     path("checkout/", views.checkout, name="checkout"),

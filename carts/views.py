@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
-from artisans.accounts.services import currency_keep
+from artisans.accounts.services import country_keep, currency_keep
 from artisans.core.errors import DomainError, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
@@ -32,7 +32,7 @@ from artisans.core.templatetags.money import show
 from artisans.core.validators import is_email
 from artisans.journeys.models import ProblemKind, Step
 from artisans.journeys.services import journey_problems_add
-from artisans.regions.choice import chosen_currency, keep_currency
+from artisans.regions.choice import chosen_country, chosen_currency, keep_country, keep_currency
 from artisans.regions.currencies import offered_currencies
 from artisans.regions.errors import CurrencyNotOffered
 from carts import journeys
@@ -41,7 +41,7 @@ from carts.cookies import cookie_hash, keep_token, page_principal
 from carts.delivery import group_choices
 from carts.errors import CartClosed
 from carts.fingerprint import changed_parts, page_fingerprint, quote_fingerprint
-from carts.forms import DeliveryForm, DetailsForm, PlaceForm
+from carts.forms import CountryForm, DeliveryForm, DetailsForm, PlaceForm
 from carts.models import Cart, CartStatus
 from carts.selectors import (
     CartSummary,
@@ -104,7 +104,7 @@ CHANGES = {
 def cart_detail(request: HttpRequest) -> HttpResponse:
     principal = page_principal(request)
     cart = open_cart(principal)
-    summary = summary_of(cart)
+    summary = summary_of(cart, country=chosen_country(request))
     if cart is not None and not summary.is_empty:
         journeys.reach(cart, Step.CART, journeys.page_visit(request, principal))
     return render(request, "carts/cart_detail.html", {"summary": summary})
@@ -171,10 +171,7 @@ def accept(request: HttpRequest) -> HttpResponse:
 def currency_choose(request: HttpRequest) -> HttpResponse:
     """Keep the currency in the browser and on the account, and change an open cart to it."""
     principal, currency = page_principal(request), request.POST.get("currency", "")
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
-        back = reverse("catalog:product_list")
-    response = redirect(back)
+    response = redirect(own_address(request, request.POST.get("next", "")))
     if currency not in offered_currencies():
         messages.error(request, CurrencyNotOffered(currency).detail)
         return response
@@ -189,6 +186,32 @@ def currency_choose(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def country_choose(request: HttpRequest) -> HttpResponse:
+    """Keep the country of delivery in the browser and on the account. Carts keep their currency."""
+    served, user = served_countries(), page_principal(request).user
+    back = own_address(request, request.POST.get("next") or request.GET.get("next", ""))
+    if request.method != "POST":
+        initial = {"country": chosen_country(request) or store_rules().country}
+        return render(
+            request, "carts/country.html", {"form": CountryForm(initial=initial, served=served), "next": back}
+        )
+    form = CountryForm(request.POST, served=served)
+    if not form.is_valid():
+        return render(request, "carts/country.html", {"form": form, "next": back})
+    country = form.cleaned_data["country"]
+    if user is not None:
+        country_keep(user=user, country=country)
+    response = redirect(back)
+    keep_country(response, country)
+    return response
+
+
+def own_address(request: HttpRequest, address: str) -> str:
+    """The address if it is of this shop; else that of the list of products."""
+    is_own = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
+    return address if is_own else reverse("catalog:product_list")
+
+
 def parse_quantity(text: str, *, least: int = 0) -> int:
     """Parse digits of any script. Errors: ValueError."""
     if not re.fullmatch(r"\d+", text.strip()) or int(text) < least:
@@ -196,8 +219,9 @@ def parse_quantity(text: str, *, least: int = 0) -> int:
     return int(text)
 
 
-def summary_of(cart: Cart | None) -> CartSummary:
-    return summarize(cart, items_of(cart) if cart else [], store_rules())
+def summary_of(cart: Cart | None, *, country: str = "") -> CartSummary:
+    """`country`: the one that the visitor chose, which counts before an address is known."""
+    return summarize(cart, items_of(cart) if cart else [], store_rules(), country=country)
 
 
 # ---- checkout --------------------------------------------------------------------------------------------------
@@ -319,7 +343,7 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
         def step(request: HttpRequest) -> HttpResponse:
             principal = page_principal(request)
             cart = open_cart(principal)
-            summary = summary_of(cart)
+            summary = summary_of(cart, country=chosen_country(request))
             of_older_cart = cart is not None and request.POST.get("cart", str(cart.pk)) != str(cart.pk)
             if cart is None or summary.is_empty or of_older_cart:
                 return redirect_to_order(request, principal)
@@ -494,10 +518,14 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
 
 def details_initial(request: HttpRequest, session: CheckoutSession) -> dict[str, Any]:
     draft, store = session.draft, store_rules()
-    initial: dict[str, Any] = {"country": store.country, "billing_country": store.country}
+    chosen = chosen_country(request)
+    country = chosen or store.country
+    initial: dict[str, Any] = {"country": country, "billing_country": country}
     if session.principal.user is not None:
         initial |= {"email": session.principal.user.email, "name": session.principal.user.name}
-        initial |= remembered_addresses(session.principal.user)
+        remembered = remembered_addresses(session.principal.user)
+        if not chosen or remembered.get("country") == chosen:
+            initial |= remembered
     if "email" in draft:
         initial |= {name: draft.get(name) for name in ("email", "company", "vat_id", "billing_same", "note")}
         initial |= address_read(draft["shipping"])

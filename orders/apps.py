@@ -11,15 +11,18 @@ class OrdersConfig(AppConfig):
         from artisans.notifications import kinds
         from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
         from artisans.notifications.selectors import ORDER_SEARCHES
+        from artisans.regions.choice import SERVES_COUNTRY
         from artisans.regions.currencies import BASE_CURRENCY
         from orders import checks, invariants, personal_data  # noqa: F401  # each registers itself
         from orders.approvals import kinds_register
         from orders.mails import OrderMail, parcel_url, store_context, tracking_url
         from orders.metrics import order_metrics
+        from orders.quoting import serves_country
         from orders.retention import HELD_LINES
         from orders.selectors import currency_of_store, orders_containing_newest, store_rules
 
         BASE_CURRENCY.append(currency_of_store)
+        SERVES_COUNTRY.append(serves_country)
         SHARED_CONTEXT.append(lambda: {"store": store_context(store_rules())})
         kinds.register(OrderMail)
         LINK_BUILDERS["parcel_url"] = parcel_url

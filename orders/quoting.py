@@ -6,14 +6,23 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Value
 from django.utils import timezone
 
 from artisans.catalog.models import Product
 from artisans.core.money import Money, percent_text
 from artisans.regions.models import STANDARD, Place
-from artisans.regions.selectors import LocalRate, LocalTaxes, local_taxes, tax_rows, taxed_countries, taxes_at
+from artisans.regions.selectors import (
+    LocalRate,
+    LocalTaxes,
+    local_taxes,
+    tax_rows,
+    taxed_areas,
+    taxed_countries,
+    taxes_at,
+)
 from artisans.shipping.choosing import Delivery, ParcelGoods, choose, price_at
-from artisans.shipping.selectors import methods_at, shipped_countries, unshipped_countries
+from artisans.shipping.selectors import methods_at, shipped_areas, shipped_countries, unshipped_areas
 from artisans.tax_ids.models import TaxId, TaxIdStatus
 from orders.addresses import address_read
 from orders.countries import KNOWN
@@ -42,7 +51,8 @@ class VatIdEffect(StrEnum):
 class Destination:
     """Where an order goes, and the shipping methods that the buyer wants.
 
-    `is_estimate`: no address is known yet, and the shop's own country stands for it. `tax_id`: of a business.
+    `is_estimate`: no address is known yet, and the chosen country or the shop's own stands for it. `tax_id`: of a
+    business.
     """
 
     place: Place
@@ -79,9 +89,9 @@ class Offer:
         return {artisan_id: method.name for artisan_id, method in self.delivery.methods.items()}
 
 
-def home(store: StoreRules) -> Destination:
-    """The shop's own country, before an address is known."""
-    return Destination(Place(store.country), is_estimate=True)
+def home(store: StoreRules, country: str = "") -> Destination:
+    """The chosen country or the shop's own, before an address is known."""
+    return Destination(Place(country or store.country), is_estimate=True)
 
 
 def destination_of(
@@ -147,8 +157,8 @@ def quote_products(items: Iterable[tuple[Product, int]], *, store: StoreRules) -
 
 
 @dataclass(frozen=True, slots=True)
-class HomeTerms:
-    """What products without a class of their own are taxed at in the shop's country, and the least for delivery."""
+class LocalTerms:
+    """What products without a class of their own are taxed at in a country, and the least for delivery."""
 
     country: str
     tax_percent: str = ""
@@ -159,8 +169,8 @@ class HomeTerms:
         return self.shipping is not None and bool(self.tax_percent)
 
 
-def home_terms(store: StoreRules, currency: str) -> HomeTerms:
-    place, country = Place(store.country), KNOWN.get(store.country, store.country)
+def local_terms(country: str, currency: str) -> LocalTerms:
+    place = Place(country)
     taxes = taxes_at(place)
     rate = taxes and taxes.rates.get(None)
     prices = [
@@ -168,8 +178,8 @@ def home_terms(store: StoreRules, currency: str) -> HomeTerms:
         for method in methods_at(place, artisan_ids=[], currency=currency)
         if not method.is_pickup and (price := price_at(method.tiers, weight_g=0, goods_minor=0)) is not None
     ]
-    return HomeTerms(
-        country,
+    return LocalTerms(
+        KNOWN.get(country, country),
         percent_text(rate.rate_ppm) if rate else "",
         Money(min(prices), currency) if prices else None,
     )
@@ -190,13 +200,25 @@ def shipping_problems(
 
 def served_countries() -> set[str] | None:
     """The codes of the countries that the shop sells to, also to a part of them; None: to all."""
-    shipped, unshipped, taxed = shipped_countries(), unshipped_countries(), taxed_countries()
+    areas = {"shipped": shipped_areas(), "unshipped": unshipped_areas(), "taxed": taxed_areas()}
+    first, *others = (rows.order_by().values_list(Value(kind), "country") for kind, rows in areas.items())
+    countries: dict[str, set[str]] = {kind: set() for kind in areas}
+    for kind, country in first.union(*others):
+        countries[kind].add(country)
+    shipped, unshipped, taxed = countries.values()
     found = {
         code
         for code in KNOWN
         if (code in shipped or ("" in shipped and code not in unshipped)) and (code in taxed or "" in taxed)
     }
     return None if len(found) == len(KNOWN) else found
+
+
+def serves_country(country: str) -> bool:
+    if country not in KNOWN:
+        return False
+    served = served_countries()
+    return served is None or country in served
 
 
 def price_of(product: Product, currency: str) -> Money:

@@ -44,6 +44,7 @@ shop/                                get  /shop/                                
 carts:cart                           get  /shop/cart/                              200 200 200 200 200 200 200
 carts:item_add                       get  /shop/cart/items/                        405 405 405 405 405 405 405
 carts:item_update                    post /shop/cart/items/{item}/                 404 302 404 404 404 404 404
+carts:country                        get  /shop/deliver-to/                        200 200 200 200 200 200 200
 carts:currency                       get  /shop/currency/                          405 405 405 405 405 405 405
 carts:accept                         get  /shop/cart/accept/                       405 405 405 405 405 405 405
 carts:checkout                       get  /shop/checkout/                          302 302 302 302 302 302 302

@@ -50,7 +50,7 @@ class UserManager(BaseUserManager["User"]):
 class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # knox is untyped
     """A user, who signs in by email address. Permissions for staff work come from groups.
 
-    `currency`: the one chosen for prices, if any.
+    `currency`: the one chosen for prices, if any. `country`: the one chosen for deliveries, if any.
     `addresses_forgotten_at`: addresses of earlier orders are not filled in at checkout.
     `sign_in_networks`: keyed hashes of the networks of the last sign-ins, newest first. `sign_in_window`,
     `sign_in_count`: attempts to sign in as staff from other networks, in this window of the limit `login_everywhere`.
@@ -61,6 +61,7 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
     role = models.CharField(max_length=10, choices=Role, default=Role.SHOPPER)
     is_active = models.BooleanField(default=True)
     currency = models.CharField(max_length=3, default="", db_default="", blank=True, editable=False)
+    country = models.CharField(max_length=2, default="", db_default="", blank=True, editable=False)
     addresses_forgotten_at = models.DateTimeField(null=True, editable=False)
     session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     sign_in_networks = models.CharField(max_length=200, default="", db_default="", blank=True, editable=False)

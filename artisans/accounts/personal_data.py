@@ -95,6 +95,7 @@ HOLDINGS = (
             "name",
             "role",
             "currency",
+            "country",
             "created_at",
             "last_login",
             "addresses_forgotten_at",
@@ -102,6 +103,7 @@ HOLDINGS = (
         clear={
             "email": lambda person, stored: person.alias,
             "name": "",
+            "country": "",
             "password": unusable,
             "last_login": None,
             "is_active": False,

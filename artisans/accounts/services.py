@@ -27,6 +27,13 @@ def currency_keep(*, user: User, currency: str) -> None:
         save_columns(user, ["currency"])
 
 
+def country_keep(*, user: User, country: str) -> None:
+    """The country that this person wants deliveries to."""
+    if user.country != country:
+        user.country = country
+        save_columns(user, ["country"])
+
+
 class EmailTaken(Conflict):
     """An account with this address exists."""
 

@@ -146,7 +146,7 @@ UNAUDITED: dict[str, set[str]] = {
     },
     "accounts.User": {
         "id", "created_at", "updated_at", "password", "last_login", "name", "session_epoch", "addresses_forgotten_at",
-        "currency", "sign_in_networks", "sign_in_window", "sign_in_count",
+        "currency", "country", "sign_in_networks", "sign_in_window", "sign_in_count",
     },
     "auth.Group": {"id"},
 }  # fmt: skip

@@ -1,6 +1,6 @@
-"""Which currency a visitor sees prices in. Never by network address."""
+"""Where a visitor wants deliveries, and which currency they see prices in. Never by network address."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from babel.core import UnknownLocaleError, parse_locale
@@ -12,11 +12,25 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from artisans.regions.currencies import offered_currencies
 
 A_YEAR = 365 * 24 * 3600
+# Whether the shop sells to a country, from its code; `orders` registers it in `apps.py`.
+SERVES_COUNTRY: list[Callable[[str], bool]] = []
+
+
+def chosen_country(request: HttpRequest) -> str:
+    """The first that the shop sells to: of the account, the cookie; "" if none was chosen. Read once for a request."""
+    if not hasattr(request, "_chosen_country"):
+        wanted = (
+            getattr(getattr(request, "user", None), "country", ""),
+            request.COOKIES.get(settings.COUNTRY_COOKIE),
+        )
+        choice = next((code for code in wanted if code and SERVES_COUNTRY[-1](code)), "")
+        request._chosen_country = choice  # type: ignore[attr-defined]
+    return cast("str", request._chosen_country)  # type: ignore[attr-defined]
 
 
 def chosen_currency(request: HttpRequest) -> str:
-    """The first that the shop sells in: of this address, the account, the cookie, the region of the browser's
-    language; else the shop's own."""
+    """The first that the shop sells in: of this address, the account, the cookie, the chosen country, the region of
+    the browser's language; else the shop's own."""
     return currency_choice(request)[0]
 
 
@@ -35,6 +49,7 @@ def wanted_currencies(request: HttpRequest) -> Iterator[str]:
     user = getattr(request, "user", None)
     yield getattr(user, "currency", "")
     yield request.COOKIES.get(settings.CURRENCY_COOKIE, "")
+    yield from get_territory_currencies(chosen_country(request))
     yield from currencies_of_languages(request.headers.get("Accept-Language", ""))
 
 
@@ -50,11 +65,12 @@ def currencies_of_languages(header: str) -> Iterator[str]:
 
 
 def keep_currency(response: HttpResponse, currency: str) -> None:
-    response.set_cookie(
-        settings.CURRENCY_COOKIE,
-        currency,
-        max_age=A_YEAR,
-        httponly=True,
-        samesite="Lax",
-        secure=settings.HTTPS,
-    )
+    keep_choice(response, settings.CURRENCY_COOKIE, currency)
+
+
+def keep_country(response: HttpResponse, country: str) -> None:
+    keep_choice(response, settings.COUNTRY_COOKIE, country)
+
+
+def keep_choice(response: HttpResponse, cookie: str, value: str) -> None:
+    response.set_cookie(cookie, value, max_age=A_YEAR, httponly=True, samesite="Lax", secure=settings.HTTPS)

@@ -89,7 +89,12 @@ def local_taxes(rows: Iterable[tuple[Any, ...]], place: Place, *, at: datetime) 
     return taxes
 
 
+def taxed_areas() -> QuerySet[TaxZoneArea]:
+    """Those with a rate."""
+    zones = TaxZone.objects.filter(rates__valid_from__lte=timezone.now())
+    return TaxZoneArea.objects.filter(zone__in=zones)
+
+
 def taxed_countries() -> set[str]:
     """The countries with a rate, also of a part of them; "" for all others."""
-    zones = TaxZone.objects.filter(rates__valid_from__lte=timezone.now())
-    return set(TaxZoneArea.objects.filter(zone__in=zones).values_list("country", flat=True))
+    return set(taxed_areas().values_list("country", flat=True))

@@ -78,14 +78,18 @@ def local_methods(rows: Iterable[tuple[Any, ...]], place: Place, *, currency: st
     ]
 
 
+def shipped_areas() -> QuerySet[ShippingZoneArea]:
+    """Those with a method."""
+    priced = ShippingRate.objects.filter(method__is_active=True).values("method__zone")
+    return ShippingZoneArea.objects.filter(zone__in=priced)
+
+
+def unshipped_areas() -> QuerySet[ShippingZoneArea]:
+    """Countries that have a zone of their own without a method, and so are not "everywhere else"."""
+    priced = ShippingRate.objects.filter(method__is_active=True).values("method__zone")
+    return ShippingZoneArea.objects.exclude(zone__in=priced).filter(region="", postal_prefix="")
+
+
 def shipped_countries() -> set[str]:
     """The countries with a method, also for a part of them; "" for all others."""
-    priced = ShippingRate.objects.filter(method__is_active=True).values("method__zone")
-    return set(ShippingZoneArea.objects.filter(zone__in=priced).values_list("country", flat=True))
-
-
-def unshipped_countries() -> set[str]:
-    """The countries that have a zone of their own without a method, which are not "everywhere else"."""
-    priced = ShippingRate.objects.filter(method__is_active=True).values("method__zone")
-    areas = ShippingZoneArea.objects.exclude(zone__in=priced)
-    return set(areas.filter(region="", postal_prefix="").values_list("country", flat=True))
+    return set(shipped_areas().values_list("country", flat=True))

@@ -364,6 +364,7 @@ GUEST: dict[str, Scene] = {
     "product, chosen and sold out": jug_of_choice(1),
     "artisans": path("/shop/artisans/"),
     "artisan": lambda one: one.go(f"/shop/artisans/{teapot().artisan.slug}/"),
+    "country of delivery": path("/shop/deliver-to/"),
     "cart, empty": path("/shop/cart/"),
     "cart": cart,
     "cart, a thing removed": cart_with_one_removed,
