@@ -10,12 +10,12 @@ from django.utils import timezone
 from artisans.audit.models import AuditEntry
 from artisans.privacy.services import erasure_continue, user_erase
 from artisans.regions.models import TaxZone
-from artisans.regions.tests.factories import tax_zone
+from artisans.regions.tests.factories import tax_class, tax_rate, tax_zone
 from artisans.shipping.models import ShippingMethod
 from artisans.tax_ids.models import TaxId
 from artisans.tax_ids.services import tax_id_check, tax_id_decide
 from carts.tests.test_places import GERMAN, places  # noqa: F401  # a fixture
-from orders.models import Order
+from orders.models import Order, StoreRules
 from payments.lifecycle.cancel_and_expire import order_cancel
 from payments.models import Payment
 from payments.tests.conftest import sandbox_server  # noqa: F401  # a fixture
@@ -105,6 +105,25 @@ def test_prices_with_tax_are_shown_without_it(walk, vies, store):
     shown = walk.check_page()
 
     assert "$71.81" in shown.one("ul", class_="items").text  # 85.45 / 1.19
+
+
+@pytest.mark.parametrize(
+    ("includes", "with_tax", "without"), [(False, "117.04", WITHOUT_TAX), (True, "98.35", "82.65")]
+)
+def test_shipping_with_a_tax_class_is_without_tax_too(walk, staff, includes, with_tax, without):
+    """A bowl for 85.45 and 12.90 to Germany, both at 19 %, with and without tax in the prices."""
+    StoreRules.objects.update(
+        prices_include_tax=includes, shipping_tax="class", shipping_tax_class=tax_class("freight")
+    )
+    for zone in TaxZone.objects.all():
+        tax_rate(zone, 190_000, code="freight")
+    taxed = review(walk)
+    decide(staff)
+
+    placed = order_at(walk.press(walk.pay_form())["Location"])
+
+    assert (total_of(taxed), placed.total.amount) == (with_tax, without)
+    assert (placed.tax_minor, placed.parcels.get().shipping_tax_minor) == (0, 0)
 
 
 def test_a_vat_id_that_could_not_be_checked_is_said_and_decided_by_staff(walk, vies, staff, mailoutbox):

@@ -25,9 +25,10 @@ from artisans.notifications.rendering import render
 from artisans.regions.models import ShopCurrency
 from artisans.shipping.models import ShippingMethod
 from orders.models import Order
+from orders.pricing import TaxTerms
 from orders.selectors import store_rules
-from orders.services.placing import order_place
-from orders.tests.factories import buyer_of, quoted
+from orders.services.placing import PlacedOrder, order_place
+from orders.tests.factories import buyer_of, place, quoted
 from payments.bookkeeping.ledger import find_ledger_errors
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.lifecycle.saved_methods import method_save
@@ -39,7 +40,7 @@ from payments.providers.contract import Refused
 from payments.providers.stripe.config import StripeConfig
 from payments.providers.stripe.money import limits as stripe_limits
 from payments.reconciliation.runs import reconcile
-from payments.tests.factories import refund, reread
+from payments.tests.factories import refund, reread, unit_selection
 from payments.tests.stripe_helpers import build_create_request
 from tests.checkout_client import CheckoutClient
 from tests.html import page
@@ -78,15 +79,20 @@ def buy(request: pytest.FixtureRequest, shopper: User) -> Callable[[str, str], P
             store=store_rules(),
             expires_at=timezone.now() + timedelta(minutes=30),
         )
-        method = PaymentMethod.CREDIT_CARD if name == "stripe" else PaymentMethod.PAYPAL
-        payment = payment_start(placed, method=method, store=store_rules())
-        payment_ensure_at_provider(payment)
-        sandbox.pay(payment) if name == "stripe" else sandbox.approve(payment)
-        payment_sync(payment.pk, cause="test")
-        assert reread(payment).amount == total
+        payment = pay_at(sandbox, name, placed)
+        assert payment.amount == total
         return payment
 
     return pay
+
+
+def pay_at(sandbox: Any, name: str, placed: PlacedOrder) -> Payment:
+    method = PaymentMethod.CREDIT_CARD if name == "stripe" else PaymentMethod.PAYPAL
+    payment = payment_start(placed, method=method, store=store_rules())
+    payment_ensure_at_provider(payment)
+    sandbox.pay(payment) if name == "stripe" else sandbox.approve(payment)
+    payment_sync(payment.pk, cause="test")
+    return reread(payment)
 
 
 def provider(request: pytest.FixtureRequest, name: str) -> Any:
@@ -160,6 +166,24 @@ def test_payment_is_given_back_in_steps_to_the_last_unit(
 
     fees = sum(row.fee_minor for row in ProviderMovement.objects.all())
     assert sums() == {("provider", currency): -fees, ("provider_fee", currency): fees}
+
+
+@pytest.mark.parametrize("name", ["stripe", "paypal"])
+def test_order_under_reverse_charge_is_given_back_without_tax(request, shopper, staff, name):
+    """A thing with 10 % tax in its price of 11.00, and shipping for 5.00 with 20 % in it: 14.17 without."""
+    sandbox, product = provider(request, name), ProductFactory.create(price_minor=1100)
+    terms = TaxTerms(prices_include_tax=True, is_reverse_charge=True, shipping_rate_ppm=200_000)
+    placed = place({product: 1}, user=shopper, quote=quoted({product: 1}, shipping=500, terms=terms))
+    payment = pay_at(sandbox, name, placed)
+    parcel, line = placed.order.parcels.get(), placed.order.lines.get()
+    assert (placed.order.tax.minor, parcel.shipping_tax_minor, payment.amount.amount) == (0, 0, "14.17")
+
+    goods = refund(payment, items=unit_selection((line, 1)), actor=staff)
+    rest = refund(payment, "4.17", actor=staff)
+
+    assert (goods.amount.amount, rest.amount.amount) == ("10.00", "4.17")
+    assert (payment.refunded_minor, goods.status, rest.status) == (1417, "COMPLETED", "COMPLETED")
+    night(sandbox, name)
 
 
 @pytest.mark.parametrize(
