@@ -19,7 +19,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from artisans.accounts.models import User
 from artisans.accounts.principals import Principal
 from artisans.accounts.services import country_keep, currency_keep
 from artisans.core.errors import DomainError, NotFound
@@ -65,6 +64,7 @@ from orders.address_rules import address_errors
 from orders.addresses import address_lines, address_read
 from orders.errors import CheckoutBlocked, QuoteChanged, ShopNotOpen
 from orders.holds import TooManyOpenOrders
+from orders.models import Order
 from orders.quoting import served_countries
 from orders.selectors import is_known_account, last_addressed_order, store_rules
 from orders.services.placing import Buyer
@@ -523,9 +523,12 @@ def details_initial(request: HttpRequest, session: CheckoutSession) -> dict[str,
     initial: dict[str, Any] = {"country": country, "billing_country": country}
     if session.principal.user is not None:
         initial |= {"email": session.principal.user.email, "name": session.principal.user.name}
-        remembered = remembered_addresses(session.principal.user)
+        last = last_addressed_order(session.principal.user)
+        remembered = remembered_addresses(last) if last else {}
         if not chosen or remembered.get("country") == chosen:
             initial |= remembered
+        if last:
+            initial |= {"company": last.company, "vat_id": last.vat_id}
     if "email" in draft:
         initial |= {name: draft.get(name) for name in ("email", "company", "vat_id", "billing_same", "note")}
         initial |= address_read(draft["shipping"])
@@ -534,11 +537,8 @@ def details_initial(request: HttpRequest, session: CheckoutSession) -> dict[str,
     return initial
 
 
-def remembered_addresses(user: User) -> dict[str, Any]:
-    """The addresses of the user's last order as initial values of the form; none if one is a single text."""
-    last = last_addressed_order(user)
-    if last is None:
-        return {}
+def remembered_addresses(last: Order) -> dict[str, Any]:
+    """The addresses of the buyer's last order as initial values of the form; none if one is a single text."""
     shipping, billing = address_read(last.shipping_address), address_read(last.billing_address)
     if "text" in shipping or "text" in billing:
         return {}

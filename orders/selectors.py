@@ -177,12 +177,16 @@ def orders_containing_newest(term: str) -> QuerySet[Order]:
 
 
 def last_addressed_order(user: User) -> Order | None:
-    """The user's last order, whose addresses are filled in at the next checkout; None after they had them
-    forgotten. Guest orders do not count."""
+    """The user's last order, whose addresses, company and VAT ID are filled in at the next checkout; None after they
+    had them forgotten. Guest orders do not count."""
     orders = Order.objects.filter(user=user)
     if user.addresses_forgotten_at is not None:
         orders = orders.filter(created_at__gt=user.addresses_forgotten_at)
-    return orders.only("shipping_address", "billing_address").order_by("-created_at").first()
+    return (
+        orders.only("shipping_address", "billing_address", "company", "vat_id")
+        .order_by("-created_at")
+        .first()
+    )
 
 
 def orders_locked() -> QuerySet[Order]:

@@ -95,6 +95,7 @@ workshop:profile                     get  /shop/artisan/profile/                
 workshop:shipping_list               get  /shop/artisan/shipping/                   login 404 404 200 404 404 404
 workshop:shipping_new                get  /shop/artisan/shipping/new/               login 404 404 200 404 404 404
 workshop:shipping                    get  /shop/artisan/shipping/1/                 login 404 404 404 404 404 404
+workshop:shipping_delete             get  /shop/artisan/shipping/1/delete/          login 404 404 404 404 404 404
 workshop:portrait                    get  /shop/artisan/profile/portrait/             login 405 405 405 405 405 405
 workshop:stock_list                  get  /shop/artisan/stock/                     login 404 404 200 200 404 404
 workshop:stock_export                get  /shop/artisan/stock/export.csv           login 404 404 200 200 404 404

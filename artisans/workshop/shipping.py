@@ -16,7 +16,7 @@ from artisans.catalog.access import require_owner
 from artisans.core.errors import DomainError
 from artisans.core.forms import LineField
 from artisans.shipping.models import ChargedPer, MethodKind, ShippingMethod, ShippingZone
-from orders.services.places import areas_text, prices_text, shipping_method_save
+from orders.services.places import areas_text, prices_text, shipping_method_delete, shipping_method_save
 
 COLUMNS = ("zone", "name", "kind", "min_days", "max_days", "is_active")
 DAYS: dict[str, Any] = {"required": False, "min_value": 0, "max_value": 365}
@@ -80,6 +80,22 @@ def method_form(request: HttpRequest, method_id: int | None = None) -> HttpRespo
             messages.success(request, _("Saved."))
             return redirect("workshop:shipping_list")
     return render(request, "workshop/shipping_form.html", {"form": form, "method": method})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def method_delete(request: HttpRequest, method_id: int) -> HttpResponse:
+    """GET asks, POST deletes."""
+    method = get_object_or_404(require_owner(request).shipping_methods, pk=method_id)
+    if request.method == "GET":
+        return render(request, "workshop/shipping_delete.html", {"method": method})
+    try:
+        shipping_method_delete(method, actor=require_user(request))
+    except DomainError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, _("Deleted."))
+    return redirect("workshop:shipping_list")
 
 
 def shown_values(method: ShippingMethod) -> dict[str, Any]:

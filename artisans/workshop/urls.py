@@ -44,6 +44,7 @@ urlpatterns = [
     path("shipping/", shipping.method_list, name="shipping_list"),
     path("shipping/new/", shipping.method_form, name="shipping_new"),
     path("shipping/<int:method_id>/", shipping.method_form, name="shipping"),
+    path("shipping/<int:method_id>/delete/", shipping.method_delete, name="shipping_delete"),
     path("profile/portrait/", profile.portrait, name="portrait"),
     path("stock/", stock.stock_list, name="stock_list"),
     path("stock/export.csv", stock_import.stock_export, name="stock_export"),

@@ -61,6 +61,21 @@ def test_removed_addresses_are_not_filled_in_until_the_next_order(shop, bowl):
     assert filled(shop, bowl)[0]["line1"] == "9 New Street"
 
 
+def test_company_and_vat_id_of_the_last_order_are_filled_in_until_they_are_removed(shop, bowl):
+    shop.buy("bank_transfer", bowl, company="Blau GmbH", vat_id="DE 136695976")
+    shop.client.post(reverse("carts:country"), {"country": "DE"})  # which leaves out the address in the US
+
+    fields, says_so = filled(shop, bowl)
+
+    assert (fields["line1"], says_so) == ("", False)
+    assert (fields["company"], fields["vat_id"]) == ("Blau GmbH", "DE136695976")
+    url = reverse("orders:address")
+    assert "Blau GmbH VAT ID: DE136695976" in page(shop.client.get(url)).text
+    assert "Blau GmbH" not in page(shop.client.post(url, follow=True)).text
+    fields, _ = filled(shop, bowl)
+    assert (fields["company"], fields["vat_id"]) == ("", "")
+
+
 def test_guests_and_other_users_get_an_empty_form(shop, browser, stranger, bowl):
     shop.buy("bank_transfer", bowl)
     guest = CheckoutClient(browser())

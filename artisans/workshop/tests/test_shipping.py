@@ -7,6 +7,7 @@ from artisans.audit.models import AuditEntry
 from artisans.regions.models import Place
 from artisans.shipping.models import ShippingMethod, ShippingZone
 from artisans.shipping.selectors import methods_at
+from artisans.shipping.tests.factories import shipping_method
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -36,6 +37,24 @@ def test_own_methods_are_added_changed_and_switched_off(browser, seller):
     assert AuditEntry.objects.filter(action="shipping_method.save").count() == 3
 
 
+def test_own_method_is_deleted_after_a_question(browser, seller):
+    client, zone = browser(seller), ShippingZone.objects.get()
+    method = shipping_method(zone, "By bike", (0, 0, 900), artisan=seller.artisan)
+    path = reverse("workshop:shipping_delete", args=[method.pk])
+    form = page(client.get(reverse("workshop:shipping", args=[method.pk])))
+    assert form.one("a", href=path)
+
+    assert "Delete “By bike”?" in page(client.get(path)).text
+    assert ShippingMethod.objects.filter(pk=method.pk).exists()
+    answer = client.post(path, follow=True)
+
+    assert "Deleted." in page(answer).text
+    found = methods_at(Place("US"), artisan_ids=[seller.artisan.pk], currency="USD")
+    assert [one.name for one in found] == ["Standard"]
+    assert AuditEntry.objects.filter(action="shipping_method.delete").count() == 1
+    assert client.post(path).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -59,3 +78,5 @@ def test_methods_of_others_and_of_the_shop_are_not_found(browser, seller):
     path = reverse("workshop:shipping", args=[ShippingMethod.objects.get().pk])
 
     assert browser(seller).get(path).status_code == 404
+    assert browser(seller).post(f"{path}delete/").status_code == 404
+    assert ShippingMethod.objects.exists()
