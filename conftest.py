@@ -153,7 +153,9 @@ def sqlite_template() -> str:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     if template := sqlite_template():
-        shutil.copyfile(template, settings.DATABASES["default"]["TEST"]["NAME"])
+        copy = settings.DATABASES["default"]["TEST"]["NAME"]
+        Path(f"{copy}-wal").unlink(missing_ok=True)  # of a run that was killed
+        shutil.copyfile(template, copy)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
     make test-fast                          SQLite, two processes, 50 seconds with starting them
     make test-fast ARGS="-k refund -x"      with arguments of pytest
 
-It is also a pytest plugin that orders the tests and stops when the time is over. The migrated database is kept in
-var/test until a migration changes. Tests with real commits are left to `make test`.
+It is also a pytest plugin that orders the tests and stops when the time is over. A migrated database is kept in
+var/test until a migration changes; it takes a minute to make. Tests with real commits are left to `make test`.
 """
 
 import hashlib
@@ -27,27 +27,38 @@ def main() -> int:
     os.chdir(ROOT)
     REPORTS.mkdir(parents=True, exist_ok=True)
     marks = "not (pg or crash or conformance or browser or browser_sqlite or storm)"
-    options = ["-q", "-m", marks, "-n", "2", "--dist=load", "--reuse-db", "-p", "scripts.fast"]
+    options = ["-q", "-m", marks, "-n", "2", "--dist=load", "-p", "scripts.fast"]
     env = os.environ | {
         "SECRET_KEY": "only-for-tests-" + "x" * 50,
         "DATABASE_URL": "sqlite://:memory:",
-        "TEST_DATABASE": str(database()),
+        "TEST_DATABASE": str(REPORTS / "fast.sqlite3"),
         "CHANGED_FOLDERS": " ".join(changed_folders()),
         "TESTS_END": str(time.monotonic() + SECONDS),  # the clock is the same in all processes
     }
+    env["TEST_TEMPLATE"] = str(migrated_database(env))
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *sys.argv[1:]], env=env, check=False
     ).returncode
 
 
-def database() -> Path:
-    """The file for the current migrations; files for others are removed."""
+def migrated_database(env: dict[str, str]) -> Path:
+    """The file for the current migrations, of which each process gets a copy; files for others are removed."""
     migrations = sorted(path for path in ROOT.glob("*/**/migrations/*.py") if ".venv" not in path.parts)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()[:12]
     for old in REPORTS.glob("fast-*"):
         if digest not in old.name:
             old.unlink()
-    return REPORTS / f"fast-{digest}.sqlite3"
+    file, unfinished = REPORTS / f"fast-{digest}.sqlite3", REPORTS / f"fast-{digest}.unfinished"
+    if not file.exists():
+        unfinished.unlink(missing_ok=True)
+        settings = {
+            "DATABASE_URL": f"sqlite:///{unfinished}",
+            "DJANGO_SETTINGS_MODULE": "artisans.settings_test",
+        }
+        argv = [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"]
+        subprocess.run(argv, env=env | settings, check=True)
+        unfinished.rename(file)
+    return file
 
 
 # ---- the plugin --------------------------------------------------------------------------------------------

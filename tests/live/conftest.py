@@ -108,7 +108,7 @@ def clean_database(transactional_db) -> None:
 @pytest.fixture(scope="module")
 def other_postgres(postgres_only) -> Iterator[Server]:
     """A separate PostgreSQL for this module, to be stopped and killed, with a copy of the tests' empty database; the
-    test's connection uses it too. Migrating it would take nine seconds."""
+    test's connection uses it too. Migrating it would take 45 seconds."""
     with postgres_server() as server:
         copy_tables(server)
         with pointed_at(server):
