@@ -4,7 +4,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_ready
 
-from artisans.core.queue import enqueue_after_commit, one_at_a_time, run_each
+from artisans.core.queue import TaskOfMany, enqueue_after_commit, one_at_a_time, run_each
 from artisans.core.retention import purge
 from orders.retention import HELD_LINES
 from payments.bookkeeping import cash_deposits  # noqa: F401  # registers what the ledger checks
@@ -78,9 +78,10 @@ def check_payment_task(payment_id: str) -> None:
     payment_check(UUID(payment_id))
 
 
-@shared_task(name="payments.process_webhook")
-def process_webhook_task(event_id: str) -> None:
-    webhook_process(UUID(event_id))
+@shared_task(name="payments.process_webhook", base=TaskOfMany)
+def process_webhook_task(*event_ids: str) -> None:
+    for event_id in event_ids:
+        webhook_process(UUID(event_id))
 
 
 @shared_task(name="payments.execute_due_calls")

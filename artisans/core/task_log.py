@@ -17,7 +17,7 @@ started: dict[str, float] = {}
 
 @task_prerun.connect
 def adopt_request_id(task_id: str, task: "Task[..., Any]", **_: object) -> None:
-    """A task that no request enqueued, such as a periodic one, gets its own id."""
+    """A task that no request enqueued, such as a periodic one, or several did, gets its own id."""
     request_id.set((task.request.headers or {}).get("request_id") or task_id)
     started[task_id] = time.perf_counter()
 

@@ -1,12 +1,24 @@
 """Which queue takes a task, and periodic tasks that do not pile up."""
 
+import subprocess
+import sys
 import threading
+from contextvars import copy_context
+from dataclasses import dataclass, field
 
 import pytest
 from celery import current_app
 from django.conf import settings
 
-from artisans.core.queue import one_at_a_time, run_each
+from artisans.core.queue import (
+    MOST_IDS,
+    Message,
+    Publisher,
+    TaskOfMany,
+    broker_state,
+    one_at_a_time,
+    run_each,
+)
 
 OURS = ("accounts.", "approvals.", "catalog.", "core.", "notifications.", "payments.")
 CALLS_NO_PROVIDER = {"default", "mail"}
@@ -74,3 +86,83 @@ def test_run_of_a_periodic_task_is_skipped_while_the_one_before_is_in_progress(s
 def test_run_ends_after_its_time_and_leaves_the_rest_to_the_next():
     assert run_each([1, 2, 3], lambda row: row, event="failed", seconds=-1) == []
     assert run_each([1, 2, 3], lambda row: row, event="failed", seconds=60) == [1, 2, 3]
+
+
+@dataclass
+class RecordingTask:
+    """What it publishes is in `sent`, as (ids, request); it waits until the broker is up."""
+
+    name: str = "single"
+    sent: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    broker_is_up: threading.Event = field(default_factory=threading.Event)
+    is_publishing: threading.Event = field(default_factory=threading.Event)
+    is_complete: threading.Event = field(default_factory=threading.Event)
+
+    def message(self, *ids: str, request: str = "") -> Message:
+        return Message(self, ids, request, copy_context())
+
+    def apply_async(self, ids: tuple[str, ...], *, headers: dict[str, str], **_: object) -> None:
+        self.is_publishing.set()
+        assert self.broker_is_up.wait(30)
+        self.sent.append((ids, headers["request_id"]))
+        if "last" in ids:
+            self.is_complete.set()
+
+
+class RecordingTaskOfMany(RecordingTask, TaskOfMany):
+    name = "many"
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    monkeypatch.setattr(broker_state, "until", 0.0)
+
+
+@pytest.mark.usefixtures("broker")
+def test_web_process_publishes_without_waiting_and_what_came_meanwhile_together():
+    many, single = RecordingTaskOfMany("many"), RecordingTask()
+    single.broker_is_up.set()
+    publisher = Publisher()
+    publisher.put(many.message("first", request="a"))
+    assert many.is_publishing.wait(30)
+    for task in (single, many):
+        publisher.put(task.message("second", request="b"))
+        publisher.put(task.message("third", request="b"))
+    publisher.put(many.message("last", request="c"))
+    many.broker_is_up.set()
+    assert many.is_complete.wait(30)
+    assert many.sent == [(("first",), "a"), (("second", "third", "last"), "")]
+    assert single.sent == [(("second",), "b"), (("third",), "b")]
+
+
+@pytest.mark.usefixtures("broker")
+def test_message_has_a_limited_number_of_ids():
+    task = RecordingTaskOfMany("many")
+    task.broker_is_up.set()
+    Publisher().publish([task.message(str(number)) for number in range(MOST_IDS + 2)])
+    assert [len(ids) for ids, _ in task.sent] == [MOST_IDS, 2]
+
+
+PROGRAM = """
+from contextvars import copy_context
+from artisans.core import queue
+
+class Task:
+    name = "task"
+    def apply_async(self, ids, **_):
+        print(*ids, flush=True)
+
+queue.publish_in_background()
+for name in ("first", "second"):
+    queue.broker_state.publisher.waiting.put(queue.Message(Task(), (name,), "", copy_context()))
+"""
+
+
+def test_process_that_ends_publishes_what_is_waiting():
+    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["first", "second"]
+
+
+@pytest.mark.parametrize("name", ["notifications.send", "payments.process_webhook"])
+def test_emails_and_events_of_several_requests_are_one_task(name):
+    assert isinstance(current_app.tasks[name], TaskOfMany)
