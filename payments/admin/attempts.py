@@ -1,4 +1,4 @@
-"""Attempts to pay and disputes: the rows behind their figures."""
+"""Attempts to pay, disputes and fraud warnings: the rows behind their figures."""
 
 from typing import Any, ClassVar
 
@@ -19,11 +19,12 @@ from artisans.core.admin.pages import (
     column,
     link_to,
     money,
+    two_lines,
     when,
 )
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from payments.models import DECIDED_AT, AttemptOutcome, Dispute, PaymentAttempt
+from payments.models import DECIDED_AT, AttemptOutcome, Dispute, FraudWarning, PaymentAttempt
 from payments.selectors import ATTEMPTS_BY_DECISION, ATTEMPTS_BY_TRY
 from payments.statuses import DisputeStatus
 
@@ -86,7 +87,7 @@ class FactAdmin(ReadOnlyAdmin):
         return show(Money(row.amount_minor, row.currency))
 
     @column(_("Payment"))
-    def payment_link(self, row: PaymentAttempt | Dispute) -> SafeString:
+    def payment_link(self, row: PaymentAttempt | Dispute | FraudWarning) -> SafeString:
         return link_to(row.payment)
 
 
@@ -97,7 +98,7 @@ class PaymentAttemptAdmin(FactAdmin):
         "counted=declined": _("Declined"),
         "counted=asked": _("3-D Secure"),
     }
-    list_display = ("tried", "amount_shown", "state", "reason", "decline_code", "provider", "payment_link")
+    list_display = ("tried", "amount_shown", "state", "reason", "code", "provider", "payment_link")
     list_filter = (
         CountedFilter,
         "provider",
@@ -121,6 +122,10 @@ class PaymentAttemptAdmin(FactAdmin):
     def reason(self, row: PaymentAttempt) -> str:
         return row.decline_reason
 
+    @column(_("Code"), ordering="decline_code", file="decline_code")
+    def code(self, row: PaymentAttempt) -> str:
+        return two_lines(row.decline_text, row.decline_code) if row.decline_code else ""
+
 
 @admin.register(Dispute)
 class DisputeAdmin(FactAdmin):
@@ -138,3 +143,24 @@ class DisputeAdmin(FactAdmin):
     @column(_("Status"), ordering="status", label=DISPUTE_TONES)
     def state(self, row: Dispute) -> tuple[str, str]:
         return row.status, str(row.get_status_display())
+
+
+@admin.register(FraudWarning)
+class FraudWarningAdmin(FactAdmin):
+    list_display = ("warned", "reason", "provider", "payment_link")
+    list_filter = (
+        "provider",
+        "payment__payment_method",
+        "payment__currency",
+        ("warned_at", DayRangeFilter),
+    )
+    fields = (*list_display, "provider_warning_id")
+    ordering = ("-warned_at",)
+
+    @column(_("Time"), ordering="warned_at", file="warned_at")
+    def warned(self, row: FraudWarning) -> str:
+        return when(row.warned_at)
+
+    @column(_("Reason"), ordering="fraud_type")
+    def reason(self, row: FraudWarning) -> str:
+        return row.reason

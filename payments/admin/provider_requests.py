@@ -8,7 +8,18 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.pages import BAD, GOOD, PLAIN, WARN, ReadOnlyAdmin, admin_list_url, column, when
+from artisans.core.admin.pages import (
+    BAD,
+    GOOD,
+    PLAIN,
+    WARN,
+    ReadOnlyAdmin,
+    admin_list_url,
+    column,
+    two_lines,
+    when,
+)
+from payments.codes import provider_code_text
 from payments.models import Payment, ProviderRequest
 from payments.providers.round_trips import RequestOutcome
 
@@ -45,7 +56,7 @@ class ProviderRequestAdmin(ReadOnlyAdmin):
         "duration",
         "state",
         "status_code",
-        "error_code",
+        "error",
         "request_id",
     )
     list_filter = ("provider", "outcome", ("started_at", DayRangeFilter))
@@ -64,3 +75,7 @@ class ProviderRequestAdmin(ReadOnlyAdmin):
     @column(_("Outcome"), label=TONES)
     def state(self, row: ProviderRequest) -> tuple[str, str]:
         return row.outcome, str(row.get_outcome_display())
+
+    @column(_("Error"), ordering="error_code", file="error_code")
+    def error(self, row: ProviderRequest) -> str:
+        return two_lines(provider_code_text(row.error_code), row.error_code) if row.error_code else ""

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.append_only import AppendOnlyModel
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint, label_of
 from artisans.core.money import Money
+from payments.codes import provider_code_text
 from payments.models.payment import Payment
 from payments.providers.contract import Check, Liability, Verdict
 from payments.providers.registry import provider_choices
@@ -146,6 +147,11 @@ class PaymentAttempt(BaseModel, AppendOnlyModel):
     def decline_reason(self) -> str:
         """Why it was declined, in words for staff; "" if it was not."""
         return label_of(DeclineReason, self.decline_group) if self.outcome == AttemptOutcome.DECLINED else ""
+
+    @property
+    def decline_text(self) -> str:
+        """The provider's code in words for staff; "" if it was not declined."""
+        return provider_code_text(self.decline_code) if self.decline_code else ""
 
     @property
     def details(self) -> str:

@@ -1,5 +1,6 @@
 """Attempts to pay: each recorded once and kept, a payment closed after too many declines, and alerts for staff."""
 
+import re
 from datetime import timedelta
 from importlib import import_module
 
@@ -216,6 +217,8 @@ def test_attempts_are_shown_to_staff(payment, client, staff):
     assert "Attempts to pay" in page
     assert "Insufficient funds, or above a limit" in page
     assert "insufficient_funds" in page
+    listed = client.get("/admin/payments/paymentattempt/").content.decode()
+    assert re.search(r"Insufficient funds<.*insufficient_funds", listed)
 
 
 def test_suspected_fraud_is_told_to_staff_and_not_to_the_buyer(payment, stripe, client):

@@ -66,6 +66,19 @@ def test_request_without_answer_is_unknown(payment, settings):
 
 
 @pytest.mark.django_db
+def test_errors_are_listed_in_words_with_their_code(payment, settings, client, staff):
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    with pytest.raises(Unknown):
+        execute("stripe", lambda provider: provider.read("pi_1"))
+    client.force_login(staff)
+
+    listed = client.get("/admin/payments/providerrequest/").content.decode()
+
+    code = ProviderRequest.objects.get().error_code
+    assert f'No connection to the provider<span class="aa-muted">{code}</span>' in listed
+
+
+@pytest.mark.django_db
 def test_payment_completes_if_its_requests_cannot_be_recorded(payment, monkeypatch, caplog):
     def fail(rows: object) -> None:
         raise DatabaseError("disk full")
