@@ -13,6 +13,7 @@ VIEW = (
     "payments.view_payment",
     "payments.view_paymentattempt",
     "payments.view_dispute",
+    "payments.view_fraudwarning",
 )
 VIEW_LEDGER = (
     "ledger.view_ledgeraccount",

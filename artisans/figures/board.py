@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.db.models import QuerySet, Value
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from artisans.core.heartbeats import periodic_tasks
 from artisans.core.known_since import known_since
@@ -38,11 +39,24 @@ from artisans.figures.registry import METRICS, STEP_TITLES, STEPS, Metric
 from artisans.figures.rows import rows_of
 
 KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
+LINK_TEXTS = {  # by the names of `rows_of`: text, and label with the title of the figure
+    "numerator": (gettext_lazy("Rows"), gettext_lazy("Rows: %(title)s")),
+    "denominator": (gettext_lazy("Out of"), gettext_lazy("Rows out of which: %(title)s")),
+    "opened": (gettext_lazy("Disputes"), gettext_lazy("Disputes: %(title)s")),
+    "warnings": (gettext_lazy("Fraud warnings"), gettext_lazy("Fraud warnings: %(title)s")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    text: str
+    label: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A figure. `rows`: addresses of the lists behind numerator and denominator. `missing`: the dimension of a filter
+    """A figure. `links`: to the lists of the rows behind its number. `missing`: the dimension of a filter
     that it cannot be filtered by; then it has no values. `is_empty`: nothing in the period. `since`: the day from
     which it exists, if the period begins before."""
 
@@ -50,7 +64,7 @@ class Panel:
     values: list[Shown]
     table: Table | None
     also: str
-    rows: dict[str, str]
+    links: list[Link]
     missing: str = ""
     is_empty: bool = False
     uncounted: int = 0
@@ -103,7 +117,7 @@ def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, 
     answer = answers.get(metric.name)
     if answer is None:
         return Panel(
-            metric, [], None, "", {}, missing=replace(question, group_by="").missing_dimension(metric)
+            metric, [], None, "", [], missing=replace(question, group_by="").missing_dimension(metric)
         )
     division = division_of(metric)
     families = {need.total.family for need in needs_of(metric)}
@@ -112,11 +126,19 @@ def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, 
         [] if metric.mix_of else values_of(answer),
         table_of(answer, replace(question, group_by=division or question.group_by)),
         also_text(answer),
-        rows_of(metric, question),
+        links_of(metric, question),
         is_empty=not has_something(answer),
         uncounted=max(counting.uncounted.get(family, 0) for family in families),
         since=known_day(families, question.period),
     )
+
+
+def links_of(metric: Metric, question: Question) -> list[Link]:
+    return [
+        Link(str(text), label % {"title": metric.title}, address)
+        for part, address in rows_of(metric, question).items()
+        for text, label in [LINK_TEXTS[part]]
+    ]
 
 
 def funnel_of(answers: Mapping[str, Answer]) -> Table:

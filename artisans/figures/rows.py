@@ -1,7 +1,7 @@
 """The admin list whose rows are behind a number of a figure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -92,6 +92,19 @@ def journeys(reached: str = "") -> List:
     )
 
 
+def fraud_warnings() -> List:
+    return List(
+        "payments_fraudwarning",
+        "warned_at",
+        {},
+        {
+            "method": "payment__payment_method__exact",
+            "provider": "provider__exact",
+            "currency": "payment__currency__exact",
+        },
+    )
+
+
 # By family and measures, and by the dimensions that count; there is none for captures and receipts.
 LISTS: dict[tuple[str, tuple[str, ...]], List] = {
     ("payments", ("paid",)): payments("created_at", outcome="paid"),
@@ -118,6 +131,7 @@ LISTS: dict[tuple[str, tuple[str, ...]], List] = {
     **{("attempts", (name,)): tried(name) for name in ATTEMPTS_BY_TRY},
     ("disputes", ("opened",)): disputes(),
     ("disputes", ("opened_minor",)): disputes(),
+    ("disputes", ("warnings",)): fraud_warnings(),
     ("disputes", ("won",)): disputes(status__exact="WON"),
     ("disputes", ("won", "lost")): disputes(status__in="WON,LOST"),
     ("journeys", ("started",)): journeys(),
@@ -140,13 +154,21 @@ LISTS: dict[tuple[str, tuple[str, ...]], List] = {
 
 
 def rows_of(metric: Metric, question: Question) -> dict[str, str]:
-    """The addresses for numerator and denominator, by name of the part; without those that have no list."""
+    """The addresses for numerator and denominator, by name of the part; without those that have no list. A numerator
+    that adds up the rows of several lists has an address for each, by the name of the measure."""
     period = without_recent_days(question.period, metric.age)
-    found = {"numerator": rows_url(metric.numerator, period, question.filters)}
+    numerators = {"numerator": metric.numerator}
+    if (metric.numerator.family, metric.numerator.measures) not in LISTS:
+        numerators |= each_of(metric.numerator)
+    found = {part: rows_url(total, period, question.filters) for part, total in numerators.items()}
     if metric.denominator:
         filters = {name: value for name, value in question.filters.items() if name != metric.mix_of}
         found["denominator"] = rows_url(metric.denominator, period, filters)
     return {part: address for part, address in found.items() if address}
+
+
+def each_of(total: Total) -> dict[str, Total]:
+    return {name: replace(total, measures=(name,)) for name in total.measures}
 
 
 def rows_url(total: Total, period: Period, filters: Mapping[str, str] | None = None) -> str:

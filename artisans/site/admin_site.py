@@ -152,6 +152,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             link(request, gettext("All payments"), "payments", "payments.payment"),
             link(request, gettext("Attempts"), "credit_card", "payments.paymentattempt"),
             link(request, gettext("Disputes"), "report", "payments.dispute"),
+            link(request, gettext("Fraud warnings"), "gpp_maybe", "payments.fraudwarning"),
             link(request, gettext("Transactions"), "swap_horiz", "payments.transaction"),
             link(request, gettext("Receipts"), "account_balance", "payments.receipt"),
             link(request, gettext("Cash deposits"), "savings", "payments.cashdeposit"),

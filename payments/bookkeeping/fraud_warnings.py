@@ -1,12 +1,16 @@
-"""Early fraud warnings of banks. They move no money; staff see them, and figures count them."""
+"""Early fraud warnings of banks. They move no money; staff review the payment, and figures count them."""
 
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from artisans.core.changes import changes_note
-from payments.models import FraudWarning, Payment
+from payments.bookkeeping.review_flags import flag_raise
+from payments.models import FlagKind, FraudWarning, Payment
+
+LONGEST_TYPE = 80  # of our column
 
 
 def fraud_warning_record(
@@ -19,10 +23,12 @@ def fraud_warning_record(
             provider_warning_id=warning_id,
             defaults={
                 "payment": payment,
-                "fraud_type": fraud_type,
+                "fraud_type": fraud_type[:LONGEST_TYPE],
                 "warned_at": warned_at or timezone.now(),
             },
         )
         if is_new:
             changes_note(("disputes", warning.warned_at))
+            detail = _("The buyer’s bank reported fraud: %(reason)s") % {"reason": warning.reason}
+            flag_raise(payment, FlagKind.FRAUD_WARNING, detail)
     return warning

@@ -10,6 +10,7 @@ from payments.models.payment import Payment
 class FlagKind(models.TextChoices):
     MISMATCH = "mismatch", _("Amounts differ from the provider’s")
     DISPUTE = "dispute", _("Payment disputed")
+    FRAUD_WARNING = "fraud_warning", _("Reported as fraud by the bank")
     REFUND_FAILED = "refund_failed", _("Refund failed")
     STUCK = "stuck", _("No response from the provider")
     CONFLICT = "conflict", _("More refunded than received")

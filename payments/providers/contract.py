@@ -395,11 +395,23 @@ class RemotePayment:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteFraudWarning:
+    """A bank's early fraud warning. `object_ids`: of its payment. `fraud_type`: the provider's code."""
+
+    warning_id: str
+    object_ids: tuple[str, ...]
+    fraud_type: str
+    warned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedPayments:
     """A page of payments with activity in a period, whenever they were created: refunds, disputes, balance
-    transactions. Each is a tuple of its ids, the one to read first. `lists`: as in RemotePayment."""
+    transactions. Each is a tuple of its ids, the one to read first. `fraud_warnings`: those of the period, which change
+    no payment. `lists`: as in RemotePayment."""
 
     ids: tuple[tuple[str, ...], ...] = ()
+    fraud_warnings: tuple[RemoteFraudWarning, ...] = ()
     lists: Mapping[str, str] = field(default_factory=dict)
 
 

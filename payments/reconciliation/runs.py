@@ -9,7 +9,7 @@ the number of transactions. A run that crashes is continued by the next one.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
@@ -24,6 +24,7 @@ from artisans.core.errors import InvalidInput
 from artisans.core.models import save_columns
 from artisans.core.security.redaction import scrub
 from payments.bookkeeping.attempts import attempts_fill
+from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.bookkeeping.movements import movements_explain, movements_record
 from payments.bookkeeping.provider_alerts import alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
@@ -37,6 +38,7 @@ from payments.providers.contract import (
     PaymentProvider,
     ProviderError,
     RemoteAttempt,
+    RemoteFraudWarning,
     RemotePayment,
 )
 from payments.providers.registry import find_facts, reports_late
@@ -171,6 +173,7 @@ class Reconciler:
             lists: dict[str, str] = {}
             for pages in batches(name, lambda provider: provider.list_moved(since, until), size=1):
                 self.compare_objects(self.read_unseen(pages[0].ids))
+                self.record_fraud_warnings(pages[0].fraud_warnings)
                 lists |= pages[0].lists
         except ProviderError as error:
             self.note_problem(error)
@@ -181,6 +184,20 @@ class Reconciler:
         unlisted = captured_between(name, since, min(until, self.run.until - reports_late(name)))
         self.compare_payments({payment: set() for payment in unlisted - self.compared}, changed=set())
         self.progress(self.run.seen, until)
+
+    def record_fraud_warnings(self, warnings: Sequence[RemoteFraudWarning]) -> None:
+        """Those whose event was lost; of payments that are ours."""
+        name = self.run.provider
+        keys = payment_keys_of_objects(name, [(warning.object_ids, "") for warning in warnings])
+        payments = Payment.objects.in_bulk([key for key in keys if key is not None])
+        for warning, key in zip(warnings, keys, strict=True):
+            if key is not None:
+                fraud_warning_record(
+                    payment=payments[key],
+                    warning_id=warning.warning_id,
+                    fraud_type=warning.fraud_type,
+                    warned_at=warning.warned_at,
+                )
 
     def fill_attempts(self, since: datetime, until: datetime) -> None:
         """Record declined attempts that no read of their payment showed."""

@@ -166,7 +166,9 @@ def test_refund_and_dispute_of_an_old_payment_are_found_without_webhooks(stripe,
     assert (reread(payment).status, payment.disputed_minor) == ("REFUNDED", 8999)
 
 
-@pytest.mark.parametrize("path", ["/v1/refunds", "/v1/disputes", "/v1/balance_transactions"])
+@pytest.mark.parametrize(
+    "path", ["/v1/refunds", "/v1/disputes", "/v1/balance_transactions", "/v1/radar/early_fraud_warnings"]
+)
 def test_refused_list_does_not_stop_the_others_and_is_compared_again(stripe, shopper, time_machine, path):
     payment = paid_by_card(stripe, user=shopper)
     later(time_machine, days=3)

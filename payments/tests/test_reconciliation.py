@@ -19,6 +19,7 @@ from payments.methods import PaymentMethod
 from payments.models import (
     CallState,
     FlagKind,
+    FraudWarning,
     Payment,
     PaymentFlag,
     PaymentRefund,
@@ -36,7 +37,7 @@ from payments.providers.contract import (
 )
 from payments.reconciliation import runs
 from payments.reconciliation.runs import Kind, reconcile
-from payments.selectors import reconciliation_runs_to_review
+from payments.selectors import flags_open, reconciliation_runs_to_review
 from payments.tasks import reconcile_task
 from payments.tests.factories import apply_card_captures, paid_by_card, refund, reread, start, usd
 from tests.append_only import rewriting
@@ -134,6 +135,20 @@ def test_payment_without_a_webhook_is_booked(unnotified_payment, stripe, mails, 
     assert [mail.subject.split(": ")[1] for mail in mails(shopper.email)] == ["payment received"]
     assert unnotified_payment.transitions.last().cause == "found by reconciliation"
     assert run_reconciliation().synced_count == 0
+
+
+def test_fraud_warning_without_a_webhook_is_recorded_once(paid, foreign_payment, stripe):
+    charges = [row["id"] for row in stripe.journal("charge.captured")]
+    assert len(charges) == 2
+    for charge in charges:
+        stripe.post("stripe/warn", charge=charge, fraud_type="made_with_lost_card")
+
+    for _ in range(2):
+        assert run_reconciliation().error == ""
+
+    warning = FraudWarning.objects.get()
+    assert (warning.payment, warning.reason) == (paid, "Lost card")
+    assert [flag.kind for flag in flags_open()] == ["fraud_warning"]
 
 
 def test_refund_made_at_stripe_is_booked_and_awaits_a_decision(paid, stripe):

@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
+from payments.bookkeeping.fraud_warnings import fraud_warning_record
+from payments.bookkeeping.review_flags import flag_resolve
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.gateway.payments import payment_ensure_at_provider, payment_replace_at_provider
 from payments.methods import PaymentMethod
@@ -24,6 +26,7 @@ from payments.models import (
 )
 from payments.providers.contract import ObjectNotFound, ProviderEvent
 from payments.providers.stripe.provider import StripeProvider
+from payments.selectors import flags_open
 from payments.tasks import process_due_webhooks_task, process_webhook_task
 from payments.tests.factories import reread, start
 from payments.tests.periodic import process_due
@@ -439,8 +442,24 @@ def test_early_fraud_warning_is_recorded_once_and_shown_to_staff(
     assert {(row.payment, row.reason) for row in warnings} == {(open_card, "Stolen card")}
     assert warnings.count() == len(events) == 2
     assert statuses_of(open_card) == ("COMPLETED", "CONFIRMED", "PAID")
-    answer = browser(staff).get(f"/admin/payments/payment/{open_card.pk}/change/")
+    flag = open_card.flags.get()
+    assert (flag.kind, flag.detail) == ("fraud_warning", "The buyer’s bank reported fraud: Stolen card")
+    client = browser(staff)
+    answer = client.get(f"/admin/payments/payment/{open_card.pk}/change/")
     assert "Early fraud warning" in answer.content.decode()
+    assert "Stolen card" in client.get("/admin/payments/fraudwarning/").content.decode()
+
+    flag_resolve(flag_id=flag.pk, resolution="Refunded.", actor=staff)
+    deliver(*events)
+    drain_hooks()
+
+    assert not flags_open().exists()
+
+
+def test_fraud_warning_with_a_long_code_is_recorded(open_card):
+    fraud_warning_record(payment=open_card, warning_id="issfr_1", fraud_type="x" * 120, warned_at=None)
+
+    assert FraudWarning.objects.get().fraud_type == "x" * 80
 
 
 def test_unknown_kind_is_stored_and_shown(stripe, drain_hooks):

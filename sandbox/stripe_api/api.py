@@ -16,6 +16,7 @@ from sandbox.stripe_api import (
     customers,
     disputes,
     events,
+    fraud_warnings,
     idempotency,
     payment_intents,
     payment_methods,
@@ -32,7 +33,8 @@ from sandbox.stripe_api.routes import Call, Route
 from sandbox.stripe_api.versions import check_version, object_in
 
 RESOURCES = (
-    charges, checkout_sessions, customers, disputes, events, payment_intents, payment_methods, refunds, setup_intents,
+    charges, checkout_sessions, customers, disputes, events, fraud_warnings, payment_intents, payment_methods, refunds,
+    setup_intents,
 )  # fmt: skip
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
 OUTAGE = ApiError(500, "api_error", "An unknown error occurred")

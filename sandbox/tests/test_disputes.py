@@ -86,6 +86,13 @@ def test_an_early_fraud_warning_moves_no_money(stripe_api, sandbox, paid):
     warning = event.data.object
     assert (warning.payment_intent, warning.fraud_type, warning.actionable) == (intent.id, "misc", True)
     assert sandbox.get("journal/totals")["disputed"] == {}
+    warnings = stripe_api.v1.radar.early_fraud_warnings
+    created = {"gte": warning.created, "lt": warning.created + 1}
+    assert [row.id for row in warnings.list({"charge": warning.charge, "created": created}).data] == [
+        warning.id
+    ]
+    assert warnings.list({"created": {"gt": warning.created}}).data == []
+    assert warnings.retrieve(warning.id).charge == intent.latest_charge
 
 
 def test_dispute_can_be_created_by_the_control_api(stripe_api, sandbox):

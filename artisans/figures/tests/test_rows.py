@@ -1,5 +1,6 @@
 """The address of the rows behind a number opens exactly those rows."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,19 +14,20 @@ from artisans.figures.days import Period, today
 from artisans.figures.evaluate import Question
 from artisans.figures.families import FAMILIES
 from artisans.figures.registry import METRICS, Total
-from artisans.figures.rows import LISTS, rows_of, rows_url
+from artisans.figures.rows import LISTS, each_of, rows_of, rows_url
 from artisans.figures.tests.test_counting import BEGIN, ZONES, at_once, trade  # noqa: F401  # fixtures
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
 def all_totals() -> set[Total]:
-    return {
+    totals = {
         total
         for metric in METRICS.values()
         for total in (metric.numerator, metric.denominator, *metric.also.values())
         if total
     }
+    return totals.union(*(each_of(metric.numerator).values() for metric in METRICS.values()))
 
 
 def number_of(total: Total, period: Period, **filters: str) -> int:
@@ -87,6 +89,9 @@ def test_rows_of_a_metric_follow_its_filters_and_age():
     old = rows_of(METRICS["refund_rate_cohort_30"], question)
     assert f"completed_at_to={today() - timedelta(days=31)}" in old["denominator"]
     assert rows_of(METRICS["payment_success_rate"], question).keys() == {"numerator", "denominator"}
+    both = rows_of(METRICS["network_ratio"], replace(question, filters={}))
+    assert both.keys() == {"opened", "warnings"}
+    assert "payment__payment_method__in=credit_card%2Cdebit_card" in both["warnings"]
 
 
 def test_no_list_is_linked_that_would_have_other_rows():

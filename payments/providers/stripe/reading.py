@@ -17,11 +17,12 @@ from payments.providers.contract import (
     ListedAttempt,
     RefundRequest,
     Refused,
+    RemoteFraudWarning,
     RemotePayment,
     RemoteRefund,
     Unknown,
 )
-from payments.providers.reading import LONGEST_TEXT, UNREADABLE, Parts, mapping, plain
+from payments.providers.reading import LONGEST_TEXT, UNREADABLE, Parts, an_id, mapping, plain
 from payments.providers.stripe.link import StripeLink, row_of
 from payments.providers.stripe.objects import (
     Row,
@@ -35,6 +36,7 @@ from payments.providers.stripe.objects import (
     session_of,
 )
 from payments.providers.stripe.requests import IN_INTENT, IN_SESSION
+from payments.providers.stripe.webhooks import token
 
 # Part of the API, the permission of a restricted key, and a read-only call that checks it.
 ACCESS: Final[tuple[tuple[str, str, Callable[[stripe.StripeClient], object]], ...]] = (
@@ -49,6 +51,11 @@ ACCESS: Final[tuple[tuple[str, str, Callable[[stripe.StripeClient], object]], ..
         "balance",
         "Balance transaction sources: Read",
         lambda api: api.v1.balance_transactions.list({"limit": 1}),
+    ),
+    (
+        "fraud warnings",
+        "Radar: Read",
+        lambda api: api.v1.radar.early_fraud_warnings.list({"limit": 1}),
     ),
     ("account balance", "Balance: Read", lambda api: api.v1.balance.retrieve()),
 )
@@ -218,7 +225,7 @@ class StripeReading:
     # ---- activity on payments of any age ---------------------------------------------------------------------------
 
     def moved(self, since: datetime, until: datetime) -> Iterator[ChangedPayments]:
-        """By the time of the refund, dispute or balance transaction itself."""
+        """By the time of the refund, dispute, balance transaction or fraud warning itself."""
         created = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
         params: Any = {"created": created, "limit": PAGE}
         beside = Beside(self._link)
@@ -231,6 +238,12 @@ class StripeReading:
         }  # the refund, dispute or charge; payouts and fees name no payment
         for page in beside.pages("balance", lambda api: api.v1.balance_transactions.list(whole)):
             yield changed([mapping(row.get("source")) for row in page])
+        for page in beside.pages(
+            "fraud warnings", lambda api: api.v1.radar.early_fraud_warnings.list(params)
+        ):
+            yield ChangedPayments(
+                fraud_warnings=Parts("fraud warnings").each("fraud warning", page, fraud_warning)
+            )
         yield ChangedPayments(lists=beside.lists)
 
 
@@ -245,8 +258,14 @@ def changed(rows: Iterable[Row]) -> ChangedPayments:
     return ChangedPayments(tuple(dict.fromkeys(ids for row in rows if (ids := payment_ids(row)))))
 
 
+def fraud_warning(row: Row) -> RemoteFraudWarning:
+    """Errors: UNREADABLE."""
+    warned_at = datetime.fromtimestamp(row["created"], UTC)
+    return RemoteFraudWarning(an_id(row["id"]), payment_ids(row), token(row.get("fraud_type")), warned_at)
+
+
 def payment_ids(row: Row) -> tuple[str, ...]:
-    """The intent and charge named by a refund, dispute or charge."""
+    """The intent and charge named by a refund, dispute, charge or fraud warning."""
     charge = row.get("id") if row.get("object") == "charge" else row.get("charge")
     return tuple(found for value in (row.get("payment_intent"), charge) if (found := id_of(value)))
 
