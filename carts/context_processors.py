@@ -11,7 +11,7 @@ from carts.models import CartItem, CartStatus
 from carts.selectors import carts_visible_to
 from orders.countries import KNOWN
 from orders.quoting import local_terms
-from orders.selectors import store_of_request
+from orders.selectors import missing_answers, store_of_request
 
 
 def shop(request: HttpRequest) -> dict[str, Any]:
@@ -39,5 +39,6 @@ def shop(request: HttpRequest) -> dict[str, Any]:
         "cart_count": SimpleLazyObject(count),
         "store": store,
         "local_terms": SimpleLazyObject(lambda: local_terms(country(), choice()[0])),
+        "missing_answers": SimpleLazyObject(lambda: missing_answers(request)),
         "is_demo": settings.DEMO,
     }

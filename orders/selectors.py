@@ -6,6 +6,7 @@ from typing import cast
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from django.core.cache import cache
 from django.db.models import Prefetch, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Concat
@@ -28,6 +29,7 @@ from orders.statuses import PARCELS_UNSHIPPED
 
 LockCheck = tuple[UUID, Callable[[Order], None]]
 LOCK_CHECK: ContextVar[LockCheck | None] = ContextVar("LOCK_CHECK", default=None)
+IS_OPEN, IS_OPEN_SECONDS = "orders.shop_is_open", 30  # in the cache
 MASK_AFTER = timedelta(days=30)
 MOST_FOUND = 500
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -56,6 +58,16 @@ def store_of_request(request: HttpRequest) -> StoreRules:
     if not hasattr(request, "_store_rules"):
         request._store_rules = store_rules()  # type: ignore[attr-defined]
     return cast("StoreRules", request._store_rules)  # type: ignore[attr-defined]
+
+
+def missing_answers(request: HttpRequest) -> list[str]:
+    """As `StoreRules.missing_answers`, for the notice above each page of staff; that there are none is remembered."""
+    if cache.get(IS_OPEN):
+        return []
+    missing = store_of_request(request).missing_answers
+    if not missing:
+        cache.set(IS_OPEN, value=True, timeout=IS_OPEN_SECONDS)
+    return missing
 
 
 def currency_of_store() -> QuerySet[StoreRules, str]:

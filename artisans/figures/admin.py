@@ -73,7 +73,7 @@ class FiguresAdmin(ModelAdmin):
         if "csv" in request.GET:
             return csv_of(page, board, request.GET["csv"], question)
         figures = render_to_string(
-            "admin/figures/_figures.html", context_of(page, board, question, request.GET), request
+            "admin/figures/_figures.html", context_of(page, board, question, request.GET)
         )
         tag = f'"{hashlib.sha256(figures.encode()).hexdigest()[:32]}"'
         is_partial = request.headers.get("HX-Request") == "true"

@@ -5,16 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.cache import cache
 from django.db.models import QuerySet, Value
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from artisans.core.changes import day_of
 from artisans.core.heartbeats import periodic_tasks
 from artisans.core.known_since import known_since
-from artisans.core.models import Heartbeat
 from artisans.figures.counting import DRAIN
 from artisans.figures.days import DAY, Period, today
 from artisans.figures.display import (
@@ -25,12 +24,13 @@ from artisans.figures.display import (
     Table,
     also_text,
     count_cell,
+    count_text,
     head_of,
     share_text,
     table_of,
     values_of,
 )
-from artisans.figures.evaluate import Answer, Counting, Question, counting_of, evaluate, needs_of
+from artisans.figures.evaluate import KNOWN_FOR, Answer, Counting, Question, counting_of, evaluate, needs_of
 from artisans.figures.families import FAMILIES
 from artisans.figures.intervals import share
 from artisans.figures.models import OrderCell
@@ -38,7 +38,7 @@ from artisans.figures.pages import RECORDED, TODAY, Page, division_of
 from artisans.figures.registry import METRICS, STEP_TITLES, STEPS, Metric
 from artisans.figures.rows import rows_of
 
-KNOWN_FOR = 3600  # seconds in the cache: a migration is applied once
+CURRENCIES_KNOWN_FOR = 60  # seconds in the cache
 LINK_TEXTS = {  # by the names of `rows_of`: text, and label with the title of the figure
     "numerator": (gettext_lazy("Rows"), gettext_lazy("Rows: %(title)s")),
     "denominator": (gettext_lazy("Out of"), gettext_lazy("Rows out of which: %(title)s")),
@@ -95,17 +95,18 @@ def board_of(page: Page, question: Question) -> Board:
     answers = {answer.metric.name: answer for answer in found}
     families = {need.total.family for metric in metrics for need in needs_of(metric)}
     counting = counting_of(families, question.period)
+    since = known_days(families, question.period)
     has_facts = bool(counting.firsts)
     is_empty = not any(has_something(answer) for answer in answers.values())
     return Board(
-        panels=[panel_of(metric, answers, question, counting) for metric in metrics],
+        panels=[panel_of(metric, answers, question, counting, since) for metric in metrics],
         funnel=funnel_of(answers) if page.has_funnel else None,
         is_empty=is_empty,
         has_facts=has_facts,
         nearest=nearest_period(families, question.period) if is_empty and has_facts else None,
         uncounted=max(counting.uncounted.values(), default=0),
         differs_at=counting.differs_at,
-        silent_since=silent_since(),
+        silent_since=silent_since(counting),
     )
 
 
@@ -113,7 +114,13 @@ def has_something(answer: Answer) -> bool:
     return any(figure.numerator or figure.denominator for figure in answer.figures)
 
 
-def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, counting: Counting) -> Panel:
+def panel_of(
+    metric: Metric,
+    answers: Mapping[str, Answer],
+    question: Question,
+    counting: Counting,
+    since: Mapping[str, date],
+) -> Panel:
     answer = answers.get(metric.name)
     if answer is None:
         return Panel(
@@ -129,7 +136,7 @@ def panel_of(metric: Metric, answers: Mapping[str, Answer], question: Question, 
         links_of(metric, question),
         is_empty=not has_something(answer),
         uncounted=max(counting.uncounted.get(family, 0) for family in families),
-        since=known_day(families, question.period),
+        since=max((since[family] for family in families & since.keys()), default=None),
     )
 
 
@@ -174,20 +181,19 @@ def funnel_of(answers: Mapping[str, Answer]) -> Table:
 # ---- what a reader must know ------------------------------------------------------------------------------------
 
 
-def known_day(families: Iterable[str], period: Period) -> date | None:
-    """From which day on their facts were recorded, unless that is before the period."""
-    since = [
-        at
-        for family in families
-        if (fact := RECORDED.get(family))
-        and (at := cache.get_or_set(f"figures.known.{fact}", lambda fact=fact: known_since(fact), KNOWN_FOR))
-    ]
-    day = max((timezone.localdate(at, timezone.get_default_timezone()) for at in since), default=None)
-    return day if day and day > period.first else None
+def known_days(families: set[str], period: Period) -> dict[str, date]:
+    """From which day on facts were recorded, of each family where that is not before the period."""
+    found = {}
+    for family in families & RECORDED.keys():
+        fact = RECORDED[family]
+        at = cache.get_or_set(f"figures.known.{fact}", lambda fact=fact: known_since(fact), KNOWN_FOR)
+        if at and (day := day_of(at)) > period.first:
+            found[family] = day
+    return found
 
 
-def silent_since() -> datetime | None:
-    at = Heartbeat.objects.filter(pk=DRAIN).values_list("at", flat=True).first()
+def silent_since(counting: Counting) -> datetime | None:
+    at = counting.drained_at
     return at if at and at < timezone.now() - periodic_tasks()[DRAIN] else None
 
 
@@ -214,7 +220,12 @@ def nearest_period(families: Iterable[str], period: Period) -> Period | None:
 
 
 def currencies_known() -> list[str]:
-    return list(OrderCell.objects.order_by("currency").values_list("currency", flat=True).distinct())
+    """Of orders, as they were a minute ago."""
+
+    def read() -> list[str]:
+        return list(OrderCell.objects.order_by("currency").values_list("currency", flat=True).distinct())
+
+    return list(cache.get_or_set("figures.currencies", read, CURRENCIES_KNOWN_FOR) or ())
 
 
 # ---- the start page ----------------------------------------------------------------------------------------------
@@ -234,5 +245,5 @@ def parts_text(answer: Answer) -> str:
     if metric.is_per_currency or metric.denominator is None:
         return _("since midnight")
     [figure] = answer.figures
-    parts = {"number": intcomma(figure.numerator), "all": intcomma(figure.denominator or 0)}
+    parts = {"number": count_text(figure.numerator), "all": count_text(figure.denominator or 0)}
     return _("%(number)s of %(all)s since midnight") % parts

@@ -1,14 +1,16 @@
 """Figures in words and tables, for the pages of the admin."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, cast
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.formats import date_format, number_format
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from artisans.core.money import Money, exponent_of
 from artisans.core.templatetags.money import show
@@ -23,7 +25,8 @@ from payments.models import DeclineReason, RefusalReason
 from payments.providers.registry import label_of
 
 NONE = "–"
-HUNDRED, MINUTE, HOUR, DAY_SECONDS = 100, 60, 3600, 86_400
+HUNDRED, THOUSAND, MINUTE, HOUR, DAY_SECONDS = 100, 1000, 60, 3600, 86_400
+FEW_SECONDS = 2
 MANY_TIMES = 10  # from here on, people understand "times" better than percent
 LABELS = {
     "cause": LossCause,
@@ -40,6 +43,33 @@ ALSO = {
     "switched": gettext_lazy("Replaced by another payment: %(n)s."),
     "clock_skew": gettext_lazy("Received before they were made, by the clocks: %(n)s."),
 }
+
+
+HEADS = {
+    "day": gettext_lazy("Day"),
+    "week": gettext_lazy("Week from"),
+    "month": gettext_lazy("Month"),
+    "method": gettext_lazy("Method"),
+    "provider": gettext_lazy("Provider"),
+    "code": gettext_lazy("Field or problem"),
+    "decline_code": gettext_lazy("Reason"),
+    "error_code": gettext_lazy("Code"),
+    "cause": gettext_lazy("Cause"),
+    "reason": gettext_lazy("Reason"),
+    "step": gettext_lazy("Step"),
+}
+Write = TypeVar("Write", bound=Callable[..., str])
+
+
+def remembered(write: Write) -> Write:
+    """The function, which keeps its texts by language: a page has thousands of numbers and days, most of them often."""
+    remember = lru_cache(maxsize=8192)(lambda language, *args: write(*args))
+
+    @wraps(write)
+    def written(*args: Any) -> str:
+        return remember(get_language(), *args)
+
+    return cast("Write", written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +150,20 @@ def value_text(metric: Metric, value: Decimal | None, currency: str = "") -> str
         return show(Money.stored(int(value.scaleb(exponent_of(currency))), currency))
     if metric.unit == Unit.SECONDS:
         return seconds_text(value)
-    return intcomma(int(value))
+    return count_text(int(value))
 
 
+@remembered
+def count_text(number: int) -> str:
+    return str(intcomma(number))
+
+
+@remembered
 def share_text(value: Decimal) -> str:
     return _("%(number)s %%") % {"number": number_format(rounded(value * HUNDRED), decimal_pos=1)}
 
 
+@remembered
 def seconds_text(value: Decimal) -> str:
     for size, text in (
         (DAY_SECONDS, _("%(number)s days")),
@@ -135,6 +172,8 @@ def seconds_text(value: Decimal) -> str:
     ):
         if value >= 2 * size:
             return text % {"number": number_format(rounded(value / size), decimal_pos=1)}
+    if value < FEW_SECONDS:
+        return _("%(number)s ms") % {"number": number_format(round(value * THOUSAND))}
     return _("%(number)s s") % {"number": number_format(rounded(value), decimal_pos=1)}
 
 
@@ -162,7 +201,7 @@ def shown_value(metric: Metric, figure: Figure, earlier: dict[str, Figure]) -> S
 
 def also_text(answer: Answer) -> str:
     """What is left out of the figure, with its number."""
-    return " ".join(ALSO[name] % {"n": intcomma(number)} for name, number in answer.also.items() if number)
+    return " ".join(ALSO[name] % {"n": count_text(number)} for name, number in answer.also.items() if number)
 
 
 def thin_text(figure: Figure) -> str:
@@ -279,7 +318,7 @@ def cell(metric: Metric, value: Decimal | None, currency: str) -> Cell:
 
 
 def count_cell(number: int) -> Cell:
-    return Cell(intcomma(number), str(number))
+    return Cell(count_text(number), str(number))
 
 
 def times_of(question: Question) -> Iterable[str]:
@@ -291,22 +330,10 @@ def times_of(question: Question) -> Iterable[str]:
 
 
 def head_of(group_by: str) -> str:
-    heads = {
-        "day": _("Day"),
-        "week": _("Week from"),
-        "month": _("Month"),
-        "method": _("Method"),
-        "provider": _("Provider"),
-        "code": _("Field or problem"),
-        "decline_code": _("Reason"),
-        "error_code": _("Code"),
-        "cause": _("Cause"),
-        "reason": _("Reason"),
-        "step": _("Step"),
-    }
-    return heads.get(group_by, _("Kind"))
+    return str(HEADS.get(group_by, _("Kind")))
 
 
+@remembered
 def key_label(key: str, group_by: str) -> str:
     if group_by in {"day", "week"}:
         return date_format(date.fromisoformat(key), "DATE_FORMAT")

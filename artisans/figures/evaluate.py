@@ -1,19 +1,33 @@
 """Values of metrics over a period, from cells: all metrics of a page in one query."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from django.db.models import CharField, Count, F, Max, Q, QuerySet, Sum, TextField, Value
+from django.core.cache import cache
+from django.db.models import (
+    Aggregate,
+    CharField,
+    Count,
+    F,
+    Max,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    TextField,
+    Value,
+)
 from django.db.models.functions import Cast, Concat, Substr, Trunc
 
 from artisans.core.changes import day_of
-from artisans.core.models import ChangeMark
+from artisans.core.models import ChangeMark, Heartbeat
 from artisans.core.money import exponent_of
-from artisans.figures.counting import horizon, version_of
+from artisans.figures.counting import DRAIN, horizon, version_of
 from artisans.figures.days import DAY, Period, today
 from artisans.figures.durations import Buckets, percentile
 from artisans.figures.families import FAMILIES
@@ -22,6 +36,7 @@ from artisans.figures.models import CountedDay
 from artisans.figures.registry import Metric, Total, Unit
 
 HOUR = "hour"  # of a day; a dimension, since not all metrics have it
+KNOWN_FOR, A_MOMENT = 3600, 10  # seconds in the cache
 TIMES = (HOUR, "day", "week", "month")  # of series; the others are dimensions
 
 
@@ -56,8 +71,13 @@ class Figure:
     denominator: int | None
     value: Decimal | None
     is_thin: bool
-    interval: tuple[Decimal, Decimal] | None
+    counts_rows: bool = False
     percentiles: dict[int, Decimal] = field(default_factory=dict)  # in seconds
+
+    @property
+    def interval(self) -> tuple[Decimal, Decimal] | None:
+        """Of a share of rows."""
+        return wilson(self.numerator, self.denominator or 0) if self.counts_rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +109,7 @@ class Need:
 
 
 def evaluate(metrics: Iterable[Metric], question: Question) -> list[Answer]:
-    """In two queries at most, one for counts and one for durations. Sums are divided at the end: shares are never
-    averaged.
+    """In one query. Sums are divided at the end: shares are never averaged.
 
     Errors: ValueError for a dimension that a metric does not have.
     """
@@ -102,8 +121,7 @@ def evaluate(metrics: Iterable[Metric], question: Question) -> list[Answer]:
         dict.fromkeys(need for metric in metrics for need in needs_of(metric, question.group_of(metric)))
     )
     table = Table()
-    read_sums([need for need in needs if not need.is_times], question, table)
-    read_times([need for need in needs if need.is_times], question, table)
+    read(needs, question, table)
     return [answer(metric, table, question) for metric in metrics]
 
 
@@ -135,6 +153,17 @@ def needs_of(metric: Metric, group_by: str = "") -> Iterator[Need]:
     if below := denominator_of(metric, group_by):
         yield below
     yield from (Need(total, group_by) for total in metric.also.values())
+
+
+class JsonTexts(Aggregate):
+    """The values of a JSON column, separated by commas: to add them up here costs less than a row for each."""
+
+    function = "STRING_AGG"
+    template = "%(function)s(CAST(%(expressions)s AS TEXT), ',')"
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="GROUP_CONCAT", **extra_context)
 
 
 class Table:
@@ -192,7 +221,7 @@ def duration(metric: Metric, times: Buckets) -> Figure:
     }
     count = times.total()
     value = values.get(metric.percentiles[0])
-    return Figure("", count, None, value, is_thin=count < THIN, interval=None, percentiles=values)
+    return Figure("", count, None, value, is_thin=count < THIN, percentiles=values)
 
 
 def figures(metric: Metric, above: Mapping[str, int], below: Mapping[str, int]) -> list[Figure]:
@@ -204,7 +233,7 @@ def figures(metric: Metric, above: Mapping[str, int], below: Mapping[str, int]) 
 
 def figure(metric: Metric, currency: str, above: int, below: int) -> Figure:
     if metric.denominator is None:
-        return Figure(currency, above, None, Decimal(above), is_thin=False, interval=None)
+        return Figure(currency, above, None, Decimal(above), is_thin=False)
     counts_rows = metric.unit == Unit.SHARE and not metric.is_per_currency
     return Figure(
         currency,
@@ -212,7 +241,7 @@ def figure(metric: Metric, currency: str, above: int, below: int) -> Figure:
         below,
         mean_amount(above, below, currency) if metric.unit == Unit.MONEY else share(above, below),
         is_thin=below < THIN and (counts_rows or metric.unit == Unit.MONEY),
-        interval=wilson(above, below) if counts_rows else None,
+        counts_rows=counts_rows,
     )
 
 
@@ -227,46 +256,47 @@ def mean_amount(minor: int, count: int, currency: str) -> Decimal | None:
     )
 
 
-def read_sums(needs: Iterable[Need], question: Question, table: Table) -> None:
-    """One query: of each family a part for the period, and one for the period that it is compared with."""
-    groups: list[list[Need]] = list(
-        grouped(needs, key=lambda need: (need.total.family, need.group_by, need.without, need.age)).values()
-    )
-    width = max(map(len, groups), default=0)
-    parts = [
-        read_part(group, question, width, number, is_compared=is_compared)
-        for number, group in enumerate(groups)
-        for is_compared in sides_of(question)
+def read(needs: Iterable[Need], question: Question, table: Table) -> None:
+    """One query: of each family a part for the period, and one for the period that it is compared with. A row has the
+    sums and then the times of its part, as many as the part that has most."""
+    of_parts = [
+        ([need for need in group if not need.is_times], [need for need in group if need.is_times])
+        for group in grouped(
+            needs, key=lambda need: (need.total.family, need.group_by, need.without, need.age)
+        )
     ]
-    for number, is_compared, key, currency, *sums in united(parts):
-        for need, value in zip(groups[number], sums, strict=False):
+    width = max((len(sums) for sums, _times in of_parts), default=0)
+    width_of_times = max((len(times) for _sums, times in of_parts), default=0)
+    parts = []
+    for number, (sums, times) in enumerate(of_parts):
+        values = filled([sum_of(need.total) for need in sums], width, Value(0))
+        values += filled([times_of(need.total) for need in times], width_of_times, text(""))
+        parts += [
+            read_part([*sums, *times][0], number, values, question, is_compared=is_compared)
+            for is_compared in sides_of(question)
+        ]
+    for number, is_compared, key, currency, *values in united(parts):
+        sums, times = of_parts[number]
+        for need, value in zip(sums, values, strict=False):
             if value:
                 by_key = table.numbers[need, bool(is_compared)]
-                numbers = by_key.setdefault(key, Counter())
-                numbers[currency] += int(value)
+                by_key.setdefault(key, Counter())[currency] += int(value)
+        for need, texts in zip(times, values[width:], strict=False):
+            if texts:
+                found = table.times[need, bool(is_compared)].setdefault(key, Counter())
+                for buckets in json.loads(f"[{texts}]"):
+                    found.update(buckets)
 
 
-def read_times(needs: Iterable[Need], question: Question, table: Table) -> None:
-    """One query for the buckets of all cells: what is in JSON cannot be summed by the database."""
-    needs = list(needs)
-    parts = []
-    for number, need in enumerate(needs):
-        for is_compared in sides_of(question):
-            keys = keys_of(need, number, is_compared=is_compared)
-            rows = cells_in(need, question, is_compared=is_compared).annotate(**keys)
-            parts.append(rows.values_list(*keys, *need.total.measures))
-    for number, is_compared, key, _currency, times in united(parts):
-        if times:
-            need = needs[number]
-            by_key = table.times[need, bool(is_compared)]
-            by_key.setdefault(key, Counter()).update(times)
+def filled(values: list[Any], length: int, empty: Any) -> list[Any]:
+    return values + [empty] * (length - len(values))
 
 
-def grouped(needs: Iterable[Need], key: Any) -> dict[Any, list[Need]]:
+def grouped(needs: Iterable[Need], key: Callable[[Need], Any]) -> list[list[Need]]:
     found: dict[Any, list[Need]] = defaultdict(list)
     for need in needs:
         found[key(need)].append(need)
-    return found
+    return list(found.values())
 
 
 def sides_of(question: Question) -> Iterator[bool]:
@@ -280,15 +310,14 @@ def united(parts: list[QuerySet[Any, tuple[Any, ...]]]) -> Iterable[tuple[Any, .
 
 
 def read_part(
-    needs: list[Need], question: Question, width: int, number: int, *, is_compared: bool
+    need: Need, number: int, values: list[Any], question: Question, *, is_compared: bool
 ) -> QuerySet[Any, tuple[Any, ...]]:
-    """Rows of `keys_of`, and `width` sums, the first of which are those of `needs`."""
-    keys = keys_of(needs[0], number, is_compared=is_compared)
-    sums = {f"sum_{n}": sum_of(need.total) for n, need in enumerate(needs)}
-    sums |= {f"sum_{n}": Sum(Value(0)) for n in range(len(needs), width)}
-    rows = cells_in(needs[0], question, is_compared=is_compared)
-    found: QuerySet[Any, tuple[Any, ...]] = rows.annotate(**keys).values(*keys).annotate(**sums)
-    return found.values_list(*keys, *sums)
+    """Rows of `keys_of` and of these aggregates. `need`: any of the part."""
+    keys = keys_of(need, number, is_compared=is_compared)
+    named = {f"value_{n}": value for n, value in enumerate(values)}
+    rows = cells_in(need, question, is_compared=is_compared)
+    found: QuerySet[Any, tuple[Any, ...]] = rows.annotate(**keys).values(*keys).annotate(**named)
+    return found.values_list(*keys, *named)
 
 
 def keys_of(need: Need, number: int, *, is_compared: bool) -> dict[str, Any]:
@@ -317,13 +346,10 @@ def key_of_row(group_by: str) -> Any:
 
 
 def cells_in(need: Need, question: Question, *, is_compared: bool) -> QuerySet[Any]:
-    """`only` is asked for with the measures, except for times, which are not summed by the database."""
     period = without_recent_days((is_compared and question.compared) or question.period, need.age)
     filters: dict[str, Any] = {
         name: value for name, value in question.filters.items() if name != need.without
     }
-    if need.is_times:
-        filters |= {f"{name}__in": values for name, values in need.total.only}
     cells = FAMILIES[need.total.family].model._default_manager.order_by()
     return cells.filter(current_days(need.total.family, period), **filters)
 
@@ -339,8 +365,16 @@ def text(value: str) -> Value:
 
 def sum_of(total: Total) -> Sum:
     first, *others = map(F, total.measures)
-    condition = Q(*(Q(**{f"{name}__in": values}) for name, values in total.only))
-    return Sum(sum(others, start=first), filter=condition)
+    return Sum(sum(others, start=first), filter=only(total))
+
+
+def times_of(total: Total) -> JsonTexts:
+    [column] = total.measures
+    return JsonTexts(column, filter=only(total) & ~Q(**{column: {}}))
+
+
+def only(total: Total) -> Q:
+    return Q(*(Q(**{f"{name}__in": values}) for name, values in total.only))
 
 
 def current_days(family: str, period: Period) -> Q:
@@ -357,15 +391,16 @@ def current_days(family: str, period: Period) -> Q:
 @dataclass(frozen=True, slots=True)
 class Counting:
     """By family: how many days of a period are still to be counted, and the first day of facts, if there are any.
-    `differs_at`: when the nightly check found a difference."""
+    `differs_at`: when the nightly check found a difference. `drained_at`: when the worker last counted."""
 
     uncounted: dict[str, int]
     firsts: dict[str, date]
     differs_at: datetime | None
+    drained_at: datetime | None
 
 
 def counting_of(families: Iterable[str], period: Period) -> Counting:
-    """In two queries."""
+    """In one query, and one for families whose first day is not in the cache."""
     firsts = first_days(families)
     spans = {
         name: (max(period.first, day, horizon(FAMILIES[name])), min(period.last, today()))
@@ -374,28 +409,40 @@ def counting_of(families: Iterable[str], period: Period) -> Counting:
     within = Q(pk__in=[])
     for name, (begin, end) in spans.items():
         within |= Q(family=name, version=version_of(FAMILIES[name]), day__gte=begin, day__lte=end)
-    rows = CountedDay.objects.filter(family__in=families).order_by().values_list("family")
-    counted, differs = {}, []
-    for name, count, differs_at in rows.annotate(
-        counted=Count("pk", filter=within), last_differs_at=Max("differs_at")
-    ):
+    days = CountedDay.objects.filter(family__in=families).order_by().values_list("family")
+    drained = Heartbeat.objects.filter(pk=DRAIN).order_by().values("at")
+    rows = days.annotate(
+        counted=Count("pk", filter=within), last_differs_at=Max("differs_at"), drained_at=Subquery(drained)
+    )
+    counted: dict[str, int] = {}
+    differs: set[datetime] = set()
+    drains: set[datetime] = set()
+    for name, count, differs_at, drained_at in rows:
         counted[name] = count
-        differs += [differs_at] if differs_at else []
+        differs |= {differs_at} - {None}
+        drains |= {drained_at} - {None}
     uncounted = {
         name: max(0, (end - begin) // DAY + 1 - counted.get(name, 0)) for name, (begin, end) in spans.items()
     }
-    return Counting(uncounted, firsts, max(differs, default=None))
+    return Counting(uncounted, firsts, max(differs, default=None), max(drains, default=None))
 
 
 def first_days(families: Iterable[str]) -> dict[str, date]:
-    """The day of the oldest fact of each family that has one."""
+    """The day of the oldest fact of each family that has one. It is kept in the cache, since it seldom changes; that a
+    family has none, for a moment."""
+    keys = {name: f"figures.first_day.{name}" for name in families}
+    cached = cache.get_many(keys.values())
     parts = []
-    for name in families:
+    for name in (name for name, key in keys.items() if key not in cached):
         family = FAMILIES[name]
         known = family.facts.filter(**{f"{family.clock}__isnull": False})
         oldest = known.order_by(family.clock).values("pk")[:1]
         parts.append(family.facts.filter(pk__in=oldest).order_by().values_list(text(name), family.clock))
-    return {name: day_of(at) for name, at in united(parts)}
+    read = {keys[name]: day_of(at) for name, at in united(parts)}
+    cache.set_many(read, KNOWN_FOR)
+    cache.set_many(dict.fromkeys(keys.values() - cached.keys() - read.keys()), A_MOMENT)
+    days = cached | read
+    return {name: days[key] for name, key in keys.items() if days.get(key)}
 
 
 def days_uncounted(metric: Metric, period: Period) -> int:

@@ -8,7 +8,7 @@
   };
   const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [16, 6]];
   const POINTS = ["circle", "rect", "triangle", "rectRot", "star"];
-  const TIMES = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  const TIMES = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"], [0.001, "millisecond"]];
   const charts = new Set();
   const live = document.getElementById("figures"), prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (live ? document.documentElement.classList.contains("dark") : prefersDark.matches);
@@ -92,6 +92,16 @@
   const button = document.createElement("button");
   let isPaused = false, tag = live.dataset.tag;
   const say = (text) => { live.querySelector("[data-state]").textContent = text; };
+  const end = () => {
+    isPaused = true;
+    button.remove();
+    say(`${live.dataset.ended} `);
+    const link = document.createElement("a");
+    link.className = "aa-link";
+    link.href = location.pathname + location.search; // leads to the sign-in, and back here
+    link.textContent = live.dataset.signIn;
+    live.querySelector("[data-state]").append(link);
+  };
   button.type = "button";
   button.className = "aa-button";
   button.textContent = live.dataset.pause;
@@ -107,7 +117,7 @@
     const { xhr } = event.detail, sent = xhr.getResponseHeader("ETag");
     event.detail.shouldSwap = xhr.status === 200 && Boolean(sent) && !isReading();
     if (event.detail.shouldSwap) tag = sent;
-    else if (xhr.status === 401 || xhr.status === 403 || (xhr.status === 200 && !sent)) { isPaused = true; button.remove(); say(live.dataset.ended); }
+    else if (xhr.status === 401 || xhr.status === 403 || (xhr.status === 200 && !sent)) end();
     else if (xhr.status >= 400) say(live.dataset.failed);
   });
   live.addEventListener("htmx:sendError", () => say(live.dataset.failed));

@@ -156,7 +156,7 @@ def test_304_until_a_cell_or_the_number_of_waiting_changes_differs(api, admin_us
 
 def test_number_of_queries_does_not_depend_on_the_number_of_metrics(get, cells, django_assert_num_queries):
     get(metrics=RATE)  # notes that the token was used
-    with django_assert_num_queries(4):  # the token, counts, durations, changes
+    with django_assert_num_queries(3):  # the token, figures, changes
         get(compare="previous_year", group_by="month")
     with django_assert_num_queries(3):
         get(metrics=RATE)
