@@ -56,6 +56,7 @@ from orders.models import Order, StoreRules
 FOLDER = settings.BASE_DIR / "artisans" / "catalog" / "demo"
 PASSWORD = "demo-alley-1"  # noqa: S105  # printed at every start of the demo
 CURRENCY = "USD"
+TRADE = timedelta(days=400)  # commission is taken of all of the demo's year
 OLD = timedelta(days=7)  # older orders were not made by trying the demo shop
 RULES = {
     "name": "Artisans Alley",
@@ -135,7 +136,9 @@ class Command(BaseCommand):
                     slug=row["slug"], defaults={"name": row["name"], "position": place, "parent": parent}
                 )
             if not CommissionRate.objects.exists():
-                CommissionRate.objects.create(currency=CURRENCY, rate_ppm=80_000, valid_from=timezone.now())
+                CommissionRate.objects.create(
+                    currency=CURRENCY, rate_ppm=80_000, valid_from=timezone.now() - TRADE
+                )
             artisans = {row["slug"]: self.artisan(row) for row in catalogue["artisans"]}
             self.applicant(categories)
             made = sum(self.product(row, artisans, categories) for row in reversed(catalogue["products"]))
@@ -239,7 +242,7 @@ class Command(BaseCommand):
                 currency=code,
                 artisan=None,
                 category=None,
-                defaults={"rate_ppm": 80_000, "valid_from": timezone.now()},
+                defaults={"rate_ppm": 80_000, "valid_from": timezone.now() - TRADE},
             )
             self.charges(PriceSteps(code, price_step), rates)
 
