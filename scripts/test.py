@@ -64,16 +64,16 @@ class Run:
 POSTGRES, BROWSER = frozenset({"postgres"}), frozenset({"postgres", "chromium"})
 # In starting order: the longest first, and last the one whose processes end together.
 RUNS = (
-    Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS), limit=30, cores=WORKERS),
-    Run("browser", "browser and not browser_sqlite", BROWSER, (*BY_MODULE, "tests/live"), limit=20),
+    Run("SQLite", f"not ({SPECIAL})", options=(*SIDE_BY_SIDE, *OURS), limit=40, cores=WORKERS),
+    Run("browser", "browser and not browser_sqlite", BROWSER, (*BY_MODULE, "tests/live"), limit=30),
     Run(
         "races and crashes",
         "(pg or crash) and not (browser or alone)",
         POSTGRES,
         (*BY_MODULE, *LIVE),
-        limit=20,
+        limit=30,
     ),
-    Run("outages", "alone", POSTGRES, (*BY_MODULE, "tests/live"), limit=15),
+    Run("outages", "alone", POSTGRES, (*BY_MODULE, "tests/live"), limit=25),
     Run("outages on SQLite", "alone_sqlite", options=("tests/live",)),
     Run("API conformance", "conformance", POSTGRES, (*BY_MODULE, "tests/live")),
     Run("browser on SQLite", "browser_sqlite", frozenset({"chromium"}), ("tests/live",)),
@@ -85,7 +85,7 @@ LAST = Run(
     f"not ({SPECIAL})",
     POSTGRES,
     (*SIDE_BY_SIDE, "--only-with-database", *OURS),
-    limit=30,
+    limit=40,
     cores=WORKERS,
 )
 # On the other Pythons of this machine: a purchase, every email, money, refunds and both providers; 90 seconds in total.
