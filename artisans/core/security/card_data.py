@@ -46,8 +46,8 @@ PHONE_FIELDS = re.compile(r".*phone")
 # four prices of 42.00 in a row would be a card number.
 SKIPPED_FIELDS = re.compile(r".*country")
 NUMBER_FIELDS = re.compile(r".*(phone|postal_code)")
-AMOUNT_FIELDS = re.compile(r".*(amount|price|quote).*|.*-[A-Z]{3}|line_.*|parcel_.*")
-AMOUNT = re.compile(r"[0-9]{1,12}[.,][0-9]{1,4}")
+AMOUNT_FIELDS = re.compile(r".*(amount|price|quote).*|.*-[A-Z]{3}|(line|parcel)_[0-9a-f]+")
+AMOUNT = re.compile(r"[0-9]{1,12}[.,][0-9]{1,3}")
 NOTE_FIELDS = re.compile(r"(?:delivery_)?note")
 FOURS = re.compile(r"\d{4}(?:[\s.\-]?\d{4})*")
 MOST_PARTS = 5

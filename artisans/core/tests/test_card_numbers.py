@@ -173,9 +173,20 @@ def test_phone_of_13_digits_without_a_plus_is_no_card():
 
 
 def is_quick(work: Callable[[], object]) -> bool:
-    """Whether it takes less CPU than 70 million steps of a loop: three times what it does, half of what it did once."""
-    machine = cpu_seconds(lambda: sum(1 for _ in range(1_000_000)))
-    return cpu_seconds(work) < 70 * machine
+    """Whether it takes less CPU than 70 million steps of a loop: twice what it does, half of what it did once.
+
+    The machine may get slower meanwhile, so that a loop follows, and a second try.
+    """
+    for _ in range(2):
+        before, taken, after = cpu_seconds(loop), cpu_seconds(work), cpu_seconds(loop)
+        if taken < 70 * max(before, after):
+            return True
+    return False
+
+
+def loop() -> None:
+    for _ in (step for step in range(1_000_000)):
+        pass
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -203,6 +214,10 @@ SPLIT = {
     "with the country between": {"name": "4242 4242", "country": "US", "line1": "4242 4242"},
     "with a postal code": {"city": "4242 4242 4242", "region": "", "postal_code": "4242"},
     "with a phone number": {"line1": "4242 4242", "phone": "4242 4242"},
+    "with dots within": {"line1": "4242.4242", "line2": "4242.4242"},
+    "with a dot before the end": {"line1": "42424242.4242", "line2": "4242"},
+    "with a dot in the second": {"line1": "4242 4242", "line2": "4242.4242"},
+    "with a comma in the first": {"name": "4242,4242", "line1": "4242 4242"},
     "other fields": {"note": "x 42424242", "gift_message": "42424242"},
     "with a note that is a number": {"phone": "4242 4242 4242", "note": "4242"},
     "a phone number that lacks one digit": {"phone": "424242424242424", "note": "2 exp 12/30"},
