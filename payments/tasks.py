@@ -80,8 +80,8 @@ def check_payment_task(payment_id: str) -> None:
 
 @shared_task(name="payments.process_webhook", base=TaskOfMany)
 def process_webhook_task(*event_ids: str) -> None:
-    for event_id in event_ids:
-        webhook_process(UUID(event_id))
+    """Those that are left when it takes long wait for the periodic task, so that no event ends at the task's limit."""
+    run_each(map(UUID, event_ids), webhook_process, event="webhook_failed", seconds=POLL_SECONDS)
 
 
 @shared_task(name="payments.execute_due_calls")

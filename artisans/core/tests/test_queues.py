@@ -139,26 +139,56 @@ def test_web_process_publishes_without_waiting_and_what_came_meanwhile_together(
 def test_message_has_a_limited_number_of_ids():
     task = RecordingTaskOfMany("many")
     task.broker_is_up.set()
-    Publisher().publish([task.message(str(number)) for number in range(MOST_IDS + 2)])
+    publisher = Publisher()
+    publisher.waiting.extend(task.message(str(number)) for number in range(MOST_IDS + 2))
+    publisher.publish()
     assert [len(ids) for ids, _ in task.sent] == [MOST_IDS, 2]
 
 
+@pytest.mark.usefixtures("broker")
+def test_message_for_which_no_thread_can_be_started_waits_for_the_next(monkeypatch):
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    task, publisher = RecordingTask(), Publisher()
+    task.broker_is_up.set()
+    with monkeypatch.context() as limit:
+        limit.setattr(threading.Thread, "start", fail)
+        publisher.put(task.message("first"))
+    assert task.sent == []
+    publisher.put(task.message("last"))
+    assert task.is_complete.wait(30)
+    assert task.sent == [(("first",), ""), (("last",), "")]
+
+
 PROGRAM = """
+import os, time
 from contextvars import copy_context
-from artisans.core import queue
+from artisans.core.queue import Message, broker_state, publish_in_background
 
 class Task:
     name = "task"
     def apply_async(self, ids, **_):
+        time.sleep(0.2)
         print(*ids, flush=True)
 
-queue.publish_in_background()
-for name in ("first", "second"):
-    queue.broker_state.publisher.waiting.put(queue.Message(Task(), (name,), "", copy_context()))
+def put(*names):
+    for name in names:
+        broker_state.publisher.put(Message(Task(), (name,), "", copy_context()))
+
+publish_in_background()
+if child := os.fork():
+    os.waitpid(child, 0)
+else:
+    put("first")
+    while broker_state.publisher.waiting:
+        time.sleep(0.01)
+    put("second")
 """
 
 
 def test_process_that_ends_publishes_what_is_waiting():
+    """Also what its thread had taken, and in a process that was forked."""
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["first", "second"]
 
