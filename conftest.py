@@ -26,6 +26,7 @@ from rest_framework.test import APIClient
 from artisans.accounts.models import User
 from artisans.accounts.tests.sign_in import api_client, browser_client
 from artisans.catalog.models import Product
+from artisans.core.append_only import create_triggers
 from artisans.notifications.services import notifications_send_due
 from orders.models import StoreRules
 from tests import answer_keys, rows
@@ -156,6 +157,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         copy = settings.DATABASES["default"]["TEST"]["NAME"]
         Path(f"{copy}-wal").unlink(missing_ok=True)  # of a run that was killed
         shutil.copyfile(template, copy)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Triggers may have changed since a template was migrated, of which `make test-fast` keeps one."""
+    if sqlite_template():
+        with django_db_blocker.unblock():
+            create_triggers(connection)
 
 
 @pytest.fixture(scope="session")

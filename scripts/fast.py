@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "var/test"
-SECONDS = 50  # from the beginning; tests then under way are finished
+SECONDS = 50  # from the start of pytest; tests then under way are finished
 AT_LEAST = 10  # seconds of tests, when starting takes long on a busy machine
 
 
@@ -33,9 +33,9 @@ def main() -> int:
         "DATABASE_URL": "sqlite://:memory:",
         "TEST_DATABASE": str(REPORTS / "fast.sqlite3"),
         "CHANGED_FOLDERS": " ".join(changed_folders()),
-        "TESTS_END": str(time.monotonic() + SECONDS),  # the clock is the same in all processes
     }
     env["TEST_TEMPLATE"] = str(migrated_database(env))
+    env["TESTS_END"] = str(time.monotonic() + SECONDS)  # the clock is the same in all processes
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *sys.argv[1:]], env=env, check=False
     ).returncode
@@ -44,13 +44,14 @@ def main() -> int:
 def migrated_database(env: dict[str, str]) -> Path:
     """The file for the current migrations, of which each process gets a copy; files for others are removed."""
     migrations = sorted(path for path in ROOT.glob("*/**/migrations/*.py") if ".venv" not in path.parts)
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()[:12]
+    files = [ROOT / "requirements.lock", *migrations]
+    digest = hashlib.sha256(b"".join(bytes(file) + file.read_bytes() for file in files)).hexdigest()[:12]
     for old in REPORTS.glob("fast-*"):
         if digest not in old.name:
             old.unlink()
-    file, unfinished = REPORTS / f"fast-{digest}.sqlite3", REPORTS / f"fast-{digest}.unfinished"
+    file = REPORTS / f"fast-{digest}.sqlite3"
+    unfinished = REPORTS / f"fast-{digest}-{os.getpid()}.unfinished"
     if not file.exists():
-        unfinished.unlink(missing_ok=True)
         settings = {
             "DATABASE_URL": f"sqlite:///{unfinished}",
             "DJANGO_SETTINGS_MODULE": "artisans.settings_test",

@@ -29,20 +29,18 @@ IN_USE = (
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> str | None:
         connection = connections[options["database"]]
-        is_first = not MigrationRecorder(connection).applied_migrations()
-        with options_changed_in_place() if is_first else nullcontext():
-            output = self.migrate(connection, *args, **options)
+        output = self.migrate(connection, *args, **options)
         if is_newer(connection):
             self.stdout.write(NEWER)
         return output
 
     def migrate(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> str | None:
         if connection.vendor != "postgresql" or connection.in_atomic_block:
-            return super().handle(*args, **options)
+            return self.apply(connection, *args, **options)
         with self.alone(connection):
             for tries_left in reversed(range(TRIES)):
                 try:
-                    return super().handle(*args, **options)
+                    return self.apply(connection, *args, **options)
                 except OperationalError as error:
                     if not isinstance(error.__cause__, LockNotAvailable | DeadlockDetected):
                         raise
@@ -51,6 +49,11 @@ class Command(migrate.Command):
                     self.stderr.write(f"Trying again in {PAUSE_SECONDS} seconds: {error}".rstrip())
                 time.sleep(PAUSE_SECONDS)
         return None
+
+    def apply(self, connection: BaseDatabaseWrapper, *args: Any, **options: Any) -> str | None:
+        is_first = not MigrationRecorder(connection).applied_migrations()
+        with options_changed_in_place() if is_first else nullcontext():
+            return super().handle(*args, **options)
 
     @contextmanager
     def alone(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
