@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from artisans.core.changes import changes_note
 from payments.bookkeeping.review_flags import flag_raise
-from payments.models import FlagKind, FraudWarning, Payment
+from payments.models import FlagKind, FraudType, FraudWarning, Payment
 
 LONGEST_TYPE = 80  # of our column
 
@@ -16,7 +16,7 @@ LONGEST_TYPE = 80  # of our column
 def fraud_warning_record(
     *, payment: Payment, warning_id: str, fraud_type: str, warned_at: datetime | None
 ) -> FraudWarning:
-    """Recorded once, however often the provider sends it."""
+    """Recorded once, however often the provider sends it. The payment is flagged unless all of it went back."""
     with transaction.atomic():
         warning, is_new = FraudWarning.objects.get_or_create(
             provider=payment.payment_provider,
@@ -29,6 +29,9 @@ def fraud_warning_record(
         )
         if is_new:
             changes_note(("disputes", warning.warned_at))
-            detail = _("The buyer’s bank reported fraud: %(reason)s") % {"reason": warning.reason}
+            if payment.received_minor and not payment.refundable.minor:
+                return warning
+            reason = warning.reason or FraudType.OTHER.label
+            detail = _("The buyer’s bank reported fraud: %(reason)s") % {"reason": reason}
             flag_raise(payment, FlagKind.FRAUD_WARNING, detail)
     return warning

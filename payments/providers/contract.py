@@ -408,11 +408,12 @@ class RemoteFraudWarning:
 class ChangedPayments:
     """A page of payments with activity in a period, whenever they were created: refunds, disputes, balance
     transactions. Each is a tuple of its ids, the one to read first. `fraud_warnings`: those of the period, which change
-    no payment. `lists`: as in RemotePayment."""
+    no payment. `lists`: as in RemotePayment; `other_lists`: those without which the period is compared all the same."""
 
     ids: tuple[tuple[str, ...], ...] = ()
     fraud_warnings: tuple[RemoteFraudWarning, ...] = ()
     lists: Mapping[str, str] = field(default_factory=dict)
+    other_lists: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,14 +171,16 @@ class Reconciler:
             self.progress(self.run.seen, until)
         try:
             lists: dict[str, str] = {}
+            other_lists: dict[str, str] = {}
             for pages in batches(name, lambda provider: provider.list_moved(since, until), size=1):
                 self.compare_objects(self.read_unseen(pages[0].ids))
                 self.record_fraud_warnings(pages[0].fraud_warnings)
                 lists |= pages[0].lists
+                other_lists |= pages[0].other_lists
         except ProviderError as error:
             self.note_problem(error)
         else:
-            alerts_sync(name, lists)
+            alerts_sync(name, lists | other_lists)
             self.note_problem("; ".join(f"{part}: {error}" for part, error in lists.items() if error))
         self.fill_attempts(since, until)
         unlisted = captured_between(name, since, min(until, self.run.until - reports_late(name)))

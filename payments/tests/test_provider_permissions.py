@@ -166,9 +166,7 @@ def test_refund_and_dispute_of_an_old_payment_are_found_without_webhooks(stripe,
     assert (reread(payment).status, payment.disputed_minor) == ("REFUNDED", 8999)
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/refunds", "/v1/disputes", "/v1/balance_transactions", "/v1/radar/early_fraud_warnings"]
-)
+@pytest.mark.parametrize("path", ["/v1/refunds", "/v1/disputes", "/v1/balance_transactions"])
 def test_refused_list_does_not_stop_the_others_and_is_compared_again(stripe, shopper, time_machine, path):
     payment = paid_by_card(stripe, user=shopper)
     later(time_machine, days=3)
@@ -181,6 +179,20 @@ def test_refused_list_does_not_stop_the_others_and_is_compared_again(stripe, sho
     assert reread(payment).refunded_minor == 1000
     assert look.error
     assert alerts_open().exists()
+
+
+def test_refused_list_of_fraud_warnings_is_an_alert_and_the_period_is_compared(stripe, shopper):
+    """Keys of before have no permission for it, and no money depends on it."""
+    paid_by_card(stripe, user=shopper)
+    since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
+    fault = stripe.fault("forbidden", path="/v1/radar/early_fraud_warnings", count=None)
+
+    assert reconcile("stripe", since=since, until=until).error == ""
+    assert [alert.part for alert in alerts_open()] == ["fraud warnings"]
+
+    stripe.delete(f"faults/{fault}")
+    reconcile("stripe", since=since, until=until)
+    assert not alerts_open().exists()
 
 
 def test_paypal_dispute_is_found_by_its_update_time(paypal, wallet, time_machine):

@@ -10,7 +10,6 @@ from django.utils import timezone
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from payments.bookkeeping.fraud_warnings import fraud_warning_record
-from payments.bookkeeping.review_flags import flag_resolve
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.gateway.payments import payment_ensure_at_provider, payment_replace_at_provider
 from payments.methods import PaymentMethod
@@ -449,10 +448,20 @@ def test_early_fraud_warning_is_recorded_once_and_shown_to_staff(
     assert "Early fraud warning" in answer.content.decode()
     assert "Stolen card" in client.get("/admin/payments/fraudwarning/").content.decode()
 
-    flag_resolve(flag_id=flag.pk, resolution="Refunded.", actor=staff)
-    deliver(*events)
-    drain_hooks()
 
+def test_fraud_warning_flags_a_payment_unless_all_of_it_went_back(open_card, stripe, deliver, drain_hooks):
+    stripe.pay(open_card, "visa")
+    deliver(*stripe.events(SUCCEEDED))
+    drain_hooks()
+    open_card.refresh_from_db()
+    fraud_warning_record(payment=open_card, warning_id="issfr_1", fraud_type="", warned_at=None)
+    assert flags_open().get().detail == "The buyer’s bank reported fraud: Other reason"
+    PaymentFlag.objects.all().delete()
+
+    open_card.refunded_minor = open_card.received_minor
+    fraud_warning_record(payment=open_card, warning_id="issfr_2", fraud_type="misc", warned_at=None)
+
+    assert FraudWarning.objects.count() == 2
     assert not flags_open().exists()
 
 

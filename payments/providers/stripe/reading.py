@@ -238,13 +238,11 @@ class StripeReading:
         }  # the refund, dispute or charge; payouts and fees name no payment
         for page in beside.pages("balance", lambda api: api.v1.balance_transactions.list(whole)):
             yield changed([mapping(row.get("source")) for row in page])
-        for page in beside.pages(
-            "fraud warnings", lambda api: api.v1.radar.early_fraud_warnings.list(params)
-        ):
-            yield ChangedPayments(
-                fraud_warnings=Parts("fraud warnings").each("fraud warning", page, fraud_warning)
-            )
-        yield ChangedPayments(lists=beside.lists)
+        warnings, found = "fraud warnings", Parts("fraud warnings")
+        for page in beside.pages(warnings, lambda api: api.v1.radar.early_fraud_warnings.list(params)):
+            yield ChangedPayments(fraud_warnings=found.each("fraud warning", page, fraud_warning))
+        unread = beside.lists.pop(warnings) or "; ".join(map(str, found.problems))
+        yield ChangedPayments(lists=beside.lists, other_lists={warnings: unread[:LONGEST_TEXT]})
 
 
 def listed_attempt(charge: Row) -> ListedAttempt | None:
