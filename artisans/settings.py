@@ -257,7 +257,15 @@ API_PREFIXES = (
 )
 
 # Pages about one person are never cached; URLs that contain a token are never sent as a referrer.
-PRIVATE_PATHS = ("/shop/cart", "/shop/checkout", "/shop/orders", "/shop/account", "/shop/artisan/", "/demo/")
+PRIVATE_PATHS = (
+    "/shop/cart",
+    "/shop/deliver-to",
+    "/shop/checkout",
+    "/shop/orders",
+    "/shop/account",
+    "/shop/artisan/",
+    "/demo/",
+)
 SIGNED_LINK_PATHS = r"/shop/(orders/(?!find/$)|artisan/invitations/)"
 COMPRESSED_PATHS = r"/(?:$|shop/products/|shop/artisans/|docs\b)"
 

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 from django.conf import settings
@@ -31,14 +32,17 @@ def shop(request: HttpRequest) -> dict[str, Any]:
     def country() -> str:
         return chosen_country(request) or store.country
 
+    has_token = re.match(settings.SIGNED_LINK_PATHS, request.path) is not None
+
     return {
+        "return_to": request.get_full_path() if request.method == "GET" and not has_token else "",
         "deliver_to": SimpleLazyObject(country),
         "deliver_to_name": SimpleLazyObject(lambda: KNOWN.get(country(), country())),
         "currency": SimpleLazyObject(lambda: choice()[0]),
         "currencies": SimpleLazyObject(lambda: choice()[1]),
         "cart_count": SimpleLazyObject(count),
         "store": store,
-        "local_terms": SimpleLazyObject(lambda: local_terms(country(), choice()[0])),
+        "local_terms": SimpleLazyObject(lambda: local_terms(country(), choice()[0], store=store)),
         "missing_answers": SimpleLazyObject(lambda: missing_answers(request)),
         "is_demo": settings.DEMO,
     }

@@ -122,10 +122,13 @@ def item_add(request: HttpRequest) -> HttpResponse:
     except ValueError:
         messages.error(request, _("Choose a quantity of 1 or more."))
         return response
-    cart, token, _is_new = cart_open(principal, currency=chosen_currency(request))
+    currency = chosen_currency(request)
+    cart, token, _is_new = cart_open(principal, currency=currency)
     keep_token(response, token)
     owner = principal if not token else Principal(cart_hash=hash_secret(token))
     try:
+        if cart.currency != currency and not cart.items.exists():
+            cart_currency_set(principal=owner, cart_id=cart.pk, currency=currency)
         filled = cart_items_add(principal=owner, cart_id=cart.pk, adds={product_id: quantity})
     except DomainError as error:
         messages.error(request, error.detail)
@@ -208,8 +211,9 @@ def country_choose(request: HttpRequest) -> HttpResponse:
 
 def own_address(request: HttpRequest, address: str) -> str:
     """The address if it is of this shop; else that of the list of products."""
-    is_own = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
-    return address if is_own else reverse("catalog:product_list")
+    hosts = {request.get_host()}
+    is_own = url_has_allowed_host_and_scheme(address, hosts, require_https=request.is_secure())
+    return address if is_own and address.startswith("/") else reverse("catalog:product_list")
 
 
 def parse_quantity(text: str, *, least: int = 0) -> int:
@@ -477,7 +481,7 @@ def checkout_details(request: HttpRequest, session: CheckoutSession) -> HttpResp
         initial = details_initial(request, session)
         needs_correction = "email" in session.draft and session.has_invalid_answer()
         form = DetailsForm(initial if needs_correction else None, initial=initial, served=served)
-        is_remembered = "line1" in initial and "email" not in session.draft
+        is_remembered = (initial.get("line1") or initial.get("company")) and "email" not in session.draft
         return show_step(request, session, "details", form, is_remembered=is_remembered)
     form = DetailsForm(request.POST, served=served)
     changed = form.for_new_countries(served)

@@ -158,30 +158,37 @@ def quote_products(items: Iterable[tuple[Product, int]], *, store: StoreRules) -
 
 @dataclass(frozen=True, slots=True)
 class LocalTerms:
-    """What products without a class of their own are taxed at in a country, and the least for delivery."""
+    """What products without a class of their own are taxed at, and the least for delivery to a country.
 
-    country: str
+    `tax_country`: whose tax the shown prices have or lack. `price_differs`: in the other country, another tax is in
+    the price that the cart shows.
+    """
+
+    tax_country: str
     tax_percent: str = ""
     shipping: Money | None = None
+    price_differs: bool = False
 
     @property
     def has_prices(self) -> bool:
         return self.shipping is not None and bool(self.tax_percent)
 
 
-def local_terms(country: str, currency: str) -> LocalTerms:
-    place = Place(country)
-    taxes = taxes_at(place)
+def local_terms(country: str, currency: str, *, store: StoreRules) -> LocalTerms:
+    has_home_tax = store.prices_include_tax and not store.gross_fixed  # in all shown prices
+    tax_country = store.country if has_home_tax or store.tax_by == TaxBy.ORIGIN else country
+    taxes = taxes_at(Place(tax_country))
     rate = taxes and taxes.rates.get(None)
     prices = [
         price
-        for method in methods_at(place, artisan_ids=[], currency=currency)
+        for method in methods_at(Place(country), artisan_ids=[], currency=currency)
         if not method.is_pickup and (price := price_at(method.tiers, weight_g=0, goods_minor=0)) is not None
     ]
     return LocalTerms(
-        KNOWN.get(country, country),
+        KNOWN.get(tax_country, tax_country),
         percent_text(rate.rate_ppm) if rate else "",
         Money(min(prices), currency) if prices else None,
+        price_differs=has_home_tax and store.tax_by != TaxBy.ORIGIN and country != store.country,
     )
 
 

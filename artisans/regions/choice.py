@@ -49,7 +49,7 @@ def wanted_currencies(request: HttpRequest) -> Iterator[str]:
     user = getattr(request, "user", None)
     yield getattr(user, "currency", "")
     yield request.COOKIES.get(settings.CURRENCY_COOKIE, "")
-    yield from get_territory_currencies(chosen_country(request))
+    yield from currencies_of_region(chosen_country(request))
     yield from currencies_of_languages(request.headers.get("Accept-Language", ""))
 
 
@@ -61,7 +61,13 @@ def currencies_of_languages(header: str) -> Iterator[str]:
         except (ValueError, UnknownLocaleError):
             continue
         if region:
-            yield from get_territory_currencies(region)
+            yield from currencies_of_region(region)
+
+
+def currencies_of_region(region: str) -> list[str]:
+    return (
+        ["EUR"] if region == "BG" else get_territory_currencies(region)
+    )  # since 2026, which Babel 2.18 does not know
 
 
 def keep_currency(response: HttpResponse, currency: str) -> None:

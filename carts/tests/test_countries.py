@@ -11,6 +11,7 @@ from artisans.regions.tests.factories import tax_zone
 from artisans.shipping.models import ShippingRate
 from artisans.shipping.tests.factories import shipping_method, shipping_zone
 from carts.selectors import open_cart
+from orders.models.store_rules import TaxBy
 from payments.methods import PaymentMethod
 from tests.checkout_client import CheckoutClient
 from tests.html import Node, page
@@ -87,12 +88,21 @@ def test_page_offers_the_served_countries_with_the_chosen_one(browser):
     assert "AQ" not in codes
 
 
-@pytest.mark.parametrize("address", ["https://evil.test/", "//evil.test", "javascript:1", ""])
+@pytest.mark.parametrize(
+    "address", ["https://evil.test/", "//evil.test", "javascript:1", "cart", "?q=1", "é", "x\x00", ""]
+)
 def test_choosing_never_leaves_the_shop(browser, address):
     client = browser()
     assert choose(client, "DE", address)["Location"] == reverse("catalog:product_list")
     shown = page(client.get(reverse("carts:country"), {"next": address})).one("main")
     assert shown.one("a").attrs["href"] == reverse("catalog:product_list")
+
+
+def test_address_with_the_token_of_an_order_is_put_into_no_other(browser, bowl):
+    walk = CheckoutClient(browser())
+    placed = walk.press(walk.fill_checkout(PaymentMethod.BANK_TRANSFER.value, bowl))["Location"]
+    shown = page(walk.client.get(placed))
+    assert shown.one("a", rel="nofollow").attrs["href"] == "/shop/deliver-to/"
 
 
 @pytest.mark.parametrize(
@@ -187,6 +197,51 @@ def test_new_cart_is_in_the_currency_of_the_country(browser, shopper, bowl, euro
     choose(client, "DE")
     CheckoutClient(client).add(bowl)
     assert open_cart(Principal(user=shopper)).currency == "EUR"
+
+
+def test_emptied_cart_takes_the_currency_that_is_shown(browser, shopper, bowl, euro):
+    walk = CheckoutClient(browser(shopper))
+    walk.add(bowl)
+    item = open_cart(Principal(user=shopper)).items.get()
+    walk.client.post(reverse("carts:item_update", args=[item.pk]), {"remove": "1"})
+    choose(walk.client, "DE")
+
+    walk.add(bowl)
+
+    assert open_cart(Principal(user=shopper)).currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("rules", "says", "charged"),
+    [
+        ({}, "Plus 19% tax (Germany). Delivery from $12.90.", ("$85.45", "Tax (19%) $16.24")),
+        ({"tax_by": TaxBy.ORIGIN}, "Plus 10% tax (United States).", ("$85.45", "Tax (10%) $8.55")),
+        (
+            {"prices_include_tax": True},
+            "Including 19% tax (Germany).",
+            ("$85.45", "Including 19% VAT $13.64"),
+        ),
+        (
+            {"prices_include_tax": True, "gross_fixed": False},
+            "Including 10% tax (United States). Delivery from $12.90. "
+            "Your cart shows the price with the tax of Germany.",
+            ("$92.44", "Including 19% VAT $14.76"),  # 85.45 / 1.10 × 1.19
+        ),
+    ],
+)
+def test_product_page_says_what_the_cart_charges(browser, store, bowl, rules, says, charged):
+    type(store).objects.update(**rules)
+    walk = CheckoutClient(browser())
+    choose(walk.client, "DE")
+
+    shown = page(walk.client.get("/shop/products/moss-bowl/"))
+    walk.add(bowl)
+    cart = page(walk.get("carts:cart")).text
+
+    assert says in shown.text
+    assert ("Your cart shows" in shown.text) == ("Your cart shows" in says)
+    for text in charged:
+        assert text in cart
 
 
 def test_cart_is_estimated_for_it_until_an_address_is_entered(browser, bowl):
