@@ -19,7 +19,6 @@ OF_ONE_CURRENCY = {
 # Sums whose columns of grouping are named elsewhere.
 GROUPED_ELSEWHERE = {
     "payments/selectors.py:subtotal": "the group that each caller names",
-    "artisans/figures/evaluate.py:read_part": "of_currency of `keys_of`",
     "artisans/figures/families.py:journeys_started": "the dimensions of JourneyCell",
 }
 

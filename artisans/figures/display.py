@@ -173,7 +173,7 @@ def seconds_text(value: Decimal) -> str:
         if value >= 2 * size:
             return text % {"number": number_format(rounded(value / size), decimal_pos=1)}
     if value < FEW_SECONDS:
-        return _("%(number)s ms") % {"number": number_format(round(value * THOUSAND))}
+        return _("%(number)s ms") % {"number": number_format((value * THOUSAND).quantize(Decimal(1)))}
     return _("%(number)s s") % {"number": number_format(rounded(value), decimal_pos=1)}
 
 

@@ -1,7 +1,5 @@
 """The address form: specific errors, kept input, and the fields of each country."""
 
-import time
-
 import pytest
 from django.forms import Select
 from django.test.html import parse_html
@@ -12,6 +10,7 @@ from carts.models import Cart
 from orders import countries
 from tests.checkout_client import DETAILS_FORM, CheckoutClient
 from tests.html import Node, page
+from tests.machine import is_quick
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -239,10 +238,7 @@ def test_separate_billing_address_is_stored_on_the_order(walk):
 
 @pytest.mark.parametrize("value", ["a" * 100_000, "((((((((((" * 5000, "@" * 50_000, "-" * 50_000])
 def test_hostile_value_is_validated_quickly(walk, value):
-    started = time.process_time()
-    sent(walk, email=value, phone=value, postal_code=value, name=value)
-
-    assert time.process_time() - started < 3
+    assert is_quick(lambda: sent(walk, email=value, phone=value, postal_code=value, name=value), loops=60)
 
 
 @pytest.mark.parametrize("side", ["", "billing_"])

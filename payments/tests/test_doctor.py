@@ -39,7 +39,7 @@ def test_providers_are_read_once_with_their_clocks(stripe, paypal, monkeypatch):
         "PayPal": State.OK,
         "Clock compared with PayPal": State.OK,
     }
-    assert found["Stripe"][1].startswith("test; 9 parts")
+    assert found["Stripe"][1].startswith("test; 10 parts")
 
     stripe.fault("forbidden", path="/v1/disputes", count=None)
     monkeypatch.setattr(doctor, "provider_time", lambda name: timezone.now() - timedelta(minutes=10))

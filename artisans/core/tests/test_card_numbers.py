@@ -1,14 +1,13 @@
 """Card numbers are found however they are written, and other numbers are not taken for them."""
 
-import time
 import uuid
-from collections.abc import Callable
 
 import pytest
 
 from artisans.core.numbers import new_number
 from artisans.core.security.card_data import card_number_fields, has_card_number, holds_card_number
 from artisans.core.security.redaction import scrub
+from tests.machine import is_quick
 
 CARDS = [
     "4242424242424242",
@@ -172,33 +171,10 @@ def test_phone_of_13_digits_without_a_plus_is_no_card():
     assert has_card_number("378282246310005", field="phone")
 
 
-def is_quick(work: Callable[[], object]) -> bool:
-    """Whether it takes less CPU than 70 million steps of a loop: twice what it does, half of what it did once.
-
-    The machine may get slower meanwhile, so that a loop follows, and a second try.
-    """
-    for _ in range(2):
-        before, taken, after = cpu_seconds(loop), cpu_seconds(work), cpu_seconds(loop)
-        if taken < 70 * max(before, after):
-            return True
-    return False
-
-
-def loop() -> None:
-    for _ in (step for step in range(1_000_000)):
-        pass
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
-
-
 @pytest.mark.parametrize("text", ["1 1-", "%25%2", "&amp;amp;", "<a <", "DE42", "\u00e94", "0", "00 1", "4 "])
 def test_time_grows_with_the_length_of_a_text_only(text):
     """Anybody may send a form of 256 KiB; its groups were copied once per group before. Half of it shows that, too."""
-    assert is_quick(lambda: has_card_number(text * (128_000 // len(text))))
+    assert is_quick(lambda: has_card_number(text * (128_000 // len(text))), loops=70)
 
 
 SPLIT = {
@@ -270,7 +246,7 @@ def test_number_over_adjacent_fields_is_found(subtests):
 
 def test_long_fields_are_searched_in_time_that_grows_with_their_length_only():
     fields = [(f"f{place}", ["4 " * 60 + "-" * 80 + "42"]) for place in range(600)]
-    assert is_quick(lambda: card_number_fields(fields))
+    assert is_quick(lambda: card_number_fields(fields), loops=70)
 
 
 def test_security_code_with_its_name_is_found(subtests):

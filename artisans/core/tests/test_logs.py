@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from uuid import uuid4
 
 import pytest
@@ -13,6 +12,7 @@ from artisans.core.logs import JsonFormatter
 from artisans.core.requests import request_id
 from artisans.core.security.redaction import scrub
 from artisans.core.security.tokens import order_token
+from tests.machine import is_quick
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,7 @@ def test_long_values_are_truncated_and_extra_values_are_masked():
     "text", ["x" * 100_000, "x_secret" * 20_000, "4 " * 50_000, "4" * 100_000, "sk_" * 30_000]
 )
 def test_hostile_text_is_masked_quickly(text):
-    started = time.process_time()
-
-    scrub(text)
-
-    assert time.process_time() - started < 1
+    assert is_quick(lambda: scrub(text), loops=50)
 
 
 def test_errors_are_masked_and_have_the_request_id():
