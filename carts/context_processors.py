@@ -42,7 +42,9 @@ def shop(request: HttpRequest) -> dict[str, Any]:
         "currencies": SimpleLazyObject(lambda: choice()[1]),
         "cart_count": SimpleLazyObject(count),
         "store": store,
-        "local_terms": SimpleLazyObject(lambda: local_terms(country(), choice()[0], store=store)),
+        "local_terms": SimpleLazyObject(
+            lambda: local_terms(country(), choice()[0], store=store_of_request(request))
+        ),
         "missing_answers": SimpleLazyObject(lambda: missing_answers(request)),
         "is_demo": settings.DEMO,
     }
