@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import NamedTuple
 from uuid import UUID
@@ -70,23 +70,32 @@ class FilledCart(NamedTuple):
     was_empty: bool = False
 
 
-@transaction.atomic
-def cart_items_add(*, principal: Principal, cart_id: UUID, adds: Mapping[UUID, int]) -> FilledCart:
-    """Add items. `adds`: quantities by product.
+def check_can_be_added(wanted: Iterable[UUID], products: Mapping[UUID, Product]) -> None:
+    """Errors: UnknownProduct, ChoiceNeeded."""
+    if missing := [pk for pk in wanted if pk not in products or not products[pk].is_on_sale]:
+        raise UnknownProduct(missing[0])
+    if needs_choice := [pk for pk in wanted if products[pk].needs_choice]:
+        raise ChoiceNeeded(products[needs_choice[0]])
 
-    Errors: NotFound, CartClosed, UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems, OnHoliday,
-    NotEnoughStock; then nothing changes.
+
+@transaction.atomic
+def cart_items_add(
+    *, principal: Principal, cart_id: UUID, adds: Mapping[UUID, int], currency: str = ""
+) -> FilledCart:
+    """Add items. `adds`: quantities by product. `currency`: what the buyer sees; an empty cart changes to it.
+
+    Errors: NotFound, CartClosed, CurrencyNotOffered, UnknownProduct, ChoiceNeeded, QuantityTooLarge, TooManyItems,
+    OnHoliday, NotEnoughStock; then nothing changes.
     """
     cart = cart_lock(principal, cart_id)
     have = {item.product_id: item for item in sort_items(cart, items_in(cart.pk))}
     was_empty = not have
+    if was_empty and currency not in {"", cart.currency}:
+        cart = cart_currency_set(principal=principal, cart_id=cart_id, currency=currency)
     products = products_by_id([*have, *adds])
     for item in have.values():
         item.product = products[item.product_id]
-    if missing := [pk for pk in adds if pk not in products or not products[pk].is_on_sale]:
-        raise UnknownProduct(missing[0])
-    if needs_choice := [pk for pk in adds if products[pk].needs_choice]:
-        raise ChoiceNeeded(products[needs_choice[0]])
+    check_can_be_added(adds, products)
     wanted = {pk: quantity + (have[pk].quantity if pk in have else 0) for pk, quantity in adds.items()}
     if any(quantity > MAX_QUANTITY for quantity in wanted.values()):
         raise QuantityTooLarge

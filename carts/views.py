@@ -127,9 +127,9 @@ def item_add(request: HttpRequest) -> HttpResponse:
     keep_token(response, token)
     owner = principal if not token else Principal(cart_hash=hash_secret(token))
     try:
-        if cart.currency != currency and not cart.items.exists():
-            cart_currency_set(principal=owner, cart_id=cart.pk, currency=currency)
-        filled = cart_items_add(principal=owner, cart_id=cart.pk, adds={product_id: quantity})
+        filled = cart_items_add(
+            principal=owner, cart_id=cart.pk, adds={product_id: quantity}, currency=currency
+        )
     except DomainError as error:
         messages.error(request, error.detail)
     else:
