@@ -68,7 +68,7 @@ class Message:
         options = {"headers": {"request_id": self.request}, "expires": LIFETIME}
         try:
             self.context.run(self.task.apply_async, self.ids, **options, retry=False, ignore_result=True)
-        except Exception:  # brokers raise many kinds of errors
+        except Exception:  # each broker library raises kinds of its own, and the order is already stored
             broker_state.until = time.monotonic() + PAUSE
             logger.warning("enqueue_failed", extra={"task": self.task.name}, exc_info=True)
 
@@ -108,7 +108,7 @@ class Publisher:
             self.wanted.wait()
             self.wanted.clear()
             self.publish()
-            time.sleep(INTERVAL)
+            time.sleep(INTERVAL)  # others may follow, and are published together
 
     def publish(self) -> None:
         """All that is waiting; after what another thread is publishing."""

@@ -76,7 +76,10 @@ def test_page_offers_the_served_countries_with_the_chosen_one(browser):
     link = page(client.get("/?q=bowl&sort=price")).one("a", rel="nofollow")
     choose(client, "DE")
 
-    shown = page(client.get(link.attrs["href"])).one("main").one("form")
+    answer = client.get(link.attrs["href"])
+    shown = page(answer).one("main").one("form")
+
+    assert "no-store" in answer["Cache-Control"], "of one person"
 
     assert shown.fields() | {"csrfmiddlewaretoken": ""} == {
         "csrfmiddlewaretoken": "",

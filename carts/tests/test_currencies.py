@@ -155,6 +155,7 @@ def test_order_of_what_decides(browser, shopper, yen, euro, bowl):
     languages = {"accept-language": "en;q=0.9,ja-JP;q=0.5,xx,*;q=0.1"}
     assert shown(client) == "$85.45"
     assert shown(client, **languages) == "¥12,000"
+    assert shown(client, **{"accept-language": "bg-BG"}) == "€75.00", "Bulgaria has the euro since 2026"
     client.cookies[settings.CURRENCY_COOKIE] = "EUR"
     assert shown(client, **languages) == "€75.00"
     type(shopper).objects.update(currency="JPY")

@@ -10,6 +10,7 @@ from django.utils import timezone
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.methods import PaymentMethod
 from payments.models import PaymentRefund
+from payments.providers.stripe import reading
 from payments.reconciliation.runs import reconcile
 from payments.selectors import alerts_open
 from payments.tasks import check_alerts_task
@@ -193,6 +194,18 @@ def test_refused_list_of_fraud_warnings_is_an_alert_and_the_period_is_compared(s
     stripe.delete(f"faults/{fault}")
     reconcile("stripe", since=since, until=until)
     assert not alerts_open().exists()
+
+
+def test_fraud_warning_that_cannot_be_read_is_an_alert(stripe, shopper, monkeypatch):
+    paid_by_card(stripe, user=shopper)
+    [charge] = {row["id"] for row in stripe.journal("charge.captured")}
+    stripe.post("stripe/warn", charge=charge, fraud_type="misc")
+    since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(reading, "an_id", {}.__getitem__)
+
+    assert reconcile("stripe", since=since, until=until).error == ""
+
+    assert [alert.part for alert in alerts_open()] == ["fraud warnings"]
 
 
 def test_paypal_dispute_is_found_by_its_update_time(paypal, wallet, time_machine):

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from itertools import permutations
 from unittest import mock
+from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
+from payments import tasks
 from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.gateway.payments import payment_ensure_at_provider, payment_replace_at_provider
@@ -801,3 +804,19 @@ def test_replay_needs_permission_a_reason_and_no_active_lease(staff, operator):
         webhook_replay(event_id=pk, reason="again", actor=operator)
     assert not AuditEntry.objects.filter(action="webhook.replay").exists()
     assert Payment.objects.count() == payments
+
+
+def test_burst_stops_before_the_limit_of_its_task_and_one_error_stops_no_other(monkeypatch):
+    processed, broken, other = [], uuid4(), uuid4()
+
+    def process(event_id):
+        processed.append(event_id)
+        if event_id == broken:
+            raise OperationalError("deadlock")
+
+    monkeypatch.setattr(tasks, "webhook_process", process)
+    process_webhook_task(str(broken), str(other))
+    assert processed == [broken, other]
+    monkeypatch.setattr(tasks, "POLL_SECONDS", -1)  # the time is over
+    process_webhook_task(str(other))
+    assert processed == [broken, other]

@@ -1,5 +1,6 @@
 """Which queue takes a task, and periodic tasks that do not pile up."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -169,7 +170,7 @@ from artisans.core.queue import Message, broker_state, publish_in_background
 class Task:
     name = "task"
     def apply_async(self, ids, **_):
-        time.sleep(0.2)
+        time.sleep(0.2)  # a slow broker: the process ends meanwhile
         print(*ids, flush=True)
 
 def put(*names):
@@ -191,6 +192,23 @@ def test_process_that_ends_publishes_what_is_waiting():
     """Also what its thread had taken, and in a process that was forked."""
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["first", "second"]
+
+
+WEB = """
+from artisans.core import startup
+startup.exit_unless_usable = lambda **_: None  # without a database
+import artisans.wsgi
+from artisans.core.queue import broker_state
+print(type(broker_state.publisher).__name__)
+"""
+
+
+def test_web_process_publishes_in_the_background():
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "artisans.settings_test"}
+    run = subprocess.run(
+        [sys.executable, "-c", WEB], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["Publisher"]
 
 
 @pytest.mark.parametrize("name", ["notifications.send", "payments.process_webhook"])
