@@ -9,13 +9,13 @@ class OrdersConfig(AppConfig):
         from artisans.core.retention import register_rules
         from artisans.core.web.health import REPORTS
         from artisans.notifications import kinds
-        from artisans.notifications.rendering import LINK_BUILDERS, SHARED_CONTEXT
+        from artisans.notifications.rendering import FACT_BUILDERS, LINK_BUILDERS, SHARED_CONTEXT
         from artisans.notifications.selectors import ORDER_SEARCHES
         from artisans.regions.choice import SERVES_COUNTRY
         from artisans.regions.currencies import BASE_CURRENCY
         from orders import checks, invariants, personal_data  # noqa: F401  # each registers itself
         from orders.approvals import kinds_register
-        from orders.mails import OrderMail, parcel_url, store_context, tracking_url
+        from orders.mails import OrderMail, parcel_url, shipping_methods, store_context, tracking_url
         from orders.metrics import order_metrics
         from orders.quoting import serves_country
         from orders.retention import HELD_LINES
@@ -27,6 +27,7 @@ class OrdersConfig(AppConfig):
         kinds.register(OrderMail)
         LINK_BUILDERS["parcel_url"] = parcel_url
         LINK_BUILDERS["tracking_url"] = tracking_url
+        FACT_BUILDERS["shipping_methods"] = shipping_methods
         ORDER_SEARCHES.append(
             lambda term: orders_containing_newest(term).values_list("order_number", flat=True)
         )

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.catalog.models import Artisan, CommissionRate
 from artisans.core.money import Money
 from artisans.core.templatetags.money import percent, show
-from artisans.notifications.facts import fact_renderer, render_later
+from artisans.notifications.facts import RENDERERS, fact_renderer, render_later
 from artisans.notifications.services import MailMessage
 from orders.addresses import address_lines, address_read
 from orders.commission import Terms
@@ -50,13 +50,16 @@ def tracking_url(facts: dict[str, Any]) -> str:
     return carrier.link(parcel["tracking"]) if carrier else ""
 
 
-@fact_renderer
-def shipping_methods(order_id: str) -> list[str]:
+def shipping_methods(facts: dict[str, Any]) -> list[str]:
     """How each parcel of an order is shipped, and in how many days."""
+    order_id, _version = facts["order_link"]
     parcels = (
         Parcel.objects.filter(order=UUID(order_id)).exclude(shipping_method="").select_related("artisan")
     )
     return [f"{parcel.artisan.name}: {parcel.shipping_method_text}" for parcel in parcels]
+
+
+RENDERERS["shipping_methods"] = lambda order_id: []  # of emails that wait since their order stored it
 
 
 def order_mail(
@@ -92,7 +95,6 @@ def order_mail(
             "shipping_address_lines": render_later(
                 address_lines, stored=address_read(order.shipping_address)
             ),
-            "shipping_methods": render_later(shipping_methods, order_id=str(order.pk)),
             "parcel_count": len({line.parcel_id for line in lines}),
         },
         **extra,

@@ -1,5 +1,6 @@
 """Every mail that the shop sends: complete, equal in text and HTML, and without private data."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -66,6 +67,7 @@ from payments.tests.factories import (
     start,
     unit_selection,
 )
+from scripts.releases import releases, unpack
 from tests import rows
 from tests.html import page
 
@@ -261,6 +263,17 @@ def text_of(html: str) -> str:
 
 def test_every_template_is_used_by_one_kind(all_mails):
     assert set(all_mails) == set(KINDS) == TEMPLATES
+
+
+def test_release_before_knows_all_renderers_of_its_emails(all_mails):
+    """Its workers send emails of today's code during an upgrade, and after a rollback."""
+    release = unpack(releases()[-1])
+    source = "".join(path.read_text() for path in release.glob("*/**/*.py"))
+    known = {"money", "time", "day", *re.findall(r"@fact_renderer\ndef (\w+)", source)}
+    for kind, row in all_mails.items():
+        if (release / f"templates/emails/{kind}.txt").exists():
+            used = set(re.findall(r'"\$": "(\w+)"', json.dumps(row.context)))
+            assert used <= known, kind
 
 
 def test_label_names_the_recipient():

@@ -21,6 +21,9 @@ class Mail:
 SHARED_CONTEXT: list[Callable[[], dict[str, Any]]] = []
 # Functions that build a link from an email's facts, by name; apps above register theirs in `apps.py`.
 LINK_BUILDERS: dict[str, Callable[[dict[str, Any]], str]] = {}
+# Functions that read what emails show beside their stored facts. A new `fact_renderer` in an email of a kind that a
+# release has would keep its workers from sending it, during an upgrade and after a rollback; these do not.
+FACT_BUILDERS: dict[str, Callable[[dict[str, Any]], Any]] = {}
 
 
 def shared_context() -> dict[str, Any]:
@@ -43,10 +46,12 @@ def render(
         name: f"{settings.SITE_URL}/…" if hide_links else cache(partial(build, notification.context))
         for name, build in LINK_BUILDERS.items()
     }
+    derived = {name: cache(partial(build, notification.context)) for name, build in FACT_BUILDERS.items()}
     context = (
         (shared or shared_context())
         | format_facts(unpack(notification.context))
         | links
+        | derived
         | {"site_url": settings.SITE_URL}
     )
     stem = f"emails/{notification.kind}"

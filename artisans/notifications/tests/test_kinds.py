@@ -17,7 +17,7 @@ from artisans.core.money import Money
 from artisans.notifications.facts import pack
 from artisans.notifications.kinds import KINDS
 from artisans.notifications.models import Notification
-from artisans.notifications.rendering import LINK_BUILDERS, render
+from artisans.notifications.rendering import FACT_BUILDERS, LINK_BUILDERS, render
 from artisans.notifications.services import MailMessage, notifications_enqueue
 from tests.rows import carriers
 
@@ -43,7 +43,6 @@ FACTS = {  # of all kinds together
         "shipping": AMOUNT,
         "total": AMOUNT,
         "shipping_address_lines": ["Ada Lovelace", "1 Harbour Street"],
-        "shipping_methods": ["Harbour Pottery: Express (1 business day)"],
         "parcel_count": 2,
     },
     "parcel_id": ONE_ID,
@@ -120,6 +119,12 @@ FACTS = {  # of all kinds together
     "currency": "USD",
     "changes": [{"label": "Commission", "categories": "Bowls & plates", "old": "10 %", "new": "12 %"}],
 }
+
+
+@pytest.fixture(autouse=True)
+def derived(monkeypatch) -> None:
+    methods = ["Harbour Pottery: Express (1 business day)"]
+    monkeypatch.setitem(FACT_BUILDERS, "shipping_methods", lambda facts: methods)
 
 
 def sample(kind: str) -> Notification:
