@@ -86,9 +86,8 @@ class LeaderScheduler(Scheduler):
             heartbeat_record(f"beat@{self.host}")
 
     def close(self) -> None:
+        """Release the lease, also when it was not renewed in time: to the database it may still be this beat's."""
         super().close()
-        if not self.is_leader:
-            return
         self.leads_until = 0.0
         try:
             lease_release(BEAT_LEASE, holder=self.holder)
