@@ -79,17 +79,18 @@ def marked_pairs() -> Iterator[Pair]:
 
 
 def recent_pairs() -> Iterator[Pair]:
-    """Today and yesterday, which get facts without marks, and days of checkouts that went on, or were left for an hour,
-    since the last run."""
+    """Days that may have got facts without marks: today, the day before the last run, and those between. And days of
+    checkouts that went on, or were left for an hour, since the last run."""
     now = timezone.now()
-    days = {today(), today() - DAY}
+    last = Heartbeat.objects.filter(pk=DRAIN).values_list("succeeded_at", flat=True).first()
+    last = min(last or now, now)
+    days = {today() - n * DAY for n in range((today() - day_of(last)).days + 2)}
     fresh = set(
         CountedDay.objects.filter(day__in=days, counted_at__gte=now - REFRESH).values_list("family", "day")
     )
     for name in FAMILIES:
         yield from (Pair(name, day) for day in sorted(days) if (name, day) not in fresh)
-    last = Heartbeat.objects.filter(pk=DRAIN).values_list("succeeded_at", flat=True).first()
-    since = min(last or now, now) - RECENT
+    since = last - RECENT
     has_moved = Q(last_at__gte=since) | Q(last_at__gte=since - QUIET, last_at__lt=now - QUIET)
     moved = Journey.objects.filter(has_moved, started_at__isnull=False)
     started = {day_of(at) for at in moved.values_list("started_at", flat=True) if at}

@@ -434,11 +434,13 @@ def first_days(families: Iterable[str]) -> dict[str, date]:
     cached = cache.get_many(keys.values())
     parts = []
     for name in (name for name, key in keys.items() if key not in cached):
-        family = FAMILIES[name]
-        known = family.facts.filter(**{f"{family.clock}__isnull": False})
-        oldest = known.order_by(family.clock).values("pk")[:1]
-        parts.append(family.facts.filter(pk__in=oldest).order_by().values_list(text(name), family.clock))
-    read = {keys[name]: day_of(at) for name, at in united(parts)}
+        parts += [
+            facts.oldest().annotate(name=text(name)).values_list("name", facts.clock)
+            for facts in FAMILIES[name].facts
+        ]
+    read: dict[str, date] = {}
+    for name, at in united(parts):
+        read[keys[name]] = min(day_of(at), read.get(keys[name], date.max))
     cache.set_many(read, KNOWN_FOR)
     cache.set_many(dict.fromkeys(keys.values() - cached.keys() - read.keys()), A_MOMENT)
     days = cached | read

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, ExtractHour
@@ -67,29 +67,39 @@ Rows = Iterable[Mapping[str, Any]]
 KEYS = ("provider", "method", "currency")
 
 
+class Facts(NamedTuple):
+    """Rows that are counted, and the column with their time."""
+
+    rows: QuerySet[Any]
+    clock: str
+
+    def oldest(self) -> QuerySet[Any]:
+        known = self.rows.filter(**{f"{self.clock}__isnull": False}).order_by(self.clock)
+        return self.rows.filter(pk__in=known.values("pk")[:1]).order_by()
+
+
 @dataclass(frozen=True)
 class Family:
     """Figures that are counted together.
 
     `version`: raise it when a definition changes, and all days are counted again. `rows`: the measures of a day by
-    dimension, in any number of parts. `first`: the facts and the column with the oldest time. `retention`: the rule
-    that removes its facts; days before are never counted again.
+    dimension, in any number of parts. `facts`: in which the first day is found. `retention`: the rule that removes
+    them; days before are never counted again.
     """
 
     name: str
     version: int
     model: type[Cell]
     rows: tuple[Callable[[Span], Rows], ...]
-    facts: QuerySet[Any]
-    clock: str
+    facts: tuple[Facts, ...]
     retention: str = ""
 
     def __str__(self) -> str:
         return self.name
 
     def first(self) -> datetime | None:
-        known = self.facts.filter(**{f"{self.clock}__isnull": False}).order_by(self.clock)
-        return known.values_list(self.clock, flat=True).first()
+        oldest = (facts.oldest().values_list(facts.clock, flat=True).first() for facts in self.facts)
+        return min((at for at in oldest if at), default=None)
 
 
 def count_if(condition: Q) -> Count:
@@ -173,22 +183,23 @@ def orders_placed(span: Span) -> Rows:
     )
 
 
+HAS_REFUNDS = Q(
+    refunded_minor__gt=0
+)  # completed ones; the few payments of which PostgreSQL looks up the refunds
+
+
 def payments_completed(span: Span) -> Rows:
-    refunds = PaymentRefund.objects.filter(payment=OuterRef("pk"), status=RefundStatus.COMPLETED)
-    rows = Payment.objects.filter(**span.of("completed_at")).annotate(
-        **OF_ITSELF, is_refunded=Exists(refunds)
-    )
     return grouped(
-        rows,
+        Payment.objects.filter(**span.of("completed_at")).annotate(**OF_ITSELF),
         payments=Count("pk"),
         payments_minor=Sum("amount_minor"),
-        refunded_payments=count_if(Q(is_refunded=True)),
+        refunded_payments=count_if(HAS_REFUNDS),
     )
 
 
 def refunds_by_age(span: Span) -> Rows:
     """Of the payments that were completed in the span, however long ago that is."""
-    rows = Payment.objects.filter(**span.of("completed_at")).annotate(**OF_ITSELF)
+    rows = Payment.objects.filter(HAS_REFUNDS, **span.of("completed_at")).annotate(**OF_ITSELF)
     sums = {f"refunded_{age}_minor": refunded_within(timedelta(days=age)) for age in REFUND_AGES}
     return grouped(rows.filter(refunds__status=RefundStatus.COMPLETED), **sums)
 
@@ -393,78 +404,36 @@ def problems_met(span: Span) -> Rows:
     return grouped(rows, *ProblemCell.dimensions, problems=Count("pk"))
 
 
+PAYMENTS = Facts(Payment.objects.all(), "created_at")
+ORDERS = Facts(Order.objects.all(), "created_at")
+REFUNDS = Facts(PaymentRefund.objects.all(), "created_at")
+DISPUTES = (Facts(Dispute.objects.all(), "created_at"), Facts(FraudWarning.objects.all(), "warned_at"))
+ATTEMPTS = Facts(PaymentAttempt.objects.all(), "tried_at")
+REQUESTS = Facts(ProviderRequest.objects.all(), "started_at")
+EVENTS = Facts(WebhookEvent.objects.all(), "created_at")
+REFUSALS = Facts(WebhookRefusal.objects.all(), "hour")
+JOURNEYS = Facts(COUNTED, "started_at")
+MET = Facts(JourneyProblem.objects.all(), "at")
+COUNTS_OF_SETTLED = (
+    *(payments_completed, refunds_by_age, processing_times),
+    *(orders_paid, order_times, captures, receipts),
+)
+COUNTS_OF_ATTEMPTS = (attempts_decided, attempts_first, decision_times, cards_tried)
+COUNTS_OF_EVENTS = (events_received, event_delays, event_lags)
 FAMILIES = {
     family.name: family
     for family in (
-        Family("payments", 2, PaymentCell, (payments_started,), Payment.objects.all(), "created_at"),
-        Family("orders", 1, OrderCell, (orders_placed,), Order.objects.all(), "created_at"),
-        Family(
-            "settled",
-            3,
-            SettledCell,
-            (
-                *(payments_completed, refunds_by_age, processing_times),
-                *(orders_paid, order_times, captures, receipts),
-            ),
-            Payment.objects.all(),
-            "created_at",
-        ),
-        Family(
-            "refunds",
-            2,
-            RefundCell,
-            (refunds_completed, refund_times),
-            PaymentRefund.objects.all(),
-            "created_at",
-        ),
-        Family(
-            "disputes", 1, DisputeCell, (disputes_opened, warnings_given), Dispute.objects.all(), "created_at"
-        ),
-        Family(
-            "attempts",
-            1,
-            AttemptCell,
-            (attempts_decided, attempts_first, decision_times, cards_tried),
-            PaymentAttempt.objects.all(),
-            "tried_at",
-        ),
-        Family(
-            "requests",
-            1,
-            RequestCell,
-            (requests_sent, request_times),
-            ProviderRequest.objects.all(),
-            "started_at",
-            "request_times",
-        ),
-        Family(
-            "messages",
-            1,
-            MessageCell,
-            (events_received, event_delays, event_lags),
-            WebhookEvent.objects.all(),
-            "created_at",
-            "webhooks",
-        ),
-        Family(
-            "refusals",
-            1,
-            RefusalCell,
-            (requests_refused,),
-            WebhookRefusal.objects.all(),
-            "hour",
-            "webhook_refusals",
-        ),
-        Family("journeys", 3, JourneyCell, (journeys_started,), COUNTED, "started_at", "journeys"),
-        Family(
-            "problems",
-            1,
-            ProblemCell,
-            (problems_met,),
-            JourneyProblem.objects.all(),
-            "at",
-            "journey_problems",
-        ),
+        Family("payments", 2, PaymentCell, (payments_started,), (PAYMENTS,)),
+        Family("orders", 1, OrderCell, (orders_placed,), (ORDERS,)),
+        Family("settled", 3, SettledCell, COUNTS_OF_SETTLED, (PAYMENTS, ORDERS)),
+        Family("refunds", 2, RefundCell, (refunds_completed, refund_times), (REFUNDS,)),
+        Family("disputes", 1, DisputeCell, (disputes_opened, warnings_given), DISPUTES),
+        Family("attempts", 1, AttemptCell, COUNTS_OF_ATTEMPTS, (ATTEMPTS,)),
+        Family("requests", 1, RequestCell, (requests_sent, request_times), (REQUESTS,), "request_times"),
+        Family("messages", 1, MessageCell, COUNTS_OF_EVENTS, (EVENTS,), "webhooks"),
+        Family("refusals", 1, RefusalCell, (requests_refused,), (REFUSALS,), "webhook_refusals"),
+        Family("journeys", 3, JourneyCell, (journeys_started,), (JOURNEYS,), "journeys"),
+        Family("problems", 1, ProblemCell, (problems_met,), (MET,), "journey_problems"),
     )
 }
 

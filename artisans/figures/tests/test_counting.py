@@ -24,13 +24,14 @@ from artisans.figures.counting import (
     uncounted_pairs,
 )
 from artisans.figures.days import DAY, span_of, today
-from artisans.figures.families import FAMILIES, Family, cells_of
+from artisans.figures.evaluate import first_days
+from artisans.figures.families import FAMILIES, PAYMENTS, Family, cells_of
 from artisans.figures.metrics import marks_backlog
-from artisans.figures.models import CountedDay, JourneyCell, PaymentCell
+from artisans.figures.models import CountedDay, JourneyCell, PaymentCell, ProblemCell
 from artisans.figures.tests.trade import Trade
-from artisans.journeys.models import Channel, Step
-from artisans.journeys.services import Visit, journey_reach, journey_start
-from payments.models import Payment
+from artisans.journeys.models import Channel, ProblemKind, Step
+from artisans.journeys.services import Visit, journey_problems_add, journey_reach, journey_start
+from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.tests.factories import start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -80,6 +81,34 @@ def test_checkouts_of_earlier_days_are_counted_after_an_outage_of_the_worker(tim
 
     cell = JourneyCell.objects.get()
     assert (cell.day, cell.cart, cell.abandoned) == (day_of(BEGIN), 1, 1)
+
+
+def test_facts_without_marks_are_counted_after_an_outage_of_days(time_machine):
+    def meet(code: str) -> None:
+        visit = Visit(Channel.PAGE)
+        journey_problems_add(step=Step.CART, kind=ProblemKind.CART, codes=[code], visit=visit)
+
+    time_machine.move_to(BEGIN, tick=False)
+    meet("out_of_stock")
+    marks_drain()
+    heartbeat_record(DRAIN)
+    time_machine.move_to(BEGIN + timedelta(hours=1), tick=False)
+    meet("price_changed")
+
+    time_machine.move_to(BEGIN + timedelta(days=4), tick=False)
+    marks_drain()
+
+    cells = ProblemCell.objects.order_by("code").values_list("day", "code", "problems")
+    assert list(cells) == [(day_of(BEGIN), "out_of_stock", 1), (day_of(BEGIN), "price_changed", 1)]
+
+
+def test_first_day_is_that_of_the_oldest_fact_of_any_kind(bowl):
+    """Warnings may come without a dispute."""
+    payment = start(items={bowl: 1})
+    fraud_warning_record(payment=payment, warning_id="issfr_1", fraud_type="", warned_at=BEGIN)
+
+    assert Pair("disputes", day_of(BEGIN)) in uncounted_pairs()
+    assert first_days(["disputes"]) == {"disputes": day_of(BEGIN)}
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -150,7 +179,7 @@ def test_failure_counts_other_days_and_keeps_the_mark(bowl, monkeypatch, at_once
     def fail(*args):
         raise ZeroDivisionError
 
-    broken = Family("payments", 1, PaymentCell, (fail,), Payment.objects.all(), "created_at")
+    broken = Family("payments", 1, PaymentCell, (fail,), (PAYMENTS,))
     changes_note(("payments", timezone.now()), ("orders", timezone.now()))
     monkeypatch.setitem(FAMILIES, "payments", broken)
     marks_drain()

@@ -15,7 +15,7 @@ from payments.tests.factories import start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql, pytest.mark.usefixtures("store")]
 
-FACTS = {family.facts.model._meta.db_table for family in FAMILIES.values()}
+FACTS = {facts.rows.model._meta.db_table for family in FAMILIES.values() for facts in family.facts}
 
 
 def scanned(captured):
