@@ -211,8 +211,10 @@ def journey_problems_add(
 def journeys_backfill(rows: Sequence[Journey]) -> None:
     """Add journeys of orders of which only the placing is known; of carts that have a journey, complete it."""
     carts = [row.cart_id for row in rows if row.cart_id]
-    begun = set(Journey.objects.filter(cart_id__in=carts).values_list("cart_id", flat=True))
+    begun = dict(Journey.objects.filter(cart_id__in=carts).values_list("cart_id", "started_at"))
     Journey.objects.bulk_create([row for row in rows if row.cart_id not in begun], ignore_conflicts=True)
     for row in rows:
         if row.cart_id in begun and row.placed_at:
-            update_step(row, Step.PLACED, first_times(Step.PLACED, row.placed_at))
+            with transaction.atomic():
+                update_step(row, Step.PLACED, first_times(Step.PLACED, row.placed_at))
+                changes_note(("journeys", begun[row.cart_id]))

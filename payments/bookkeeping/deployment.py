@@ -33,7 +33,18 @@ def paid_at_fill() -> None:
     recent = Order.objects.filter(updated_at__gte=timezone.now() - WITHIN)
     for order in recent.filter(paid_at=None, payment_status=OrderPaymentStatus.PAID):
         if paid_at := find_paid_at(order):
-            Order.objects.filter(pk=order.pk, paid_at=None).update(paid_at=paid_at)
+            with transaction.atomic():
+                Order.objects.filter(pk=order.pk, paid_at=None).update(paid_at=paid_at)
+                changes_note(("orders", order.created_at), ("settled", paid_at), *changes_of_payments(order))
+
+
+def changes_of_payments(order: Order) -> list[tuple[str, datetime | None]]:
+    payments = Payment.objects.filter(order=order)
+    return [
+        change
+        for payment in payments
+        for change in (("payments", payment.created_at), ("settled", payment.completed_at))
+    ]
 
 
 def find_paid_at(order: Order) -> datetime | None:

@@ -24,7 +24,12 @@ from orders.selectors import store_rules
 from orders.services.settlement import order_suspend
 from orders.statuses import PARCELS_UNSHIPPED, CashHolder
 from payments.bookkeeping.ledger import receipt_fact
-from payments.bookkeeping.payments import order_settle, payment_move, payment_recompute_status
+from payments.bookkeeping.payments import (
+    order_settle,
+    payment_move,
+    payment_recompute_status,
+    payment_save,
+)
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded, ReceiptSpent
 from payments.lifecycle.cash import parcel_count_cash
@@ -129,6 +134,7 @@ def payment_reopen(payment: Payment, order: Order, *, cause: str, actor: User) -
         payment_recompute_status(payment, cause=cause, actor=actor)
         return
     waits = order.is_alive and open_payment(order) is None
+    changes_note(("settled", payment.completed_at))
     payment.completed_at = None
     payment_move(
         payment, PaymentStatus.PENDING if waits else PaymentStatus.CANCELLED, cause=cause, actor=actor
@@ -144,7 +150,7 @@ def raise_open_payment(order: Order) -> None:
     amount = payment.net_received_minor + order.due_now.minor
     if amount > payment.amount_minor:
         payment.amount_minor = amount
-        payment.save(update_fields=["amount_minor", "updated_at"])
+        payment_save(payment)
 
 
 def withhold(payment: Payment, order: Order) -> None:

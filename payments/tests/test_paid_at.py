@@ -7,7 +7,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from artisans.core.changes import day_of
+from artisans.core.models import ChangeMark
 from orders.models import Order
+from payments.bookkeeping.deployment import paid_at_fill
 from payments.bookkeeping.payments import order_settle
 from payments.models import PaymentRefund, Receipt
 from payments.tasks import reconcile_task
@@ -69,6 +72,25 @@ def test_time_of_orders_that_release_0_1_0_settled_is_filled_in_at_night(shopper
 
     reconcile_task()
     assert Order.objects.get().paid_at == paid_at
+
+
+def test_figures_of_orders_that_release_0_1_0_settled_are_counted_again(shopper, staff, time_machine):
+    now = timezone.now()
+    time_machine.move_to(now - timedelta(days=9), tick=False)
+    payment = start(user=shopper)
+    time_machine.move_to(now - timedelta(days=1), tick=False)
+    record(payment, "99.99", actor=staff)
+    with rewriting():
+        Order.objects.update(paid_at=None)
+        ChangeMark.objects.all().delete()
+    time_machine.move_to(now, tick=False)
+
+    paid_at_fill()
+
+    placed_on, paid_on = day_of(now - timedelta(days=9)), day_of(now - timedelta(days=1))
+    assert set(ChangeMark.objects.values_list("family", "day")) == {
+        *(("orders", placed_on), ("payments", placed_on), ("settled", paid_on))
+    }
 
 
 @pytest.mark.usefixtures("broken_books")

@@ -1,10 +1,14 @@
 """Reversing a receipt: the check did not clear, it was for another order, or it was mistyped."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_page_url
+from artisans.core.models import ChangeMark
 from artisans.core.retention import purge
 from orders.errors import NotReleased
 from orders.models import HeldLine
@@ -149,6 +153,33 @@ def test_partial_receipt_of_an_unpaid_order_is_reversed(shopper, staff):
     assert statuses_of(reread(payment)) == ("PENDING", "PENDING", "PARTIALLY_PAID")
     assert (payment.outstanding, payment.order.expires_at) == (usd("79.99"), hold)
     assert payment.order.payment_withdrawn_at is None
+
+
+def test_days_of_figures_that_a_reversal_changes_are_counted_again(shopper, staff, time_machine):
+    """Of the receipt, of the payment that it completed, and of an open one whose amount rises."""
+    days = [timezone.now() - timedelta(days=age) for age in (9, 7, 5)]
+    time_machine.move_to(days[0], tick=False)
+    payment = start(PaymentMethod.CHECK, user=shopper)
+    first = record(payment, "50.00", actor=staff, reference="check 101")
+    time_machine.move_to(days[1], tick=False)
+    second = record(payment, "49.99", actor=staff, reference="check 102")
+    time_machine.move_to(days[2], tick=False)
+
+    ChangeMark.objects.all().delete()
+    reverse_receipt(first, staff)
+    assert marked() == {("payments", 4), ("settled", 4), ("settled", 2), ("settled", 0)}
+
+    payment_choose_method(order_id=payment.order_id, method=PaymentMethod.BANK_TRANSFER, actor=staff)
+    time_machine.move_to(days[2] + timedelta(days=2), tick=False)
+    ChangeMark.objects.all().delete()
+    reverse_receipt(second, staff)
+    assert marked() >= {("payments", 2), ("settled", 4), ("settled", 0)}
+
+
+def marked() -> set[tuple[str, int]]:
+    """The families, and how many days ago it was."""
+    today = timezone.localdate()
+    return {(mark.family, (today - mark.day).days) for mark in ChangeMark.objects.all()}
 
 
 def test_reversed_surplus_leaves_the_order_paid(check, staff):

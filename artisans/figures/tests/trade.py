@@ -135,7 +135,14 @@ class Trade:
 
     def receive(self) -> None:
         payment = self.one(Payment.objects.filter(payment_provider="manual", status__in=OPEN))
-        amount = payment.amount if self.random.random() < 0.7 else Money(100, payment.currency)
+        part = self.random.random()
+        amount = (
+            payment.amount
+            if part < 0.4
+            else payment.outstanding
+            if part < 0.7
+            else Money(100, payment.currency)
+        )
         record(payment, amount, actor=self.staff, reference=f"STMT-{uuid4().hex}")
 
     def capture(self) -> None:
