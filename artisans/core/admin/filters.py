@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+YEARS = range(1000, 3000)  # of the days that a filter takes; calculating with others may overflow
+
 
 def midnight() -> datetime:
     """The start of today in the shop's time zone."""
@@ -52,9 +54,10 @@ class DayRangeFilter(admin.FieldListFilter):
 
     def day(self, end: str) -> date | None:
         try:
-            return date.fromisoformat(self.text(end))
+            found = date.fromisoformat(self.text(end))
         except ValueError:
             return None
+        return found if found.year in YEARS else None
 
     def invalid_values(self) -> list[str]:
         return [text for end in ("from", "to") if (text := self.text(end)) and self.day(end) is None]
