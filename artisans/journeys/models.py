@@ -117,13 +117,13 @@ class ProblemKind(models.TextChoices):
 
 
 class JourneyProblem(models.Model):
-    """Something that kept a buyer from going on. Never changed; removed with its journey or when its time is over.
+    """Something that kept a buyer from going on. Never changed; it may stay longer than its journey.
 
     `code`: the name of a field, or an error code; never what was entered.
     """
 
     id = models.BigAutoField(primary_key=True)
-    journey = models.ForeignKey(Journey, models.CASCADE, null=True, related_name="problems")
+    journey = models.ForeignKey(Journey, models.SET_NULL, null=True, related_name="problems")
     channel = models.CharField(max_length=7, choices=Channel)
     step = models.CharField(max_length=8, choices=Step)
     kind = models.CharField(max_length=13, choices=ProblemKind)

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection
@@ -10,13 +11,21 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.accounts.tests.factories import PASSWORD
-from artisans.core.models import Heartbeat
-from artisans.core.retention import RULES
+from artisans.core.changes import day_of
+from artisans.core.models import ChangeMark, Heartbeat
+from artisans.core.retention import RULES, purge
 from artisans.core.security.tokens import order_token
 from artisans.journeys import services
-from artisans.journeys.models import COLUMNS, Journey, JourneyProblem, Step
+from artisans.journeys.models import COLUMNS, Channel, Journey, JourneyProblem, ProblemKind, Step
+from artisans.journeys.retention import JOURNEY_RULES
 from artisans.journeys.selectors import recorded_since
-from artisans.journeys.services import Visit, journey_place, journey_reach
+from artisans.journeys.services import (
+    Visit,
+    journey_place,
+    journey_problems_add,
+    journey_reach,
+    journey_start,
+)
 from carts.journeys import TASK, journeys_abandon, journeys_complete
 from carts.models import Cart
 from orders.models import Order
@@ -184,11 +193,26 @@ def test_journey_that_misses_only_its_order_is_completed(walk, bowl):
     order = walk.buy("bank_transfer", bowl)
     Journey.objects.update(placed_at=None, order_id=None)
     Order.objects.filter(pk=order.pk).update(created_at=timezone.now() - overdue())
+    ChangeMark.objects.all().delete()
 
     journeys_complete()
 
     journey = Journey.objects.get()
+    assert [(mark.family, mark.day) for mark in ChangeMark.objects.all()] == [
+        ("journeys", day_of(journey.started_at))
+    ]
     assert (journey.order_id, journey.is_backfilled, reached(journey)) == (order.pk, False, list(Step))
+
+
+def test_problems_stay_when_their_journey_is_purged_before_them():
+    """Their figures are kept for as long as they are."""
+    cart, visit = uuid4(), Visit(Channel.PAGE)
+    journey_start(cart_id=cart, currency="USD", visit=visit)
+    journey_problems_add(step=Step.CART, kind=ProblemKind.CART, codes=["x"], visit=visit, cart_id=cart)
+    Journey.objects.update(last_at=timezone.now() - RULES["journeys"].kept - timedelta(days=1))
+
+    assert [purge(rule).removed for rule in JOURNEY_RULES] == [1, 0]
+    assert JourneyProblem.objects.get().journey is None
 
 
 def test_completing_looks_no_further_back_than_needed(walk, bowl):
