@@ -130,7 +130,7 @@ def panel_of(
     families = {need.total.family for need in needs_of(metric)}
     return Panel(
         metric,
-        [] if metric.mix_of else values_of(answer),
+        [] if metric.mix_of else values_of(answer, is_over=question.period.last < today()),
         table_of(answer, replace(question, group_by=division or question.group_by)),
         also_text(answer),
         links_of(metric, question),
@@ -235,7 +235,11 @@ def tiles_today() -> list[tuple[Metric, str, str]]:
     """Of today, in one query: a metric, its values, and of how many."""
     answers = evaluate([METRICS[name] for name in TODAY], Question(Period(today(), today())))
     return [
-        (answer.metric, ", ".join(shown.text for shown in values_of(answer)), parts_text(answer))
+        (
+            answer.metric,
+            ", ".join(shown.text for shown in values_of(answer, is_over=False)),
+            parts_text(answer),
+        )
         for answer in answers
     ]
 

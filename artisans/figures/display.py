@@ -181,15 +181,22 @@ def rounded(value: Decimal) -> Decimal:
     return value.quantize(Decimal("0.1"), rounding=ROUND_HALF_EVEN)
 
 
-def values_of(answer: Answer) -> list[Shown]:
+def values_of(answer: Answer, *, is_over: bool) -> list[Shown]:
+    """`is_over`: whether the period is."""
     earlier = {figure.currency: figure for figure in answer.compared}
-    return [shown_value(answer.metric, figure, earlier) for figure in answer.figures] or [Shown(NONE)]
+    return [shown_value(answer.metric, figure, earlier, is_over=is_over) for figure in answer.figures] or [
+        Shown(NONE)
+    ]
 
 
-def shown_value(metric: Metric, figure: Figure, earlier: dict[str, Figure]) -> Shown:
-    words, tone = (
-        comparison(metric, figure, earlier[figure.currency]) if figure.currency in earlier else ("", "")
-    )
+def shown_value(metric: Metric, figure: Figure, earlier: dict[str, Figure], *, is_over: bool) -> Shown:
+    words, tone = "", ""
+    if before := earlier.get(figure.currency):
+        if is_over or metric.unit != Unit.COUNT:
+            words, tone = comparison(metric, figure, before)
+        else:  # a part of today beside a whole day
+            was = value_text(metric, before.value, before.currency)
+            words = _("Until now; it was %(was)s.") % {"was": was}
     interval = ""
     if figure.is_thin and figure.value is not None:
         interval = thin_text(figure)
