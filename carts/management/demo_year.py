@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from itertools import count
 from typing import Any
 from unittest.mock import patch
@@ -34,18 +35,20 @@ from orders.services.parcels import parcel_deliver, parcel_ship
 from orders.services.placing import Buyer, PlacedOrder, order_place
 from orders.statuses import PARCELS_UNSHIPPED, CashHolder
 from payments.bookkeeping.earnings import earnings_release
+from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.bookkeeping.provider_calls import provider_call_finish
 from payments.bookkeeping.refunds import refund_finish
 from payments.errors import MethodNotOffered
 from payments.gateway.sync import payment_apply_remote_state
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.cash import IncomingMoney
+from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.offer import choose_provider
 from payments.lifecycle.parcels import parcel_return
-from payments.lifecycle.receipts import receipt_record
+from payments.lifecycle.receipts import payment_reject, receipt_record
 from payments.lifecycle.start import payment_start
 from payments.methods import PaymentMethod
-from payments.models import CallState, Payment, ProviderCall
+from payments.models import CallState, EventState, Payment, ProviderCall, ProviderRequest, WebhookEvent
 from payments.providers.contract import (
     Capture,
     DeclineGroup,
@@ -57,6 +60,7 @@ from payments.providers.contract import (
     RemoteRefundStatus,
     RemoteStatus,
 )
+from payments.providers.round_trips import RequestOutcome
 from payments.refunds.manual import money_return_record
 from payments.refunds.staff import refund_open
 
@@ -113,6 +117,12 @@ PROBLEMS = (
     (Step.PAYMENT, ProblemKind.DECLINED, "card_declined"),
 )
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+REQUESTS_KEPT = 34 * DAY  # and events of providers; they are purged later
+REQUESTS = {
+    "stripe": ("POST /v1/checkout/sessions", "GET /v1/checkout/sessions/{id}"),
+    "paypal": ("POST /v2/checkout/orders", "POST /v2/checkout/orders/{id}/capture"),
+}
+EVENTS = {"stripe": "checkout.session.completed", "paypal": "PAYMENT.CAPTURE.COMPLETED"}
 
 
 class DemoYear:
@@ -221,6 +231,8 @@ class DemoYear:
             self.later(40, partial(self.ship, payment))
         elif payment.is_remote:
             self.pay_at_provider(payment)
+        elif self.chance(4):
+            self.later(60, partial(self.reject, payment))
         elif self.chance(88):
             self.later(50, partial(self.receive, payment))
         else:
@@ -249,6 +261,13 @@ class DemoYear:
         due = payment.order.expires_at or self.now
         self.at(due + HOUR, partial(order_expire, order_id=payment.order_id))
 
+    def reject(self, payment: Payment) -> None:
+        """The buyer pays in another way."""
+        payment_reject(payment_id=payment.pk, reason="The check was not signed.", actor=self.staff)
+        other = PaymentMethod.BANK_TRANSFER
+        change = payment_choose_method(order_id=payment.order_id, method=other, actor=self.staff)
+        self.later(30, partial(self.receive, change.payment))
+
     def receive(self, payment: Payment, parcel: Parcel | None = None) -> None:
         reference = f"DEMO-YEAR-{next(self.numbers)}"
         amount, cash = payment.amount, dict[str, Any]()
@@ -276,7 +295,12 @@ class DemoYear:
             reference=str(payment.pk),
             is_live=False,
         )
+        self.exchange(payment)
         is_card = payment.payment_method != PaymentMethod.PAYPAL
+        if is_card and self.chance(2):
+            self.challenge(payment)
+            self.expire(payment)
+            return
         if is_card and self.chance(11):
             self.decline(payment)
             if self.chance(40):
@@ -286,27 +310,77 @@ class DemoYear:
             self.now += timedelta(minutes=self.random.randint(1, 9))
         self.succeed(payment)
 
+    def exchange(self, payment: Payment) -> None:
+        """The requests to the provider, and its event; of some there is no answer, or it comes twice."""
+        if self.end - self.now > REQUESTS_KEPT:
+            return
+        provider, now = payment.payment_provider, self.now
+        for operation in REQUESTS[provider]:
+            answer: dict[str, Any] = {"outcome": RequestOutcome.ANSWERED, "status_code": HTTPStatus.OK}
+            answer["duration_ms"] = self.random.randint(150, 900)
+            if self.chance(2):
+                answer = {"outcome": RequestOutcome.UNKNOWN, "error_code": "timeout", "duration_ms": 20_000}
+            ProviderRequest.objects.create(provider=provider, operation=operation, started_at=now, **answer)
+        received_at = now + timedelta(seconds=self.random.uniform(0.5, 9))
+        processed_at = received_at + timedelta(seconds=self.random.uniform(0.1, 2))
+        WebhookEvent.objects.create(
+            created_at=received_at,
+            provider=provider,
+            event_id=f"demo_event_{payment.payment_number}",
+            kind=EVENTS[provider],
+            content={},
+            payment=payment,
+            state=EventState.DONE,
+            copies=2 if self.chance(4) else 1,
+            tries=1,
+            processed_at=processed_at,
+            sent_at=now,
+            first_processed_at=processed_at,
+        )
+        changes_note(("requests", now), ("messages", received_at))
+
     def apply(self, payment: Payment, **news: Any) -> None:
         remote = self.remotes[payment.pk] = replace(self.remotes[payment.pk], **news)
         payment_apply_remote_state(payment_id=payment.pk, remote=remote, cause="demo data")
 
-    def attempt(self, payment: Payment, **result: Any) -> tuple[RemoteAttempt, ...]:
+    def attempt(self, payment: Payment, three_d_secure: str = "", **result: Any) -> tuple[RemoteAttempt, ...]:
         """The attempts so far with a new one."""
         before = self.remotes[payment.pk].attempts
+        is_card = payment.payment_method != PaymentMethod.PAYPAL
+        if is_card and self.chance(30):
+            three_d_secure = three_d_secure or "authenticated"
         made = RemoteAttempt(
             attempt_id=f"demo_attempt_{payment.payment_number}_{len(before) + 1}",
             amount=payment.amount,
             at=self.now,
-            brand="" if payment.payment_method == PaymentMethod.PAYPAL else self.choose(BRANDS),
+            brand=self.choose(BRANDS) if is_card else "",
+            three_d_secure=three_d_secure,
+            three_d_secure_flow=self.choose({"frictionless": 60, "challenge": 40}) if three_d_secure else "",
             **result,
         )
         return (*before, made)
 
     def decline(self, payment: Payment) -> None:
         group, code = self.choose(DECLINES)
-        self.apply(
-            payment, attempts=self.attempt(payment, is_success=False, decline=group, decline_code=code)
+        result = {"is_success": False, "decline": group, "decline_code": code}
+        if group == DeclineGroup.AUTHENTICATION:
+            result["three_d_secure"] = "failed"
+        self.apply(payment, attempts=self.attempt(payment, **result))
+
+    def challenge(self, payment: Payment) -> None:
+        """The bank asks for 3-D Secure, and the buyer leaves."""
+        attempt = RemoteAttempt(
+            attempt_id=f"demo_challenge_{payment.payment_number}",
+            amount=payment.amount,
+            is_success=False,
+            is_challenged=True,
+            challenge_id=f"demo_challenge_{payment.payment_number}",
+            at=self.now,
+            brand=self.choose(BRANDS),
+            three_d_secure_flow="challenge",
         )
+        self.apply(payment, attempts=(attempt,))
+        self.apply(payment, status=RemoteStatus.CANCELLED)
 
     def succeed(self, payment: Payment) -> None:
         fee = payment.amount.share(29_000) + Money(30, payment.currency)
@@ -327,6 +401,8 @@ class DemoYear:
             self.later(250, partial(self.refund, payment))
         elif payment.is_remote and self.chance(1.2):
             self.later(500, partial(self.dispute, payment))
+        elif payment.payment_provider == "stripe" and self.chance(0.5):
+            self.later(300, partial(self.warn, payment))
 
     def parcels(self, payment: Payment) -> list[Parcel]:
         return list(payment.order.parcels.select_related("artisan__user").order_by("number"))
@@ -394,6 +470,10 @@ class DemoYear:
         if status == RemoteDisputeStatus.OPEN:
             decided = RemoteDisputeStatus.WON if self.chance(40) else RemoteDisputeStatus.LOST
             self.later(900, partial(self.dispute, payment, decided))
+
+    def warn(self, payment: Payment) -> None:
+        warning_id = f"demo_warning_{payment.payment_number}"
+        fraud_warning_record(payment=payment, warning_id=warning_id, fraud_type="", warned_at=self.now)
 
     # ---- checkouts -------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,14 @@ from artisans.notifications.models import Notification
 from carts.management.commands import demo_data
 from carts.management.demo_year import DemoYear
 from orders.models import Order
-from payments.models import Earning, PaymentAttempt, PaymentRefund, ProviderCall
+from payments.models import (
+    Earning,
+    PaymentAttempt,
+    PaymentRefund,
+    ProviderCall,
+    ProviderRequest,
+    WebhookEvent,
+)
 from payments.tests.factories import start
 from tests import rows
 
@@ -32,7 +39,7 @@ def year(bowl, scarf, settings, time_machine) -> DemoYear:
     staff = rows.superuser()
     staff.email = "admin@demo.test"
     staff.save(update_fields=["email"])
-    return DemoYear(orders=50, say=[].append)
+    return DemoYear(orders=60, say=[].append)
 
 
 def stock() -> dict[Any, int]:
@@ -44,16 +51,19 @@ def test_year_of_trade(year):
 
     made = year.make()
 
-    assert (made, Order.objects.count()) == ({"orders": 50, "abandoned": 75}, 50)
-    assert Journey.objects.filter(order_id__isnull=False).count() == 50
+    assert (made, Order.objects.count()) == ({"orders": 60, "abandoned": 90}, 60)
+    assert Journey.objects.filter(order_id__isnull=False).count() == 60
     assert Journey.objects.filter(order_id__isnull=False, was_abandoned=True).exists()
-    assert Journey.objects.filter(abandoned_minor__gt=0).count() == 75
+    assert Journey.objects.filter(abandoned_minor__gt=0).count() == 90
     first, last = Order.objects.aggregate(first=Min("created_at"), last=Max("created_at")).values()
     assert first < now - timedelta(days=180) < last <= now
     assert timezone.now() == now
     assert set(Earning.objects.values_list("status", flat=True)) >= {"pending", "released"}
     assert PaymentRefund.objects.filter(status="COMPLETED").exists()
     assert set(PaymentAttempt.objects.values_list("outcome", flat=True)) >= {"succeeded", "declined"}
+    assert PaymentAttempt.objects.filter(three_d_secure="authenticated").exists()
+    assert ProviderRequest.objects.exists()
+    assert WebhookEvent.objects.exists()
     assert not ProviderCall.objects.filter(state="open").exists()  # nothing is asked of the provider
     assert not Notification.objects.exists()
     assert stock() == before
