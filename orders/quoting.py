@@ -121,7 +121,8 @@ def offer_products(
     effect = vat_id_effect(destination, taxes, store)
     goods = goods_by_artisan(items, currency)
     methods = methods_at(destination.place, artisan_ids=goods.keys(), currency=currency) if goods else []
-    delivery = choose(methods, goods.values(), wanted=wanted_by(destination.wanted, goods))
+    wanted, step = wanted_by(destination.wanted, goods), taxes.step if taxes else 1
+    delivery = choose(methods, goods.values(), step=step, wanted=wanted)
     terms = tax_terms_for(store, taxes, is_reverse_charge=effect == VatIdEffect.REVERSE_CHARGE)
     untaxed = {
         product.artisan_id for product, _quantity in items if terms is None or rate_of(taxes, product) is None

@@ -96,10 +96,11 @@ def price_at(tiers: Iterable[Tier], *, weight_g: int, goods_minor: int) -> int |
     return None if best is None else best.price_minor
 
 
-def prices_of(method: Method, parcels: Sequence[ParcelGoods]) -> list[int] | None:
+def prices_of(method: Method, parcels: Sequence[ParcelGoods], *, step: int = 1) -> list[int] | None:
     """What the method costs for each parcel; None if it does not take one of them, or if there are none.
 
-    Per parcel, its own goods count; per order, all of them, and the price is split by their value.
+    Per parcel, its own goods count; per order, all of them, and the price is split by their value, into multiples of
+    `step` if it is one: what each parcel costs may have to be given back by itself.
     """
     if not parcels:
         return None
@@ -113,7 +114,7 @@ def prices_of(method: Method, parcels: Sequence[ParcelGoods]) -> list[int] | Non
     price = price_at(
         method.tiers, weight_g=sum(parcel.weight_g for parcel in parcels), goods_minor=sum(goods)
     )
-    return None if price is None else allocate(price, goods)
+    return None if price is None else allocate(price, goods, step)
 
 
 def group_parcels(methods: Sequence[Method], parcels: Iterable[ParcelGoods]) -> list[Group]:
@@ -147,9 +148,13 @@ def choose(
     methods: Sequence[Method],
     parcels: Iterable[ParcelGoods],
     *,
+    step: int,
     wanted: Mapping[UUID, int] | None = None,
 ) -> Delivery:
-    """The wanted method of each parcel, by artisan, and the cheapest where none is wanted or it is not offered."""
+    """The wanted method of each parcel, by artisan, and the cheapest where none is wanted or it is not offered.
+
+    `step`: all amounts of the order are multiples of it, in minor units.
+    """
     groups = group_parcels(methods, parcels)
     delivery = Delivery(tuple(groups))
     for group in groups:
@@ -158,7 +163,7 @@ def choose(
             members = [
                 parcel for parcel in group.parcels if delivery.methods.get(parcel.artisan_id) == method
             ]
-            if prices := prices_of(method, members):
+            if prices := prices_of(method, members, step=step):
                 of_artisan = zip((parcel.artisan_id for parcel in members), prices, strict=True)
                 delivery.prices.update(of_artisan)
     return delivery

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artisans.core.money import Money
+from artisans.shipping.choosing import Method, ParcelGoods, Tier, choose
 from orders.models import OrderLine
 from orders.pricing import PriceInput, Quote, TaxTerms, quote
 
@@ -174,9 +175,25 @@ terms = st.builds(
 )
 
 
-@given(basket=goods, terms=terms, shipping=st.integers(0, 5000), percent_off=st.integers(0, 100))
+def shipping_of(inputs: list[PriceInput], price: int, step: int) -> dict[UUID, int]:
+    """By artisan, of a method that is charged per order."""
+    method = Method(1, None, "Standard", False, False, None, None, 0, (Tier(0, 0, price),))  # noqa: FBT003
+    parcels = {row.artisan_id: ParcelGoods(row.artisan_id, 0, 0) for row in inputs}
+    for row in inputs:
+        worth = parcels[row.artisan_id].goods_minor + row.unit_price.minor * row.quantity
+        parcels[row.artisan_id] = ParcelGoods(row.artisan_id, 0, worth)
+    return choose([method], parcels.values(), step=step).prices
+
+
+@given(
+    basket=goods,
+    terms=terms,
+    shipping=st.integers(0, 5000),
+    percent_off=st.integers(0, 100),
+    has_methods=st.booleans(),
+)
 def test_sums_are_exact_no_part_is_negative_and_all_are_multiples_of_the_step(
-    basket, terms, shipping, percent_off
+    basket, terms, shipping, percent_off, has_methods
 ):
     step = terms.step
     inputs = [
@@ -196,7 +213,7 @@ def test_sums_are_exact_no_part_is_negative_and_all_are_multiples_of_the_step(
     found = quote(
         inputs,
         currency="EUR",
-        shipping=Money(shipping * step, "EUR"),
+        shipping=shipping_of(inputs, shipping * step, step) if has_methods else Money(shipping * step, "EUR"),
         shipping_discount=shipping * percent_off // 100 * step,
         terms=terms,
     )

@@ -26,8 +26,10 @@ from artisans.regions.models import ShopCurrency
 from artisans.shipping.models import ShippingMethod
 from orders.models import Order
 from orders.pricing import TaxTerms
+from orders.quoting import home, offer_products
 from orders.selectors import store_rules
 from orders.services.placing import PlacedOrder, order_place
+from orders.statuses import ParcelDecision
 from orders.tests.factories import buyer_of, place, quoted
 from payments.bookkeeping.ledger import find_ledger_errors
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
@@ -222,6 +224,27 @@ def test_buyer_orders_on_the_pages_in_the_currency_and_gets_a_part_back(
     assert (order.total, order.step_minor) == (total, step.minor)
     assert (payment.refunded_minor, payment.disputed_minor) == (step.minor, order.total_minor - step.minor)
     night(sandbox, name)
+
+
+def test_one_of_two_parcels_that_share_a_shipping_charge_is_cancelled_and_given_back(
+    request, shopper, staff, bowl, scarf
+):
+    """1990 forints for goods of 10,000 and 20,000: 663 and 1327."""
+    sandbox = provider(request, "paypal")
+    ShopCurrency.objects.create(code="HUF", step_minor=100, price_step_minor=100)
+    for product, minor in ((bowl, 1_000_000), (scarf, 2_000_000)):
+        ProductPrice.objects.create(product=product, currency="HUF", price_minor=minor)
+    ShippingMethod.objects.get().rates.create(currency="HUF", price_minor=199_000)
+    items, store = {bowl: 1, scarf: 1}, store_rules()
+    offer = offer_products(items.items(), store=store, destination=home(store), currency="HUF")
+    payment = pay_at(sandbox, "paypal", place(items, user=shopper, quote=offer.quote))
+    parcel = payment.order.parcels.get(artisan=bowl.artisan)
+
+    done = refund(payment, parcel.total.amount, actor=staff, parcels={parcel.pk: ParcelDecision.CANCEL})
+
+    assert (done.amount, done.status) == (Money(1_000_000 + 100_000 + 66_300, "HUF"), "COMPLETED")
+    assert payment.order.shipping_minor == 199_000
+    night(sandbox, "paypal")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artisans.shipping.choosing import Method, ParcelGoods, Tier, choose, price_at
+from artisans.shipping import choosing
+from artisans.shipping.choosing import Delivery, Method, ParcelGoods, Tier, price_at
 
 ANNA, BEN, CLEO = (UUID(int=number) for number in (1, 2, 3))
 TIERS = (Tier(0, 0, 500), Tier(0, 5000, 0), Tier(2000, 0, 1200), Tier(2000, 5000, 700))
@@ -27,6 +28,10 @@ def method(pk: int, *tiers: tuple[int, int, int], **fields) -> Method:
 
 def parcel(artisan: UUID, goods: int, weight: int = 0) -> ParcelGoods:
     return ParcelGoods(artisan, weight, goods)
+
+
+def choose(methods: list[Method], parcels: list[ParcelGoods], *, step: int = 1, **more) -> Delivery:
+    return choosing.choose(methods, parcels, step=step, **more)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,19 @@ def test_price_per_order_is_split_by_goods_and_thresholds_look_at_all_of_them():
     found = choose([standard], [parcel(ANNA, 4000), parcel(BEN, 2000)])
 
     assert found.prices == {ANNA: 200, BEN: 100}
+
+
+@pytest.mark.parametrize(
+    ("price", "parts"),
+    [
+        (199_000, [66_300, 132_700]),
+        (199_050, [66_350, 132_700]),
+    ],  # HUF 1990 in whole forints; 1990.50 is none
+)
+def test_price_per_order_is_split_into_multiples_of_the_step_if_it_is_one(price, parts):
+    found = choose([method(1, (0, 0, price))], [parcel(ANNA, 1_000_000), parcel(BEN, 2_000_000)], step=100)
+
+    assert found.prices == dict(zip((ANNA, BEN), parts, strict=True))
 
 
 def test_thresholds_per_parcel_look_at_the_artisans_own_goods():
@@ -123,12 +141,13 @@ wanted_methods = st.dictionaries(st.sampled_from([ANNA, BEN, CLEO]), st.integers
     ),
     goods=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=3),
     wanted=wanted_methods,
+    step=st.sampled_from((1, 5, 100)),
 )
-def test_any_parcel_has_a_price_or_cannot_be_shipped(methods, goods, wanted):
+def test_any_parcel_has_a_price_or_cannot_be_shipped(methods, goods, wanted, step):
     offered = [
         method(
             pk,
-            *bounds,
+            *((weight, worth, price * step) for weight, worth, price in bounds),
             is_pickup=is_pickup,
             is_per_parcel=is_per_parcel or artisan is not None,
             artisan_id=artisan,
@@ -138,11 +157,11 @@ def test_any_parcel_has_a_price_or_cannot_be_shipped(methods, goods, wanted):
     ]
     parcels = [parcel(artisan, *values) for artisan, values in zip((ANNA, BEN, CLEO), goods, strict=False)]
 
-    found = choose(offered, parcels, wanted=wanted)
+    found = choose(offered, parcels, step=step, wanted=wanted)
 
     assert {*found.prices, *found.unserved} == {one.artisan_id for one in parcels}
     assert found.prices.keys() == found.methods.keys()
-    assert all(price >= 0 for price in found.prices.values())
+    assert all(price >= 0 and price % step == 0 for price in found.prices.values())
     for artisan, chosen in found.methods.items():
         assert chosen.artisan_id in {None, artisan}
     for one in offered:
