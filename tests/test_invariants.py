@@ -396,7 +396,10 @@ DAMAGE: dict[str, Damage] = {
     "order_steps": (
         [],
         [set_order("bare", "step_minor = 10")],
-        ["{bare} costs 4999 minor units, which is not a multiple of 10."],
+        [
+            "{bare} costs 4999 minor units, which is not a multiple of 10.",
+            "{bare}-2 costs 2499 minor units, which is not a multiple of 10.",
+        ],
     ),
     "parcel_commission": (
         [],

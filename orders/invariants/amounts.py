@@ -70,10 +70,13 @@ def find_other_ways_of_tax(chunk: Orders) -> Found:
 
 
 def find_steps_not_kept(chunk: Orders) -> Found:
-    """What an order and its lines cost are multiples of their step."""
+    """What an order, its parcels and its lines cost are multiples of their step."""
     for order in chunk.rows:
         if order.total_minor % order.step_minor:
             yield Mismatch(order, order.total_minor, order.step_minor)
+    for parcel in flat(parcels_of(chunk)):
+        if parcel.total_minor % parcel.order.step_minor:
+            yield Mismatch(parcel, parcel.total_minor, parcel.order.step_minor)
     for line in flat(lines_of(chunk)):
         if line.charged_minor % line.step_minor:
             yield Mismatch(name_of(line), line.charged_minor, line.step_minor)
@@ -210,7 +213,9 @@ INVARIANTS = (
     of_orders(
         "order_steps",
         "P1",
-        _("What an order and its lines cost are multiples of the smallest amount that can be charged."),
+        _(
+            "What an order, its parcels and its lines cost are multiples of the smallest amount that can be charged."
+        ),
         _("%(row)s costs %(stored)s minor units, which is not a multiple of %(expected)s."),
         find_steps_not_kept,
     ),
