@@ -11,7 +11,6 @@ from carts.cookies import page_principal
 from carts.models import CartItem, CartStatus
 from carts.selectors import carts_visible_to
 from orders.countries import KNOWN
-from orders.quoting import local_terms
 from orders.selectors import missing_answers, store_of_request
 
 
@@ -42,9 +41,6 @@ def shop(request: HttpRequest) -> dict[str, Any]:
         "currencies": SimpleLazyObject(lambda: choice()[1]),
         "cart_count": SimpleLazyObject(count),
         "store": store,
-        "local_terms": SimpleLazyObject(
-            lambda: local_terms(country(), choice()[0], store=store_of_request(request))
-        ),
         "missing_answers": SimpleLazyObject(lambda: missing_answers(request)),
         "is_demo": settings.DEMO,
     }

@@ -21,7 +21,7 @@ from artisans.regions.selectors import (
     taxed_countries,
     taxes_at,
 )
-from artisans.shipping.choosing import Delivery, ParcelGoods, choose, price_at
+from artisans.shipping.choosing import Delivery, ParcelGoods, choose
 from artisans.shipping.selectors import methods_at, shipped_areas, shipped_countries, unshipped_areas
 from artisans.tax_ids.models import TaxId, TaxIdStatus
 from orders.addresses import address_read
@@ -159,37 +159,43 @@ def quote_products(items: Iterable[tuple[Product, int]], *, store: StoreRules) -
 
 @dataclass(frozen=True, slots=True)
 class LocalTerms:
-    """What products without a class of their own are taxed at, and the least for delivery to a country.
+    """What a product is taxed at, and the least for the delivery of one to a country.
 
-    `tax_country`: whose tax the shown prices have or lack. `price_differs`: in the other country, another tax is in
-    the price that the cart shows.
+    `tax_country`: whose tax the shown price has or lacks. `price_differs`: the cart shows another price, with the tax
+    of the other country.
     """
 
     tax_country: str
-    tax_percent: str = ""
-    shipping: Money | None = None
-    price_differs: bool = False
+    tax_rate_ppm: int
+    shipping: Money
+    price_differs: bool
 
     @property
-    def has_prices(self) -> bool:
-        return self.shipping is not None and bool(self.tax_percent)
+    def tax_percent(self) -> str:
+        return percent_text(self.tax_rate_ppm)
 
 
-def local_terms(country: str, currency: str, *, store: StoreRules) -> LocalTerms:
-    has_home_tax = store.prices_include_tax and not store.gross_fixed  # in all shown prices
+def local_terms(product: Product, country: str, currency: str, *, store: StoreRules) -> LocalTerms | None:
+    """Those of a cart with one of the product; None if it is not sold, or cannot be delivered, to all of the country.
+
+    In the product's own currency if it is not sold in the wanted one.
+    """
+    price = price_of(product, currency)
+    offer = offer_products(
+        [(product, 1)], store=store, destination=home(store, country), currency=price.currency
+    )
+    options = (option for group in offer.delivery.groups for option in group.options)
+    prices = [option.price_minor for option in options if not option.method.is_pickup]
+    if not (offer.has_prices and prices):
+        return None
+    [line] = offer.quote.lines
+    has_home_tax = store.prices_include_tax and not store.gross_fixed  # in the shown price
     tax_country = store.country if has_home_tax or store.tax_by == TaxBy.ORIGIN else country
-    taxes = taxes_at(Place(tax_country))
-    rate = taxes and taxes.rates.get(None)
-    prices = [
-        price
-        for method in methods_at(Place(country), artisan_ids=[], currency=currency)
-        if not method.is_pickup and (price := price_at(method.tiers, weight_g=0, goods_minor=0)) is not None
-    ]
     return LocalTerms(
         KNOWN.get(tax_country, tax_country),
-        percent_text(rate.rate_ppm) if rate else "",
-        Money(min(prices), currency) if prices else None,
-        price_differs=has_home_tax and store.tax_by != TaxBy.ORIGIN and country != store.country,
+        line.price_input.home_rate_ppm if has_home_tax else line.tax_rate_ppm,
+        Money(min(prices), price.currency),
+        price_differs=line.unit_price != price,
     )
 
 

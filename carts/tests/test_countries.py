@@ -1,14 +1,17 @@
 """Visitors choose a country of delivery before they enter an address."""
 
+from datetime import timedelta
+
 import pytest
 from django.conf import settings
 from django.urls import reverse
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import ProductPrice
-from artisans.regions.models import ShopCurrency
-from artisans.regions.tests.factories import tax_zone
-from artisans.shipping.models import ShippingRate
+from artisans.catalog.tests.factories import ArtisanFactory
+from artisans.regions.models import ShopCurrency, TaxZone
+from artisans.regions.tests.factories import LONG_AGO, tax_class, tax_rate, tax_zone
+from artisans.shipping.models import ShippingMethod, ShippingRate, ShippingZone
 from artisans.shipping.tests.factories import shipping_method, shipping_zone
 from carts.selectors import open_cart
 from orders.models.store_rules import TaxBy
@@ -44,6 +47,10 @@ def header(client) -> str:
 def form(client) -> Node:
     """The form of the address."""
     return page(client.get(reverse("carts:checkout_details"))).one("main").one("form")
+
+
+def product_page(client) -> str:
+    return page(client.get("/shop/products/moss-bowl/")).text
 
 
 def price(client, **headers) -> str:
@@ -245,6 +252,97 @@ def test_product_page_says_what_the_cart_charges(browser, store, bowl, rules, sa
     assert ("Your cart shows" in shown.text) == ("Your cart shows" in says)
     for text in charged:
         assert text in cart
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ({}, "Plus 7% tax (Germany)."),
+        ({"prices_include_tax": True}, "Including 7% tax (Germany)."),
+        ({"prices_include_tax": True, "gross_fixed": False}, "Including 5% tax (United States)."),
+    ],
+)
+def test_product_page_says_the_tax_of_the_products_class(browser, store, bowl, rules, says):
+    tax_rate(TaxZone.objects.get(name="Germany"), 70_000, code="reduced")
+    tax_rate(TaxZone.objects.get(name="Everywhere"), 50_000, code="reduced")
+    type(bowl).objects.update(tax_class=tax_class("reduced"))
+    type(store).objects.update(**rules)
+    client = browser()
+    choose(client, "DE")
+
+    assert says in product_page(client)
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ({}, "No tax is added (Germany). Delivery from $12.90."),
+        ({"prices_include_tax": True}, "No tax is included (Germany). Delivery from $12.90."),
+    ],
+)
+def test_product_page_says_that_there_is_no_tax(browser, store, bowl, rules, says):
+    tax_rate(TaxZone.objects.get(name="Germany"), 0, start=LONG_AGO + timedelta(days=1))
+    type(store).objects.update(**rules)
+    client = browser()
+    choose(client, "DE")
+
+    assert says in product_page(client)
+
+
+def test_product_page_says_nothing_where_its_class_has_no_rate(browser, bowl):
+    tax_rate(TaxZone.objects.get(name="Germany"), 70_000, code="reduced")
+    type(bowl).objects.update(tax_class=tax_class("books"))
+    client = browser()
+    choose(client, "DE")
+
+    shown = product_page(client)
+
+    assert "% tax" not in shown
+    assert "Delivery from" not in shown
+
+
+@pytest.mark.parametrize(
+    ("tiers", "fields", "says"),
+    [
+        ([(0, 0, 700)], {}, "Delivery from $7.00."),
+        ([(0, 0, 1900)], {}, "Delivery from $19.00."),  # dearer than the shop's, which does not apply
+        ([(0, 0, 700), (2000, 0, 1500)], {}, "Delivery from $15.00."),  # the bowl weighs 2500 g
+        ([(0, 0, 700), (0, 8545, 100)], {}, "Delivery from $1.00."),  # and costs 85.45
+        ([(3000, 0, 700)], {}, ""),  # none for its weight
+        ([(0, 0, 700)], {"currency": "EUR"}, ""),
+        ([(0, 0, 0)], {"kind": "pickup"}, ""),
+        ([(0, 0, 700)], {"is_active": False}, "Delivery from $12.90."),
+    ],
+)
+def test_product_page_says_what_delivery_by_its_artisan_costs(browser, bowl, tiers, fields, says):
+    type(bowl).objects.update(weight_g=2500)
+    zone = ShippingZone.objects.get(name="Germany")
+    shipping_method(zone, "By bike", *tiers, artisan=bowl.artisan, **fields)
+    shipping_method(zone, "Of another artisan", (0, 0, 1), artisan=ArtisanFactory.create())
+    walk = CheckoutClient(browser())
+    choose(walk.client, "DE")
+
+    shown = product_page(walk.client)
+    walk.add(bowl)
+
+    assert says in shown
+    assert ("Delivery from" in shown) == bool(says)
+    if says:
+        price = says.removeprefix("Delivery from ").removesuffix(".")
+        assert f"Delivery {price}" in page(walk.get("carts:cart")).text
+
+
+def test_product_page_says_the_delivery_in_the_currency_of_the_price(browser, bowl, euro):
+    client = browser()
+    choose(client, "DE")
+    assert price(client) == "€75.00"
+    assert "Delivery from" not in product_page(client), "the shop has no delivery in EUR"
+    ShippingMethod.objects.get(name="Parcel").rates.create(currency="EUR", price_minor=1100)
+    assert "Plus 19% tax (Germany). Delivery from €11.00." in product_page(client)
+    bowl.prices.all().delete()
+    shown = product_page(client)
+    assert "Not sold in EUR." in shown
+    assert "Plus 19% tax (Germany). Delivery from $12.90." in shown
 
 
 def test_cart_is_estimated_for_it_until_an_address_is_entered(browser, bowl):
