@@ -1,12 +1,12 @@
 """What products cost at an address when they are ordered now: the prices, taxes and shipping that apply."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Value
+from django.db.models import QuerySet, Value
 from django.utils import timezone
 
 from artisans.catalog.models import Product
@@ -20,6 +20,7 @@ from artisans.regions.selectors import (
     taxed_areas,
     taxed_countries,
     taxes_at,
+    untaxed_areas,
 )
 from artisans.shipping.choosing import Delivery, ParcelGoods, choose
 from artisans.shipping.selectors import methods_at, shipped_areas, shipped_countries, unshipped_areas
@@ -214,18 +215,30 @@ def shipping_problems(
 
 def served_countries() -> set[str] | None:
     """The codes of the countries that the shop sells to, also to a part of them; None: to all."""
-    areas = {"shipped": shipped_areas(), "unshipped": unshipped_areas(), "taxed": taxed_areas()}
-    first, *others = (rows.order_by().values_list(Value(kind), "country") for kind, rows in areas.items())
-    countries: dict[str, set[str]] = {kind: set() for kind in areas}
+    rows: dict[str, QuerySet[Any]] = {
+        "shipped": shipped_areas(),
+        "unshipped": unshipped_areas(),
+        "taxed": taxed_areas(),
+        "untaxed": untaxed_areas(),
+        "origin": StoreRules.objects.filter(tax_by=TaxBy.ORIGIN),
+    }
+    first, *others = (part.order_by().values_list(Value(kind), "country") for kind, part in rows.items())
+    countries: dict[str, set[str]] = {kind: set() for kind in rows}
     for kind, country in first.union(*others):
         countries[kind].add(country)
-    shipped, unshipped, taxed = countries.values()
+    shipped, unshipped, taxed, untaxed, origin = countries.values()
     found = {
         code
         for code in KNOWN
-        if (code in shipped or ("" in shipped and code not in unshipped)) and (code in taxed or "" in taxed)
+        if is_covered(code, shipped, but=unshipped)
+        and all(is_covered(taxed_by, taxed, but=untaxed) for taxed_by in origin or {code})
     }
     return None if len(found) == len(KNOWN) else found
+
+
+def is_covered(country: str, areas: Set[str], *, but: Set[str]) -> bool:
+    """Whether the areas have the country or a part of it. `but`: countries that are not "everywhere else" ("")."""
+    return country in areas or ("" in areas and country not in but)
 
 
 def serves_country(country: str) -> bool:
@@ -249,12 +262,14 @@ def untaxed_classes() -> dict[str, list[str]]:
     used = dict(on_sale.values_list("tax_class", "tax_class__code").distinct())
     rules = StoreRules.objects.filter(shipping_tax=ShippingTax.CLASS)
     used |= dict(rules.values_list("shipping_tax_class", "shipping_tax_class__code"))
+    origin = StoreRules.objects.filter(tax_by=TaxBy.ORIGIN).values_list("country", flat=True).first()
     found, taxed = {}, taxed_countries()
     for country in sorted(shipped_countries()):
-        taxes = taxes_at(Place(country))
+        taxed_by = origin or country
+        taxes = taxes_at(Place(taxed_by))
         rates = taxes.rates if taxes else {}
         missing = sorted(code or STANDARD for pk, code in used.items() if pk not in rates)
-        if missing and (taxes is not None or country not in taxed):
+        if missing and (taxes is not None or taxed_by not in taxed):
             found[country] = missing
     return found
 

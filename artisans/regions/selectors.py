@@ -91,8 +91,17 @@ def local_taxes(rows: Iterable[tuple[Any, ...]], place: Place, *, at: datetime) 
 
 def taxed_areas() -> QuerySet[TaxZoneArea]:
     """Those with a rate."""
-    zones = TaxZone.objects.filter(rates__valid_from__lte=timezone.now())
-    return TaxZoneArea.objects.filter(zone__in=zones)
+    return TaxZoneArea.objects.filter(zone__in=taxed_zones())
+
+
+def untaxed_areas() -> QuerySet[TaxZoneArea]:
+    """Countries that have a zone of their own without a rate, and so are not "everywhere else"."""
+    return TaxZoneArea.objects.exclude(zone__in=taxed_zones()).filter(region="", postal_prefix="")
+
+
+def taxed_zones() -> QuerySet[TaxZone]:
+    """Those with a rate in force, of any class."""
+    return TaxZone.objects.filter(rates__valid_from__lte=timezone.now())
 
 
 def taxed_countries() -> set[str]:

@@ -226,6 +226,29 @@ def test_countries_that_are_served(store):
     assert served_countries() == {"DE", "FR"}
 
 
+def test_country_whose_tax_zone_has_no_rate_in_force_is_not_served_although_everywhere_else_is(store):
+    zone = tax_zone("Ice", ("AQ",))
+    tax_rate(zone, 0, start=timezone.now() + timedelta(days=1))
+    product = ProductFactory.create()
+
+    def is_sold() -> bool:
+        offer = offer_products([(product, 1)], store=store_rules(), destination=home(store_rules(), "AQ"))
+        return not offer.unserved
+
+    assert "AQ" not in served_countries()
+    assert not is_sold()
+    StoreRules.objects.update(tax_by="origin")
+    assert served_countries() is None, "the rate of the shop's own country counts"
+    assert is_sold()
+    StoreRules.objects.update(country="AQ")
+    assert served_countries() == set()
+    assert not is_sold()
+    StoreRules.objects.update(tax_by="destination")
+    tax_rate(zone, 0)
+    assert served_countries() is None
+    assert is_sold()
+
+
 def test_address_in_one_text_is_known_by_its_country(store):
     assert destination_of({"text": "1 Road, OR", "country": "US"}, store=store_rules()).place == Place("US")
 
@@ -243,3 +266,8 @@ def test_check_names_classes_that_are_shipped_somewhere_without_a_rate(store):
         "The shop ships to everywhere else, but has no tax rate there for: books",
         "The shop ships to JP, but has no tax rate there for: books, standard",
     ]
+    StoreRules.objects.update(tax_by="origin")
+    found = [warning.msg for warning in check_taxed(None, ["default"])]
+    assert ["there for: books. " in text for text in found] == [True, True], (
+        "by the rates of the shop’s country"
+    )

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from artisans.regions.models import Place, TaxZoneArea
-from artisans.regions.selectors import taxed_countries, taxes_at
+from artisans.regions.selectors import taxed_countries, taxes_at, untaxed_areas
 from artisans.regions.tests.factories import tax_class, tax_rate, tax_zone
 
 pytestmark = pytest.mark.django_db
@@ -61,10 +62,13 @@ def test_without_an_area_there_are_no_taxes():
 
 def test_zone_without_rates_takes_the_place_of_everywhere_else():
     tax_zone("Everywhere", ("",), rates={"standard": 100_000})
-    tax_zone("Antarctica", ("AQ",))
+    tax_zone("Antarctica", ("AQ",), ("NZ", "", "9"))
+    later = tax_zone("Japan", ("JP",))
+    tax_rate(later, 100_000, start=timezone.now() + timedelta(days=1))
 
     assert taxes_at(Place("AQ")).rates == {}
     assert taxed_countries() == {""}
+    assert {area.country for area in untaxed_areas()} == {"AQ", "JP"}
 
 
 def test_rates_are_those_in_force_by_class_at_the_second_of_their_start():
