@@ -144,7 +144,8 @@ class TaxRateForm(forms.Form):
         label=_("Starts"),
         required=False,
         help_text=_(
-            "At midnight in the shop’s time zone; empty for at once. Orders placed before keep their rate."
+            "At midnight in the shop’s time zone. Leave it empty to apply the rate immediately. Orders placed before "
+            "keep theirs."
         ),
     )
 
@@ -166,7 +167,7 @@ class TaxImportForm(forms.Form):
         widget=UnfoldAdminFileFieldWidget,
         help_text=_(
             "CSV with the columns zone, tax_class (its code), rate (in percent), name and valid_from (such as "
-            "2027-01-01, or empty for at once). Lines without a rate are left out."
+            "2027-01-01, or empty to apply it immediately). Lines without a rate are left out."
         ),
     )
 

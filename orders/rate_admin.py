@@ -108,7 +108,7 @@ class RateForm(forms.Form):
             format="%Y-%m-%dT%H:%M",
             attrs={"type": "datetime-local", "class": " ".join(BASE_INPUT_CLASSES)},
         ),
-        help_text=_("In the shop’s time zone; empty for at once."),
+        help_text=_("In the shop’s time zone. Leave it empty to apply the rate immediately."),
     )
     on_shipping = forms.BooleanField(
         label=_("Of the shipping too"), required=False, widget=UnfoldBooleanSwitchWidget

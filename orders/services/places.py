@@ -175,7 +175,9 @@ def prices_read(text: str) -> list[ShippingRate]:
         rate = price_read(line)
         key = rate.currency, rate.min_weight_g, rate.min_goods_minor
         if key in found:
-            raise InvalidInput(_("“%(line)s”: there are two prices from there on.") % {"line": line[:60]})
+            raise InvalidInput(
+                _("“%(line)s”: this line has the same limits as another one.") % {"line": line[:60]}
+            )
         found[key] = rate
     return list(found.values())
 
@@ -313,9 +315,11 @@ def check_start(new: NewTaxRate) -> None:
         return
     start, now = datetime.fromisoformat(new.valid_from), timezone.now()
     if start.year > now.year + MOST_YEARS:
-        raise InvalidInput(_("A rate can start within ten years."))
+        raise InvalidInput(_("A rate must start within the next ten years."))
     if start < now:
-        raise InvalidInput(_("A rate cannot start in the past. Leave the start empty for at once."))
+        raise InvalidInput(
+            _("A rate cannot start in the past. Leave the start empty to apply it immediately.")
+        )
 
 
 def zone_and_class(new: NewTaxRate, actor: User) -> tuple[TaxZone, TaxClass]:

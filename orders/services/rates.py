@@ -278,7 +278,9 @@ def rate_check(
         raise InvalidInput(_("The store’s own rate cannot end. Enter 0 % to take nothing."))
     now = timezone.now()
     if not is_approved and new.valid_from and datetime.fromisoformat(new.valid_from) < now - A_MOMENT:
-        raise InvalidInput(_("A rate cannot start in the past. Leave the start empty for at once."))
+        raise InvalidInput(
+            _("A rate cannot start in the past. Leave the start empty to apply it immediately.")
+        )
     earliest = earliest_rise(is_approved=is_approved)
     rises = {
         change.artisan

@@ -186,7 +186,8 @@ def test_rate_does_not_start_in_the_past(browser, admin_user, store):
 
     answer = save(browser(admin_user), "regions_taxrate_new", **fields, starts="2020-01-01")
 
-    assert "cannot start in the past" in page(answer).text
+    text = "A rate cannot start in the past. Leave the start empty to apply it immediately."
+    assert text in page(answer).text
 
 
 def test_address_is_tried(browser, admin_user, store):

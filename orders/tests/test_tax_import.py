@@ -80,7 +80,7 @@ def test_every_wrong_line_is_named_and_nothing_is_added(browser, admin_user, ger
         ("Germany,standard,7,,01.01.2030", "“01.01.2030” is no day"),
         ("Germany,standard,7,,2030-02-30", "“2030-02-30” is no day"),
         (f"Germany,standard,7,,{day(0)}", "cannot start in the past"),
-        ("Germany,standard,7,,9999-12-31", "within ten years"),
+        ("Germany,standard,7,,9999-12-31", "must start within the next ten years"),
         ("Germany,standard,7,VAT,", "same time as the rate of line 2"),
         (f"Germany,books,7,,{day(9)}", "Another rate of this zone and class"),
     ]

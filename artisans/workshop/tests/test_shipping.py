@@ -44,7 +44,9 @@ def test_own_method_is_deleted_after_a_question(browser, seller):
     form = page(client.get(reverse("workshop:shipping", args=[method.pk])))
     assert form.one("a", href=path)
 
-    assert "Delete “By bike”?" in page(client.get(path)).text
+    question = page(client.get(path)).text
+    assert "Delete “By bike”?" in question
+    assert "It will no longer be offered to buyers in Everywhere, and its prices will be deleted." in question
     assert ShippingMethod.objects.filter(pk=method.pk).exists()
     answer = client.post(path, follow=True)
 

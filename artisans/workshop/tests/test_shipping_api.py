@@ -65,7 +65,7 @@ def test_method_is_added_listed_changed_and_deleted(client, seller):
         ({"min_days": 5}, "both days"),
         ({"prices": [{"currency": "USD", "price": "9.999"}]}, "decimal"),
         ({"prices": [{"currency": "ZZZ", "price": "9"}]}, "ZZZ"),
-        ({"prices": [*FREE_FROM_50, FREE_FROM_50[0]]}, "two prices"),
+        ({"prices": [*FREE_FROM_50, FREE_FROM_50[0]]}, "has the same limits as another one"),
     ],
 )
 def test_wrong_method_is_not_saved(client, seller, changes, words):
