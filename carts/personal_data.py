@@ -6,7 +6,10 @@ from uuid import UUID
 from django.db.models import Q
 
 from artisans.core.personal_data import COLLECTORS, Holding, Person, register
+from artisans.tax_ids.models import TaxId, TaxIdNotice
+from artisans.tax_ids.personal_data import own_notices
 from carts.models import Cart
+from orders.models import Order
 
 
 def carts_of(person: Person) -> Q:
@@ -19,6 +22,16 @@ def carts_of(person: Person) -> Q:
 
 def find_carts(person: Person) -> Iterable[UUID]:
     return Cart.objects.filter(carts_of(person)).values_list("pk", flat=True)
+
+
+def find_vat_ids(person: Person) -> Iterable[UUID]:
+    """Those of the person's orders and carts, ordered or not, and those whose check they wait for."""
+    orders = Order.objects.filter(pk__in=person.of("orders")).exclude(vat_id="").order_by()
+    drafts = Cart.objects.filter(pk__in=person.of("carts")).values_list("draft__vat_id", flat=True)
+    used = [*orders.values_list("vat_id", flat=True), *drafts]
+    awaited = TaxIdNotice.objects.filter(own_notices(person)).values("tax_id")
+    values = {value for value in used if isinstance(value, str)}
+    return TaxId.objects.filter(Q(value__in=values) | Q(pk__in=awaited)).values_list("pk", flat=True)
 
 
 HOLDINGS = (
@@ -43,4 +56,4 @@ IMPERSONAL = {
 }
 
 register(*HOLDINGS, impersonal=IMPERSONAL)
-COLLECTORS["carts"] = find_carts
+COLLECTORS.update({"carts": find_carts, "vat_ids": find_vat_ids})

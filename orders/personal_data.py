@@ -23,7 +23,6 @@ from artisans.core.personal_data import (
 )
 from artisans.notifications.models import UNSENT, MailState, Notification, mails_of_orders
 from artisans.notifications.personal_data import ERASED_COLUMNS
-from artisans.tax_ids.models import TaxId
 from orders.addresses import address_read
 from orders.mails import commission_mail_key
 from orders.models import Order, Parcel
@@ -182,11 +181,6 @@ def find_orders(person: Person) -> Iterable[UUID]:
     return orders_of(person).values_list("pk", flat=True)
 
 
-def find_vat_ids(person: Person) -> Iterable[UUID]:
-    values = orders_of(person).exclude(vat_id="").values("vat_id")
-    return TaxId.objects.filter(value__in=values.order_by()).values_list("pk", flat=True)
-
-
 def find_order_numbers(person: Person) -> Iterable[str]:
     return orders_of(person).values_list("order_number", flat=True)
 
@@ -264,7 +258,6 @@ register(*HOLDINGS, impersonal=IMPERSONAL)
 COLLECTORS.update(
     {
         "orders": find_orders,
-        "vat_ids": find_vat_ids,
         "order_numbers": find_order_numbers,
         "order_emails": find_order_emails,
         "parcels": find_parcels,

@@ -64,12 +64,13 @@ def person_export_audited(
 
 
 def subject_of(person: Person) -> Model:
-    """The row that an audit entry about the person names: the account, or a guest's first order, cart or email."""
+    """What an audit entry about the person names: the account, or a guest's first order, cart, email or VAT ID."""
     targets = (
         ("users", "accounts.User"),
         ("orders", "orders.Order"),
         ("carts", "carts.Cart"),
         ("emails", "notifications.Notification"),
+        ("vat_ids", "tax_ids.TaxId"),
     )
     rows = (
         apps.get_model(label)._base_manager.get(pk=person.of(section)[0])

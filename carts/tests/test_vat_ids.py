@@ -8,12 +8,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.audit.models import AuditEntry
-from artisans.privacy.services import erasure_continue, user_erase
+from artisans.privacy.exports import person_export
+from artisans.privacy.models import ErasureSource
+from artisans.privacy.selectors import person_find
+from artisans.privacy.services import erasure_continue, erasure_start, person_export_audited, user_erase
 from artisans.regions.models import TaxZone
 from artisans.regions.tests.factories import tax_class, tax_rate, tax_zone
 from artisans.shipping.models import ShippingMethod
-from artisans.tax_ids.models import TaxId
-from artisans.tax_ids.services import tax_id_check, tax_id_decide
+from artisans.tax_ids.models import TaxId, TaxIdNotice
+from artisans.tax_ids.services import tax_id_check, tax_id_decide, tax_id_use
 from carts.tests.test_places import GERMAN, places  # noqa: F401  # a fixture
 from orders.models import Order, StoreRules
 from payments.lifecycle.cancel_and_expire import order_cancel
@@ -21,6 +24,7 @@ from payments.models import Payment
 from payments.tests.conftest import sandbox_server  # noqa: F401  # a fixture
 from payments.tests.factories import give_back, record
 from tests.checkout_client import CheckoutClient, order_at
+from tests.dump import raw_dump
 from tests.html import page
 from tests.problems import problem
 
@@ -358,6 +362,75 @@ def test_erasure_removes_company_and_vat_id(api, shopper, bowl, staff):
     assert (order.company, order.vat_id, order.is_reverse_charge) == ("", "[erased]", True)
     assert set(order.vat_id_check) == {"status", "checked_at", "is_decided_by_staff"}
     assert not TaxId.objects.exists()
+
+
+@pytest.fixture
+def entered(walk, vies) -> str:
+    """The address of a guest who entered a VAT ID, found to be valid, and did not order."""
+    email = "trader@example.test"
+    walk.details(follow=False, **BUSINESS, email=email)
+    ask()
+    return email
+
+
+def vat_ids_in(email: str) -> list[str]:
+    return [row["value"] for row in person_export(person_find(email))["data"]["vat_ids"]]
+
+
+def erase_guest(email: str) -> None:
+    erasure_continue(erasure_start(email=email, source=ErasureSource.COMMAND, actor=None).pk)
+
+
+def test_erasure_removes_a_vat_id_that_was_entered_without_ordering(entered):
+    assert TaxId.objects.get().verified_name
+    assert not TaxIdNotice.objects.exists()
+    assert vat_ids_in(entered) == [VALID]
+
+    erase_guest(entered)
+
+    assert not TaxId.objects.exists()
+    assert VALID not in raw_dump()
+
+
+def test_erasure_removes_the_vat_id_of_an_account_that_did_not_order(browser, shopper, bowl):
+    walk = CheckoutClient(browser(shopper))
+    walk.add(bowl, follow=False)
+    walk.details(follow=False, **BUSINESS, email="another@example.test")
+
+    erasure_continue(user_erase(shopper).pk)
+
+    assert not TaxId.objects.exists()
+    assert not TaxIdNotice.objects.exists()
+
+
+def test_erasure_removes_a_vat_id_whose_check_somebody_waits_for():
+    """Also of a cart that is purged already, or that has another VAT ID by now."""
+    tax_id_use(value=VALID, email="trader@example.test")
+    tax_id_use(value=NOT_VALID, email="other@example.test")
+    person = person_find("trader@example.test")
+    person_export_audited(person, actor=None)
+    assert vat_ids_in("trader@example.test") == [VALID]
+
+    erase_guest("trader@example.test")
+
+    assert TaxId.objects.get().value == NOT_VALID
+    assert TaxIdNotice.objects.get().email == "other@example.test"
+    assert AuditEntry.objects.get(action="person.export").target_type == "tax_ids.TaxId"
+
+
+def test_a_vat_id_that_others_use_too_is_checked_again(entered, walk, browser, bowl):
+    other = CheckoutClient(browser())
+    other.add(bowl, follow=False)
+    other_page = review(other)
+    TaxIdNotice.objects.create(tax_id=TaxId.objects.get(), email="other@example.test")
+
+    erase_guest(entered)
+
+    assert total_of(other_page) == WITHOUT_TAX
+    assert "was not checked recently" in other.check_page().text
+    other.details(follow=False, **BUSINESS)
+    ask()
+    assert total_of(other.check_page()) == WITHOUT_TAX
 
 
 def test_staff_switch_reverse_charge_of_a_zone(admin_user, browser):

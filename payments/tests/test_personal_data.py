@@ -44,6 +44,7 @@ from artisans.privacy.services import (
     erasures_continue,
     user_erase,
 )
+from artisans.tax_ids.models import TaxId, TaxIdNotice
 from carts.models import Cart
 from orders.mails import commission_mail_key
 from orders.models import Order, OrderTransition
@@ -75,6 +76,7 @@ pytestmark = pytest.mark.django_db
 NAME, EMAIL = "Ottilie Quackenbush", "ottilie.quackenbush@planted.example"
 STREET, CITY, NOTE = "77 Zebrawood Crossing", "Umberville", "Ring the zebra bell"
 PHONE, DIGITS, TRACKING = "+1 503 555 0177", "15035550177", "ZEBRA-TRACK-1"
+VAT_ID = "DE136695976"
 IP, BROWSER, TOKEN = "203.0.113.77", "ZebraBrowser/7", "Zebra laptop"
 STORY, PICTURE = "Born in Umberville", "ottilie-portrait.png"
 ADDRESS = {
@@ -96,6 +98,7 @@ PLANTED = (
     PHONE,
     DIGITS,
     TRACKING,
+    VAT_ID,
     IP,
     BROWSER,
     TOKEN,
@@ -151,7 +154,11 @@ def plant_traces(user: User, payment: Payment) -> None:
     UserSession.objects.create(user=user, ip=IP, user_agent=BROWSER, session_key="k" * 32, last_seen_at=now)
     AuthToken.objects.create(user=user, name=TOKEN)
     Authenticator.objects.create(user=user, type=Authenticator.Type.RECOVERY_CODES, data={})
-    Cart.objects.create(user=user, currency="USD", draft={"email": EMAIL, "shipping": ADDRESS, "note": NOTE})
+    business = {"company": NAME, "vat_id": VAT_ID}
+    draft = {"email": EMAIL, "shipping": ADDRESS, "note": NOTE, **business}
+    Cart.objects.create(user=user, currency="USD", draft=draft)
+    TaxId.objects.create(value=VAT_ID, country="DE", verified_name=NAME, verified_address=STREET)
+    TaxIdNotice.objects.create(tax_id=TaxId.objects.get(), email=EMAIL)
     Cart.objects.create(token_hash="f" * 64, currency="USD", draft={"email": EMAIL, "note": NOTE})
     artisan = ArtisanFactory.create(
         user=user, name="Zebra Pots", email=EMAIL, town=CITY, story=STORY, is_active=False
