@@ -16,7 +16,7 @@ from carts.models import Cart
 from carts.selectors import items_of, problems_of, summarize
 from carts.services import cart_accept, cart_currency_set, cart_items_add, cart_merge, cart_open
 from orders.models import Order, StoreRules
-from tests.html import page
+from tests.html import Node, page
 from tests.problems import problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -204,6 +204,44 @@ def test_the_choice_is_offered_only_with_two_currencies_and_pages_vary(browser, 
     answer = client.get("/")
     assert reverse("carts:currency") in answer.content.decode()
     assert {"Cookie", "Accept-Language"} <= {name.strip() for name in answer["Vary"].split(",")}
+
+
+def post(client, form: Node):
+    """Send a form of a page, to where it leads."""
+    return client.post(form.attrs["action"], form.fields(), follow=True)
+
+
+def test_what_is_added_is_in_the_currency_that_the_page_shows(browser, euro, bowl):
+    client = browser()
+    form = page(client.get("/shop/products/moss-bowl/?currency=EUR")).one("form", class_="buy")
+
+    added = post(client, form)
+
+    cart = Cart.objects.get()
+    assert (cart.currency, seen(cart)) == ("EUR", ["75.00 EUR"])
+    assert "€75.00" in page(added).text
+
+
+def test_a_removed_item_comes_back_in_the_currency_of_its_cart(browser, euro, bowl):
+    client = browser()
+    shown = post(client, page(client.get("/shop/products/moss-bowl/?currency=EUR")).one("form", class_="buy"))
+    line = page(shown).one("form", class_="change")
+    removed = client.post(line.attrs["action"], line.fields() | {"remove": "1"}, follow=True)
+
+    post(client, page(removed).one("div", class_="messages").one("form"))
+
+    cart = Cart.objects.get()
+    assert (cart.currency, seen(cart)) == ("EUR", ["75.00 EUR"])
+
+
+@pytest.mark.parametrize("query", ["", "?currency=GBP", "?currency=", "?currency=%00"])
+def test_a_form_without_a_currency_of_the_shop_adds_in_the_chosen_one(browser, euro, bowl, query):
+    client = browser()
+    client.cookies[settings.CURRENCY_COOKIE] = "EUR"
+
+    client.post(reverse("carts:item_add") + query, {"product_id": bowl.pk, "quantity": 1})
+
+    assert Cart.objects.get().currency == "EUR"
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------
