@@ -244,8 +244,8 @@ def cart_draft_save(*, principal: Principal, cart_id: UUID, answers: Mapping[str
 def cart_merge(*, guest: Principal, user: User) -> list[str]:
     """Merge the guest's cart into the user's at sign-in; quantities add up to at most the cart's limits.
 
-    The currency of the user's cart stays; a new one is in that of the account, if it has one. Returns the names of the
-    products that were in the user's cart before, if the guest's had any too.
+    The currency of the user's cart stays; a new or an empty one is in that of the account or else of the guest's cart.
+    Returns the names of the products that were in the user's cart before, if the guest's had any too.
     """
     guest_cart = open_cart(guest)
     if guest_cart is None:
@@ -255,7 +255,9 @@ def cart_merge(*, guest: Principal, user: User) -> list[str]:
     cart = cart_lock(owner, cart_open(owner, currency=own or guest_cart.currency).cart.pk)
     guest_cart = cart_lock(guest, guest_cart.pk)
     have = {item.product_id: item for item in cart.items.select_related("product")}
-    added = items_of(guest_cart)
+    added, wanted = items_of(guest_cart), own or guest_cart.currency
+    if added and not have and cart.currency != wanted and is_offered(wanted, base=base_currency()):
+        switch_currency(cart, wanted)
     load_prices([item.product for item in added], cart.currency)
     for item in added:
         kept = have.get(item.product_id)

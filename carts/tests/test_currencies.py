@@ -126,6 +126,36 @@ def test_merging_keeps_the_currency_of_the_account(cart, yen, euro, shopper, bow
     assert codes(cart) == [("currency_mismatch", "remove")]
 
 
+@pytest.mark.parametrize(
+    ("account", "is_offered", "price"),
+    [("", True, "75.00 EUR"), ("JPY", True, "12000 JPY"), ("", False, "85.45 USD")],
+)
+def test_an_emptied_cart_gets_the_currency_of_a_new_one(
+    cart, yen, euro, shopper, bowl, account, is_offered, price
+):
+    cart.items.all().delete()
+    found, token, _new = cart_open(Principal(), currency="EUR")
+    guest = Principal(cart_hash=hash_secret(token))
+    cart_items_add(principal=guest, cart_id=found.pk, adds={bowl.pk: 1})
+    ShopCurrency.objects.filter(code="EUR").update(is_active=is_offered)
+    shopper.currency = account
+
+    cart_merge(guest=guest, user=shopper)
+
+    cart.refresh_from_db()
+    assert (cart.currency, seen(cart)) == (price[-3:], [price])
+
+
+def test_an_empty_guest_cart_changes_no_currency(cart, euro, shopper):
+    cart.items.all().delete()
+    token = cart_open(Principal(), currency="EUR").token
+
+    cart_merge(guest=Principal(cart_hash=hash_secret(token)), user=shopper)
+
+    cart.refresh_from_db()
+    assert cart.currency == "USD"
+
+
 def test_a_new_cart_is_in_the_currency_of_the_account_or_the_guests(yen, euro, shopper, bowl):
     found, token, _new = cart_open(Principal(), currency="EUR")
     guest = Principal(cart_hash=hash_secret(token))
