@@ -39,9 +39,7 @@ def tax_id_use(*, value: str, email: str = "") -> TaxId:
 
     Shape: `value` as of vat_id_read; `email`: who is told of an answer that comes late. Locks: the VAT ID.
     """
-    new = TaxId(value=value, country=country_of(value))
-    TaxId.objects.bulk_create([new], ignore_conflicts=True)
-    tax_id = TaxId.objects.select_for_update().get(value=value)
+    tax_id = tax_id_lock_or_add(value)
     now = tax_id.used_at = timezone.now()
     if tax_id.is_due(now):
         check_start(tax_id, now)
@@ -50,6 +48,15 @@ def tax_id_use(*, value: str, email: str = "") -> TaxId:
         promised = {"is_promised": tax_id.status == S.UNAVAILABLE}
         TaxIdNotice.objects.get_or_create(tax_id=tax_id, email=email, defaults=promised)
     return tax_id
+
+
+def tax_id_lock_or_add(value: str) -> TaxId:
+    """Two tries: a row that is there may be purged or erased before it is locked."""
+    for _try in range(2):
+        TaxId.objects.bulk_create([TaxId(value=value, country=country_of(value))], ignore_conflicts=True)
+        if tax_id := get_or_none(TaxId.objects.select_for_update().filter(value=value)):
+            return tax_id
+    raise TaxId.DoesNotExist
 
 
 def check_start(tax_id: TaxId, now: datetime) -> None:

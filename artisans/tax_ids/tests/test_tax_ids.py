@@ -1,6 +1,7 @@
 """VAT IDs: what buyers enter, what VIES says over a socket, what staff decide."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from artisans.audit.models import AuditEntry
 from artisans.core.errors import InvalidInput
 from artisans.core.retention import RULES, purge
 from artisans.notifications.models import Notification
-from artisans.tax_ids import vies
+from artisans.tax_ids import services, vies
 from artisans.tax_ids.errors import TaxIdChanged, ViesNotUsed
 from artisans.tax_ids.models import TaxId, TaxIdNotice, TaxIdStatus
 from artisans.tax_ids.numbers import country_of, vat_id_read
@@ -240,6 +241,52 @@ def test_vat_ids_that_nobody_uses_are_purged():
 
     assert [tax_id.value for tax_id in TaxId.objects.all()] == [NOT_VALID]
     assert not TaxIdNotice.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_vat_id_that_was_purged_before_it_was_locked_is_added_again(monkeypatch):
+    old = use(VALID)
+    get_or_none = services.get_or_none
+
+    def purged_first(rows):
+        TaxId.objects.filter(pk=old.pk).delete()
+        return get_or_none(rows)
+
+    monkeypatch.setattr(services, "get_or_none", purged_first)
+
+    assert use(VALID).pk == TaxId.objects.get().pk != old.pk
+
+
+def wait_until_blocked_by_us() -> None:
+    """On PostgreSQL: until another connection waits for a lock of this one."""
+    blocked = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    end = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        while not cursor.execute(blocked).fetchone():
+            assert time.monotonic() < end, "nobody waits"
+            time.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_a_vat_id_is_used_while_it_is_purged():
+    old = use(VALID)
+
+    def use_it() -> TaxId:
+        try:
+            return use(VALID)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            locked = TaxId.objects.select_for_update().get()
+            using = pool.submit(use_it)
+            wait_until_blocked_by_us()
+            locked.delete()
+        new = using.result(20)
+
+    assert new.pk == TaxId.objects.get().pk != old.pk
 
 
 @pytest.mark.django_db(transaction=True)
