@@ -268,7 +268,7 @@ def wait_until_blocked_by_us() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.postgresql  # SQLite has one writer at a time
 def test_a_vat_id_is_used_while_it_is_purged():
     old = use(VALID)
 
