@@ -220,14 +220,16 @@ def split_books(books: OrderBooks, *, with_pending: bool = False, disputed: int 
     moneys = [money_of(books, parcel, refunds) for parcel in books.earned]
     shared = sum(s.goodwill_minor for refund in refunds for s in refund.shares.all() if s.parcel_id in living)
     of_shop = sum(refund.goodwill_minor for refund in refunds) - shared
-    # What refunds that name nothing took: earned parcels cannot keep more than what was received and not refunded.
+    # What refunds and disputes that name nothing took: earned parcels cannot keep more than what was received and did
+    # not go back.
+    going = disputed + sum(row.amount_minor for row in refunds if row.status != RefundStatus.COMPLETED)
     kept = sum(item.left for money in moneys for item in money.items)
     kept -= sum(money.goodwill.total for money in moneys)
-    short = kept - balance.net_received - of_shop
+    short = kept - (balance.net_received - going) - of_shop
     return split_order(
         moneys,
         worth=balance.worth,
-        unassigned=min(balance.refunded, max(0, short)) + disputed,
+        unassigned=min(balance.refunded + going, max(0, short)),
         goodwill_of_shop=of_shop,
     )
 

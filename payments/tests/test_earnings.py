@@ -1,6 +1,8 @@
 """What artisans earn with an order, and what refunds, cancellations and returns take back of it."""
 
+from dataclasses import replace
 from random import Random
+from uuid import UUID
 
 import pytest
 from django.db.models import Sum
@@ -257,6 +259,36 @@ def test_a_refund_at_the_provider_counts_first_for_what_is_cancelled_later(paid,
 
     assert booked(paid, AccountKind.SELLER_PENDING, bowl) == 8976
     assert booked(paid, AccountKind.ORDER) == reread(paid).order.refund_due.minor == 3834 - 2000
+
+
+def columns(name: str) -> dict[UUID, int]:
+    return dict(Earning.objects.values_list("parcel", name))
+
+
+def test_a_refund_from_the_providers_dashboard_is_promised_while_it_is_in_progress(paid):
+    """It names nothing."""
+    refund = RemoteRefund("re_1", usd("40.00"), RemoteRefundStatus.PENDING)
+    apply_card_captures(paid, refunds=(refund,))
+    promised = columns("promised_minor")
+    assert all(promised.values())
+
+    apply_card_captures(paid, refunds=(replace(refund, status=RemoteRefundStatus.SUCCEEDED),))
+
+    assert columns("returned_minor") == promised
+
+
+def test_what_is_promised_after_a_lost_dispute_is_what_the_refund_takes(paid, bowl, staff):
+    dispute(paid, 2000, RemoteDisputeStatus.LOST)
+    before = columns("returned_minor")
+    units = unit_selection((paid.order.lines.get(product=bowl), 1))
+    refund = refund_open(payment_id=paid.pk, reason="Chipped.", actor=staff, items=units)
+    promised = columns("promised_minor")
+
+    refund_finish(refund_id=refund.pk, remote=remote_refund_of(refund))
+
+    taken = {key: minor - before[key] for key, minor in columns("returned_minor").items()}
+    assert taken[parcel(paid, bowl).pk] > 0
+    assert promised == {key: max(0, minor) for key, minor in taken.items()}
 
 
 # ---- random lives --------------------------------------------------------------------------------------------------

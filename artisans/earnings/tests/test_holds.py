@@ -14,6 +14,7 @@ from artisans.earnings.tasks import follow_disputes_task, release_task
 from artisans.earnings.tests.conftest import figures, money
 from artisans.ledger.models import EntryKind, LedgerEntry
 from payments.bookkeeping.ledger import find_ledger_errors, ledger_fill_sources
+from payments.lifecycle.parcels import parcel_return
 from payments.models import Earning
 from payments.tests.factories import usd
 from tests import rows
@@ -234,6 +235,22 @@ def test_each_artisan_is_held_for_their_own_part(released, potter, other_seller,
     mine, others = by_artisan[potter.pk], by_artisan[other_seller.artisan.pk]
     assert (mine, others) == (4489, 1917)
     assert mine + others + 427 == 6833  # the commission on the bowl's part
+
+
+def test_nothing_is_held_of_a_dispute_about_money_that_nobody_earned(released, potter, other_seller, dispute):
+    """The scarf was not delivered, and its buyer waits for the refund: losing as much would cost the potter nothing."""
+    payment = released(scarf=1)
+    scarfs = payment.order.parcels.get(artisan=other_seller.artisan)
+    parcel_return(parcel_id=scarfs.pk, restock=True, actor=other_seller)
+    before = figures(potter)
+
+    dispute(payment, scarfs.total.amount, "open")
+    follow_disputes_task()
+    assert not Hold.objects.exists()
+    assert exposures_of(potter) == []
+
+    dispute(payment, scarfs.total.amount, "lost")
+    assert figures(potter) == before
 
 
 def test_a_smaller_amount_frees_the_rest_and_a_larger_one_holds_more(released, potter, dispute):
