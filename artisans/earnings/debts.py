@@ -9,11 +9,12 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from artisans.catalog.models import Artisan
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
-from artisans.earnings.holds import artisan_lock
+from artisans.earnings.holds import artisan_lock, hold_finish, hold_make
 from artisans.earnings.mails import debt_mail
-from artisans.earnings.models import Debt
+from artisans.earnings.models import Debt, Hold, HoldReason
 from artisans.earnings.selectors import available_minor
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.models import LedgerPosting
@@ -49,6 +50,7 @@ def debt_follow(key: ArtisanCurrency) -> Debt | None:
     """Record that an artisan's debt in a currency began or ended, and email them about an old one, once."""
     artisan_id, currency = key
     artisan = artisan_lock(artisan_id)
+    reserves_use(artisan, currency)
     owed = Money(max(0, -available_minor(artisan_id, currency)), currency)
     debt = get_or_none(Debt.objects.filter(artisan=artisan, currency=currency, ended_at__isnull=True))
     now, store = timezone.now(), store_rules()
@@ -64,6 +66,33 @@ def debt_follow(key: ArtisanCurrency) -> Debt | None:
         debt.save(update_fields=["mailed_at", "updated_at"])
         notifications_enqueue(debt_mail(debt, owed, store))
     return debt
+
+
+def reserves_use(artisan: Artisan, currency: str) -> None:
+    """Take what an artisan owes from their reserves, which are held back for that; of the last one, the rest stays.
+
+    The caller holds the artisan's lock.
+    """
+    missing = -available_minor(artisan.pk, currency)
+    reserves = Hold.objects.filter(
+        artisan=artisan, currency=currency, reason=HoldReason.RESERVE, released_at__isnull=True
+    )
+    for hold in reserves.order_by("until", "pk") if missing > 0 else ():
+        hold_finish(hold)
+        missing -= hold.amount_minor
+        if missing < 0:
+            hold_make(
+                Hold(
+                    artisan=artisan,
+                    currency=currency,
+                    amount_minor=-missing,
+                    reason=HoldReason.RESERVE,
+                    order=hold.order,
+                    until=hold.until,
+                )
+            )
+        if missing <= 0:
+            return
 
 
 def debt_reopen(debt: Debt) -> None:

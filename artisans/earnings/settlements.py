@@ -20,7 +20,7 @@ from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from artisans.earnings.debts import debt_follow, debt_reopen
+from artisans.earnings.debts import debt_follow, debt_reopen, reserves_use
 from artisans.earnings.errors import MayNotSettle, OwedChanged, SettlementAboveDebt, SettlementReversed
 from artisans.earnings.holds import CHUNK, artisan_lock, check_not_own
 from artisans.earnings.models import Debt, Settlement, SettlementMeans, SettlementStatus
@@ -96,6 +96,7 @@ def settlement_record(
     debt = debt_lock(debt_id)
     check_may_settle(actor, debt.artisan_id, is_write_off=request.is_write_off)
     check_request(request, debt.currency)
+    reserves_use(debt.artisan, debt.currency)
     owed = owed_now(debt)
     if request.seen is not None and request.seen != owed:
         raise OwedChanged(owed)

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from artisans.core.admin.pages import admin_list_url
 from artisans.earnings.debts import debts_to_follow
-from artisans.earnings.models import Debt, SettlementMeans
+from artisans.earnings.models import Debt, Hold, SettlementMeans
 from artisans.earnings.selectors import account_of
 from artisans.earnings.settlements import SettlementRequest, settlement_record
 from artisans.earnings.tasks import release_task
@@ -14,6 +14,7 @@ from artisans.earnings.tests.conftest import figures, lines_page, money
 from artisans.notifications.models import Notification
 from artisans.workshop.admin import state_address
 from artisans.workshop.states import closing_request
+from payments.bookkeeping.ledger import find_ledger_errors
 from payments.models import Receipt
 from payments.tests.factories import usd
 from tests.html import page
@@ -62,6 +63,24 @@ def test_a_workshop_closed_with_a_negative_balance_stays_in_the_books_and_owes(
     settlement_record(debt_id=debt.pk, request=wanted, actor=admin_user)
     later(hours=1)
     assert not Debt.objects.filter(ended_at=None).exists()
+
+
+@pytest.mark.parametrize("amount", ["99.99", "95.00"])
+def test_reserves_pay_what_is_owed_before_the_artisan_is_asked(released, potter, dispute, store, amount):
+    store.reserve_ppm, store.reserve_days = 100_000, 90
+    store.save()
+    payment = released()
+    until = Hold.objects.get().until
+    dispute(payment, amount, "lost")
+    owed = money(potter).owed
+    assert owed
+
+    release_task()
+
+    assert (money(potter).available, money(potter).held) == (usd("0.00"), usd("9.14") - owed)
+    assert not Debt.objects.exists()
+    assert [hold.until for hold in Hold.objects.filter(released_at=None)] == [until] * (amount == "95.00")
+    assert list(find_ledger_errors()) == []
 
 
 def test_debts_are_found_account_by_account(indebted, potter, scarf, sell, monkeypatch):
