@@ -13,7 +13,6 @@ from artisans.journeys.services import journeys_merge
 from artisans.regions.currencies import offered_currencies
 from carts.cookies import cookie_hash
 from carts.models import Cart, CartStatus
-from carts.selectors import open_cart
 from carts.services import cart_merge
 from orders.models import StoreRules
 
@@ -22,17 +21,16 @@ from orders.models import StoreRules
 def merge_guest_cart(sender: Any, request: HttpRequest | None, user: User, **kwargs: Any) -> None:
     if request is None or not (guest := cookie_hash(request)):
         return
-    guest_cart = open_cart(Principal(cart_hash=guest))
-    found = cart_merge(guest=Principal(cart_hash=guest), user=user)
-    own_cart = open_cart(Principal(user=user))
-    if guest_cart and own_cart:
-        journeys_merge(guest_cart_id=guest_cart.pk, cart_id=own_cart.pk)
-    if found:
+    merged = cart_merge(guest=Principal(cart_hash=guest), user=user)
+    if merged is None:
+        return
+    journeys_merge(guest_cart_id=merged.guest_cart.pk, cart_id=merged.cart.pk)
+    if merged.found:
         text = _(
             "Your cart also has what you saved in it when you were last signed in: %(products)s. Check the items "
             "before you order."
         )
-        messages.info(request, text % {"products": ", ".join(found)}, fail_silently=True)
+        messages.info(request, text % {"products": ", ".join(merged.found)}, fail_silently=True)
 
 
 @receiver(post_save, sender=StoreRules)

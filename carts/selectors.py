@@ -58,6 +58,12 @@ def carts_of_guest_locked(token_hash: str, cart_id: UUID) -> QuerySet[Cart]:
     return carts.select_for_update(of=("self",), no_key=True).order_by()
 
 
+def open_cart_lock(principal: Principal) -> Cart | None:
+    """The open cart, locked until the transaction ends; None if another request closes it while this one waits."""
+    carts = carts_visible_to(principal).filter(status=CartStatus.OPEN)
+    return get_or_none(carts.select_for_update(of=("self",), no_key=True))
+
+
 def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True) -> Cart:
     """The cart, locked until the transaction ends. Errors: NotFound if it is not the principal's, CartClosed."""
     cart = None

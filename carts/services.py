@@ -27,7 +27,15 @@ from carts.errors import (
     UnknownProduct,
 )
 from carts.models import Cart, CartItem, CartStatus
-from carts.selectors import cart_lock, items_in, items_of, line_requests_of, open_cart, sort_items
+from carts.selectors import (
+    cart_lock,
+    items_in,
+    items_of,
+    line_requests_of,
+    open_cart,
+    open_cart_lock,
+    sort_items,
+)
 from orders.problems import MAX_QUANTITY, LineRequest, find_problems
 
 MAX_ITEMS = 100
@@ -240,20 +248,28 @@ def cart_draft_save(*, principal: Principal, cart_id: UUID, answers: Mapping[str
     return cart
 
 
+class MergedCarts(NamedTuple):
+    """`found`: the names of the products that were in the user's cart before, if the guest's had any too."""
+
+    guest_cart: Cart
+    cart: Cart
+    found: list[str]
+
+
 @transaction.atomic
-def cart_merge(*, guest: Principal, user: User) -> list[str]:
+def cart_merge(*, guest: Principal, user: User) -> MergedCarts | None:
     """Merge the guest's cart into the user's at sign-in; quantities add up to at most the cart's limits.
 
     The currency of the user's cart stays; a new or an empty one is in that of the account or else of the guest's cart.
-    Returns the names of the products that were in the user's cart before, if the guest's had any too.
+    None if the guest has no open cart: another tab may have merged or ordered it. Locks: guest's cart, user's cart.
     """
-    guest_cart = open_cart(guest)
+    guest_cart = open_cart_lock(guest)
     if guest_cart is None:
-        return []
+        return None
     owner = Principal(user=user)
     own = user.currency if user.currency and is_offered(user.currency, base=base_currency()) else ""
-    cart = cart_lock(owner, cart_open(owner, currency=own or guest_cart.currency).cart.pk)
-    guest_cart = cart_lock(guest, guest_cart.pk)
+    while (cart := open_cart_lock(owner)) is None:  # again if it is ordered before it is locked
+        cart_open(owner, currency=own or guest_cart.currency)
     have = {item.product_id: item for item in cart.items.select_related("product")}
     added, wanted = items_of(guest_cart), own or guest_cart.currency
     if added and not have and cart.currency != wanted and is_offered(wanted, base=base_currency()):
@@ -273,4 +289,5 @@ def cart_merge(*, guest: Principal, user: User) -> list[str]:
     cart.save(update_fields=["draft", "updated_at"])
     guest_cart.status = CartStatus.MERGED
     guest_cart.save(update_fields=["status", "updated_at"])
-    return [item.product.name for item in have.values()] if added else []
+    found = [item.product.name for item in have.values()] if added else []
+    return MergedCarts(guest_cart, cart, found)
