@@ -96,12 +96,12 @@ def cart_checkout(
 
     Parcels without a method in `shipping` go by the cheapest.
 
-    Errors: ShopNotOpen, NotFound, EmptyOrder, CheckoutBlocked with problems, QuoteChanged, TooManyOpenOrders,
-    TooManyUnitsHeld, MethodNotOffered, ShippingMethodNotOffered; nothing is written then. Locks: cart, limits of
-    the buyer, products.
+    Errors: CartClosed if it was merged into another, ShopNotOpen, NotFound, EmptyOrder, CheckoutBlocked with
+    problems, QuoteChanged, TooManyOpenOrders, TooManyUnitsHeld, MethodNotOffered, ShippingMethodNotOffered; nothing
+    is written then. Locks: cart, limits of the buyer, products.
     """
-    cart = cart_lock(principal, cart_id, must_be_open=False)
-    if cart.status != CartStatus.OPEN:
+    cart = cart_lock(principal, cart_id, may_be_ordered=True)
+    if cart.status == CartStatus.ORDERED:
         return load_checkout(cart)
     holds = holds_lock(buyer=buyer, kind=hold_kind(method))
     items = items_lock(cart)
@@ -136,7 +136,7 @@ def order_create(
     """Order products in one call, without a cart; without a method, stock is held 30 minutes for a payment.
     It is in the currency that the client names, if the shop sells in it.
 
-    Errors: as cart_checkout. Locks: limits of the buyer, products.
+    Errors: as cart_checkout, without those of carts. Locks: limits of the buyer, products.
     """
     holds = holds_lock(buyer=buyer, kind=hold_kind(method))
     placed = place(

@@ -88,10 +88,14 @@ class NotSoldInCurrency(Conflict):
 
 
 class CartClosed(Conflict):
-    """The cart was ordered and cannot change any more."""
+    """The cart was ordered, or combined with that of an account at sign-in, and cannot change any more."""
 
     code = "cart_closed"
     remedy = "Start a new cart with `POST /carts/`."
 
-    def __init__(self) -> None:
-        super().__init__(_("This cart has already been ordered. Start a new one."))
+    def __init__(self, *, is_merged: bool = False) -> None:
+        super().__init__(
+            _("This cart was combined with the cart of your account when you signed in. Use that one.")
+            if is_merged
+            else _("This cart has already been ordered. Start a new one.")
+        )

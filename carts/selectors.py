@@ -64,7 +64,7 @@ def open_cart_lock(principal: Principal) -> Cart | None:
     return get_or_none(carts.select_for_update(of=("self",), no_key=True))
 
 
-def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True) -> Cart:
+def cart_lock(principal: Principal, cart_id: UUID, *, may_be_ordered: bool = False) -> Cart:
     """The cart, locked until the transaction ends. Errors: NotFound if it is not the principal's, CartClosed."""
     cart = None
     if principal.user is not None:
@@ -73,8 +73,8 @@ def cart_lock(principal: Principal, cart_id: UUID, *, must_be_open: bool = True)
         cart = carts_of_guest_locked.first(principal.cart_hash, cart_id)
     if cart is None:
         raise NotFound(_("Cart not found."))
-    if must_be_open and cart.status != CartStatus.OPEN:
-        raise CartClosed
+    if cart.status == CartStatus.MERGED or (cart.status == CartStatus.ORDERED and not may_be_ordered):
+        raise CartClosed(is_merged=cart.status == CartStatus.MERGED)
     return cart
 
 

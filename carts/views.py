@@ -52,6 +52,7 @@ from carts.selectors import (
     summarize,
 )
 from carts.services import (
+    FilledCart,
     cart_accept,
     cart_currency_set,
     cart_draft_save,
@@ -122,20 +123,29 @@ def item_add(request: HttpRequest) -> HttpResponse:
     except ValueError:
         messages.error(request, _("Choose a quantity of 1 or more."))
         return response
-    currency = chosen_currency(request)
-    cart, token, _is_new = cart_open(principal, currency=currency)
-    keep_token(response, token)
-    owner = principal if not token else Principal(cart_hash=hash_secret(token))
+    adds = {product_id: quantity}
     try:
-        filled = cart_items_add(
-            principal=owner, cart_id=cart.pk, adds={product_id: quantity}, currency=currency
-        )
+        try:
+            filled = add_to_open_cart(request, response, principal, adds)
+        except CartClosed:  # ordered in this moment
+            filled = add_to_open_cart(request, response, principal, adds)
     except DomainError as error:
         messages.error(request, error.detail)
     else:
         journeys.start(filled, journeys.page_visit(request, principal))
         messages.success(request, _("Added to your cart."))
     return response
+
+
+def add_to_open_cart(
+    request: HttpRequest, response: HttpResponse, principal: Principal, adds: dict[UUID, int]
+) -> FilledCart:
+    """Add to the open cart or to a new one, whose token the response keeps. Errors: those of cart_items_add."""
+    currency = chosen_currency(request)
+    cart, token, _is_new = cart_open(principal, currency=currency)
+    keep_token(response, token)
+    owner = principal if not token else Principal(cart_hash=hash_secret(token))
+    return cart_items_add(principal=owner, cart_id=cart.pk, adds=adds, currency=currency)
 
 
 @require_POST
@@ -164,7 +174,10 @@ def item_update(request: HttpRequest, item_id: UUID) -> HttpResponse:
 def accept(request: HttpRequest) -> HttpResponse:
     principal = page_principal(request)
     if cart := open_cart(principal):
-        cart_accept(principal=principal, cart_id=cart.pk)
+        try:
+            cart_accept(principal=principal, cart_id=cart.pk)
+        except CartClosed:  # in this moment, by another tab
+            return redirect_to_order(request, principal, cart=cart)
         messages.success(request, _("Your cart now shows current prices and quantities."))
     back = "carts:checkout_check" if request.POST.get("next") == "checkout" else "carts:cart"
     return redirect(back)
@@ -361,13 +374,21 @@ def checkout_step(name: str) -> Callable[[StepView], Page]:
                 if request.method == "POST":
                     messages.error(request, describe_open_step(session))
                 return session.next_step()
-            visit = journeys.page_visit(request, principal)
-            with journeys.problems_recorded(Step(name), visit, cart_id=cart.pk):
-                return view(request, session)
+            return run_step(Step(name), view, request, session)
 
         return step
 
     return decorate
+
+
+def run_step(step: Step, view: StepView, request: HttpRequest, session: CheckoutSession) -> HttpResponse:
+    """The view's response; if another tab has closed the cart in this moment, a redirect to what became of it."""
+    principal, cart = session.principal, session.cart
+    try:
+        with journeys.problems_recorded(step, journeys.page_visit(request, principal), cart_id=cart.pk):
+            return view(request, session)
+    except CartClosed:
+        return redirect_to_order(request, principal, cart=cart)
 
 
 def describe_open_step(session: CheckoutSession) -> str:
@@ -400,11 +421,16 @@ def describe_total_change(sent: Decimal, now: Money) -> str:
     }
 
 
-def redirect_to_order(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """After placing, or on a second submit, show the order and never the payment form again."""
-    named = parse_uuid(request.POST.get("cart", ""))
+def redirect_to_order(
+    request: HttpRequest, principal: Principal, *, cart: Cart | None = None
+) -> HttpResponse:
+    """After placing, or on a second submit, show the order and never the payment form again.
+
+    `cart`: one that was closed while the page used it; else it is the one that the form names.
+    """
+    named = cart.pk if cart else parse_uuid(request.POST.get("cart", ""))
     carts = carts_visible_to(principal).filter(status=CartStatus.ORDERED).select_related("order")
-    if "cart" in request.POST:
+    if cart or "cart" in request.POST:
         last = carts.filter(pk=named).first() if named else None
     else:
         last = carts.order_by("-updated_at").first()
@@ -620,24 +646,31 @@ def place_order(request: HttpRequest, session: CheckoutSession) -> HttpResponse:
             store=store_rules(),
             shipping=session.summary.offer.chosen,
         )
-    except QuoteChanged as error:
+    except CartClosed:
+        raise  # run_step leads on
+    except DomainError as error:
         journeys.problem_add(error, Step.CHECK, visit, cart_id=session.cart.pk)
+        return show_refusal(request, session, form, error)
+    journeys.placed(done, visit, cart_id=session.cart.pk)
+    return redirect_to_payment(request, done, chosen)
+
+
+def show_refusal(
+    request: HttpRequest, session: CheckoutSession, form: PlaceForm, error: DomainError
+) -> HttpResponse:
+    """Why the order was refused."""
+    if isinstance(error, QuoteChanged):
         return show_changes(request, session.reload(), form)
-    except CheckoutBlocked as error:
-        journeys.problem_add(error, Step.CHECK, visit, cart_id=session.cart.pk)
+    if isinstance(error, CheckoutBlocked):
         current = session.reload()
         return show_check(
             request, current, refusals=[accept_changes() if current.summary.problems else error.detail]
         )
-    except DomainError as error:
-        journeys.problem_add(error, Step.CHECK, visit, cart_id=session.cart.pk)
-        has_open_orders = isinstance(error, TooManyOpenOrders)
-        response = show_check(request, session, refusals=[error.detail], has_open_orders=has_open_orders)
-        if error.wait:
-            response["Retry-After"] = str(error.wait)
-        return response
-    journeys.placed(done, visit, cart_id=session.cart.pk)
-    return redirect_to_payment(request, done, chosen)
+    has_open_orders = isinstance(error, TooManyOpenOrders)
+    response = show_check(request, session, refusals=[error.detail], has_open_orders=has_open_orders)
+    if error.wait:
+        response["Retry-After"] = str(error.wait)
+    return response
 
 
 def redirect_to_payment(request: HttpRequest, done: Checkout, chosen: MethodChoice) -> HttpResponse:
