@@ -5,7 +5,7 @@ OCCASIONS = {
     "account_changed": "Password, address, second factor, tokens or sessions of the account have changed. If the main address was changed, to the former one.",
     "setting_changed": "A setting, role or account that affects money or access was changed, by whomever.",
     "artisan_access_changed": "Somebody else may now act for the workshop, or orders go to another address. To the former address too.",
-    "email_confirmation": "An account was created, or an address added.",
+    "email_confirmation": "An account was created, on the page or by API, or an address added; or asked for again on the account’s page.",
     "password_reset": "A new password was requested for an account.",
     "unknown_account": "A new password was requested for an address without an account.",
     "data_erased": "The personal data of an account or a guest is being erased; the last email to this address.",

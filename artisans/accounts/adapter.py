@@ -1,8 +1,6 @@
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
-from allauth.account import app_settings as account_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core import context
@@ -14,19 +12,18 @@ from django.http import HttpRequest
 from django.shortcuts import redirect
 
 from artisans.accounts.credentials import password_set
-from artisans.accounts.mails import AccountMail, account_state
+from artisans.accounts.mails import AccountMail, account_mail, account_state, confirmation_facts
 from artisans.accounts.models import User
 from artisans.accounts.services import EmailTaken
 from artisans.accounts.sign_in_limits import sign_in_count
 from artisans.core.security.client_ip import client_address
 from artisans.core.security.fresh_sign_in import is_fresh
 from artisans.core.security.rate_limits import RateLimited
-from artisans.notifications.services import MailMessage, notifications_enqueue
+from artisans.notifications.services import notifications_enqueue
 
 
-def confirmation_facts(email: str, context: dict[str, Any]) -> dict[str, Any]:
-    address = EmailAddress.objects.get_for_user(context["user"], email)
-    return {"address_id": address.pk, "days": account_settings.EMAIL_CONFIRMATION_EXPIRE_DAYS}
+def confirmation_facts_of(email: str, context: dict[str, Any]) -> dict[str, Any]:
+    return confirmation_facts(EmailAddress.objects.get_for_user(context["user"], email))
 
 
 def reset_facts(email: str, context: dict[str, Any]) -> dict[str, Any]:
@@ -40,8 +37,8 @@ def reset_facts(email: str, context: dict[str, Any]) -> dict[str, Any]:
 
 # The kind of each email that allauth sends, by its template prefix, and the facts of its links.
 MAILS: dict[str, tuple[AccountMail, Callable[[str, dict[str, Any]], dict[str, Any]]]] = {
-    "account/email/email_confirmation": (AccountMail.EMAIL_CONFIRMATION, confirmation_facts),
-    "account/email/email_confirmation_signup": (AccountMail.EMAIL_CONFIRMATION, confirmation_facts),
+    "account/email/email_confirmation": (AccountMail.EMAIL_CONFIRMATION, confirmation_facts_of),
+    "account/email/email_confirmation_signup": (AccountMail.EMAIL_CONFIRMATION, confirmation_facts_of),
     "account/email/password_reset_key": (AccountMail.PASSWORD_RESET, reset_facts),
     "account/email/unknown_account": (AccountMail.UNKNOWN_ACCOUNT, lambda email, context: {}),
 }
@@ -83,5 +80,4 @@ class AccountAdapter(DefaultAccountAdapter):
         Errors: KeyError for an email of allauth that no setting of ours enables.
         """
         kind, facts = MAILS[template_prefix]
-        message = MailMessage(kind, email, f"{kind}:{uuid4()}", {"email": email, **facts(email, context)})
-        notifications_enqueue(message)
+        notifications_enqueue(account_mail(kind, email, facts(email, context)))

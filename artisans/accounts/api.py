@@ -1,6 +1,7 @@
 from typing import Any
 from uuid import UUID
 
+from allauth.account.internal.flows.email_verification import consume_email_verification_rate_limit
 from django.db.models import QuerySet
 from rest_framework import serializers, status
 from rest_framework.generics import ListAPIView
@@ -118,6 +119,8 @@ class RegisterView(ApiView):
         """Create an account, which can sign in at once. The address is verified by the link in an email."""
         data = validated(RegisterIn, request.data)
         user = user_register(**data)
+        # As after signing up on the page, another email can be requested only after allauth's pause.
+        consume_email_verification_rate_limit(api_request(request), user.email)
         return Response(user_out(user), status=status.HTTP_201_CREATED)
 
 

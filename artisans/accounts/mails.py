@@ -1,7 +1,9 @@
 """Emails about accounts. Their links are made when the email is sent; the stored facts hold no token."""
 
 from typing import Any
+from uuid import uuid4
 
+from allauth.account import app_settings as account_settings
 from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
@@ -11,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.models import User
+from artisans.notifications.services import MailMessage
 
 
 class AccountMail(TextChoices):
@@ -20,6 +23,19 @@ class AccountMail(TextChoices):
     EMAIL_CONFIRMATION = "email_confirmation", _("Email address confirmation (to the account holder)")
     PASSWORD_RESET = "password_reset", _("Password reset (to the account holder)")
     UNKNOWN_ACCOUNT = "unknown_account", _("Unknown account (to the address entered)")
+
+
+def account_mail(kind: AccountMail, email: str, facts: dict[str, Any]) -> MailMessage:
+    return MailMessage(kind, email, f"{kind}:{uuid4()}", {"email": email, **facts})
+
+
+def confirmation_facts(address: EmailAddress) -> dict[str, Any]:
+    return {"address_id": address.pk, "days": account_settings.EMAIL_CONFIRMATION_EXPIRE_DAYS}
+
+
+def confirmation_mail(address: EmailAddress) -> MailMessage:
+    """The email with the link that verifies the address."""
+    return account_mail(AccountMail.EMAIL_CONFIRMATION, address.email, confirmation_facts(address))
 
 
 def site_link(view: str, *args: str) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from knox.settings import knox_settings
 
+from artisans.accounts.mails import confirmation_mail
 from artisans.accounts.models import STAFF_SCOPES, AuthToken, Scope, User, normal_email
 from artisans.accounts.second_factor import code_use, has_second_factor
 from artisans.accounts.sign_in_limits import network_remember
@@ -18,6 +19,7 @@ from artisans.audit.services import Action, audit_record
 from artisans.core.errors import TEXT, Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.models import save_columns
+from artisans.notifications.services import notifications_enqueue
 
 
 def currency_keep(*, user: User, currency: str) -> None:
@@ -94,7 +96,7 @@ class WrongOtp(DomainError):
 
 
 def user_register(*, email: str, password: str, name: str = "") -> User:
-    """Create a shopper's account with an unverified address.
+    """Create a shopper's account with an unverified address, and enqueue the email that verifies it.
 
     Errors: InvalidInput for a weak password, EmailTaken (ignoring case).
     """
@@ -107,7 +109,8 @@ def user_register(*, email: str, password: str, name: str = "") -> User:
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-            EmailAddress.objects.create(user=user, email=user.email, primary=True)
+            address = EmailAddress.objects.create(user=user, email=user.email, primary=True)
+            notifications_enqueue(confirmation_mail(address))
             audit_record(actor=user, action=Action.ACCOUNT_REGISTER, target=user)
             effect_record(f"user:{user.pk}")
     except IntegrityError as error:

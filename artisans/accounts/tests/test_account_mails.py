@@ -104,6 +104,62 @@ def test_new_account_gets_one_mail_to_confirm_its_address(mails):
     assert Client().get(link_in(message)).status_code == 200
 
 
+def test_account_made_by_api_gets_one_mail_to_confirm_its_address(api, mails):
+    answer = api().post("/auth/register", {"email": "New@Example.Test", "password": PASSWORD})
+    assert answer.status_code == 201
+    address = EmailAddress.objects.get(email="new@example.test")
+    assert not address.verified
+
+    [message] = mails("new@example.test")
+    assert message.subject == "Confirm your email address"
+    Client().post(link_in(message))
+
+    address.refresh_from_db()
+    assert address.verified
+
+
+def test_mail_of_a_registration_is_that_of_the_sign_up_page(api):
+    api().post("/auth/register", {"email": "api@example.test", "password": PASSWORD})
+    Client().post(reverse("account_signup"), {"email": "page@example.test", "password1": PASSWORD})
+
+    by_api, by_page = (
+        Notification.objects.get(recipient=email) for email in ("api@example.test", "page@example.test")
+    )
+    assert by_api.kind == by_page.kind
+    assert by_api.context.keys() == by_page.context.keys()
+
+
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_new_account_waits_before_it_requests_another_confirmation(way, api, browser):
+    sent = {"email": "new@example.test", "password" if way == "api" else "password1": PASSWORD}
+    (api() if way == "api" else Client()).post(
+        "/auth/register" if way == "api" else reverse("account_signup"), sent
+    )
+
+    client = browser(User.objects.get())
+    client.post(reverse("account_email"), {"action_send": "", "email": "new@example.test"})
+
+    assert Notification.objects.count() == 1
+
+
+def test_registration_of_a_registered_address_sends_nothing(api, shopper):
+    answer = api().post("/auth/register", {"email": shopper.email, "password": PASSWORD})
+
+    assert answer.status_code == 409
+    assert not Notification.objects.exists()
+
+
+def test_registration_that_fails_leaves_no_mail(api, monkeypatch):
+    def fail(**kwargs: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("artisans.accounts.services.audit_record", fail)
+    with pytest.raises(RuntimeError):
+        api().post("/auth/register", {"email": "new@example.test", "password": PASSWORD})
+
+    assert not Notification.objects.exists()
+
+
 def test_address_without_an_account_gets_a_link_to_sign_up(mails):
     request_reset("nobody@example.test")
 
