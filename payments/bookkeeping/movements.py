@@ -337,22 +337,41 @@ def movement_book(row: ProviderMovement) -> LedgerEntry | None:
 
 
 def movements_unbooked() -> Iterator[Fact]:
-    """Facts whose postings differ from what they require."""
+    """Facts whose postings differ from what they require. A movement that is explained meanwhile, or whose dispute is
+    decided, is read again under its lock."""
     for chunk in chunks(ProviderMovement.objects.select_related("payment")):
-        booked = legs_by_entry(row.pk for row in chunk)
-        losses = find_losses(exchange_rows({row.payment_id for row in chunk if row.exchanged}))
-        facts = (movement_fact(row, loss=losses.get(row.pk, 0)) for row in chunk)
-        yield from (fact for fact in facts if difference(fact.legs, legs_of(booked[fact.id])))
+        for suspect in differing(chunk):
+            with transaction.atomic():
+                found = differing([movement_read_locked(suspect.id)])
+            yield from found
+
+
+def differing(rows: Collection[ProviderMovement]) -> list[Fact]:
+    losses = find_losses(exchange_rows({row.payment_id for row in rows if row.exchanged}))
+    facts = [movement_fact(row, loss=losses.get(row.pk, 0)) for row in rows]
+    booked = legs_by_entry(fact.id for fact in facts)
+    return [fact for fact in facts if difference(fact.legs, legs_of(booked[fact.id]))]
+
+
+def movement_read_locked(movement_id: UUID) -> ProviderMovement:
+    """The movement, after locking its payment, or itself if it has none.
+
+    One that is explained while its lock is awaited has a payment then. Its payment can be locked after it: nobody
+    who has locked a payment waits for a movement that is explained.
+    """
+    rows = ProviderMovement.objects.select_related("payment")
+    row = rows.get(pk=movement_id)
+    if row.payment_id is None:
+        row = rows.select_for_update(of=("self",), no_key=True).get(pk=movement_id)
+    if row.payment_id is not None:
+        payment_lock(row.payment_id)
+        row = rows.get(pk=movement_id)
+    return row
 
 
 @transaction.atomic
 def movement_book_again(movement_id: UUID) -> LedgerEntry | None:
-    row = ProviderMovement.objects.get(pk=movement_id)
-    if row.payment_id:
-        payment_lock(row.payment_id)
-    else:
-        ProviderMovement.objects.select_for_update().get(pk=movement_id)
-    return movement_book(ProviderMovement.objects.select_related("payment").get(pk=movement_id))
+    return movement_book(movement_read_locked(movement_id))
 
 
 # imported by the tasks, which every process imports

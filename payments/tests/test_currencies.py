@@ -31,6 +31,7 @@ from orders.selectors import store_rules
 from orders.services.placing import PlacedOrder, order_place
 from orders.statuses import ParcelDecision
 from orders.tests.factories import buyer_of, place, quoted
+from payments.bookkeeping import movements
 from payments.bookkeeping.ledger import find_ledger_errors
 from payments.gateway.payments import payment_ensure_at_provider, payment_sync
 from payments.lifecycle.saved_methods import method_save
@@ -375,6 +376,32 @@ def test_dispute_of_a_converted_payment_costs_the_difference_once_it_is_decided(
     assert ("disputed", currency) not in sums()
     lost, won = LOSSES[currency]
     assert sums()["fx", "USD"] == Money.parse(lost if is_lost else won, "USD").minor
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+def test_dispute_that_is_decided_while_the_ledger_is_checked_is_no_difference(
+    request, buy, stripe, monkeypatch, is_before
+):
+    """Before or after the check has read what was booked."""
+    settle_at(stripe, "stripe", "3.25")
+    payment = buy("stripe", "KWD")
+    stripe.run_jobs()
+    settle_at(stripe, "stripe", "3.4")
+    opened = open_dispute(stripe, "stripe", payment)
+    night(stripe, "stripe")
+    legs_by_entry = movements.legs_by_entry
+
+    def lose_meanwhile(facts: Any) -> Any:
+        monkeypatch.setattr(movements, "legs_by_entry", legs_by_entry)
+        keys = list(facts)
+        before = legs_by_entry(keys)
+        close_dispute(stripe, "stripe", payment, opened, outcome="lost")
+        return legs_by_entry(keys) if is_before else before
+
+    monkeypatch.setattr(movements, "legs_by_entry", lose_meanwhile)
+
+    assert list(movements.movements_unbooked()) == []
+    assert sums()["fx", "USD"] == 1500
 
 
 def test_least_amount_of_a_converted_charge_is_what_the_provider_takes(adapter, sandbox):

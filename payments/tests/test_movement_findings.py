@@ -21,6 +21,7 @@ from payments.bookkeeping.movements import (
     movement_reopen,
     movements_explain,
     movements_record,
+    movements_unbooked,
 )
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.methods import PaymentMethod
@@ -249,6 +250,38 @@ def test_reading_reports_its_progress_after_each_batch(paid, monkeypatch):
 
     assert [done for done, _at in told] == [7, 8]
     assert told[-1][1] == lists[-1][-1].occurred_at
+
+
+# ---- the check of the ledger -----------------------------------------------------------------------------------
+
+
+def test_movement_that_is_explained_while_the_ledger_is_checked_is_no_difference(paid, monkeypatch):
+    capture = paid.captures.earliest("provider_capture_id")
+    with monkeypatch.context() as before_the_shop_knew:
+        before_the_shop_knew.setattr(movements, "read_known", lambda *_args: Known({}, {}, {}, {}))
+        movements_record("stripe", [moved("txn_1", capture.provider_capture_id, minor=capture.amount_minor)])
+    legs_by_entry = movements.legs_by_entry
+
+    def explain_first(facts: Any) -> Any:
+        monkeypatch.setattr(movements, "legs_by_entry", legs_by_entry)
+        movements_explain("stripe")
+        return legs_by_entry(facts)
+
+    monkeypatch.setattr(movements, "legs_by_entry", explain_first)
+
+    assert list(movements_unbooked()) == []
+    assert ProviderMovement.objects.get().explained_by == "capture"
+
+
+def test_statements_of_the_check_do_not_grow_with_movements_that_are_booked(others):
+    with CaptureQueriesContext(connection) as few:
+        assert list(movements_unbooked()) == []
+    movements_record("stripe", [moved(f"txn_{n}", kind=MovementKind.FEE, minor=-100) for n in range(2, 9)])
+
+    with CaptureQueriesContext(connection) as many:
+        assert list(movements_unbooked()) == []
+
+    assert len(many) == len(few)
 
 
 # ---- disputes that are not decided -----------------------------------------------------------------------------
