@@ -114,15 +114,17 @@ def explain_conversion(source_id: str, capture_id: str, known: Known) -> Reason:
 def explain(
     kind: str, source_id: str, capture_id: str, known: Known, *, is_given_back: bool = False
 ) -> Reason:
-    """`is_given_back`: the provider returns a fee with it, which is about the capture whose fee it was."""
+    """`is_given_back`: the provider returns a fee with it, which is about the capture whose fee it was. Until the shop
+    knows the capture that it names, nothing explains it: artisans may have borne the fee."""
     if kind == MovementKind.CONVERSION:
         return explain_conversion(source_id, capture_id, known)
     dispute = known.disputes.get(source_id) or known.disputes_of_captures.get(capture_id)
     refund = known.refunds.get(source_id)
     if kind == MovementKind.PAYMENT and source_id in known.captures:
         return Reason(Explanation.CAPTURE, known.captures[source_id])
-    if kind == MovementKind.FEE and is_given_back and (capture := known.captures.get(capture_id)):
-        return Reason(Explanation.CAPTURE, capture)
+    if kind == MovementKind.FEE and is_given_back and capture_id:
+        capture = known.captures.get(capture_id)
+        return Reason(Explanation.CAPTURE, capture) if capture else UNEXPLAINED
     if kind in {MovementKind.REFUND, MovementKind.REFUND_FAILED, MovementKind.REVERSAL} and refund:
         return Reason(Explanation.REFUND, refund)
     if kind in {MovementKind.DISPUTE, MovementKind.REVERSAL, MovementKind.DISPUTE_FEE} and dispute:
@@ -241,7 +243,13 @@ def movements_explain(provider: str) -> None:
             provider, {row.source_id for row in chunk}, {row.provider_capture_id for row in chunk} - {""}
         )
         for row in chunk:
-            reason = explain(row.kind, row.source_id, row.provider_capture_id, known)
+            reason = explain(
+                row.kind,
+                row.source_id,
+                row.provider_capture_id,
+                known,
+                is_given_back=row.fee_minor < 0,
+            )
             if reason.row is not None:
                 movement_explain(row.pk, reason)
 

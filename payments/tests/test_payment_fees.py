@@ -20,7 +20,7 @@ from payments.bookkeeping.movements import movements_explain, movements_record
 from payments.bookkeeping.payments import payment_move
 from payments.lifecycle.cancel_and_expire import order_cancel_locked, parcel_cannot_deliver
 from payments.methods import PaymentMethod
-from payments.models import Capture, Earning, Payment
+from payments.models import Capture, Earning, Payment, ProviderMovement
 from payments.providers.contract import (
     MovementKind,
     RemoteDispute,
@@ -200,6 +200,36 @@ def test_artisans_get_their_part_of_a_fee_that_the_provider_gives_back(
         movements_record("stripe", [movement(3, 20)])
 
         assert booked(AccountKind.FEE_RECOVERED) == 201
+
+
+def test_returned_fee_whose_capture_is_not_known_yet_reaches_the_artisans_later(payment, bowl, scarf):
+    returned = replace(
+        moved(payment, 0, usd("0.00")),
+        kind=MovementKind.FEE,
+        gross=usd("0.00"),
+        fee=Money(-51, "USD"),
+        source_id="txn_of_the_fee",
+        capture_id=f"ch_{payment.pk.hex}_1",
+    )
+    movements_record("stripe", [returned])
+    assert ProviderMovement.objects.get().explained_by == ""
+    apply_card_captures(payment, fees=(101, 100))
+    assert booked(AccountKind.FEE_RECOVERED) == 201
+
+    movements_explain("stripe")
+
+    assert booked(AccountKind.FEE_RECOVERED) == 150
+    assert shares(bowl, scarf) == [(108 + 22, 22), (42 + 8, 8)]
+    assert list(find_differences()) == []
+
+
+@pytest.mark.parametrize(("fee", "capture"), [(-51, ""), (51, "ch_of_nobody")])
+def test_fee_that_is_about_no_capture_is_the_accounts(payment, fee, capture):
+    """One that is given back without naming a capture, and one that is charged."""
+    row = replace(moved(payment, 0, Money(fee, "USD")), kind=MovementKind.FEE, gross=usd("0.00"))
+    movements_record("stripe", [replace(row, source_id="", capture_id=capture)])
+
+    assert ProviderMovement.objects.get().explained_by == "account"
 
 
 def test_rule_of_the_placement_counts(payment, bowl, scarf, shopper):
