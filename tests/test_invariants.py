@@ -33,7 +33,7 @@ from artisans.core.invariants import (
 from artisans.core.models import InvariantResult
 from artisans.core.money import Money
 from artisans.earnings.models import Debt, Settlement, SettlementMeans
-from artisans.earnings.settlements import SettlementRequest, settlement_record
+from artisans.earnings.settlements import settlement_book
 from artisans.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPeriod, LedgerPosting
 from carts.models import Cart
 from orders.models import Order, OrderLine, OrderTransition, Parcel, ParcelTransition
@@ -98,14 +98,17 @@ def names(module_db) -> Names:
     lost = RemoteDispute("du_1", Money(500, "USD"), RemoteDisputeStatus.LOST)
     apply_card_captures(card, refunds=(remote_refund_of(refund),), disputes=(lost,))
     debt = Debt.objects.create(artisan=cup.product.artisan, currency="USD")
-    request = SettlementRequest(
+    settlement = Settlement.objects.create(  # it cannot be recorded in cash any more
+        debt=debt,
         means=SettlementMeans.CASH,
-        amount=Money(100, "USD"),
+        currency="USD",
+        amount_minor=100,
         value_date=timezone.localdate(),
         reference="S-1",
-        beyond_owed=True,
+        reference_key="s1",
+        actor=rows.superuser(),
     )
-    settlement_record(debt_id=debt.pk, request=request, actor=rows.superuser())
+    settlement_book(settlement.pk)
     carts = [
         Cart.objects.create(user=shopper, currency="USD", status="ORDERED", order=payments[name].order)
         for name in ("paid", "card")

@@ -19,7 +19,7 @@ from artisans.core.forms import LineField
 from artisans.core.money import Money
 from artisans.core.numbers import compact
 from artisans.core.validators import validate_currency
-from artisans.earnings.models import BY_STAFF, HoldReason, SettlementMeans
+from artisans.earnings.models import BY_STAFF, PAY_CASH_IN, HoldReason, SettlementMeans
 from orders.models import Order
 
 MAX_DIGITS = 18  # of an amount in minor units
@@ -134,15 +134,17 @@ class DebtForm(forms.Form):
 class PaymentOfDebtForm(DebtForm):
     means = forms.ChoiceField(
         label=_("Received"),
-        choices=[(means.value, means.label) for means in (SettlementMeans.BANK, SettlementMeans.CASH)],
+        choices=[(SettlementMeans.BANK.value, SettlementMeans.BANK.label)],
         initial=SettlementMeans.BANK,
+        help_text=PAY_CASH_IN,
+        error_messages={"invalid_choice": PAY_CASH_IN},
         widget=UnfoldAdminRadioSelectWidget,
     )
     value_date = DayField(label=_("Received on"), initial=timezone.localdate)
     reference = LineField(
         label=_("Reference"),
         max_length=80,
-        help_text=_("Transaction number from the statement, or number of the cash receipt. Must be unique."),
+        help_text=_("Transaction number from the statement. Must be unique."),
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
         error_messages={"required": _("Enter the reference; it prevents recording the same payment twice.")},
     )

@@ -151,9 +151,12 @@ class Debt(BaseModel):
         return self.number
 
 
+PAY_CASH_IN = _("Pay cash into the bank account, and record it by its bank reference.")
+
+
 class SettlementMeans(models.TextChoices):
     BANK = "bank", _("Bank transfer")
-    CASH = "cash", _("Cash")
+    CASH = "cash", _("Cash")  # no longer recorded: PAY_CASH_IN
     WRITE_OFF = "write_off", _("Written off")
 
 
@@ -165,8 +168,8 @@ class SettlementStatus(models.TextChoices):
 class Settlement(BaseModel, AppendOnlyModel):
     """What an artisan paid of a debt, or what the shop gave up of it.
 
-    `reference`: of the transfer or cash receipt, so that nothing is recorded twice; a write-off has none, but a reason
-    in `note`. Changed once, when it is reversed.
+    `reference`: of the bank's statement (of cash, of its receipt), so that nothing is recorded twice; a write-off has
+    none, but a reason in `note`. Changed once, when it is reversed.
     """
 
     undecided = ("status", SettlementStatus.RECORDED.value)

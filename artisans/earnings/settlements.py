@@ -23,7 +23,7 @@ from artisans.core.templatetags.money import show
 from artisans.earnings.debts import debt_follow, debt_reopen, reserves_use
 from artisans.earnings.errors import MayNotSettle, OwedChanged, SettlementAboveDebt, SettlementReversed
 from artisans.earnings.holds import CHUNK, artisan_lock, check_not_own
-from artisans.earnings.models import Debt, Settlement, SettlementMeans, SettlementStatus
+from artisans.earnings.models import PAY_CASH_IN, Debt, Settlement, SettlementMeans, SettlementStatus
 from artisans.earnings.selectors import available_minor
 from artisans.ledger.accounts import AccountKey, AccountKind, transfer
 from artisans.ledger.models import EntryKind, LedgerEntry
@@ -38,7 +38,7 @@ from payments.lifecycle.receipts import check_not_recorded
 SETTLE, WRITE_OFF = "earnings.settle_debts", "earnings.write_off_debts"
 PAID_TO = {
     SettlementMeans.BANK: AccountKind.BANK,
-    SettlementMeans.CASH: AccountKind.CASH,
+    SettlementMeans.CASH: AccountKind.CASH,  # of rows that exist
     SettlementMeans.WRITE_OFF: AccountKind.BAD_DEBT,
 }
 
@@ -66,9 +66,9 @@ def settlement_fact(settlement: Settlement) -> Fact:
 class SettlementRequest:
     """What staff record for a debt.
 
-    `reference`: of the transfer or cash receipt, none for a write-off. `seen`: what the page showed as owed; another
-    amount now means that something was recorded meanwhile. `beyond_owed`: that more was paid than is owed is no
-    mistake.
+    `means`: not cash. `reference`: of the bank's statement, none for a write-off. `seen`: what the page showed as
+    owed; another amount now means that something was recorded meanwhile. `beyond_owed`: that more was paid than is
+    owed is no mistake.
     """
 
     means: SettlementMeans
@@ -142,10 +142,12 @@ def check_request(request: SettlementRequest, currency: str) -> None:
         raise InvalidInput(_("Enter an amount in %(currency)s, greater than zero.") % {"currency": currency})
     if request.value_date > timezone.localdate():
         raise InvalidInput(_("The value date cannot be in the future."))
+    if request.means == SettlementMeans.CASH:  # no deposit takes it from the account of the cash
+        raise InvalidInput(str(PAY_CASH_IN))
     if request.is_write_off and not request.note.strip():
         raise InvalidInput(_("Enter why the debt is written off."))
     if not request.is_write_off and not reference_key(request.reference):
-        raise InvalidInput(_("Enter the bank reference, or the number of the cash receipt."))
+        raise InvalidInput(_("Enter the bank reference of the transfer or deposit."))
 
 
 def settlement_create(debt: Debt, request: SettlementRequest, actor: User) -> Settlement:

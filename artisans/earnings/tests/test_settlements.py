@@ -23,7 +23,12 @@ from artisans.earnings.errors import (
 )
 from artisans.earnings.models import Debt, Settlement, SettlementMeans
 from artisans.earnings.selectors import account_of, all_lines
-from artisans.earnings.settlements import SettlementRequest, settlement_record, settlement_reverse
+from artisans.earnings.settlements import (
+    SettlementRequest,
+    settlement_book,
+    settlement_record,
+    settlement_reverse,
+)
 from artisans.earnings.tests.conftest import figures
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.selectors import balances
@@ -61,12 +66,11 @@ def on_account(kind: AccountKind) -> int:
 def test_a_payment_and_a_write_off_end_the_debt_and_reversing_reopens_it(debt, potter, treasurer):
     record = {"debt_id": debt.pk, "actor": treasurer}
     first = settlement_record(request=paid("25.00", note="Paid early."), **record)
-    settlement_record(request=paid("5.00", means=SettlementMeans.CASH, reference="R 1"), **record)
+    settlement_record(request=paid("5.00", reference="STMT-78"), **record)
     last = settlement_record(request=written_off("30.00"), **record)
 
     assert figures(potter)[1] == "0.00"
-    sums = [on_account(kind) for kind in (AccountKind.BANK, AccountKind.CASH, AccountKind.BAD_DEBT)]
-    assert sums == [2500, 500, 3000]
+    assert [on_account(kind) for kind in (AccountKind.BANK, AccountKind.BAD_DEBT)] == [3000, 3000]
     debt.refresh_from_db()
     assert debt.ended_at is not None
 
@@ -185,7 +189,7 @@ def test_staff_record_write_off_and_reverse_on_pages(debt, potter, browser, trea
     shown = page(client.get(address))
     assert "owes $60.00" in shown.text
     form = {
-        "means": "cash",
+        "means": "bank",
         "amount": "61.00",
         "value_date": str(timezone.localdate()),
         "reference": "R 12",
@@ -193,6 +197,9 @@ def test_staff_record_write_off_and_reverse_on_pages(debt, potter, browser, trea
     }
     assert "If more was received, confirm it" in page(client.post(address, form)).text
     assert "Must be unique" in page(client.post(address, form | {"reference": ""})).text
+    cash = form | {"means": "cash", "amount": "20.00"}  # of a page of the release before
+    assert "Pay cash into the bank account" in page(client.post(address, cash)).one("main").text
+    assert not Settlement.objects.exists()
     client.post(address, form | {"amount": "20.00"})
     changed = page(client.post(address, form | {"amount": "20.00", "reference": "R 13"}))
     assert "owes $40.00 by now" in changed.text
@@ -208,12 +215,36 @@ def test_staff_record_write_off_and_reverse_on_pages(debt, potter, browser, trea
     for text in ("Owed now $30.00", "R 12", "Closed the workshop.", "Written off"):
         assert text in detail
 
-    paid_row = Settlement.objects.get(means="cash")
+    paid_row = Settlement.objects.get(means="bank")
     assert "$20.00 of the debt" in page(client.get(admin_page_url(paid_row, "reverse"))).text
     client.post(admin_page_url(paid_row, "reverse"), {"reason": "Counted wrongly."})
     assert "Counted wrongly." in page(client.get(admin_page_url(paid_row))).text
     assert "already reversed" in page(client.get(admin_page_url(paid_row, "reverse"))).text
     assert "2 settlements" in page(client.get(admin_list_url(Settlement))).text
+
+
+def test_cash_is_paid_into_the_bank_account_first(debt, potter, treasurer):
+    """No deposit takes an artisan's cash from its account: what is there already is reversed and recorded again."""
+    with pytest.raises(InvalidInput, match="Pay cash into the bank account"):
+        settlement_record(debt_id=debt.pk, request=paid("25.00", means=SettlementMeans.CASH), actor=treasurer)
+    old = Settlement.objects.create(
+        debt=debt,
+        means=SettlementMeans.CASH,
+        currency="USD",
+        amount_minor=2500,
+        value_date=timezone.localdate(),
+        reference="R 1",
+        reference_key="R1",
+        actor=treasurer,
+    )
+    settlement_book(old.pk)
+    assert (on_account(AccountKind.CASH), figures(potter)[1]) == (2500, "-35.00")
+
+    settlement_reverse(settlement_id=old.pk, reason="Paid in.", actor=treasurer)
+    settlement_record(debt_id=debt.pk, request=paid("25.00"), actor=treasurer)
+
+    assert (on_account(AccountKind.CASH), on_account(AccountKind.BANK)) == (0, 2500)
+    assert figures(potter)[1] == "-35.00"
 
 
 def test_the_artisan_and_the_ledger_show_it(debt, potter, browser, treasurer, admin_user):
