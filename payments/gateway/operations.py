@@ -283,6 +283,8 @@ def clear_provider_object(call: ProviderCall, payment: Payment) -> None:
     if payment.provider_payment_id == call.request["object_id"]:
         payment.provider_payment_id = None
         payment.save(update_fields=["provider_payment_id", "updated_at"])
+        if payment.status == PaymentStatus.PROCESSING:  # the buyer could not pay while it stays so
+            payment_move(payment, PaymentStatus.PENDING, cause="replaced at the provider")
 
 
 @atomic_with_retry
@@ -351,7 +353,8 @@ def flag_refused(payment: Payment, refused: Refused) -> None:
 def refuse_cancel(call: ProviderCall, refused: Refused) -> None:
     """An object that the provider does not know cannot be paid; any other refusal is flagged for review."""
     payment = payment_lock(get_call_payment(call).pk)[0]
-    provider_call_finish(call, CallState.REFUSED, error=str(refused))
+    if not provider_call_finish(call, CallState.REFUSED, error=str(refused)):
+        return
     if not isinstance(refused, ObjectNotFound):
         flag_raise(
             payment, FlagKind.STUCK, _("The provider refused to cancel: %(code)s") % {"code": refused.code}

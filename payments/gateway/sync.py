@@ -34,12 +34,22 @@ from payments.bookkeeping.payments import (
     payment_move,
     payment_recompute_status,
 )
+from payments.bookkeeping.provider_calls import provider_call_finish
 from payments.bookkeeping.refunds import apply_remote_refunds, recompute_disputed, refund_surplus
 from payments.bookkeeping.review_flags import flag_clear, flag_raise, flag_refresh
 from payments.declines import decline_message
 from payments.gateway.connection import provider
 from payments.mails import PaymentMail, method_name
-from payments.models import Capture, Dispute, DisputeTransition, FlagKind, Payment, PaymentFlag
+from payments.models import (
+    CallState,
+    Capture,
+    Dispute,
+    DisputeTransition,
+    FlagKind,
+    Operation,
+    Payment,
+    PaymentFlag,
+)
 from payments.providers import contract
 from payments.providers.contract import PendingReason, RemotePayment, RemoteStatus
 from payments.selectors import object_ids_of, payment_lock
@@ -250,7 +260,8 @@ def update_status_from_remote(
     if payment.status not in OPEN or remote.object_id != payment.provider_payment_id:
         return
     to = STATUS_FROM_REMOTE.get(remote.status)
-    if remote.status == RemoteStatus.EXPIRED:
+    is_cancelled = remote.status == RemoteStatus.CANCELLED
+    if remote.status == RemoteStatus.EXPIRED or (is_cancelled and finish_release(payment)):
         payment.provider_payment_id = None
         to = PaymentStatus.PENDING if payment.status == PaymentStatus.PROCESSING else None
     if to is None:
@@ -268,6 +279,14 @@ def update_status_from_remote(
             payment.provider_payment_id = None
     if to != payment.status:
         payment_move(payment, to, cause=cause, actor_name=actor_name)
+
+
+def finish_release(payment: Payment) -> bool:
+    """Whether the current object was cancelled to be replaced, and not by anyone else; this ends the call that did it,
+    whose response was lost or is still on its way."""
+    calls = payment.calls.filter(operation=Operation.RELEASE, state=CallState.OPEN)
+    call = calls.filter(request__object_id=payment.provider_payment_id).first()
+    return call is not None and provider_call_finish(call, CallState.DONE)
 
 
 def wallet_of(remote: RemotePayment) -> str:
