@@ -61,7 +61,10 @@ class AmountMismatch(Conflict):
     """The client's amount differs from the amount due, which is what would be charged."""
 
     code = "amount_mismatch"
-    remedy = "Show the buyer `amount`, then send the request again with it, or without an amount."
+    remedy = (
+        "Show the buyer `amount`, then send the request again with it, or without an amount. If a payment is over "
+        "another amount, start a new one."
+    )
     members = {"sent": TEXT, "amount": TEXT, "currency": TEXT}
 
     def __init__(self, *, sent: str, due: Money) -> None:

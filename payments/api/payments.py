@@ -141,6 +141,7 @@ class PaymentViewSet(
             RawCardData,
             NotConfirmable,
             NothingDue,
+            AmountMismatch,
             PaymentBusy,
             PaymentInProgress,
             MethodRemoved,
@@ -155,7 +156,8 @@ class PaymentViewSet(
         same response.
 
         Without `payment_method_id` the provider is read to see whether the buyer paid in the browser. If the
-        bank requires authentication, that is no error: `next_action` of the response says where.
+        bank requires authentication, that is no error: `next_action` of the response says where. A payment over
+        another amount than the one due is not charged; start a new one.
         """
         data = validated(ConfirmIn, request.data)
         payment = self.by_intent(data["payment_intent_id"])

@@ -126,7 +126,7 @@ def enqueue_missing_create(payment_id: UUID) -> ProviderCall | None:
     """The call that creates a new object when the old one was cancelled or expired, or its successor was
     never created."""
     payment, order = payment_lock(payment_id)
-    if payment.status not in OPEN or payment.provider_payment_id or not order.due_now:
+    if payment.status not in OPEN or payment.provider_payment_id or not is_amount_due(payment, order):
         return None
     under_way = payment.calls.filter(state=CallState.OPEN, refund=None).first()
     return under_way or enqueue_create(payment, order)
@@ -283,12 +283,12 @@ def note_too_many_declines(payment_id: UUID) -> Payment:
 
 
 def payment_capture(payment: Payment, *, approval: str) -> PaymentResult | None:
-    """Capture the payment that the buyer approved, if the order still needs it. None when it was declined after this
-    approval already."""
+    """Capture the payment that the buyer approved, if the order still needs its amount; otherwise the caller cancels
+    it. None when it was declined after this approval already."""
     try:
         with transaction.atomic():
             locked, order = payment_lock(payment.pk)
-            if locked.status not in OPEN or not order.due_now:
+            if locked.status not in OPEN or not is_amount_due(locked, order):
                 return PaymentResult(locked)
             call = capture_of_approval(locked, approval)
             if locked.status == PaymentStatus.FAILED and (call is not None or not approval):
@@ -309,10 +309,19 @@ def note_approval(payment_id: UUID, approval: str) -> None:
     capture_of_approval(payment, approval)
 
 
-def check_shown_amount(payment: Payment, order: Order, shown: Money | None) -> None:
-    """Refuse to charge anything but what the buyer was shown; the caller holds the locks. Errors: AmountMismatch."""
-    if shown is not None and not (shown == order.due_now == payment.outstanding):
-        raise AmountMismatch(sent=shown.amount, due=order.due_now)
+def is_amount_due(payment: Payment, order: Order) -> bool:
+    """Whether the order needs what the payment charges, no more and no less; the caller holds the locks."""
+    return bool(order.due_now) and order.due_now == payment.outstanding
+
+
+def check_amount(payment: Payment, order: Order, shown: Money | None) -> None:
+    """Refuse to charge anything but what is due, and what the buyer was `shown` if that is known; the caller holds the
+    locks. Errors: NothingDue, AmountMismatch."""
+    if not order.due_now:
+        raise NothingDue
+    charged = payment.outstanding if shown is None else shown
+    if charged != order.due_now or not is_amount_due(payment, order):
+        raise AmountMismatch(sent=charged.amount, due=order.due_now)
 
 
 def payment_confirm(payment_id: UUID, *, method_id: str, shown: Money | None = None) -> PaymentResult:
@@ -334,8 +343,8 @@ def confirm_once(payment_id: UUID, *, method_id: str, shown: Money | None) -> Pa
     has no effect.
 
     `shown`: the amount that the buyer was shown. A refusal that is not a decline (an unknown method) is returned as
-    `refused`. Errors: NotConfirmable, PaymentBusy, AmountMismatch, ProviderUnavailable, PaymentDeclined with a message
-    for the buyer.
+    `refused`. Errors: NotConfirmable, PaymentBusy, NothingDue, AmountMismatch, ProviderUnavailable, PaymentDeclined
+    with a message for the buyer.
     """
     with transaction.atomic():
         payment, order = payment_lock(payment_id)
@@ -347,9 +356,7 @@ def confirm_once(payment_id: UUID, *, method_id: str, shown: Money | None) -> Pa
             )
         if is_down(payment.payment_provider):
             raise ProviderUnavailable(payment.get_payment_provider_display())
-        if not order.due_now:
-            raise NothingDue
-        check_shown_amount(payment, order, shown)
+        check_amount(payment, order, shown)
         if not payment.provider_payment_id:
             raise PaymentBusy
         call = provider_call_enqueue(
@@ -377,13 +384,14 @@ def payment_replace_at_provider(
     page.
 
     The current object is cancelled first, so that two can never be paid. `shown`: the amount that the buyer was shown,
-    for an object that is charged at once. Errors: PaymentBusy, PaymentInProgress, NothingDue, AmountMismatch.
+    for an object that is charged at once. A payment whose amount is not due any more gets no new object.
+    Errors: PaymentBusy, PaymentInProgress, NothingDue, AmountMismatch.
     """
     with transaction.atomic():
         payment, order = payment_lock(payment_id)
-        if payment.status not in OPEN or not order.due_now:
+        if payment.status not in OPEN:
             raise NothingDue
-        check_shown_amount(payment, order, shown)
+        check_amount(payment, order, shown)
         present = payment.provider_payment_id
         call = (
             provider_call_enqueue(Operation.RELEASE, payment=payment, request={"object_id": present})
@@ -398,7 +406,7 @@ def payment_replace_at_provider(
             return PaymentResult(payment)  # it has been paid in the meantime
         if payment.provider_payment_id:
             raise PaymentInProgress
-        check_shown_amount(payment, order, shown)
+        check_amount(payment, order, shown)
         renew_order_hold(order, PaymentMethod(payment.payment_method))
         request = create_call_request(order) | (request or {})
         if operation == Operation.HOSTED and order.expires_at:

@@ -252,6 +252,8 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
         except (Refused, Unknown):
             payment_mark_processing(payment.pk, is_forced=True)
         payment_save_finish(payment)
+        if was_closed_for_its_amount(payment):
+            messages.info(request, amount_changed())
         if payment.status == PaymentStatus.FAILED and (facts := facts_with_page(payment)):
             return to_page(facts, token)  # shows the reason
     if request.GET and is_replaced_uncharged(order, request.GET.dict().values()):
@@ -259,6 +261,12 @@ def order_return(request: HttpRequest, token: str) -> HttpResponse:
             request, _("The payment method of this order was changed. This attempt was not charged.")
         )
     return redirect("payments:order", token=token)
+
+
+def was_closed_for_its_amount(payment: Payment) -> bool:
+    """Whether the buyer has to pay another amount than the one that they approved at the provider."""
+    due = payment.order.due_now
+    return payment.status == PaymentStatus.CANCELLED and bool(due) and due != payment.outstanding
 
 
 @require_GET
