@@ -30,7 +30,7 @@ from artisans.core.append_only import create_triggers
 from artisans.notifications.services import notifications_send_due
 from orders.models import StoreRules
 from tests import answer_keys, rows
-from tests.append_only import rewriting
+from tests.append_only import deleting
 from tests.checkout_client import CheckoutClient
 from tests.invariants import check_invariants_after_writes, note_writes, writes
 
@@ -98,7 +98,7 @@ def flush_past_triggers() -> Iterator[None]:
     flush = BaseDatabaseOperations.execute_sql_flush
 
     def flush_all(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
-        with rewriting():
+        with deleting():
             flush(self, sql_list)
 
     with pytest.MonkeyPatch.context() as patch:

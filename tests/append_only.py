@@ -11,24 +11,37 @@ from artisans.core.append_only import create_triggers, tables_with_triggers, tri
 
 @contextmanager
 def rewriting() -> Iterator[None]:
-    """In a transaction that other connections do not see. PostgreSQL requires a superuser for it."""
+    """In a transaction that other connections do not see. PostgreSQL requires a superuser for it.
+
+    No trigger fires on SQLite, those of the search index neither.
+    """
+    if connection.vendor == "postgresql" or not hasattr(sqlite3.Connection, "setconfig"):  # Python 3.11
+        with deleting():
+            yield
+        return
+    with transaction.atomic():
+        try:
+            connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)  # noqa: FBT003  # takes no keyword
+            yield
+        finally:
+            connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)  # noqa: FBT003
+
+
+@contextmanager
+def deleting() -> Iterator[None]:
+    """As rewriting; the triggers of the search index go on, so that it follows. On SQLite each statement about triggers
+    reads the whole schema again, which takes a while."""
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL session_replication_role = replica")
             yield
             cursor.execute("SET LOCAL session_replication_role = origin")
-        elif hasattr(sqlite3.Connection, "setconfig"):
-            try:
-                connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)  # noqa: FBT003  # takes no keyword
-                yield
-            finally:
-                connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)  # noqa: FBT003
-        else:  # Python 3.11; each of these statements reads the whole schema again
-            for table in filter(has_rows, tables_with_triggers()):
-                for name in triggers_of(table, connection.vendor):
-                    cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"')
-            yield
-            create_triggers(connection)
+            return
+        for table in filter(has_rows, tables_with_triggers()):
+            for name in triggers_of(table, connection.vendor):
+                cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"')
+        yield
+        create_triggers(connection)
 
 
 def has_rows(table: str) -> bool:
