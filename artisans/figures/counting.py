@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 DRAIN = "figures.drain"  # the task
 PAIRS = 500  # days of families in one run
 REFRESH = timedelta(seconds=30)
+LATE = timedelta(days=1)  # after its end, a day gets no facts without marks any more
 RECENT = timedelta(minutes=10)  # longer than a request takes from writing to its commit
 REST = 20  # times what counting a day took, until it is counted again
 BUILD_SECONDS = 3.0
@@ -79,15 +80,14 @@ def marked_pairs() -> Iterator[Pair]:
 
 
 def recent_pairs() -> Iterator[Pair]:
-    """Days that may have got facts without marks: today, the day before the last run, and those between. And days of
-    checkouts that went on, or were left for an hour, since the last run."""
+    """Days that may have got facts without marks: today, the day before the last run, and those between, of which a run
+    that is killed has not counted all. And days of checkouts that went on, or were left for an hour, since then."""
     now = timezone.now()
     last = Heartbeat.objects.filter(pk=DRAIN).values_list("succeeded_at", flat=True).first()
     last = min(last or now, now)
     days = {today() - n * DAY for n in range((today() - day_of(last)).days + 2)}
-    fresh = set(
-        CountedDay.objects.filter(day__in=days, counted_at__gte=now - REFRESH).values_list("family", "day")
-    )
+    counted = CountedDay.objects.filter(day__in=days).values_list("family", "day", "counted_at")
+    fresh = {(name, day) for name, day, at in counted if at >= min(now - REFRESH, span_of(day).end + LATE)}
     for name in FAMILIES:
         yield from (Pair(name, day) for day in sorted(days) if (name, day) not in fresh)
     since = last - RECENT

@@ -183,9 +183,7 @@ def orders_placed(span: Span) -> Rows:
     )
 
 
-HAS_REFUNDS = Q(
-    refunded_minor__gt=0
-)  # completed ones; the few payments of which PostgreSQL looks up the refunds
+HAS_REFUNDS = Q(refunded_minor__gt=0)  # so few that refunds are looked up by index
 
 
 def payments_completed(span: Span) -> Rows:
@@ -413,7 +411,7 @@ REQUESTS = Facts(ProviderRequest.objects.all(), "started_at")
 EVENTS = Facts(WebhookEvent.objects.all(), "created_at")
 REFUSALS = Facts(WebhookRefusal.objects.all(), "hour")
 JOURNEYS = Facts(COUNTED, "started_at")
-MET = Facts(JourneyProblem.objects.all(), "at")
+REPORTED = Facts(JourneyProblem.objects.all(), "at")
 COUNTS_OF_SETTLED = (
     *(payments_completed, refunds_by_age, processing_times),
     *(orders_paid, order_times, captures, receipts),
@@ -433,7 +431,7 @@ FAMILIES = {
         Family("messages", 1, MessageCell, COUNTS_OF_EVENTS, (EVENTS,), "webhooks"),
         Family("refusals", 1, RefusalCell, (requests_refused,), (REFUSALS,), "webhook_refusals"),
         Family("journeys", 3, JourneyCell, (journeys_started,), (JOURNEYS,), "journeys"),
-        Family("problems", 1, ProblemCell, (problems_met,), (MET,), "journey_problems"),
+        Family("problems", 1, ProblemCell, (problems_met,), (REPORTED,), "journey_problems"),
     )
 }
 

@@ -21,6 +21,7 @@ from artisans.figures.counting import (
     find_differences,
     marked_pairs,
     marks_drain,
+    recent_pairs,
     uncounted_pairs,
 )
 from artisans.figures.days import DAY, span_of, today
@@ -100,6 +101,21 @@ def test_facts_without_marks_are_counted_after_an_outage_of_days(time_machine):
 
     cells = ProblemCell.objects.order_by("code").values_list("day", "code", "problems")
     assert list(cells) == [(day_of(BEGIN), "out_of_stock", 1), (day_of(BEGIN), "price_changed", 1)]
+
+
+def test_counting_after_an_outage_goes_on_where_it_was_killed(time_machine):
+    time_machine.move_to(BEGIN, tick=False)
+    marks_drain()
+    heartbeat_record(DRAIN)
+    time_machine.move_to(BEGIN + timedelta(days=4), tick=False)
+    missed = [pair for pair in recent_pairs() if pair.family == "problems"]
+    assert [pair.day for pair in missed] == [day_of(BEGIN) + n * DAY for n in range(-1, 5)]
+    for pair in missed[:3]:
+        day_count(pair)
+
+    time_machine.move_to(BEGIN + timedelta(days=4, minutes=5), tick=False)
+
+    assert [pair for pair in recent_pairs() if pair.family == "problems"] == missed[3:]
 
 
 def test_first_day_is_that_of_the_oldest_fact_of_any_kind(bowl):
