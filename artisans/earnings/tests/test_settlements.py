@@ -223,6 +223,21 @@ def test_staff_record_write_off_and_reverse_on_pages(debt, potter, browser, trea
     assert "2 settlements" in page(client.get(admin_list_url(Settlement))).text
 
 
+def test_nothing_is_written_off_that_a_reserve_covers(released, potter, store, dispute, treasurer):
+    """Until the next hourly task takes it from there."""
+    store.reserve_ppm, store.reserve_days = 100_000, 90
+    store.save()
+    payment = released()
+    debt = Debt.objects.create(artisan=potter, currency="USD")
+    dispute(payment, "99.99", "lost")
+    assert figures(potter) == ("0.00", "-9.14", "9.14")
+
+    with pytest.raises(SettlementAboveDebt):
+        settlement_record(request=written_off("9.14"), debt_id=debt.pk, actor=treasurer)
+
+    assert figures(potter) == ("0.00", "-9.14", "9.14")
+
+
 def test_cash_is_paid_into_the_bank_account_first(debt, potter, treasurer):
     """No deposit takes an artisan's cash from its account: what is there already is reversed and recorded again."""
     with pytest.raises(InvalidInput, match="Pay cash into the bank account"):
