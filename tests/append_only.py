@@ -24,7 +24,7 @@ def rewriting() -> Iterator[None]:
             connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)  # noqa: FBT003  # takes no keyword
             yield
         finally:
-            connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)  # noqa: FBT003
+            connection.connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, True)  # noqa: FBT003  # takes no keyword
 
 
 @contextmanager

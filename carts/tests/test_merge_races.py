@@ -1,6 +1,5 @@
 """Signing in while another request merges or orders a cart, with real transactions."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -17,21 +16,13 @@ from artisans.journeys.models import Journey
 from carts.models import Cart, CartStatus
 from carts.services import cart_merge
 from tests.checkout_client import CheckoutClient
+from tests.locks import wait_until_blocked_by_us
 
 pytestmark = [
     pytest.mark.postgresql,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("store"),
 ]
-
-
-def someone_waits() -> bool:
-    """Whether another transaction waits for the end of this one."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 @contextmanager
@@ -49,11 +40,7 @@ def signing_in(client: Client, user, answers: list[HttpResponse]) -> Iterator[No
     with transaction.atomic():
         yield
         thread.start()
-        until = time.monotonic() + 20
-        while not someone_waits():
-            assert thread.is_alive(), "it did not wait"
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_until_blocked_by_us()
     thread.join()
 
 

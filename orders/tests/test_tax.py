@@ -177,7 +177,17 @@ terms = st.builds(
 
 def shipping_of(inputs: list[PriceInput], price: int, step: int) -> dict[UUID, int]:
     """By artisan, of a method that is charged per order."""
-    method = Method(1, None, "Standard", False, False, None, None, 0, (Tier(0, 0, price),))  # noqa: FBT003
+    method = Method(
+        id=1,
+        artisan_id=None,
+        name="Standard",
+        is_pickup=False,
+        is_per_parcel=False,
+        min_days=None,
+        max_days=None,
+        position=0,
+        tiers=(Tier(0, 0, price),),
+    )
     parcels = {row.artisan_id: ParcelGoods(row.artisan_id, 0, 0) for row in inputs}
     for row in inputs:
         worth = parcels[row.artisan_id].goods_minor + row.unit_price.minor * row.quantity

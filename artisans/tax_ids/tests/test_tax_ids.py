@@ -1,7 +1,6 @@
 """VAT IDs: what buyers enter, what VIES says over a socket, what staff decide."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -22,6 +21,7 @@ from artisans.tax_ids.numbers import country_of, vat_id_read
 from artisans.tax_ids.selectors import is_check_due
 from artisans.tax_ids.services import tax_id_ask_again, tax_id_check, tax_id_decide, tax_id_use
 from artisans.tax_ids.tasks import tax_ids_check_due_task
+from tests.locks import wait_until_blocked_by_us
 
 VALID, NOT_VALID, DOWN, SLOW = "DE136695976", "DE100006200", "DE100008301", "DE100001999"
 BLOCKED = "DE100002401"
@@ -255,16 +255,6 @@ def test_a_vat_id_that_was_purged_before_it_was_locked_is_added_again(monkeypatc
     monkeypatch.setattr(services, "get_or_none", purged_first)
 
     assert use(VALID).pk == TaxId.objects.get().pk != old.pk
-
-
-def wait_until_blocked_by_us() -> None:
-    """On PostgreSQL: until another connection waits for a lock of this one."""
-    blocked = "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    end = time.monotonic() + 20
-    with connection.cursor() as cursor:
-        while not cursor.execute(blocked).fetchone():
-            assert time.monotonic() < end, "nobody waits"
-            time.sleep(0.01)
 
 
 @pytest.mark.django_db(transaction=True)
