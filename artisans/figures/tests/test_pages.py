@@ -19,7 +19,7 @@ from artisans.core.money import CURRENCIES
 from artisans.figures.admin import page_address
 from artisans.figures.counting import DRAIN, figures_check, marks_drain
 from artisans.figures.days import DAY, today
-from artisans.figures.display import comparison
+from artisans.figures.display import comparison, shown_value
 from artisans.figures.doctor import check_figures
 from artisans.figures.evaluate import Figure
 from artisans.figures.families import FAMILIES
@@ -103,6 +103,26 @@ def test_counts_are_compared_in_percent_or_times(now, before, words):
     figures = (Figure("", count, None, Decimal(count), is_thin=False) for count in (now, before))
 
     assert comparison(metric, *figures) == (words, "")
+
+
+@pytest.mark.parametrize(
+    ("is_over", "words", "tone"),
+    [(True, "50.0 % worse (it was 8)", "worse"), (False, "Until now; it was 8.", "")],
+)
+def test_numbers_are_not_judged_before_the_day_is_over(is_over, words, tone):
+    metric = replace(METRICS["recovered_carts"], better="up")
+    now, before = (Figure("", count, None, Decimal(count), is_thin=False) for count in (4, 8))
+
+    shown = shown_value(metric, now, {"": before}, is_over=is_over)
+
+    assert (shown.comparison, shown.tone) == (words, tone)
+
+
+def test_period_of_whole_days_or_with_today_is_over_or_not(get, cells):
+    assert "Until now; it was" in text(get("checkout", period="7", compare="previous"))
+    first, last = today() - 7 * DAY, today() - DAY
+    shown = text(get("checkout", period="free", compare="previous", **{"from": first, "to": last}))
+    assert "Until now" not in shown
 
 
 def test_figure_has_its_comparison_interval_definition_and_table(get, cells):
