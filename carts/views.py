@@ -400,7 +400,7 @@ def describe_open_step(session: CheckoutSession) -> str:
             "Nothing was ordered, because the saved payment method you chose was removed. Choose another one."
         )
     return _(
-        "Nothing was ordered, because the payment method you chose is not available any more. Choose another one."
+        "Nothing was ordered, because the payment method you chose is no longer available. Choose another one."
     )
 
 

@@ -63,7 +63,7 @@ class ParcelFees(NamedTuple):
 def applying_rate(
     rates: Iterable[R], *, artisan_id: UUID | None, category_id: int | None, at: datetime
 ) -> R | None:
-    """The most exact rate that has started: of the artisan in the category, of the artisan, of the category, of the
+    """The most specific rate that has started: of the artisan in the category, of the artisan, of the category, of the
     store. Of one kind the latest start counts; where that is an end, the next less exact rate does."""
     latest: dict[tuple[UUID | None, int | None], R] = {}
     for rate in rates:

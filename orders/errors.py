@@ -116,7 +116,7 @@ class ParcelChanged(Conflict):
 
 
 class AlreadyCorrected(Conflict):
-    """Somebody else corrected the shipment since the client last saw it."""
+    """Someone else corrected the shipment since the client last saw it."""
 
     code = "already_corrected"
     remedy = "Fetch the parcel again and compare its tracking number."
@@ -146,8 +146,8 @@ class UnitsChanged(Conflict):
     def __init__(self, left: int) -> None:
         super().__init__(
             ngettext(
-                "Of this parcel, %(left)s unit is left to ship now. Nothing was changed; check it.",
-                "Of this parcel, %(left)s units are left to ship now. Nothing was changed; check them.",
+                "Only %(left)s unit of this parcel is left to ship. Nothing was changed; check it.",
+                "Only %(left)s units of this parcel are left to ship. Nothing was changed; check them.",
                 left,
             )
             % {"left": left}

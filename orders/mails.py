@@ -36,7 +36,7 @@ class OrderMail(TextChoices):
     PARCEL_SHIPPED = "parcel_shipped", _("Parcel shipped (to the buyer)")
     SHIPMENT_CORRECTED = "shipment_corrected", _("Tracking number corrected (to the buyer)")
     RETURN_REQUESTED = "return_requested", _("Return requested (to the buyer)")
-    COMMISSION_RAISED = "commission_raised", _("Commission rises (to the artisan)")
+    COMMISSION_RAISED = "commission_raised", _("Commission increase (to the artisan)")
 
 
 def parcel_url(facts: dict[str, Any]) -> str:

@@ -79,12 +79,12 @@ from orders.services.tax_import import (
 SALT = "orders.tax_rates"
 PREVIEW_LASTS = timedelta(hours=1)
 AREAS_HELP = _(
-    "A line each: DE for a country, US OR for a state, GB: BT for postal codes that start so, * for everywhere else. "
-    "The most exact one counts. The shop does not sell where no zone has the address."
+    "A line each: DE for a country, US OR for a state, GB: BT for postal codes that start with BT, "
+    "* for everywhere else. The most specific one applies. The shop does not sell where no zone has the address."
 )
 PRICES_HELP = _(
     "A line each: USD 5.99, and from a weight or a value of goods on: USD 0 from 50.00, USD 12.00 from 2000 g, USD "
-    "7.00 from 2000 g and 50.00. The highest bounds that are reached count, weight first. A method is not offered in a "
+    "7.00 from 2000 g and 50.00. The highest limits that are reached apply, weight first. A method is not offered in a "
     "currency without a price."
 )
 
@@ -203,7 +203,7 @@ class ShippingMethodForm(forms.Form):
     charged_per = choice_field(
         _("Charged"),
         ChargedPer.choices,
-        help_text=_("Per parcel, bounds look at the goods of each artisan; per order, at all of them."),
+        help_text=_("Per parcel, limits apply to the goods of each artisan; per order, to all of them."),
     )
     prices = lines_field(_("Prices"), PRICES_HELP)
     min_days = forms.IntegerField(

@@ -84,7 +84,7 @@ class RateForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     is_end = forms.BooleanField(
-        label=_("No rate of their own any more"),
+        label=_("No longer a rate of their own"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
         help_text=_(
@@ -111,13 +111,13 @@ class RateForm(forms.Form):
         help_text=_("In the shop’s time zone. Leave it empty to apply the rate immediately."),
     )
     on_shipping = forms.BooleanField(
-        label=_("Of the shipping too"), required=False, widget=UnfoldBooleanSwitchWidget
+        label=_("Also on shipping"), required=False, widget=UnfoldBooleanSwitchWidget
     )
     is_agreed = forms.BooleanField(
         label=_("The artisans concerned have agreed to this start"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text=_("Needed for a rise with less notice than the shop gives."),
+        help_text=_("Needed for an increase with less notice than the shop gives."),
     )
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
 

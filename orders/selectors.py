@@ -109,7 +109,7 @@ def is_owner(order: Order, user: User | None) -> bool:
 
 
 def is_known_account(user: User | None) -> bool:
-    """Whether somebody is signed in whose account has a verified address."""
+    """Whether someone is signed in whose account has a verified address."""
     return user is not None and has_verified_address(user.pk)
 
 
@@ -162,7 +162,7 @@ def is_own_order(order: Order, user: User) -> bool:
 
 
 def orders_visible_to(principal: Principal) -> QuerySet[Order]:
-    """The user's orders, or the one order that the principal has a link to; none for anybody else."""
+    """The user's orders, or the one order that the principal has a link to; none for anyone else."""
     if principal.order_link is not None:
         order_id, version = principal.order_link
         return Order.objects.filter(pk=order_id, token_version=version)
@@ -172,7 +172,7 @@ def orders_visible_to(principal: Principal) -> QuerySet[Order]:
 
 
 def is_masked(order: Order, user: User | None) -> bool:
-    """Whether a link shows the order without personal data: after 30 days, to anybody but its owner."""
+    """Whether a link shows the order without personal data: after 30 days, to anyone but its owner."""
     if order.created_at > timezone.now() - MASK_AFTER:
         return False
     return not is_owner(order, user)

@@ -352,7 +352,7 @@ def payment_refusals(person: Person) -> Iterator[str]:
         _("A payment for order %(number)s is being reviewed by the shop’s staff."): (
             PaymentFlag.objects.filter(resolved_at=None)
         ),
-        _("A message of the payment provider about order %(number)s is not processed yet."): (
+        _("A notification from the payment provider about order %(number)s is not processed yet."): (
             WebhookEvent.objects.exclude(state__in=SETTLED_EVENTS)
         ),
     }

@@ -4,7 +4,7 @@ OCCASIONS = {
     # accounts
     "account_changed": "Password, address, second factor, tokens or sessions of the account have changed. If the main address was changed, to the former one.",
     "setting_changed": "A setting, role or account that affects money or access was changed, by whomever.",
-    "artisan_access_changed": "Somebody else may now act for the workshop, or orders go to another address. To the former address too.",
+    "artisan_access_changed": "Someone else may now act for the workshop, or orders go to another address. To the former address too.",
     "email_confirmation": "An account was created, on the page or by API, or an address added; or asked for again on the account’s page.",
     "password_reset": "A new password was requested for an account.",
     "unknown_account": "A new password was requested for an address without an account.",
@@ -27,13 +27,13 @@ OCCASIONS = {
     "parcel_expected_back": "Staff agreed on a return with the buyer.",
     "parcel_shipped": "The artisan has shipped a parcel, or a part of it; one for each shipment.",
     "shipment_corrected": "The artisan corrected the carrier or tracking number of a shipment that has not arrived.",
-    "commission_raised": "Staff added a commission rate that takes more of this artisan's sales; to each artisan, when it is added.",
+    "commission_raised": "Staff added a commission rate that raises this artisan's commission; to each artisan, when it is added.",
     "return_requested": "Staff ask the buyer to send a parcel back.",
     # artisans' money
     "balance_owed": "The artisan has owed the shop money for as many days as the store rules say; once.",
     # workshops
-    "team_invitation": "An owner of a workshop invited somebody to the team, or sent the invitation again; at most once a minute.",
-    "application_submitted": "An applicant sent the application to sell, or an answer; to each person who can decide.",
+    "team_invitation": "An owner of a workshop invited someone to the team, or sent the invitation again; at most once a minute.",
+    "application_submitted": "An applicant submitted the application to sell, or answered a question; to each person who can decide.",
     "application_asked": "Staff ask an applicant something.",
     "application_approved": "Staff approved an application: the workshop sells.",
     "application_refused": "Staff refused an application, with the reason.",

@@ -1,4 +1,4 @@
-"""Read-only models of the admin cannot be changed by anybody."""
+"""Read-only models of the admin cannot be changed by anyone."""
 
 from collections.abc import Iterator
 

@@ -162,7 +162,7 @@ def workshop_mails(bowl: Product, seller: User) -> None:
 
 
 def selling_mails(applicant: User, staff: User) -> None:
-    """Somebody applies, is asked, refused, asked again and approved; then a product is taken off sale,
+    """Someone applies, is asked, refused, asked again and approved; then a product is taken off sale,
     and the workshop suspended."""
     terms_publish(text="Be kind.", changes="<b>Ship</b> & answer\nin time.", actor=staff, seen=0)
     application = application_start(user=applicant, name="Fern & <Ash>", craft="Weaver", town="Astoria")
@@ -230,7 +230,7 @@ def saved_mails(user: User) -> None:
 
 
 def account_mails(browser: Client) -> None:
-    """Somebody confirms their address; somebody resets a password, and another has no account."""
+    """Someone confirms their address; someone resets a password, and another has no account."""
     browser.post("/shop/account/email/", {"email": "new@example.test", "action_send": ""})
     for email in ("new@example.test", "unknown@example.test"):
         Client().post("/shop/account/password/reset/", {"email": email})

@@ -63,7 +63,7 @@ WAYS = {
     "guest with an unverified address": Way(
         "new@example.test", address="new@example.test", is_verified=False, is_shown=False
     ),
-    "account of somebody else with an own address": Way(
+    "account of someone else with an own address": Way(
         "second@example.test", account="shopper", address="second@example.test", is_shown=False
     ),
 }

@@ -50,7 +50,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return client_address(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """The limits of the API instead of allauth's, with which five attempts by anybody lock an account."""
+        """The limits of the API instead of allauth's, with which five attempts by anyone lock an account."""
         try:
             sign_in_count(credentials["email"], request)
         except RateLimited as error:

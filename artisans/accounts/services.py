@@ -147,7 +147,7 @@ def token_issue(
 
 
 def password_is_enough(user: User) -> bool:
-    """Only in the demo, whose accounts have no second factor unless somebody adds one."""
+    """Only in the demo, whose accounts have no second factor unless someone adds one."""
     return bool(settings.DEMO) and not has_second_factor(user)
 
 
@@ -177,7 +177,7 @@ def token_create(*, user: User, name: str, scopes: Collection[str]) -> tuple[Aut
 
 
 def token_revoke(*, user: User, public_id: UUID) -> None:
-    """Revoke one of the user's tokens. Errors: NotFound for somebody else's."""
+    """Revoke one of the user's tokens. Errors: NotFound for someone else's."""
     with transaction.atomic():
         deleted = AuthToken.objects.filter(user=user, public_id=public_id).delete()[0]
         if not deleted:

@@ -33,7 +33,7 @@ def people_with(*permissions: str) -> list[User]:
 
 
 def second_people(kind: ApprovalKind, payload: Payload, *, beside: User) -> list[User]:
-    """Everybody else who could approve."""
+    """Everyone else who could approve."""
     return [user for user in people_with(*kind.permissions(payload)) if user.pk != beside.pk]
 
 

@@ -44,7 +44,7 @@ def approval_request(
     payload: Payload,
     actor: User,
 ) -> ApprovalRequest:
-    """Create a request for approval and email everybody who could approve it.
+    """Create a request for approval and email everyone who could approve it.
 
     The caller has made the checks of the operation itself. Errors: NobodyElse, ApprovalPending.
     """
@@ -120,7 +120,7 @@ def approval_reject(*, approval_id: UUID, actor: User, reason: str) -> ApprovalR
 
 @transaction.atomic
 def approval_withdraw(*, approval_id: UUID, actor: User) -> ApprovalRequest:
-    """Withdraw one's own request. Errors: NotFound for anybody else's, NotPending."""
+    """Withdraw one's own request. Errors: NotFound for anyone else's, NotPending."""
     approval = pending_lock(ApprovalRequest.objects.filter(requested_by=actor), approval_id)
     approval_move(approval, A.WITHDRAWN, actor=actor)
     return approval

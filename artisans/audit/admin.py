@@ -76,7 +76,7 @@ ACTION_LABELS = {
     "recovery_codes.make": _("Recovery codes generated"),
     "receipt.reverse": _("Receipt reversed"),
     "difference.close": _("Difference closed"),
-    "difference.reopen": _("Closed difference opened again"),
+    "difference.reopen": _("Closed difference reopened"),
     "refund.decide": _("External refund reviewed"),
     "refund.open": _("Refund started"),
     "setting.change": _("Setting changed"),

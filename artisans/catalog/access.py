@@ -59,7 +59,7 @@ def workshops_of(user: User) -> set[UUID]:
 
 
 def require_membership(request: HttpRequest) -> Membership:
-    """Templates read it as `request.membership`. Errors: Http404 for everybody who acts for no workshop."""
+    """Templates read it as `request.membership`. Errors: Http404 for everyone who acts for no workshop."""
     user = require_user(request)
     found = membership_of(user)
     if found is None:
@@ -69,12 +69,12 @@ def require_membership(request: HttpRequest) -> Membership:
 
 
 def require_artisan(request: HttpRequest) -> Artisan:
-    """Errors: Http404 for everybody who acts for no workshop."""
+    """Errors: Http404 for everyone who acts for no workshop."""
     return require_membership(request).artisan
 
 
 def require_owner(request: HttpRequest) -> Artisan:
-    """Errors: Http404 for helpers and everybody else."""
+    """Errors: Http404 for helpers and everyone else."""
     found = require_membership(request)
     if not found.is_owner:
         raise Http404

@@ -93,7 +93,7 @@ def application_start(*, user: User, name: str, craft: str, town: str) -> Applic
         return application
     if (member := membership_stored(user)) is not None:
         raise AlreadyInTeam(
-            _("You act for %(artisan)s already, and nobody acts for two workshops.")
+            _("You already belong to %(artisan)s; you can belong to only one workshop.")
             % {"artisan": member.artisan.name}
         )
     pk = uuid4()
@@ -129,14 +129,14 @@ def check_may_apply(user: User) -> None:
 def application_submit(*, application_id: UUID, actor: User, text: str = "") -> Application:
     """To the shop, for the first time or with an answer; staff who decide get an email. Repeating it changes nothing.
 
-    Errors: NotFound for somebody else's, InvalidInput with what is missing, Conflict. Locks: artisan.
+    Errors: NotFound for someone else's, InvalidInput with what is missing, Conflict. Locks: artisan.
     """
     application = lock_for_applicant(application_id, actor)
     if application.status == A.SUBMITTED:
         return application
     check_open(application)
     if application.status == A.ASKED and not text:
-        raise InvalidInput(_("Write an answer to what the shop asked."))
+        raise InvalidInput(_("Answer the shop’s question."))
     if not checklist_of(application.artisan).is_complete:
         raise InvalidInput(_("Complete the steps above first."))
     event = application_move(application, A.SUBMITTED, actor=actor, text=text)
@@ -158,7 +158,7 @@ def application_withdraw(*, application_id: UUID, actor: User) -> Application:
 def check_open(application: Application) -> None:
     """Errors: Conflict."""
     if application.status == A.WITHDRAWN:
-        raise Conflict(_("You have withdrawn this application. Take it up again first."))
+        raise Conflict(_("You have withdrawn this application. Resume it first."))
     if application.status not in APPLICATIONS_OPEN:
         raise Conflict(_("The shop has decided about your application already."))
 
@@ -175,7 +175,7 @@ def people_who_decide() -> list[User]:
 def application_decide(
     *, application_id: UUID, to: ApplicationStatus, actor: User, text: str, seen: int
 ) -> Application:
-    """Ask the applicant something, approve (the workshop sells from now on) or refuse, with an email in these words.
+    """Ask the applicant something, approve (the workshop can then sell) or refuse, with an email in these words.
 
     `seen`: how many events the person was shown. Errors: Forbidden, OwnWorkshop, ApplicationChanged, IllegalTransition;
     InvalidInput without words for a question or a refusal. Locks: artisan.
@@ -185,7 +185,7 @@ def application_decide(
     if application.events.count() != seen:
         raise ApplicationChanged
     if to != A.APPROVED and not text:
-        raise InvalidInput(_("Say it in words; the applicant reads them."))
+        raise InvalidInput(_("Write a message to the applicant."))
     event = application_move(application, to, actor=actor, text=text)
     if to == A.APPROVED:
         artisan_move(application.artisan, ArtisanState.ACTIVE, actor=actor)

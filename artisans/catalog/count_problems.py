@@ -21,7 +21,7 @@ TEXTS = {
     "counted_twice": _("Line %(line)s counts the same product."),
     "not_a_number": _("“%(given)s” in the column “counted” is not a whole number from 0 to 1,000,000."),
     "not_seen": _("The columns “seen_stock” and “last_count” must be as the export wrote them."),
-    "no_access": _("Who applied this import no longer acts for the workshop."),
+    "no_access": _("The person who applied this import no longer belongs to the workshop."),
 }
 
 

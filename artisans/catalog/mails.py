@@ -28,7 +28,7 @@ class CatalogMail(TextChoices):
     APPLICATION_ASKED = "application_asked", _("Question about an application to sell (to the applicant)")
     APPLICATION_APPROVED = "application_approved", _("Application to sell approved (to the applicant)")
     APPLICATION_REFUSED = "application_refused", _("Application to sell refused (to the applicant)")
-    WORKSHOP_STATE = "workshop_state", _("Workshop suspended, closed or opened again (to the artisan)")
+    WORKSHOP_STATE = "workshop_state", _("Workshop suspended, closed or reopened (to the artisan)")
     PRODUCT_TAKEN_OFF = "product_taken_off", _("Product taken off sale by the shop (to the artisan)")
     TERMS_PUBLISHED = "terms_published", _("New terms for artisans (to the artisan)")
 

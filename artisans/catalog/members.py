@@ -42,7 +42,7 @@ class TeamFull(Conflict):
     """The workshop has as many people and open invitations as it may have."""
 
     code = "team_full"
-    remedy = "Withdraw an invitation, or remove somebody, first."
+    remedy = "Withdraw an invitation, or remove someone, first."
 
     def __init__(self) -> None:
         super().__init__(
@@ -177,7 +177,7 @@ def invitation_accept(*, token: str, user: User) -> Artisan:
         application_remove(ended)
     if (found := membership_stored(user)) is not None:
         raise AlreadyInTeam(
-            _("You act for %(artisan)s already, and nobody acts for two workshops.")
+            _("You already belong to %(artisan)s; you can belong to only one workshop.")
             % {"artisan": found.artisan.name}
         )
     ArtisanMember.objects.create(artisan=artisan, user=user, role=invitation.role)

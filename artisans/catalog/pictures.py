@@ -72,7 +72,7 @@ class TooManyPictures(Conflict):
 
 
 class EncoderStopped(Exception):
-    """Somebody ended the program while it worked; the next attempt may succeed."""
+    """Someone ended the program while it worked; the next attempt may succeed."""
 
 
 # ---- uploads -----------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def picture_add(*, product_id: UUID, content: bytes, name: str, actor: User, alt
 
 @transaction.atomic
 def picture_append(product_id: UUID, new: ProductPicture, actor: User) -> ProductPicture:
-    """The picture itself, or the same one if somebody was faster. Errors: TooManyPictures. Locks: product."""
+    """The picture itself, or the same one if someone was faster. Errors: TooManyPictures. Locks: product."""
     product, _variants = product_locked(product_id)
     pictures = pictures_of(product)
     for picture in pictures:
@@ -244,7 +244,7 @@ def pictures_due() -> list[UUID]:
 
 
 def picture_prepare(picture_id: UUID) -> None:
-    """Make the copies of an upload, and show them; does nothing if somebody else did, or does. May be repeated.
+    """Make the copies of an upload, and show them; does nothing if someone else did, or does. May be repeated.
 
     Errors: MediaUnavailable, EncoderStopped; a later attempt follows.
     """
@@ -452,7 +452,7 @@ def picture_describe(
         return picture
     if seen is not None and seen.strip() != picture.alt:
         raise Conflict(
-            _("Somebody else changed this text to “%(text)s” in the meantime. Nothing was changed.")
+            _("Someone else changed this text to “%(text)s” in the meantime. Nothing was changed.")
             % {"text": picture.alt}
         )
     picture.alt = alt

@@ -154,8 +154,8 @@ class ProductPriceAdmin(ReadOnlyAdmin):
         messages.success(request, text % {"count": done.written})
         if done.skipped:
             text = ngettext(
-                "%(count)d product was left out, because somebody changed it meanwhile.",
-                "%(count)d products were left out, because somebody changed them meanwhile.",
+                "%(count)d product was left out, because someone changed it meanwhile.",
+                "%(count)d products were left out, because someone changed them meanwhile.",
                 done.skipped,
             )
             messages.warning(request, text % {"count": done.skipped})

@@ -74,7 +74,7 @@ def prices_change(
     """Enter prices of a product, or of its variants, in other currencies; None: not sold in that one.
 
     Prices that are as in the `version` that the person saw stay as they are now. Errors: NotFound, WorkshopClosed,
-    InvalidPrice, ProductChanged if somebody else, or a conversion, changed one of them too. Locks: artisan, product
+    InvalidPrice, ProductChanged if someone else, or a conversion, changed one of them too. Locks: artisan, product
     and variants.
     """
     product, variants = product_change_lock(artisan, product_id)
@@ -194,7 +194,7 @@ def proposals(currency: ShopCurrency, sheet: RateSheet, products: Iterable[Produ
     """For these products, which `products_to_convert` found."""
     rates, steps = rates_of_sheet(sheet), steps_of(currency)
     if currency.code not in rates:
-        raise InvalidInput(_("The exchange rates have none of %(currency)s.") % {"currency": currency.code})
+        raise InvalidInput(_("There is no exchange rate for %(currency)s.") % {"currency": currency.code})
     for part in chunks_of(products):
         stored = {
             row.product_id: row
@@ -223,7 +223,7 @@ def digest_of(found: Sequence[Proposal]) -> str:
 
 
 class Converted:
-    """How many prices were written, and how many products somebody changed meanwhile so that they were left out."""
+    """How many prices were written, and how many products someone changed meanwhile so that they were left out."""
 
     def __init__(self) -> None:
         self.written = self.skipped = 0

@@ -1,4 +1,4 @@
-"""Versions of products and variants: what somebody saw, so that two people do not undo each other's changes.
+"""Versions of products and variants: what someone saw, so that two people do not undo each other's changes.
 
 A `version` names the values that a person saw (`version_of`): others' changes of other fields are kept, and one of the
 same field is refused with its present value (ProductChanged).
@@ -37,7 +37,7 @@ VARIANT_FIELDS = ("options", "price_minor", "sku", "is_archived")
 
 
 class ProductChanged(Conflict):
-    """Somebody else changed what you change; `changes` has the present values, and nothing was saved."""
+    """Someone else changed what you change; `changes` has the present values, and nothing was saved."""
 
     code = "product_changed"
     remedy = "Compare `changes` with yours, and send the request again with the present `version`."
@@ -55,7 +55,7 @@ class ProductChanged(Conflict):
             for field, value in changes.items()
         )
         super().__init__(
-            _("Somebody else changed this after you opened it. %(changes)s Nothing was saved.")
+            _("Someone else changed this after you opened it. %(changes)s Nothing was saved.")
             % {"changes": sentences},
             extra={
                 "changes": [
@@ -96,7 +96,7 @@ def entered_fields(values: Mapping[str, Any], version: str) -> list[str]:
 
 
 def changed_values(product: Product, values: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """Those of the values that the person changed. Errors: ProductChanged if somebody else changed one of them too."""
+    """Those of the values that the person changed. Errors: ProductChanged if someone else changed one of them too."""
     if conflicts := conflicts_of(product, values, version):
         raise ProductChanged(product.name, conflicts)
     return {field: values[field] for field in new_fields(product, values, version)}
@@ -109,7 +109,7 @@ def new_fields(product: Product, values: Mapping[str, Any], version: str) -> lis
 
 
 def conflicts_of(product: Product, values: Mapping[str, Any], version: str) -> dict[str, str]:
-    """The present values of fields that the person changed, and somebody else too."""
+    """The present values of fields that the person changed, and someone else too."""
     seen, changed = digests_of(version), new_fields(product, values, version)
     return {
         field: shown_value(product, field)

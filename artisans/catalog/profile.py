@@ -42,7 +42,7 @@ LABELS = FIELDS | APPLICANT_FIELDS
 
 
 class ProfileChanged(Conflict):
-    """Somebody else of the workshop changed what you change; `changes` has the present values."""
+    """Someone else of the workshop changed what you change; `changes` has the present values."""
 
     code = "profile_changed"
     remedy = "Compare `changes` with yours, and send the request again with the present `version`."
@@ -60,7 +60,7 @@ class ProfileChanged(Conflict):
             for field, value in changes.items()
         )
         super().__init__(
-            _("Somebody else changed this after you opened it. %(changes)s Nothing was saved.")
+            _("Someone else changed this after you opened it. %(changes)s Nothing was saved.")
             % {"changes": sentences},
             extra={"changes": [{"field": name, "now": text(value)} for name, value in changes.items()]},
         )
@@ -139,7 +139,7 @@ def check_holiday(*, holiday_from: date | None, back_on: date | None) -> None:
     """Errors: InvalidInput."""
     if back_on is None:
         if holiday_from is not None:
-            raise InvalidInput(_("Enter the day on which you are back, too."))
+            raise InvalidInput(_("Also enter the day on which you are back."))
         return
     if back_on <= timezone.localdate():
         raise InvalidInput(_("The day on which you are back must be in the future."))

@@ -198,7 +198,7 @@ class StockSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many units of a product somebody counted, and what they had seen."""
+    """How many units of a product someone counted, and what they had seen."""
 
     product_id: UUID
     counted: int
@@ -240,7 +240,7 @@ def stock_snapshot(product_id: UUID) -> StockSnapshot:
 def stock_count(*, counts: Sequence[Count], actor: User, cause: str = "", reason: str = "") -> list[Counted]:
     """Change the stock of each product by the difference between the counted number and the number seen.
 
-    Sales and returns in between are kept. A product that somebody else counted in the meantime is left as it is, and
+    Sales and returns in between are kept. A product that someone else counted in the meantime is left as it is, and
     so is one of which less is left than would be subtracted. A snapshot counts once, so that repeating is safe.
     One count per product. Locks: products by key. Errors: InvalidInput for a negative count, or without a reason.
     """
@@ -316,7 +316,7 @@ def stock_adjust(
 ) -> Product:
     """Count one product (stock_count). `seen` may be omitted by a caller that holds the product's lock or runs alone.
 
-    Errors: InvalidInput; StockChanged if somebody counted in the meantime (so a form sent twice counts once) or less
+    Errors: InvalidInput; StockChanged if someone counted in the meantime (so a form sent twice counts once) or less
     stock is left than would be subtracted.
     """
     products_lock([product_id])

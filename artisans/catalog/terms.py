@@ -64,7 +64,7 @@ def terms_publish(*, text: str, changes: str, actor: User, seen: int) -> Terms:
 
 
 def workshops_to_email() -> QuerySet[Artisan]:
-    """Those with somebody who can accept. Applicants see a new version before they submit."""
+    """Those with someone who can accept. Applicants see a new version before they submit."""
     return (
         Artisan.objects.filter(user__isnull=False)
         .exclude(stored_state__in=[ArtisanState.PENDING, ArtisanState.CLOSED])

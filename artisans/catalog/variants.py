@@ -85,7 +85,7 @@ def variants_change(
 
     Repeating it changes nothing. Variants that are not in the list stay as they are, and so do the names of the options
     if they are those of the `version` of the product that the person saw; None: whatever they are. The stock of the
-    product itself is counted down to zero when it gets options; what orders return to it later stays until somebody
+    product itself is counted down to zero when it gets options; what orders return to it later stays until someone
     counts it.
     Errors: NotFound, WorkshopClosed, InvalidVariant, ProductChanged, SkuTaken, StockChanged.
     Locks: artisan, product and variants.
@@ -197,7 +197,7 @@ def clean_options(names: Sequence[str]) -> list[str]:
 
 
 def present_names(product: Product, names: list[str], version: str | None) -> list[str]:
-    """What the options are to be called. Errors: ProductChanged if somebody else renamed them too."""
+    """What the options are to be called. Errors: ProductChanged if someone else renamed them too."""
     if version is None:
         return names
     changed = changed_values(product, {"options": tuple(names)}, version)

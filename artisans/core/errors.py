@@ -51,7 +51,7 @@ class Forbidden(DomainError):
 
 
 class NotFound(DomainError):
-    """The object does not exist or belongs to somebody else (404)."""
+    """The object does not exist or belongs to someone else (404)."""
 
     code = "not_found"
     title = N_("Not found")

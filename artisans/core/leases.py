@@ -14,7 +14,7 @@ from artisans.core.models import Lease
 
 
 def lease_acquire(name: str, *, holder: str, seconds: float) -> bool:
-    """Take the lease if it is free, or extend one's own. False while somebody else has it."""
+    """Take the lease if it is free, or extend one's own. False while someone else has it."""
     if take(name, holder, seconds):
         return True
     if Lease.objects.filter(pk=name).exists():

@@ -1,7 +1,7 @@
 """How long rows are kept, and the nightly purge of those that are due.
 
 Each app registers the rules for its own tables from its apps.py (`register_rules`); docs/retention.md lists them all.
-Rows are removed in batches with a transaction each, so that a purge can be killed at any time. Rows that somebody else
+Rows are removed in batches with a transaction each, so that a purge can be killed at any time. Rows that someone else
 has locked are left for the next night; two purges at once share the rows in the same way.
 """
 

@@ -209,7 +209,7 @@ class HoldAdmin(ReadOnlyAdmin):
                 if isinstance(done, ApprovalRequest):
                     messages.success(request, awaiting_approval(done))
                     return redirect(admin_list_url(Hold))
-                text = gettext("Money of %(artisan)s: %(effect)s.")
+                text = gettext("%(artisan)s’s money: %(effect)s.")
                 messages.success(request, text % {"effect": done.effect, "artisan": done.artisan.name})
                 return redirect(admin_page_url(done))
         request.current_app = self.admin_site.name

@@ -1,4 +1,4 @@
-"""Holds, payments of debts and write-offs that a second person has to approve, if the store rules ask for it."""
+"""Holds, payments of debts and write-offs that a second person has to approve, if the store rules require it."""
 
 from contextlib import suppress
 from datetime import date, datetime
@@ -55,7 +55,7 @@ def hold_submit(*, artisan: Artisan, request: HoldRequest, actor: User) -> Hold 
     return approval_request(
         PLACE,
         target=artisan,
-        title=_("Hold back %(amount)s of %(artisan)s")
+        title=_("Hold back %(amount)s from %(artisan)s")
         % {"amount": show(request.amount), "artisan": artisan.name}
         if request.amount
         else _("Stop releases to %(artisan)s") % {"artisan": artisan.name},

@@ -9,7 +9,7 @@ class NoPermission(Forbidden):
     """The user may not hold back artisans' money."""
 
     def __init__(self) -> None:
-        super().__init__(_("You need the permission to hold back artisans’ money."))
+        super().__init__(_("You need permission to hold back artisans’ money."))
 
 
 class MayNotSettle(Forbidden):
@@ -17,7 +17,7 @@ class MayNotSettle(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            _("You need the permission to record payments of artisans’ debts, or to write them off.")
+            _("You need permission to record payments of artisans’ debts, or to write them off.")
         )
 
 
@@ -56,7 +56,7 @@ class HoldNotByStaff(Conflict):
     """Only the decision of the dispute ends such a hold."""
 
     def __init__(self) -> None:
-        super().__init__(_("This hold ends when the dispute is decided; nobody can end it before."))
+        super().__init__(_("This hold ends when the dispute is decided; it cannot be ended earlier."))
 
 
 class OwedChanged(Conflict):
@@ -64,7 +64,7 @@ class OwedChanged(Conflict):
 
     def __init__(self, owed: Money) -> None:
         super().__init__(
-            _("The artisan owes %(owed)s by now. Nothing was recorded. Check the amount and send it again.")
+            _("The artisan now owes %(owed)s. Nothing was recorded. Check the amount and send it again.")
             % {"owed": show(owed)}
         )
 

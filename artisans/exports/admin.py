@@ -1,4 +1,4 @@
-"""Files that staff asked for: progress and download. Everybody sees their own, superusers all; only the owner
+"""Files that staff asked for: progress and download. Everyone sees their own, superusers all; only the owner
 fetches a file."""
 
 from typing import Any, ClassVar

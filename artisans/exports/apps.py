@@ -27,6 +27,6 @@ class ExportsConfig(AppConfig):
         kinds.register(ExportMail)
         LINK_BUILDERS.update(LINKS)
         QUEUES["exports"] = export_backlog
-        QUEUE_LABELS["exports"] = _("Exports to be made")
+        QUEUE_LABELS["exports"] = _("Exports to prepare")
         QUEUE_LIMITS["exports"] = LATE_AFTER
         register_rules(*EXPORT_RULES)

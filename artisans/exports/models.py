@@ -14,7 +14,7 @@ class FileFormat(models.TextChoices):
 
 
 class Export(BaseModel):
-    """A list that somebody exported. `query`: the list's address, with its search, filters and order; `chosen`: the
+    """A list that someone exported. `query`: the list's address, with its search, filters and order; `chosen`: the
     names of the columns.
 
     A small list is sent at once, and only the facts about it are kept. The worker makes the file of a large one:

@@ -192,7 +192,7 @@ def export_store(claimed: Export, made: MadeFile, file: IO[bytes]) -> None:
 
 
 def is_address_confirmed(user: User) -> bool:
-    """Staff count as confirmed; the page of the file tells everybody that it is ready."""
+    """Staff count as confirmed; the page of the file tells everyone that it is ready."""
     return user.is_staff or EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
 
 

@@ -7,14 +7,14 @@ class NoPermission(Forbidden):
     """The user may not close months of the ledger."""
 
     def __init__(self) -> None:
-        super().__init__(_("You need the permission to close months of the ledger."))
+        super().__init__(_("You need permission to close months of the ledger."))
 
 
 class CannotView(Forbidden):
     """The user may not read the ledger."""
 
     def __init__(self) -> None:
-        super().__init__(_("You need the permission to view the ledger."))
+        super().__init__(_("You need permission to view the ledger."))
 
 
 class LedgerBusy(Conflict):

@@ -28,7 +28,7 @@ class EntryKind(models.TextChoices):
     CONVERSION = "conversion", _("Converted by the provider")
     FX_REALISED = "fx_realised", _("Exchange difference")
     SALE = "sale", _("Earned by artisans")
-    SALE_CANCELLED = "sale_cancelled", _("Not earned any more")
+    SALE_CANCELLED = "sale_cancelled", _("No longer earned")
     CLAWBACK = "clawback", _("Refund shared with artisans")
     CLAWBACK_REVERSED = "clawback_reversed", _("Shared refund reversed")
     FEE_SHARE = "fee_share", _("Payment fee borne by artisans")

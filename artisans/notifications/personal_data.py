@@ -15,12 +15,12 @@ def mails_to(person: Person) -> Q:
 
 
 def find_mails(person: Person) -> Iterable[UUID]:
-    """Of somebody without account and orders the shop may have nothing else, such as an answer to a password reset."""
+    """Of someone without account and orders the shop may have nothing else, such as an answer to a password reset."""
     return Notification.objects.filter(mails_to(person)).values_list("pk", flat=True)
 
 
 def mails_about(person: Person) -> Q:
-    """About the person's orders, to anybody, such as the address for an artisan."""
+    """About the person's orders, to anyone, such as the address for an artisan."""
     return Q(pk__in=mails_of_orders(person.of("order_numbers")).values("pk"))
 
 
@@ -54,7 +54,7 @@ def mails_awaited(person: Person) -> Iterator[str]:
     if waiting.filter(is_last(person)).exists():
         yield _("The email that confirms the erasure is not sent yet.")
     if waiting.filter(mails_about(person)).exclude(own_mails(person)).exists():
-        yield _("An email to somebody else about an order is not sent yet.")
+        yield _("An email to someone else about an order is not sent yet.")
 
 
 ERASED_COLUMNS = {"recipient": replaced_address, "context": lambda person, stored: {}, "last_error": ""}

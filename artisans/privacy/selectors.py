@@ -17,7 +17,7 @@ from artisans.privacy.models import Erasure, ErasureState
 
 
 class Whose(TextChoices):
-    """Whose data an address stands for: anybody can sign up with it or order with it."""
+    """Whose data an address stands for: anyone can sign up with it or order with it."""
 
     CONFIRMED = "confirmed", _("The account that confirmed this address, or else guest orders")
     GUEST = "guest", _("Only guest orders of this address, without an account")

@@ -188,7 +188,7 @@ class TypeForm(RatesForm):
     def clean_valid_on(self) -> Any:
         day = self.cleaned_data["valid_on"]
         if (day - date.today()).days > DAYS_AHEAD:  # noqa: DTZ011  # a day ahead of any zone is enough
-            raise forms.ValidationError(gettext("Enter a day that has come."))
+            raise forms.ValidationError(gettext("Enter today or an earlier date."))
         return day
 
     def clean_lines(self) -> dict[str, int]:
@@ -218,7 +218,7 @@ class TypeForm(RatesForm):
 
 FORMS: dict[str, tuple[type[RatesForm], Any]] = {
     "upload": (UploadForm, _("Upload exchange rates")),
-    "type": (TypeForm, _("Type exchange rates")),
+    "type": (TypeForm, _("Enter exchange rates")),
 }
 
 
@@ -299,7 +299,7 @@ class RateSheetAdmin(ReadOnlyAdmin):
             raise
         messages.success(request, gettext("The exchange rates were added."))
         if day.unknown:
-            text = gettext("Left out, because they are no currencies in use: %(codes)s.")
+            text = gettext("Skipped, because the shop does not use these currencies: %(codes)s.")
             messages.warning(request, text % {"codes": ", ".join(day.unknown)})
         return redirect(admin_page_url(sheet))
 

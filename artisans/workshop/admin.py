@@ -104,7 +104,7 @@ class ApplicationAdmin(ReadOnlyAdmin):
         return self.decide_page(request, application, A.ASKED, gettext("Sent to the applicant."))
 
     def approve_page(self, request: HttpRequest, application: Application) -> HttpResponse:
-        text = gettext("%(artisan)s sells from now on.") % {"artisan": application.artisan.name}
+        text = gettext("%(artisan)s can now sell.") % {"artisan": application.artisan.name}
         return self.decide_page(request, application, A.APPROVED, text)
 
     def refuse_page(self, request: HttpRequest, application: Application) -> HttpResponse:

@@ -178,7 +178,7 @@ class OwnProductViewSet(
         problems=(ProductChanged, SkuTaken, WorkshopClosed, InvalidInput, NotFound),
     )
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Only the fields that are sent. If somebody else changed one of them since, 409 `product_changed`."""
+        """Only the fields that are sent. If someone else changed one of them since, 409 `product_changed`."""
         data = validated(ProductChangeIn, request.data)
         product: Product = self.get_object()
         return self.done(

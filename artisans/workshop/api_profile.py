@@ -39,7 +39,7 @@ class OwnWorkshopView(ApiView, viewsets.ViewSet):
         """Errors: NotFound."""
         artisan = owned_artisan_of(require_user(self.request))
         if artisan is None:
-            raise NotFound(_("You own no workshop."))
+            raise NotFound(_("You don’t own a workshop."))
         return artisan
 
 
@@ -59,7 +59,7 @@ class ProfileViewSet(OwnWorkshopView):
         problems=(ProfileChanged, WorkshopClosed, InvalidInput, NotFound),
     )
     def change(self, request: Request) -> Response:
-        """Only the fields that are sent. If somebody else changed one of them since, 409 `profile_changed`."""
+        """Only the fields that are sent. If someone else changed one of them since, 409 `profile_changed`."""
         data = validated(ProfileIn, request.data)
         version = data.pop("version")
         changed = profile_change(

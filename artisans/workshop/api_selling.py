@@ -141,6 +141,6 @@ class TermsViewSet(ApiView, viewsets.ViewSet):
         artisan = owned_artisan_of(actor)
         terms = get_or_none(Terms.objects.filter(number=data["number"]))
         if artisan is None or terms is None:
-            raise NotFound(_("You own no workshop, or there is no such version."))
+            raise NotFound(_("You don’t own a workshop, or there is no such version."))
         terms_accept(artisan=artisan, terms_id=terms.pk, actor=actor)
         return Response(terms_out(terms, artisan))

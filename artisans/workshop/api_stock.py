@@ -178,7 +178,7 @@ class StockViewSet(
 
     @staticmethod
     def result_out(pk: UUID, done: Counted | None, shown: StockSnapshot | None) -> dict[str, Any]:
-        """A product of somebody else does not exist."""
+        """A product of someone else does not exist."""
         if done is None or shown is None:
             problem = _("You have no product with this id.")
         else:

@@ -212,7 +212,7 @@ EARNING_COLUMNS = (
     FileColumn("fee", _("Payment fee"), amount("payment_fee"), Kind.MONEY),
     FileColumn("released", _("Released"), lambda row: row.released_at, Kind.TIME),
     FileColumn("release_at", _("To be released"), lambda row: row.display.release_at, Kind.TIME),
-    FileColumn("block", _("What stops the release"), lambda row: row.display.block),
+    FileColumn("block", _("Blocked by"), lambda row: row.display.block),
 )
 
 

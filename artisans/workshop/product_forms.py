@@ -88,7 +88,7 @@ class VersionedForm(forms.Form):
         self.data = self.data.dict() | {self.add_prefix(name): value for name, value in shown.items()}  # type: ignore[attr-defined]  # a QueryDict
         for field, now in conflicts_of(product, values, version).items():
             name = next((name for name, stored in STORED.items() if stored == field), field)
-            self.add_error(name, _("Somebody else changed this to “%(value)s”.") % {"value": now})
+            self.add_error(name, _("Someone else changed this to “%(value)s”.") % {"value": now})
 
 
 class ProductForm(VersionedForm):
@@ -107,7 +107,7 @@ class ProductForm(VersionedForm):
         max_value=MAX_LEAD_DAYS,
         required=False,
         help_text=gettext_lazy(
-            "Leave this empty if it is ready to ship. The stock is then how many you still make."
+            "Leave this empty if it is ready to ship. Stock is then how many more you can make."
         ),
     )
     weight_g = forms.IntegerField(

@@ -39,7 +39,7 @@ class ProfileForm(forms.Form):
         label=gettext_lazy("Contact address"),
         max_length=254,
         required=False,
-        help_text=gettext_lazy("Everybody sees it on your page. Leave it empty to show none."),
+        help_text=gettext_lazy("Everyone sees it on your page. Leave it empty to show none."),
     )
     holiday_from = day(
         gettext_lazy("First day of the holiday"), gettext_lazy("Leave it empty to begin at once.")

@@ -39,7 +39,7 @@ class PictureIn(StrictSerializer):
 class PictureChangeIn(StrictSerializer):
     alt = alt_line(help_text=ALT)
     seen_alt = alt_line(
-        help_text="The `alt` that was shown: if somebody changed it since, nothing is changed. Needs `alt`."
+        help_text="The `alt` that was shown: if someone changed it since, nothing is changed. Needs `alt`."
     )
     position = StrictIntegerField(
         min_value=1, max_value=MOST, required=False, help_text="From 1; beyond the last one is the last one."

@@ -79,7 +79,7 @@ class ProfileShape(serializers.Serializer[Any]):
     processing_days = serializers.IntegerField(
         allow_null=True, help_text="Usually ships within so many days."
     )
-    contact_email = serializers.CharField(allow_blank=True, help_text="Shown to everybody.")
+    contact_email = serializers.CharField(allow_blank=True, help_text="Shown to everyone.")
     holiday_from = serializers.DateField(allow_null=True, help_text=FROM_HELP)
     back_on = serializers.DateField(allow_null=True, help_text=BACK_HELP)
     converted_currencies = serializers.ListField(child=serializers.CharField(), help_text=CONVERTED_HELP)

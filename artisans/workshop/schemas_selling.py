@@ -21,7 +21,7 @@ TERMS = {
 @example(START)
 class ApplicationIn(StrictSerializer):
     name = StrictLineField(max_length=100, help_text="Of the workshop.")
-    craft = StrictLineField(max_length=60, help_text="What you are, such as potter or weaver.")
+    craft = StrictLineField(max_length=60, help_text="Your craft, such as potter or weaver.")
     town = StrictLineField(max_length=80)
 
 

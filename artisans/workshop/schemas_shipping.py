@@ -98,7 +98,7 @@ class ShippingZoneShape(serializers.Serializer[Any]):
     name = serializers.CharField()
     areas = serializers.ListField(
         child=serializers.CharField(),
-        help_text="Such as `DE`, `US OR`, `GB: BT` (postal codes that start so), or `*` for everywhere else.",
+        help_text="Such as `DE`, `US OR`, `GB: BT` (postal codes that start with BT), or `*` for everywhere else.",
     )
 
 

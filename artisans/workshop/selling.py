@@ -32,7 +32,7 @@ VERSION = re.compile("[1-9][0-9]{0,5}")
 
 @require_http_methods(["GET", "POST"])
 def start(request: HttpRequest) -> HttpResponse:
-    """What selling here means, for everybody. POST by somebody who may apply begins an application."""
+    """What selling here means, for everyone. POST by someone who may apply begins an application."""
     user = request.user if isinstance(request.user, User) else None
     mine = application_of(user) if user else None
     if mine and mine.status != ApplicationStatus.WITHDRAWN:
@@ -53,7 +53,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 def refusal_of(user: User | None) -> str:
-    """Why the user cannot apply now; "" for somebody who is not signed in."""
+    """Why the user cannot apply now; "" for someone who is not signed in."""
     try:
         if user:
             check_may_apply(user)

@@ -17,7 +17,7 @@ class StartForm(forms.Form):
     craft = LineField(
         label=gettext_lazy("Your craft"),
         max_length=60,
-        help_text=gettext_lazy("What you are, such as potter or weaver."),
+        help_text=gettext_lazy("Your craft, such as potter or weaver."),
     )
     town = LineField(label=gettext_lazy("Place"), max_length=80)
 

@@ -35,7 +35,7 @@ class MethodForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 5}),
         help_text=gettext_lazy(
             "For your parcel, a line each: USD 5.99, and from a weight or a value of your goods on: USD 0 from 50.00, "
-            "USD 12.00 from 2000 g. The highest bounds that are reached count, weight first."
+            "USD 12.00 from 2000 g. The highest limits that are reached apply, weight first."
         ),
     )
     min_days = forms.IntegerField(label=gettext_lazy("Business days, at least"), **DAYS)

@@ -143,13 +143,13 @@ def closing_cancel(*, artisan: Artisan, actor: User) -> Artisan:
         raise Conflict(_("Your workshop is closed. Ask the shop to reopen it."))
     if artisan.state == S.CLOSING:
         if not may_cancel(artisan):
-            raise Conflict(_("The shop closes your workshop. Ask the shop."))
+            raise Conflict(_("The shop is closing your workshop. Contact us."))
         keep(artisan, actor=actor)
     return artisan
 
 
 def may_cancel(artisan: Artisan) -> bool:
-    """Whether somebody of the workshop asked for its closing."""
+    """Whether someone of the workshop asked for its closing."""
     asked = last_change(artisan)
     if asked is None or asked.actor is None:
         return False

@@ -46,7 +46,7 @@ class ThresholdForm(forms.Form):
     """Of a product, or of all. Clean data: an argument of `threshold_set` and `artisan_threshold_set`."""
 
     threshold = forms.IntegerField(
-        label=gettext_lazy("Tell me when so many are left"),
+        label=gettext_lazy("Alert me when stock falls to"),
         min_value=0,
         max_value=MAX_COUNTED,
         required=False,
@@ -111,7 +111,7 @@ def table_of(products: Iterable[Product]) -> CountTable:
 def posted_table(data: QueryDict, *, artisan: Artisan, actor: User) -> CountTable:
     """Count what was typed. Rows that cannot be counted keep it, and show the stock as it is now.
 
-    Errors: Http404 for a product of somebody else.
+    Errors: Http404 for a product of someone else.
     """
     ids = list(dict.fromkeys(data.getlist("product")))[:MOST_ROWS]
     if not all(map(is_uuid, ids)):
@@ -172,7 +172,7 @@ def result_message(outcomes: Iterable[str]) -> str:
     text = ngettext("%(n)d product was changed.", "%(n)d products were changed.", counted) % {"n": counted}
     same = len(outcomes) - counted
     if same:
-        text += " " + ngettext("%(n)d was right already.", "%(n)d were right already.", same) % {"n": same}
+        text += " " + ngettext("%(n)d already correct.", "%(n)d already correct.", same) % {"n": same}
     return text
 
 

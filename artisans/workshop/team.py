@@ -44,7 +44,7 @@ class InvitationForm(forms.Form):
 @login_required
 @require_http_methods(["GET", "POST"])
 def team(request: HttpRequest) -> HttpResponse:
-    """Who is in the team. POST invites somebody."""
+    """Who is in the team. POST invites someone."""
     membership = require_membership(request)
     artisan = require_owner(request) if request.method == "POST" else membership.artisan
     form = InvitationForm(request.POST or None)
@@ -88,7 +88,7 @@ def invitation_end(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, _("Withdrawn. Its link does not work any more."))
+        messages.success(request, _("Withdrawn. Its link no longer works."))
     return redirect("workshop:team")
 
 
@@ -105,7 +105,7 @@ def remove(request: HttpRequest, member_id: UUID) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, _("Removed from your team, at once."))
+        messages.success(request, _("Removed from your team immediately."))
     return redirect("workshop:team")
 
 
@@ -127,7 +127,7 @@ def leave(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """What the link in an invitation shows. Only POST accepts it, by somebody who is signed in."""
+    """What the link in an invitation shows. Only POST accepts it, by someone who is signed in."""
     user = request.user if isinstance(request.user, User) else None
     found, refusals = invitation_read(token), []
     if request.method == "POST" and user is not None:

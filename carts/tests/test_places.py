@@ -248,7 +248,7 @@ def test_cart_shows_an_estimate_and_the_form_only_countries_that_are_served(walk
 
 def test_buyer_chooses_a_method_where_there_is_a_choice(walk, places):
     shown = page(walk.details(**TO_GERMANY))
-    assert shown.one("h1").text == "How should it reach you?"
+    assert shown.one("h1").text == "Delivery method"
     labels = [label.text for label in shown.all("label", class_="choice")]
     assert labels == ["Parcel 2 to 4 business days $12.90", "Express 1 business day $29.90"]
 
@@ -312,7 +312,7 @@ def test_another_address_asks_for_the_method_again_and_changes_the_total(walk, p
     assert answer.status_code == 409
     assert "The delivery address has changed" in page(answer).text
     assert "to $99.99" in page(answer).text
-    assert page(walk.details(**TO_GERMANY)).one("h1").text == "How should it reach you?"
+    assert page(walk.details(**TO_GERMANY)).one("h1").text == "Delivery method"
 
 
 def test_zone_that_is_emptied_while_a_cart_is_open(walk, places, bowl):

@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='storerules',
             name='subsidy_is_taxed',
-            field=models.BooleanField(db_default=False, default=False, help_text='Tax is then on the price that the artisan gets. Ask your accountant.', verbose_name='tax discounts that the shop pays for'),
+            field=models.BooleanField(db_default=False, default=False, help_text='Tax is then charged on the price that the artisan gets. Ask your accountant.', verbose_name='tax discounts that the shop pays for'),
         ),
         migrations.AddField(
             model_name='storerules',

@@ -88,7 +88,7 @@ class StoreRules(models.Model):
         _("tax discounts that the shop pays for"),
         default=False,
         db_default=False,
-        help_text=_("Tax is then on the price that the artisan gets. Ask your accountant."),
+        help_text=_("Tax is then charged on the price that the artisan gets. Ask your accountant."),
     )
     shipping_minor = models.BigIntegerField("shipping per order, in minor units", default=0)
     tax_is_set = models.BooleanField(default=False, db_default=False, editable=False)

@@ -1,6 +1,7 @@
 """Zones, tax rates and shipping methods, as staff and artisans write them. Every change is in the audit log.
 
-Areas are lines of text: "DE", "US OR", "GB: BT" (postal codes that start so), "US OR: 97", and "*" for everywhere else.
+Areas are lines of text: "DE", "US OR", "GB: BT" (postal codes that start with BT), "US OR: 97", and "*" for
+everywhere else.
 Prices of a method too: "USD 5.99", "USD 0 from 50.00", "USD 12.00 from 2000 g", "USD 7.00 from 2000 g and 50.00".
 """
 
@@ -271,7 +272,7 @@ class NewTaxRate:
 
 @transaction.atomic
 def tax_rate_add(new: NewTaxRate, *, actor: User, is_approved: bool = False) -> TaxRate | None:
-    """Add a rate, or request a second person's approval if the store rules ask for it; then None.
+    """Add a rate, or request a second person's approval if the store rules require it; then None.
 
     Errors: Forbidden, NotFound, InvalidInput, Conflict, and those of approval_request.
     """

@@ -44,7 +44,7 @@ MOST_NAMES = 20
 class NewRate:
     """A rate to be added; see CommissionRate. Plain JSON, so that it can be stored until a second person approves it.
 
-    `valid_from`: ISO 8601, or "" for at once. `is_agreed`: the artisans concerned accept a rise without notice.
+    `valid_from`: ISO 8601, or "" for at once. `is_agreed`: the artisans concerned accept an increase without notice.
     """
 
     currency: str
@@ -251,7 +251,7 @@ def needs_approval() -> bool:
 
 
 def earliest_rise(*, is_approved: bool = False) -> datetime:
-    """When a rise may start at the earliest, unless the artisans have agreed to less notice.
+    """When an increase may start at the earliest, unless the artisans have agreed to less notice.
 
     Notice counts from the email to them, which waits for the approval if one is needed.
     """
@@ -290,8 +290,8 @@ def rate_check(
     if rises and not new.is_agreed:
         raise InvalidInput(
             _(
-                "This is a rise for %(artisan)s, so it cannot start before %(day)s. If all artisans concerned have "
-                "agreed to an earlier start, say so below."
+                "This is an increase for %(artisan)s, so it cannot start before %(day)s. If all artisans concerned "
+                "have agreed to an earlier start, say so below."
             )
             % {
                 "artisan": rises.pop().name if len(rises) == 1 else _("several artisans"),
@@ -318,7 +318,7 @@ def raise_taken() -> NoReturn:
 def rate_add(
     new: NewRate, *, actor: User, is_approved: bool = False, seen: dict[str, list[list[Any]]] | None = None
 ) -> CommissionRate | None:
-    """Add a rate, or request a second person's approval if the store rules ask for it; then None.
+    """Add a rate, or request a second person's approval if the store rules require it; then None.
 
     `seen`: the terms before, as the approver read them. Artisans whose commission rises get an email, those who are not
     active too: it applies when they sell again. Errors: those of `rate_check` and approval_request; Conflict if the
@@ -343,7 +343,7 @@ def rate_add(
     try:
         with transaction.atomic():
             row.save(force_insert=True)
-    except IntegrityError:  # somebody else was faster
+    except IntegrityError:  # someone else was faster
         raise_taken()
     text = f"{scope_text(new)}: {terms_of_new(new)} ({start_text(new)})"
     setting = Setting("Commission", affects_money=True)
@@ -456,7 +456,7 @@ def names_text(names: Sequence[str]) -> str:
 
 
 def details_of(new: NewRate, changes: Collection[RateChange]) -> list[tuple[str, str]]:
-    """What the approver reads: the rate, and the terms before and after of everybody concerned."""
+    """What the approver reads: the rate, and the terms before and after of everyone concerned."""
     details = [
         (_("Commission"), terms_of_new(new)),
         (_("Currency"), new.currency),
@@ -465,7 +465,7 @@ def details_of(new: NewRate, changes: Collection[RateChange]) -> list[tuple[str,
     ]
     for change, names in changes_by_terms(changes).items():
         before, after = (terms_text(list(one), new.currency) for one in (change.before, change.after))
-        text = _("%(before)s → %(after)s (a rise)") if change.is_rise else _("%(before)s → %(after)s")
+        text = _("%(before)s → %(after)s (an increase)") if change.is_rise else _("%(before)s → %(after)s")
         concerned = (names_text(names), ", ".join(change.categories), later_text(change))
         label = ": ".join(part for part in concerned if part)
         details.append((label, text % {"before": before, "after": after}))

@@ -95,7 +95,7 @@ def rate_read(row: Mapping[str, str], zones: Mapping[str, int], classes: Mapping
     try:
         rate_ppm = percent_read(row["rate"].removesuffix("%").strip())
     except ValueError:
-        text = _("“%(text)s” is no rate: write it in percent, such as 10 or 8.875.")
+        text = _("“%(text)s” is not a rate: write it in percent, such as 10 or 8.875.")
         raise InvalidInput(text % {"text": row["rate"][:20]}) from None
     new = NewTaxRate(zone, tax_class, rate_ppm, row["name"], start_read(row["valid_from"]))
     check_start(new)
@@ -111,7 +111,7 @@ def start_read(text: str) -> str:
     except ValueError:
         day = None
     if day is None:
-        raise InvalidInput(_("“%(text)s” is no day: write it as 2027-01-01.") % {"text": text[:20]})
+        raise InvalidInput(_("“%(text)s” is not a date: write it as 2027-01-01.") % {"text": text[:20]})
     return timezone.make_aware(datetime.combine(day, time.min)).isoformat()
 
 
@@ -129,7 +129,7 @@ def describe_rates(rates: Sequence[NewTaxRate]) -> list[tuple[str, str]]:
 
 @transaction.atomic
 def tax_rates_import(rates: Sequence[NewTaxRate], *, actor: User, is_approved: bool = False) -> bool:
-    """Add the rates, all or none, or request a second person's approval if the store rules ask for it; then False.
+    """Add the rates, all or none, or request a second person's approval if the store rules require it; then False.
 
     Errors: those of tax_rate_add.
     """

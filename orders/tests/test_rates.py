@@ -73,9 +73,9 @@ def test_a_lower_rate_starts_at_once_without_an_email(bowl, admin_user):
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
-        ({"rate_ppm": 1}, InvalidInput, "This is a rise for Harbour Pottery, so it cannot start before"),
-        ({"minimum_minor": 1}, InvalidInput, "This is a rise"),
-        ({"fixed_minor": 1, "valid_from": in_days(29)}, InvalidInput, "This is a rise"),
+        ({"rate_ppm": 1}, InvalidInput, "This is an increase for Harbour Pottery, so it cannot start before"),
+        ({"minimum_minor": 1}, InvalidInput, "This is an increase"),
+        ({"fixed_minor": 1, "valid_from": in_days(29)}, InvalidInput, "This is an increase"),
         ({"valid_from": in_days(-1)}, InvalidInput, "cannot start in the past"),
         ({"is_end": True}, InvalidInput, "The store’s own rate cannot end"),
     ],
@@ -142,7 +142,7 @@ def test_approver_reads_what_changes_for_whom(bowl, scarf, admin_user, second):
         dict(json.loads(row.details)) for row in ApprovalRequest.objects.order_by("created_at")
     )
     assert of_store["Artisans whose commission changes"] == "1"
-    assert of_store["Harbour Pottery"] == "0.00% of the goods → 10.00% of the goods (a rise)"
+    assert of_store["Harbour Pottery"] == "0.00% of the goods → 10.00% of the goods (an increase)"
     assert of_store["Notice"] == "The artisans concerned have agreed to this start"
     assert of_weaver[scarf.artisan.name] == "12.00% of the goods → 9.00% of the goods"
     assert "Notice" not in of_weaver
@@ -151,7 +151,7 @@ def test_approver_reads_what_changes_for_whom(bowl, scarf, admin_user, second):
 def test_notice_counts_from_the_approval(bowl, admin_user, second, time_machine):
     StoreRules.objects.update(second_person_for_settings=True)
     time_machine.move_to(timezone.now(), tick=False)
-    with pytest.raises(InvalidInput, match="This is a rise"):
+    with pytest.raises(InvalidInput, match="This is an increase"):
         rate_add(NewRate("USD", rate_ppm=100_000, valid_from=in_days(32)), actor=admin_user)
 
     rate_add(NewRate("USD", rate_ppm=100_000, valid_from=in_days(33)), actor=admin_user)
@@ -171,7 +171,7 @@ def test_request_fails_if_it_has_become_a_rise_without_notice(bowl, admin_user, 
     approval = approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
 
     assert (approval.status, CommissionRate.objects.count()) == ("FAILED", 2)
-    assert approval.note.startswith("This is a rise for")
+    assert approval.note.startswith("This is an increase for")
 
 
 @pytest.mark.parametrize("has_changed", [True, False])
@@ -292,7 +292,7 @@ def test_notice_counts_to_the_day_on_which_it_becomes_a_rise(scarf, admin_user, 
     soon = NewRate("USD", rate_ppm=150_000, valid_from=in_days(1))
 
     if is_refused:
-        with pytest.raises(InvalidInput, match=f"This is a rise for {scarf.artisan.name}"):
+        with pytest.raises(InvalidInput, match=f"This is an increase for {scarf.artisan.name}"):
             rate_add(soon, actor=admin_user)
     else:
         assert rate_add(soon, actor=admin_user) is not None
@@ -315,7 +315,7 @@ def test_rate_is_previewed_before_it_is_added(browser, admin_user, bowl, scarf):
     assert "It changes the commission of 2 artisans" in shown.text
     assert "10.00% of the goods, at least $40.00 per parcel" in shown.text
     assert "A parcel with Tide scarf for $33.33 would leave its artisan nothing of the goods." in shown.text
-    assert "2 artisans get an email about the rise." in shown.text
+    assert "2 artisans get an email about the increase." in shown.text
 
     again = shown.one("main").one("form").fields()
     answer = client.post(ADD, again, follow=True)
@@ -375,7 +375,7 @@ def test_wrong_input_is_explained_and_adds_nothing(browser, admin_user, bowl, wr
     shown = page(answer)
     assert answer.status_code == 200
     assert shown.all("p", **{"class": "aa-error"}) or shown.all("div", role="alert")
-    assert "Not added yet" not in shown.text
+    assert "Preview: nothing saved yet" not in shown.text
     assert not CommissionRate.objects.exists()
 
 

@@ -168,8 +168,8 @@ PAGES = (
 @pytest.mark.parametrize("path", PAGES)
 def test_page_works_in_a_freshly_migrated_database(client, browser, api, admin_user, path):
     assert not StoreRules.objects.exists()
-    for somebody in (client, browser(admin_user), api(), api(admin_user)):
-        assert somebody.get(path).status_code < 500
+    for someone in (client, browser(admin_user), api(), api(admin_user)):
+        assert someone.get(path).status_code < 500
 
 
 # ---- the command -------------------------------------------------------------------------------------------------

@@ -279,7 +279,7 @@ def movement_close(*, movement_id: UUID, reason: str, actor: User) -> ProviderMo
     if not reason.strip():
         raise InvalidInput(_("Enter whose movement it is, or how you know that it is not the shop’s."))
     if row.explained_by:
-        raise AlreadyRecorded(_("The shop knows by now what this movement belongs to. Load the page again."))
+        raise AlreadyRecorded(_("The shop now knows what this movement belongs to. Reload the page."))
     if row.closed_at:
         raise AlreadyRecorded(_("%(actor)s has already closed this movement.") % {"actor": row.closed_by})
     row.closed_at, row.closed_by, row.close_reason = timezone.now(), actor, reason.strip()[:200]
@@ -291,9 +291,9 @@ def movement_reopen(*, movement_id: UUID, reason: str, actor: User) -> ProviderM
     """List a movement again that was closed. Errors: as of `movement_close`."""
     row = movement_lock(movement_id, actor)
     if not reason.strip():
-        raise InvalidInput(_("Enter why it has to be looked at again."))
+        raise InvalidInput(_("Enter why it is reopened."))
     if not row.closed_at:
-        raise AlreadyRecorded(_("This movement is not closed. Load the page again."))
+        raise AlreadyRecorded(_("This movement is not closed. Reload the page."))
     for column, value in OPEN.items():
         setattr(row, column, value)
     return movement_save_closing(row, Action.MOVEMENT_REOPEN, reason.strip()[:200], actor)

@@ -315,7 +315,7 @@ def method_refresh(method_id: UUID, remote: RemoteMethod) -> bool:
 
 
 def notify_owner(kind: str, method: PaymentMethodInfo) -> None:
-    """Email the owner, so that a change by somebody else does not go unnoticed."""
+    """Email the owner, so that a change by someone else does not go unnoticed."""
     context = {"store": store_context(store_rules()), "method": name_of(method_row(method))}
     notifications_enqueue(MailMessage(kind, method.user.email, f"{kind}:{method.pk}", context))
 

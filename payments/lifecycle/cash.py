@@ -97,8 +97,8 @@ def parcel_cash_check(parcel: Parcel, amount: Money) -> None:
     if parcel.is_gone:
         raise Conflict(
             _(
-                "Parcel %(parcel)s was cancelled or returned, so no cash is due for it. If it was collected all the "
-                "same, record it for the whole order; it is then listed under “Refunds due”."
+                "Parcel %(parcel)s was cancelled or returned, so no cash is due for it. If it was collected "
+                "anyway, record it for the whole order; it is then listed under “Refunds due”."
             )
             % {"parcel": parcel}
         )

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('currency', models.CharField(max_length=3)),
-                ('status', models.CharField(choices=[('pending', 'Earned, not released yet'), ('released', 'Released'), ('cancelled', 'Not earned any more')], default='pending', max_length=9)),
+                ('status', models.CharField(choices=[('pending', 'Earned, not released yet'), ('released', 'Released'), ('cancelled', 'No longer earned')], default='pending', max_length=9)),
                 ('net_minor', models.BigIntegerField()),
                 ('returned_minor', models.BigIntegerField(default=0)),
                 ('promised_minor', models.BigIntegerField(default=0)),

@@ -14,7 +14,7 @@ from payments.models.refund import PaymentRefund
 class EarningStatus(models.TextChoices):
     PENDING = "pending", _("Earned, not released yet")
     RELEASED = "released", _("Released")
-    CANCELLED = "cancelled", _("Not earned any more")
+    CANCELLED = "cancelled", _("No longer earned")
 
 
 class Earning(BaseModel):

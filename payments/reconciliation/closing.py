@@ -51,7 +51,7 @@ def difference_close(*, run_id: UUID, key: str, reason: str, actor: User) -> Row
     run = run_lock(run_id, actor)
     found = next((row for row in run.differences if key_of(row) == key and can_close(row)), None)
     if found is None:
-        raise NotFound(_("This difference is not open any more. Load the run again."))
+        raise NotFound(_("This difference is no longer open. Reload the run."))
     if not reason.strip():
         raise InvalidInput(_("Enter what you found."))
     row = {**found, "by": str(actor.pk), "at": timezone.now().isoformat(), "reason": reason.strip()[:200]}
@@ -66,9 +66,9 @@ def difference_reopen(*, run_id: UUID, key: str, reason: str, actor: User) -> Ro
     run = run_lock(run_id, actor)
     found = next((row for row in run.closed or () if key_of(row) == key), None)
     if found is None:
-        raise NotFound(_("This difference is not closed any more. Load the run again."))
+        raise NotFound(_("This difference is no longer closed. Reload the run."))
     if not reason.strip():
-        raise InvalidInput(_("Enter why it has to be looked at again."))
+        raise InvalidInput(_("Enter why it is reopened."))
     row = {name: found[name] for name in ("kind", "object_id", "payment", "detail")}
     run.closed = [other for other in run.closed or () if other is not found]
     run.differences = [*run.differences, row]

@@ -1,4 +1,4 @@
-"""Offline refunds: a member of staff made a transfer, or somebody gave cash back, and staff record it."""
+"""Offline refunds: a member of staff made a transfer, or someone gave cash back, and staff record it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -172,8 +172,8 @@ def check_payer(payment: Payment, order: Order, paid: PaidBack, amount: Money, a
     if paid.source == PaidFrom.CASH and amount > (left := cash_left(payment)):
         raise InvalidInput(
             _(
-                "Of this payment the shop has %(left)s in cash, so it cannot have paid back %(amount)s. Choose who "
-                "paid it back; what was deposited is paid back by transfer."
+                "The shop holds only %(left)s of this payment in cash, so it cannot have paid back %(amount)s. "
+                "Choose who paid it back; what was deposited is paid back by transfer."
             )
             % {"left": left, "amount": amount}
         )

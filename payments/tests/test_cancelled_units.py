@@ -341,7 +341,11 @@ def test_no_more_units_than_are_left_to_ship(paid, seller, other_seller):
         (InvalidInput, "not belong", {"units": foreign}),
         (InvalidInput, "Enter a reason", {"reason": " "}),
         (NotCancellable, "cannot be cancelled", {"quantity": None}),
-        (UnitsChanged, "1 unit is left", {"seen": 2}),  # as the page was before the button was pressed
+        (
+            UnitsChanged,
+            "of this parcel is left",
+            {"seen": 2},
+        ),  # as the page was before the button was pressed
     ):
         with pytest.raises(error, match=said), transaction.atomic():
             not_coming(parcel, **changes)
@@ -403,7 +407,7 @@ def test_page_asks_for_units_and_says_what_became_of_them(browser, paid, other_s
     asked = form | {name: "1", "reason": "Torn.", "restock": "no"}
     assert client.post(path(parcel), asked).status_code == 302
     again = page(client.post(path(parcel), asked))
-    assert "2 units are left to ship now" in again.text
+    assert "Only 2 units of this parcel are left to ship" in again.text
 
     assert LineCancellation.objects.get().restocked is False
     own = page(client.get(f"/shop/artisan/parcels/{parcel.pk}/")).text

@@ -117,7 +117,7 @@ def test_difference_stays_closed_until_its_figures_change(staff, browser):
     address = admin_page_url(run, "close")
     assert "Enter a note" in page(client.post(address, form)).text
     client.post(address, form | {"text": "Stripe rounds"})
-    assert "not open any more" in page(client.post(address, form | {"text": "twice"})).text
+    assert "no longer open" in page(client.post(address, form | {"text": "twice"})).text
 
     again, changed = run_with(found, other), run_with(found._replace(detail="a fee of 0.40 USD"))
 
@@ -172,7 +172,7 @@ def test_closed_movement_that_the_shop_explains_later_is_booked_and_open_no_more
     row.refresh_from_db()
     assert (row.explained_by, row.closed_at, row.closed_by, row.close_reason) == ("capture", None, None, "")
     assert list(find_ledger_errors()) == []
-    with pytest.raises(AlreadyRecorded, match="knows by now"):
+    with pytest.raises(AlreadyRecorded, match="now knows"):
         movement_close(movement_id=row.pk, reason="not ours", actor=staff)
     with pytest.raises(IntegrityError), transaction.atomic():  # the trigger: it is decided
         ProviderMovement.objects.update(close_reason="not ours")

@@ -288,7 +288,7 @@ def test_artisans_and_staff_see_the_fee(payment, bowl, browser, api):
     own, potter = parcel(payment, bowl), bowl.artisan.user
     apply_card_captures(payment)
     address = reverse("orders:parcel", args=[own.pk])
-    assert "is taken off when it is known" in page(browser(potter).get(address)).text
+    assert "is deducted once it is known" in page(browser(potter).get(address)).text
 
     movements_record("stripe", [moved(payment, 0, usd("1.01")), moved(payment, 1, usd("1.00"))])
 

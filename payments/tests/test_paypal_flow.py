@@ -226,7 +226,7 @@ def test_partial_refunds_reach_the_last_cent(waiting, paypal, staff):
 
 
 def test_payment_to_another_account_is_flagged_and_not_booked(waiting, paypal, settings):
-    settings.PAYPAL_PAYEE = "somebody-else@example.test"
+    settings.PAYPAL_PAYEE = "someone-else@example.test"
     paypal.approve(waiting)
 
     sync(waiting)

@@ -496,7 +496,7 @@ def mail_to(recipient: str, key: str, state=MailState.SENT, **context: str) -> N
 
 
 def test_an_address_that_is_not_confirmed_finds_no_emails(shopper, store):
-    """It may be an artisan's, a colleague's or anybody's; a confirmed one finds only emails to it."""
+    """It may be an artisan's, a colleague's or anyone's; a confirmed one finds only emails to it."""
     mail_to(shopper.email, "theirs", secret="x")
     order = start(user=shopper, email="typed@example.test").order
     about = mail_to("artisan@example.test", "about", order_number=order.order_number)

@@ -552,7 +552,7 @@ def test_repeat_sends_the_address_of_the_first_try(stripe, shopper):
     assert address["name"] not in str(payment.calls.get().request)
 
     Order.objects.filter(pk=payment.order_id).update(
-        email="new@example.com", shipping_address=address | {"name": "Somebody Else"}
+        email="new@example.com", shipping_address=address | {"name": "Someone Else"}
     )
     payment.calls.update(lease_until=None)
 

@@ -20,7 +20,7 @@ from payments.webhooks.events import Outcome
 
 
 def process_feed_event(provider_event: ProviderEvent) -> Outcome:
-    """Errors: AlreadyRecorded when somebody records money concurrently; the next try finds it booked."""
+    """Errors: AlreadyRecorded when someone records money concurrently; the next try finds it booked."""
     if provider_event.kind != RECEIVED:
         return Outcome(EventState.IGNORED, _("This type of event is not used."))
     order = find_order_by_reference(provider_event.payload["reference"])

@@ -97,7 +97,7 @@ def primary_is_paused(shop: Shop) -> str:
 
 
 def primary_dies(shop: Shop) -> str:
-    """Somebody, or a program such as Patroni, decides after some seconds, and makes sure that it does not come back."""
+    """Someone, or a program such as Patroni, decides after some seconds, and makes sure that it does not come back."""
     shop.primary.kill()
     time.sleep(5)
     shop.promote()

@@ -253,7 +253,7 @@ def flags(payment: Payment) -> list[str]:
 
 
 def test_payment_of_another_amount_is_flagged_and_not_booked(buyer, bowl, provider):
-    """Somebody changed the amount at the provider, and the buyer paid that."""
+    """Someone changed the amount at the provider, and the buyer paid that."""
     payment = card_order(buyer, bowl)
     key = {"Authorization": f"Bearer {provider.env['STRIPE_SECRET_KEY']}"}
     changed = provider.raw("POST", f"{INTENTS}/{object_of(payment)}", "amount=500", **key)

@@ -49,7 +49,7 @@ def artisan(shop) -> User:
 
 @pytest.fixture(scope="module")
 def bowls(artisan) -> Category:
-    """Two products of the artisan, and one of somebody else's in another category."""
+    """Two products of the artisan, and one of someone else's in another category."""
     bowls = CategoryFactory.create(name="Bowls")
     for name in ("Moss bowl", "=Ash bowl"):
         ProductFactory.create(name=name, category=bowls, artisan=artisan.artisan)

@@ -127,7 +127,7 @@ def approve(staff: Window, name: str) -> None:
     staff.go("/admin/catalog/application/").follow(name)
     staff.follow("Approve")
     staff.press("Approve")
-    staff.page.get_by_text(f"{name} sells from now on.").wait_for()
+    staff.page.get_by_text(f"{name} can now sell.").wait_for()
 
 
 def publish_products(artisan: Phone) -> None:

@@ -43,7 +43,7 @@ def run(sql: str) -> list[Any]:
 
 @contextmanager
 def table_in_use(sql: str) -> Iterator[None]:
-    """By a transaction of somebody else that does not end."""
+    """By a transaction of someone else that does not end."""
     with psycopg.connect(database_url().replace("postgres:", "postgresql:", 1)) as other:
         other.execute(sql)
         yield

@@ -1,4 +1,4 @@
-"""Every endpoint of a provider fails in every way while somebody pays, refunds, cancels or disputes.
+"""Every endpoint of a provider fails in every way while someone pays, refunds, cancels or disputes.
 
 While it lasts nothing false is booked, the buyer's page is true and staff are warned. Afterwards the money at the
 provider is the money in our books, and the warnings are gone. `make storm` runs all cases, the suite two of them.

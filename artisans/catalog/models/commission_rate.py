@@ -11,7 +11,7 @@ from artisans.core.models import currency_constraint
 class CommissionRate(AppendOnlyModel):
     """What the shop takes of an artisan's sales, from `valid_from` on; no `artisan` or no `category` means all of them.
 
-    Only starts are stored, and a rate is never changed: the next one ends it. The most exact rate applies
+    Only starts are stored, and a rate is never changed: the next one ends it. The most specific rate applies
     (orders/commission.py). With `is_end` it says that from then on the next less exact one does. `minimum`, `cap` and
     `fixed` are amounts per parcel; with `on_shipping` the shop takes its share of the shipping too. `made_by` is null
     for rates copied from `Artisan.commission_ppm`.

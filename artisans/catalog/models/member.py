@@ -13,7 +13,7 @@ class MemberRole(models.TextChoices):
 
 
 class ArtisanMember(BaseModel):
-    """Somebody who acts for a workshop beside its first owner (`Artisan.user`). One workshop per person."""
+    """Someone who acts for a workshop beside its first owner (`Artisan.user`). One workshop per person."""
 
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="members")
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="artisan_member")

@@ -41,7 +41,7 @@ class StockMove(AppendOnlyModel):
 
     `refund_line` is the key of the refund's line, or of the `LineCancellation` whose units still exist.
 
-    `cause` and `actor`: why somebody counted, and who; staff write a reason only.
+    `cause` and `actor`: why someone counted, and who; staff write a reason only.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -9,7 +9,7 @@ from artisans.core.models import BaseModel, choices_constraint
 
 
 class StockImport(BaseModel):
-    """A file of counts: checked when it was uploaded, and applied by the worker once somebody has asked for it."""
+    """A file of counts: checked when it was uploaded, and applied by the worker once someone has asked for it."""
 
     artisan = models.ForeignKey(Artisan, models.PROTECT, related_name="stock_imports")
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

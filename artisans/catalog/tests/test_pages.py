@@ -81,11 +81,11 @@ def test_sold_out_product_is_shown_without_a_buy_button(client):
 
 def test_artisan_page_shows_only_their_products(client):
     mine = ProductFactory.create(name="Mine")
-    ProductFactory.create(name="Of somebody else")
+    ProductFactory.create(name="Of someone else")
 
     shown = client.get(reverse("catalog:artisan", args=[mine.artisan.slug])).content.decode()
 
-    assert ("Mine" in shown, "Of somebody else" in shown) == (True, False)
+    assert ("Mine" in shown, "Of someone else" in shown) == (True, False)
 
 
 def test_number_of_queries_does_not_grow_with_the_products(client, django_assert_max_num_queries):

@@ -52,7 +52,7 @@ LARGE = png(960, 720)
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """The address of a service with two buckets, of which anybody may read one."""
+    """The address of a service with two buckets, of which anyone may read one."""
     server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

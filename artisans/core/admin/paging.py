@@ -1,4 +1,4 @@
-"""Pages of the admin's lists, which count only as many rows as anybody would page through."""
+"""Pages of the admin's lists, which count only as many rows as anyone would page through."""
 
 from typing import Any
 

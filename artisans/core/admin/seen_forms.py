@@ -70,7 +70,7 @@ class SeenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
 
     @cached_property
     def conflicts(self) -> list[str]:
-        """Fields that the user and somebody else changed to different values."""
+        """Fields that the user and someone else changed to different values."""
         if self.instance._state.adding or self.seen is None:
             return []
         return [name for name in self.changed_data if self.current[name] != self.seen[name]]

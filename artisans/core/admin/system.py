@@ -20,7 +20,7 @@ from artisans.core.doctor.run import run_checks
 from artisans.core.doctor.stored import results_store, results_stored
 from artisans.core.models import SystemCheck
 
-SECONDS = 8  # for the checks of a page; those that use the network have more, when somebody asks for them
+SECONDS = 8  # for the checks of a page; those that use the network have more, when someone asks for them
 TONES = {State.OK: GOOD, State.WARNING: WARN, State.PROBLEM: BAD}
 ORDER = [State.PROBLEM, State.WARNING, State.OK]
 

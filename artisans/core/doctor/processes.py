@@ -54,7 +54,7 @@ def check_secret_key() -> Iterator[Result]:
     value = _("the same as before")
     if changed_at:
         value = _(
-            "another one than until %(time)s: everybody has to sign in again, and links to orders in emails do not open"
+            "another one than until %(time)s: everyone has to sign in again, and links to orders in emails do not open"
         ) % {"time": date_format(timezone.localtime(changed_at), "DATETIME_FORMAT")}
     yield Result(
         _("Secret key"),

@@ -1,6 +1,6 @@
 """Notices a reverse proxy that the settings do not know: then all visitors share one address, and its rate limits.
 
-Anybody can send these headers, so that they are a hint to the operator and change nothing.
+Anyone can send these headers, so that they are a hint to the operator and change nothing.
 """
 
 import logging

@@ -197,5 +197,5 @@ def test_protection_returns_after_rewriting(history):
         AuditEntry.objects.update(actor_name="nobody")
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        AuditEntry.objects.update(actor_name="somebody")
+        AuditEntry.objects.update(actor_name="someone")
     assert set(append_only_tables()) == {model._meta.db_table for model in MODELS}

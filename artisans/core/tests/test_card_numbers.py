@@ -173,7 +173,7 @@ def test_phone_of_13_digits_without_a_plus_is_no_card():
 
 @pytest.mark.parametrize("text", ["1 1-", "%25%2", "&amp;amp;", "<a <", "DE42", "\u00e94", "0", "00 1", "4 "])
 def test_time_grows_with_the_length_of_a_text_only(text):
-    """Anybody may send a form of 256 KiB; its groups were copied once per group before. Half of it shows that, too."""
+    """Anyone may send a form of 256 KiB; its groups were copied once per group before. Half of it shows that, too."""
     assert is_quick(lambda: has_card_number(text * (128_000 // len(text))), loops=70)
 
 

@@ -178,7 +178,7 @@ def test_an_approved_write_off_fails_if_another_amount_is_owed_by_then(
 
     failed = approval_approve(approval_id=write_off.pk, actor=admin_user)
     assert (failed.status, figures(potter)[1]) == ("FAILED", "-40.00")
-    assert "owes $40.00 by now" in failed.note
+    assert "now owes $40.00" in failed.note
     assert approval_approve(approval_id=transfer.pk, actor=admin_user).status == "APPROVED", "it was received"
     assert figures(potter)[1] == "-5.00"
 
@@ -202,7 +202,7 @@ def test_staff_record_write_off_and_reverse_on_pages(debt, potter, browser, trea
     assert not Settlement.objects.exists()
     client.post(address, form | {"amount": "20.00"})
     changed = page(client.post(address, form | {"amount": "20.00", "reference": "R 13"}))
-    assert "owes $40.00 by now" in changed.text
+    assert "now owes $40.00" in changed.text
     assert changed.one("input", name="seen").attrs["value"] == "4000"
     assert Settlement.objects.get().amount == usd("20.00")
 

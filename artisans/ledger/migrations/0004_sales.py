@@ -12,7 +12,7 @@ KINDS = [
     ("dispute_lost", "Dispute lost"),
     ("dispute_won", "Lost dispute won after all"),
     ("sale", "Earned by artisans"),
-    ("sale_cancelled", "Not earned any more"),
+    ("sale_cancelled", "No longer earned"),
     ("clawback", "Refund shared with artisans"),
     ("clawback_reversed", "Shared refund reversed"),
     ("release", "Earnings released"),

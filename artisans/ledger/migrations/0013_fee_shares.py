@@ -18,7 +18,7 @@ KINDS = [
     ("provider_fee", "Fee of the provider"),
     ("withdrawal", "Withdrawn to the bank"),
     ("sale", "Earned by artisans"),
-    ("sale_cancelled", "Not earned any more"),
+    ("sale_cancelled", "No longer earned"),
     ("clawback", "Refund shared with artisans"),
     ("clawback_reversed", "Shared refund reversed"),
     ("fee_share", "Payment fee borne by artisans"),

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             name='RateSheet',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('source', models.CharField(choices=[('ecb', 'European Central Bank'), ('manual', 'Typed by staff')], max_length=6)),
+                ('source', models.CharField(choices=[('ecb', 'European Central Bank'), ('manual', 'Entered by staff')], max_length=6)),
                 ('base', models.CharField(max_length=3)),
                 ('valid_on', models.DateField()),
                 ('sha256', models.CharField(max_length=64, unique=True)),

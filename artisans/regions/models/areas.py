@@ -79,7 +79,7 @@ A = TypeVar("A", bound=Area)
 
 
 def most_exact_area(areas: Iterable[A], place: Place) -> A | None:
-    """The most exact of the areas that have the place; None if none has it."""
+    """The most specific of the areas that have the place; None if none has it."""
     return max(
         (area for area in areas if area.contains(place)), key=lambda area: area.precision, default=None
     )

@@ -86,7 +86,7 @@ class ShopCurrency(models.Model):
 
 class RateSource(models.TextChoices):
     ECB = "ecb", _("European Central Bank")
-    MANUAL = "manual", _("Typed by staff")
+    MANUAL = "manual", _("Entered by staff")
 
 
 class RateSheet(AppendOnlyModel):

@@ -84,7 +84,7 @@ def test_rates_that_jump_are_imported_by_a_second_press(pricing, address):
         ({"lines": "XXX 1"}, "currency in use"),
         ({"lines": "EUR 1"}, "Leave out EUR"),
         ({"base": "ABC"}, "three letters of a currency"),
-        ({"valid_on": "2099-01-01"}, "a day that has come"),
+        ({"valid_on": "2099-01-01"}, "today or an earlier date"),
     ],
 )
 def test_typed_rates_are_checked(pricing, typed, reason):

@@ -1,4 +1,4 @@
-"""Settings by which the shop would believe anybody about VAT IDs."""
+"""Settings by which the shop would believe anyone about VAT IDs."""
 
 import pytest
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 @pytest.fixture
 def sold(seller, bowl, scarf, staff):
-    """A paid order with a parcel of the seller and one of somebody else."""
+    """A paid order with a parcel of the seller and one of someone else."""
     payment = start(items={bowl: 2, scarf: 1})
     record(payment, payment.amount.amount, actor=staff, reference="STMT-1")
     return payment.order

@@ -270,7 +270,7 @@ def test_new_terms_are_asked_for_and_accepted_by_owners_with_version_and_time(
         (1, seller),
         (2, seller),
     ]
-    assert "no longer holds" in page(browser().get(reverse("selling:terms") + "?version=1")).text
+    assert "no longer in force" in page(browser().get(reverse("selling:terms") + "?version=1")).text
     for unknown in ("3", "0", "x", "١", "9" * 400):
         assert browser().get(reverse("selling:terms"), {"version": unknown}).status_code == 404
 
@@ -283,7 +283,7 @@ def test_details_changed_in_another_tab_are_not_lost(browser, applying, stranger
 
     again = page(client.post(address, first | {"story": "Other."}))
 
-    assert "Somebody else changed this" in again.text
+    assert "Someone else changed this" in again.text
     assert "Other." in again.one("textarea", name="story").text
     assert Artisan.objects.get(pk=applying.artisan_id).story == "New."
 

@@ -1,4 +1,4 @@
-"""A workshop closes while somebody buys from it, with real transactions."""
+"""A workshop closes while someone buys from it, with real transactions."""
 
 import pytest
 

@@ -74,7 +74,7 @@ def test_a_form_sent_twice_counts_once_and_says_so(browser, seller, jug):
     client = browser(seller)
     form = form_of(client) | {f"counted-{jug.pk}": "7", "cause": "made"}
 
-    for text in ("1 product was changed.", "0 products were changed. 1 was right already."):
+    for text in ("1 product was changed.", "0 products were changed. 1 already correct."):
         answer = page(client.post(STOCK, form, follow=True))
         assert text in answer.text
 

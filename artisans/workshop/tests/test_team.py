@@ -148,7 +148,7 @@ def test_removed_helper_is_out_at_once_in_session_and_api(api, browser, bowl, jo
         200,
     )
 
-    assert "stranger@example.test will no longer act" in page(owner.get(address)).text
+    assert "stranger@example.test loses access to" in page(owner.get(address)).text
     assert owner.post(address).url == TEAM
 
     assert client.get(reverse("workshop:product_list")).status_code == 404

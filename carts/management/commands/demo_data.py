@@ -193,7 +193,7 @@ class Command(BaseCommand):
         login("admin@demo.test", "Ada Admin", role=Role.STAFF, is_superuser=True)
 
     def applicant(self, categories: dict[str, Category]) -> None:
-        """Terms, which the shown workshops have accepted, and somebody whose application waits for staff."""
+        """Terms, which the shown workshops have accepted, and someone whose application waits for staff."""
         if Terms.objects.exists():
             return
         terms = terms_publish(text=TERMS, changes="", actor=User.objects.get(email="admin@demo.test"), seen=0)

@@ -15,7 +15,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from artisans.core.migration_history import NEWER, is_newer
 from artisans.core.migration_states import options_changed_in_place
 
-LOCK_SECONDS = 2  # of a wait for a table, during which everybody else waits behind it
+LOCK_SECONDS = 2  # of a wait for a table, during which everyone else waits behind it
 PAUSE_SECONDS = 5  # until the next try
 TRIES = 24
 ONLY_ONE = 7_261_440_551  # key of the lock: any number that nobody else uses

@@ -27,7 +27,7 @@ from artisans.core.invariants import INVARIANTS, check_and_store
 
 MOST_VIOLATIONS = 20  # that are listed
 NEXT = """
-Restored as of {time:%Y-%m-%d %H:%M} UTC. Everybody has to sign in again. What happened since then is missing here, but
+Restored as of {time:%Y-%m-%d %H:%M} UTC. Everyone has to sign in again. What happened since then is missing here, but
 not at the payment providers. Before you start the shop:
 
     manage.py doctor

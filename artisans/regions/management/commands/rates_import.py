@@ -43,4 +43,6 @@ class Command(BaseCommand):
             raise CommandError(refusal.detail) from refusal
         self.stdout.write(f"Imported {len(day.rates)} rates: {sheet}.")
         if day.unknown:
-            self.stdout.write(f"Left out, because they are no currencies in use: {', '.join(day.unknown)}.")
+            self.stdout.write(
+                f"Skipped, because the shop does not use these currencies: {', '.join(day.unknown)}."
+            )
