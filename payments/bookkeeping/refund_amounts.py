@@ -107,12 +107,14 @@ def refunded_by_line(order: Order) -> dict[UUID, LineRefunds]:
 
 
 def goods_minor_in(order: Order, parts: Parts) -> int:
-    """Minor units of these lines in parcels that are not cancelled or returned; the rest is already due as a
-    refund."""
+    """Minor units of these lines and of shipping in parcels that are not cancelled or returned; the rest is already
+    due as a refund. Parcels are read again: they may have ended since the parts were priced."""
     if not order.is_alive:
         return 0
-    here = [part for part in parts.lines if part.line.parcel.status not in PARCELS_ENDED]
-    return sum(part.goods for part in here) + parts.shipping.minor
+    ended = set(order.parcels.filter(status__in=PARCELS_ENDED).values_list("pk", flat=True))
+    goods = sum(part.goods for part in parts.lines if part.line.parcel_id not in ended)
+    shipping = parts.shipping.minor and min(parts.shipping.minor, remaining_shipping(order).minor)
+    return goods + shipping
 
 
 def remaining_shipping(order: Order) -> Money:

@@ -8,11 +8,13 @@ from django.utils import timezone
 from artisans.catalog.services import stock_adjust
 from orders.models import Order
 from orders.owed import IS_OWED
+from orders.services.parcels import parcel_deliver, parcel_ship
+from orders.statuses import ParcelDecision
 from payments.bookkeeping.payments import payment_move
 from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod
-from payments.models import PaymentRefund, RefundDecision
+from payments.models import Earning, PaymentRefund, RefundDecision
 from payments.providers.contract import RemoteRefund, RemoteRefundStatus
 from payments.refunds.staff import refund_decide, refund_open
 from payments.selectors import refund_due
@@ -102,6 +104,29 @@ def test_refund_of_an_amount_first_covers_the_refund_due(paid, other_seller, sta
     assert refund.goodwill == usd("1.66")
     assert not paid.order.refund_due
     assert not is_listed(paid.order)
+
+
+def test_units_decided_as_restocked_with_their_parcel_returned_are_given_back_once(
+    paid, seller, other_seller, staff
+):
+    """All of it was refunded at the provider, and one of two parcels came back: the other one was a gift."""
+    for shipped in (parcel(paid, seller), parcel(paid, other_seller)):
+        parcel_ship(parcel_id=shipped.pk, carrier="USPS", tracking="", actor=shipped.artisan.user)
+    parcel_deliver(parcel_id=parcel(paid, other_seller).pk, actor=other_seller)
+    apply_card_captures(paid, refunds=(RemoteRefund("re_1", paid.amount, RemoteRefundStatus.SUCCEEDED),))
+    came_back = parcel(paid, seller)
+
+    refund_decide(
+        refund_id=PaymentRefund.objects.get().pk,
+        decision=RefundDecision.RESTOCK,
+        actor=staff,
+        lines=unit_selection((paid.order.lines.get(parcel=came_back), 1)).lines,
+        parcels={came_back.pk: ParcelDecision.RETURNED},
+    )
+
+    order = reread(paid).order
+    assert (order.goodwill, order.balance_due) == (usd("38.34"), usd("0"))
+    assert Earning.objects.get(parcel=parcel(paid, other_seller)).status == "pending"
 
 
 def test_refund_due_is_never_more_than_the_money_held(paid, seller, other_seller, staff, mails, shopper):
