@@ -19,7 +19,8 @@ class Balance:
 
     `worth`: what the order costs now. `goodwill`: refunded beyond what was owed. `unassigned`: refunded at the
     provider with no reason recorded yet; it is set against later cancellations and returns first. `credit_held`: of
-    gift cards and credit, to be captured when the rest is paid.
+    gift cards and credit, to be captured when the rest is paid. `settled`: what parcels cost that were paid on
+    delivery, each with its own cash, of an order that is not paid yet.
     """
 
     worth: int
@@ -28,6 +29,7 @@ class Balance:
     goodwill: int
     unassigned: int
     credit_held: int = 0
+    settled: int = 0
 
     @property
     def net_received(self) -> int:
@@ -41,12 +43,17 @@ class Balance:
     @property
     def outstanding(self) -> int:
         """What the buyer has to pay. A returned part payment is due again; a refund of a paid order is not."""
-        paid = self.net_received + self.goodwill + self.unassigned + self.credit_held
-        return max(0, self.worth - paid)
+        return max(0, self.worth - self.paid)
+
+    @property
+    def paid(self) -> int:
+        return self.net_received + self.goodwill + self.unassigned + self.credit_held
 
     def split_goodwill(self, amount: int, *, goods: int) -> int:
-        """The goodwill part of a refund of `amount` that names `goods`: amounts already owed come first."""
-        return 0 if self.outstanding else max(0, amount - goods - self.owed)
+        """The goodwill part of a refund of `amount` that names `goods`: amounts already owed come first, and part
+        payments for what is not paid yet, which are due again."""
+        due_back = max(0, self.paid - self.settled) if self.outstanding else self.owed
+        return max(0, amount - goods - due_back)
 
 
 @dataclass(frozen=True, slots=True)

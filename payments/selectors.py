@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -277,13 +278,22 @@ def balance_after_refunds(order: Order, *, without: PaymentRefund | None = None)
     promised = [RefundStatus.REQUESTED, RefundStatus.PROCESSING, RefundStatus.COMPLETED]
     refunds = refund_sums(order, payments, statuses=promised, without=without)
     disputed = sum(payment.disputed_minor for payment in payments)
-    return Balance(
+    balance = Balance(
         worth=order.worth_without(refunds.goods),
         received=sum(payment.received_minor for payment in payments),
         refunded=refunds.amount + disputed,
         goodwill=refunds.goodwill,
         unassigned=0 if order.status == OrderStatus.PENDING else refunds.unassigned,
     )
+    return replace(balance, settled=settled_on_delivery(order)) if balance.outstanding else balance
+
+
+def settled_on_delivery(order: Order) -> int:
+    """Minor units that parcels cost whose own cash was recorded in full."""
+    due = F("total_minor") - F("cancelled_minor")
+    here = order.parcels.exclude(status__in=PARCELS_ENDED).filter(cash_received_minor__gt=0)
+    paid = here.filter(cash_received_minor__gte=due).order_by()
+    return int(paid.aggregate(sum=Sum(due, default=0))["sum"])
 
 
 def refund_sums(

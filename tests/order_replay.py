@@ -44,6 +44,7 @@ class OrderReplay:
     lost: dict[UUID, dict[UUID, int]] = field(default_factory=lambda: defaultdict(dict))
     taken: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
     left: defaultdict[UUID, int] = field(default_factory=lambda: defaultdict(int))
+    cash: defaultdict[UUID | None, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
     def due(self) -> int:
@@ -73,8 +74,15 @@ class OrderReplay:
     def price_of(self, line: OrderLine) -> int:
         """Refunds first give back what was cancelled although they had given it back before."""
         refunded = self.named[line.pk] - min(self.named[line.pk], self.already_back[line.pk])
-        added = 0 if self.order.prices_include_tax else line.tax_minor
-        return line.line_total_minor - line.discount_minor + added - self.cancelled[line.pk] - refunded
+        return value_of(line) - self.cancelled[line.pk] - refunded
+
+    def paid_on_delivery(self) -> int:
+        """The price of the parcels whose own cash is here."""
+        prices = {pk: shipping_of(parcel) for pk, parcel in self.parcels.items()}
+        for line in self.lines.values():
+            if line.parcel_id in prices:
+                prices[line.parcel_id] += value_of(line) - self.cancelled[line.pk]
+        return sum(price for pk, price in prices.items() if 0 < self.cash[pk] >= price)
 
     # ---- envelopes -----------------------------------------------------------------------------------------------
 
@@ -97,12 +105,14 @@ class OrderReplay:
 
     # ---- events --------------------------------------------------------------------------------------------------
 
-    def receive(self, payment: UUID, minor: int) -> None:
+    def receive(self, payment: UUID, minor: int, parcel: UUID | None = None) -> None:
+        self.cash[parcel] += minor
         self.kept += minor
         self.left[payment] += minor
         self.cover(minor)
 
-    def reverse(self, payment: UUID, minor: int) -> None:
+    def reverse(self, payment: UUID, minor: int, parcel: UUID | None) -> None:
+        self.cash[parcel] -= minor
         self.kept -= minor
         self.left[payment] -= minor
         from_claim = min(minor, self.claim)
@@ -144,7 +154,8 @@ class OrderReplay:
         claim = min(self.claim, minor - goods)
         self.claim -= claim
         if not was_paid:  # a part payment goes back, and is due again
-            self.covered -= minor - goods - claim
+            part_payment = max(0, covered - self.paid_on_delivery())
+            self.covered -= min(minor - goods - claim, part_payment)
         self.applied[refund.pk] = self.covered - covered, self.balance - balance
 
     def without_purpose(self, minor: int) -> int:
@@ -206,6 +217,12 @@ def shipping_of(parcel: Parcel) -> int:
     return parcel.shipping_minor - parcel.shipping_discount_minor + added
 
 
+def value_of(line: OrderLine) -> int:
+    """What a line costs with its tax."""
+    added = 0 if line.order.prices_include_tax else line.tax_minor
+    return line.line_total_minor - line.discount_minor + added
+
+
 def recount(order: Order) -> OrderReplay:
     walk = OrderReplay(
         order,
@@ -226,9 +243,10 @@ def money_of(order: Order) -> Iterator[Event]:
     for capture in Capture.objects.filter(payment__order=order):
         yield event(capture.created_at, OrderReplay.receive, capture.payment_id, capture.amount_minor)
     for receipt in Receipt.objects.filter(payment__order=order):
-        yield event(receipt.created_at, OrderReplay.receive, receipt.payment_id, receipt.amount_minor)
+        money = (receipt.payment_id, receipt.amount_minor, receipt.parcel_id)
+        yield event(receipt.created_at, OrderReplay.receive, *money)
         if reversal := getattr(receipt, "reversal", None):
-            yield event(reversal.created_at, OrderReplay.reverse, receipt.payment_id, receipt.amount_minor)
+            yield event(reversal.created_at, OrderReplay.reverse, *money)
     for row in DisputeTransition.objects.filter(dispute__payment__order=order).select_related("dispute"):
         minor = row.dispute.amount_minor if row.new == "LOST" else 0
         yield event(row.at, OrderReplay.dispute, row.dispute.payment_id, row.dispute_id, minor)

@@ -9,12 +9,12 @@ from artisans.catalog.services import stock_adjust
 from orders.models import Order
 from orders.owed import IS_OWED
 from orders.services.parcels import parcel_deliver, parcel_ship
-from orders.statuses import ParcelDecision
+from orders.statuses import CashHolder, ParcelDecision
 from payments.bookkeeping.payments import payment_move
 from payments.bookkeeping.refunds import refund_finish
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire, parcel_cannot_deliver
 from payments.methods import PaymentMethod
-from payments.models import Earning, PaymentRefund, RefundDecision
+from payments.models import Bearer, Earning, PaymentRefund, RefundDecision
 from payments.providers.contract import RemoteRefund, RemoteRefundStatus
 from payments.refunds.staff import refund_decide, refund_open
 from payments.selectors import refund_due
@@ -183,6 +183,40 @@ def test_refunded_partial_payment_is_due_again(cash, staff):
     refund = give_back(cash, "50.00", actor=staff)
 
     assert (refund.goodwill, cash.order.balance_due) == (usd("0"), usd("136.65"))
+
+
+def collect(payment, user, staff, amount: str = ""):
+    """The cash for the artisan's parcel, or a part of it."""
+    due = parcel(payment, user)
+    record(payment, amount or due.total.amount, actor=staff, parcel_id=due.pk, holder=CashHolder.SHOP)
+
+
+@pytest.mark.parametrize("bearer", Bearer)
+def test_goodwill_for_a_parcel_paid_on_delivery_is_not_due_again(cash, seller, other_seller, staff, bearer):
+    """Although the other one is still to be paid, and after it was cancelled."""
+    collect(cash, other_seller, staff)
+    earned = Earning.objects.get(artisan__user=other_seller)
+
+    refund = give_back(cash, "10.00", actor=staff, borne_by=bearer, beyond_owed=True)
+
+    assert (refund.goodwill, cash.order.balance_due) == (usd("10.00"), usd("98.31"))
+    earned.refresh_from_db()
+    assert bool(earned.returned_minor) is (bearer == Bearer.ARTISAN)
+    not_coming(cash, seller)
+    assert (cash.order.balance_due, cash.order.refund_due) == (usd("0"), usd("0"))
+
+
+def test_part_payment_for_another_parcel_is_due_again_before_anything_is_goodwill(
+    cash, seller, other_seller, staff
+):
+    collect(cash, other_seller, staff)
+    collect(cash, seller, staff, "8.00")
+
+    refund = give_back(cash, "10.00", actor=staff, beyond_owed=True)
+
+    assert (refund.goodwill, cash.order.balance_due) == (usd("2.00"), usd("98.31"))
+    collect(cash, seller, staff, "90.31")
+    assert cash.order.balance_due == usd("8.00")
 
 
 def test_partial_payment_above_the_remaining_parcels_is_owed(cash, other_seller, staff, mails, shopper):
