@@ -208,7 +208,7 @@ def adjust_open_payment(payment: Payment, order: Order, *, cause: str, actor: Us
             payment.save(update_fields=["next_check_at", "updated_at"])
             enqueue_after_commit("payments.check_payment", payment.pk)
         return
-    amount = payment.received_minor + order.due_now.minor
+    amount = payment.net_received_minor + order.due_now.minor
     if amount == 0 or not order.is_alive:
         payment_move(payment, PaymentStatus.CANCELLED, cause=f"not needed: {cause}", actor=actor)
     elif amount < payment.amount_minor:

@@ -120,7 +120,7 @@ def receipt_book(
         "reference": receipt.bank_reference,
     }
     payment.failure_reason = ""
-    if payment.status == PaymentStatus.FAILED and payment.received_minor < payment.amount_minor:
+    if payment.status == PaymentStatus.FAILED and payment.net_received_minor < payment.amount_minor:
         payment_move(payment, PaymentStatus.PENDING, cause=cause, actor=actor, actor_name=actor_name)
     payment_recompute_status(payment, cause=cause, actor=actor, actor_name=actor_name)
     if payment.status == PaymentStatus.PENDING:

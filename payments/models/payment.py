@@ -11,7 +11,7 @@ from artisans.core.numbers import new_number
 from orders.models import Order, Transition
 from payments.methods import OFFLINE_METHODS, PaymentMethod
 from payments.providers.registry import find_facts, provider_choices
-from payments.statuses import OPEN, PaymentStatus
+from payments.statuses import OPEN, SETTLED, PaymentStatus
 
 
 def new_payment_number() -> str:
@@ -132,7 +132,9 @@ class Payment(BaseModel):
 
     @property
     def outstanding(self) -> Money:
-        return Money.stored(max(0, self.amount_minor - self.received_minor), self.currency)
+        """What is missing for it to complete; what went back before that is missing again."""
+        missing = 0 if self.status in SETTLED else self.amount_minor - self.net_received_minor
+        return Money.stored(max(0, missing), self.currency)
 
     @property
     def refunded(self) -> Money:

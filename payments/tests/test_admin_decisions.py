@@ -12,6 +12,7 @@ from artisans.accounts.models import Role
 from artisans.accounts.tests.factories import UserFactory
 from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_page_url
+from artisans.core.templatetags.money import show
 from artisans.notifications.models import Notification
 from orders.models import Order
 from orders.services.parcels import parcel_report_cash, parcel_ship
@@ -20,7 +21,7 @@ from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.methods import PaymentMethod
 from payments.models import Payment, PaymentRefund, PaymentTransition, Receipt
 from payments.statuses import PaymentStatus
-from payments.tests.factories import record, reread, start
+from payments.tests.factories import give_back, record, reread, start
 from tests.html import page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -135,6 +136,17 @@ def test_record_page_is_prefilled_and_explains_the_consequences(staff_client, bo
     assert "2 artisans get an email to ship" in shown.text
     assert "buyer@example.test" in shown.text
     assert Receipt.objects.count() == 0
+
+
+def test_what_was_paid_back_is_outstanding_again(staff_client, staff):
+    payment = start()
+    record(payment, "50.00", actor=staff)
+    give_back(payment, "50.00", actor=staff)
+
+    shown = page(staff_client.get(admin_page_url(payment, "record")))
+
+    assert shown.one("input", name="amount").attrs["value"] == payment.amount.amount
+    assert f"Exactly {show(payment.amount)}" in shown.text
 
 
 def test_exact_amount_settles_the_order(staff_client, staff, mails):

@@ -16,7 +16,7 @@ from payments.lifecycle.receipt_reversals import receipt_reverse
 from payments.lifecycle.receipts import payment_reject
 from payments.methods import PaymentMethod
 from payments.models import Receipt, ReversalReason, WebhookEvent
-from payments.tests.factories import record, reread, start, usd
+from payments.tests.factories import give_back, record, reread, start, usd
 from payments.tests.webhook_helpers import FEED_SECRET, feed_body, post_feed
 from payments.webhooks.inbox import webhook_process, webhook_replay, webhooks_due
 
@@ -43,6 +43,18 @@ def statuses_of(payment) -> tuple[str, str, str]:
 
 
 SETTLED = ("COMPLETED", "CONFIRMED", "PAID")
+
+
+def test_exact_amount_completes_a_payment_whose_first_part_was_paid_back(shopper, staff):
+    payment = start(user=shopper)
+    record(payment, "50.00", actor=staff)
+    give_back(payment, "50.00", actor=staff)
+    assert payment.outstanding == payment.order.due_now == payment.amount
+
+    event = arrive(feed_body(payment))
+
+    assert (event.state, statuses_of(payment)) == ("done", SETTLED)
+    assert not payment.outstanding
 
 
 @pytest.mark.parametrize("method", [PaymentMethod.BANK_TRANSFER, PaymentMethod.CHECK])

@@ -193,16 +193,28 @@ def collect(payment, user, staff, amount: str = ""):
 
 @pytest.mark.parametrize("bearer", Bearer)
 def test_goodwill_for_a_parcel_paid_on_delivery_is_not_due_again(cash, seller, other_seller, staff, bearer):
-    """Although the other one is still to be paid, and after it was cancelled."""
+    """Although the other one is still to be paid."""
     collect(cash, other_seller, staff)
     earned = Earning.objects.get(artisan__user=other_seller)
 
     refund = give_back(cash, "10.00", actor=staff, borne_by=bearer, beyond_owed=True)
 
     assert (refund.goodwill, cash.order.balance_due) == (usd("10.00"), usd("98.31"))
+    assert (cash.outstanding, cash.status) == (usd("98.31"), "PENDING")
     earned.refresh_from_db()
     assert bool(earned.returned_minor) is (bearer == Bearer.ARTISAN)
+    collect(cash, seller, staff)
+    assert (cash.status, cash.order.payment_status) == ("COMPLETED", "PARTIALLY_REFUNDED")
+
+
+def test_such_goodwill_is_not_due_again_either_once_the_other_parcel_was_cancelled(
+    cash, seller, other_seller, staff
+):
+    collect(cash, other_seller, staff)
+    give_back(cash, "10.00", actor=staff, beyond_owed=True)
+
     not_coming(cash, seller)
+
     assert (cash.order.balance_due, cash.order.refund_due) == (usd("0"), usd("0"))
 
 

@@ -200,7 +200,7 @@ def is_new_status(status: RemoteStatus, payment: Payment, object_id: str) -> boo
     """Only the current object changes an open payment's status; captures are compared separately."""
     is_present = object_id == payment.provider_payment_id
     if status == RemoteStatus.SUCCEEDED:
-        return not is_present or bool(payment.outstanding)
+        return not is_present or payment.received_minor < payment.amount_minor
     if payment.status not in OPEN or not is_present:
         return False
     return status == RemoteStatus.FAILED or STATUS_FROM_REMOTE.get(status) != payment.status
