@@ -29,7 +29,6 @@ from artisans.core.queue import enqueue_after_commit
 from artisans.core.templatetags.money import show
 from artisans.core.transactions import atomic_with_retry
 from artisans.ledger.models import LedgerPeriod
-from artisans.ledger.services import first_day_to_close
 from orders.errors import OwnMoney
 from orders.models import Parcel
 from orders.selectors import checked_when_locked
@@ -278,13 +277,11 @@ def load_bearer(payload: Payload) -> Bearer:
     return Bearer(payload.get("borne_by", Bearer.ARTISAN))
 
 
-def month_close_submit(*, actor: User, note: str = "") -> LedgerPeriod | ApprovalRequest:
-    """Close the oldest open month of the ledger, or request its approval. Errors: those of month_close and
+def month_close_submit(*, actor: User, first_day: date, note: str = "") -> LedgerPeriod | ApprovalRequest:
+    """Close the month of the ledger that starts on this day, or request its approval. Errors: those of month_close and
     approval_request."""
     with suppress(SecondPersonRequired):
-        return month_close(closed_by=actor, note=note)
-    first_day = first_day_to_close()
-    assert first_day is not None, "month_close refuses to close nothing"  # noqa: S101
+        return month_close(closed_by=actor, note=note, first_day=first_day)
     month = date_format(first_day, "F Y")
     return approval_request(
         CLOSE_MONTH,

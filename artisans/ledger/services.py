@@ -194,26 +194,33 @@ def new_account(key: AccountKey) -> LedgerAccount:
 # ---- closing months --------------------------------------------------------------------------------------------
 
 
-def period_close(*, closed_by: User, approved_by: User | None = None, note: str = "") -> LedgerPeriod:
+def period_close(
+    *, closed_by: User, approved_by: User | None = None, note: str = "", first_day: date | None = None
+) -> LedgerPeriod:
     """Close the month after the last closed one: write its trial balance and a checkpoint of each account.
 
-    It cannot be undone. The caller has compared the ledger with the facts. Errors: NoPermission; InvalidInput if the
-    month is not over or nothing was booked; LedgerBusy.
+    `first_day`: of the month that is meant, which may have been closed since. It cannot be undone. The caller has
+    compared the ledger with the facts. Errors: NoPermission; InvalidInput if the month is not over, was closed, or
+    nothing was booked; LedgerBusy.
     """
     if not closed_by.has_perm("ledger.close_period"):
         raise NoPermission
     for _attempt in range(LOCK_ATTEMPTS):
         with suppress(TablesLocked), transaction.atomic():
             lock_postings()
-            return period_close_locked(closed_by, approved_by, note)
+            return period_close_locked(closed_by, approved_by, note, first_day)
         time.sleep(LOCK_PAUSE)
     raise LedgerBusy
 
 
-def period_close_locked(closed_by: User, approved_by: User | None, note: str) -> LedgerPeriod:
+def period_close_locked(
+    closed_by: User, approved_by: User | None, note: str, meant: date | None
+) -> LedgerPeriod:
     first_day = first_day_to_close()
     if first_day is None:
         raise InvalidInput(_("Nothing was booked yet, so there is no month to close."))
+    if meant not in {None, first_day}:
+        raise InvalidInput(_("This month has been closed in the meantime."))
     open_from = month_after(first_day)
     if open_from > timezone.localdate():
         raise InvalidInput(

@@ -39,6 +39,10 @@ CLOSE = "ledger.close_period"
 
 
 class CloseForm(forms.Form):
+    """`first_day`: of the month on the button. The page shows the one that can be closed now, so that a form that is
+    sent again does not close the next one."""
+
+    first_day = forms.DateField(widget=forms.HiddenInput)
     note = forms.CharField(
         label=_("Why money is still unexplained"),
         max_length=500,
@@ -83,7 +87,7 @@ class LedgerPeriodAdmin(ReadOnlyAdmin):
         form = CloseForm(posted(request))
         if form.is_valid():
             try:
-                done = month_close_submit(actor=require_user(request), note=form.cleaned_data["note"])
+                done = month_close_submit(actor=require_user(request), **form.cleaned_data)
             except DomainError as error:
                 form.add_error(None, error.detail)
             else:
@@ -95,6 +99,7 @@ class LedgerPeriodAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "media": self.media,
             "form": form,
+            "first_day": first_day,
             "month": date_format(first_day, "F Y") if first_day else "",
             "conditions": conditions,
             "is_ready": all(row.settled_by == NOTE for row in conditions if row.problem),

@@ -22,7 +22,7 @@ from artisans.ledger.accounts import AccountKey, AccountKind, Leg, transfer
 from artisans.ledger.invariants import find_errors
 from artisans.ledger.models import EntryKind, LedgerEntry, LedgerPeriod
 from artisans.ledger.selectors import legs_by_entry, legs_of
-from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book
+from artisans.ledger.services import FACT_SOURCES, Fact, difference, fact_book, first_day_to_close
 from orders.models import Order
 from orders.statuses import CashHolder
 from payments.bookkeeping.earnings import earnings_facts, order_earnings_book
@@ -322,10 +322,11 @@ def ledger_close_month(*, closed_by: User, note: str = "") -> LedgerPeriod:
 
     Errors: those of `month_close`; InvalidInput if the ledger has errors.
     """
+    first_day = first_day_to_close()
     ledger_fill(Payment.objects.all())
     ledger_fill_sources()
     if errors := list(islice(find_ledger_errors(), 1)):
         raise InvalidInput(
             _("The month cannot be closed before the ledger is correct: %(error)s") % {"error": errors[0]}
         )
-    return month_close(closed_by=closed_by, note=note, is_compared=True)
+    return month_close(closed_by=closed_by, note=note, first_day=first_day, is_compared=True)

@@ -123,13 +123,14 @@ def month_close(
 ) -> LedgerPeriod:
     """Close the oldest open month.
 
-    `first_day`: of the month that was meant, if another could have been closed since. `is_compared`: the caller has
+    `first_day`: of the month that is meant, which may have been closed since. `is_compared`: the caller has
     just compared the ledger with all payments. Errors: those of `period_close`; SecondPersonRequired; InvalidInput with
     the conditions that do not hold.
     """
     if not closed_by.has_perm("ledger.close_period"):
         raise NoPermission
-    if first_day is not None and first_day != first_day_to_close():
+    next_day = first_day_to_close()
+    if first_day not in {None, next_day}:
         raise InvalidInput(_("This month has been closed in the meantime."))
     settled = {COMPARISON: is_compared, NOTE: bool(note.strip())}
     problems = [
@@ -140,4 +141,4 @@ def month_close(
     is_approved = approved_by is not None and approved_by.pk != closed_by.pk
     if store_rules().second_person_for_settings and not is_approved:
         raise SecondPersonRequired
-    return period_close(closed_by=closed_by, approved_by=approved_by, note=note.strip())
+    return period_close(closed_by=closed_by, approved_by=approved_by, note=note.strip(), first_day=next_day)

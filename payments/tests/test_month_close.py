@@ -23,10 +23,11 @@ from artisans.core.models import Heartbeat
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
 from artisans.ledger.errors import NoPermission
 from artisans.ledger.models import EntryKind, LedgerPeriod
-from artisans.ledger.services import Fact, fact_book
+from artisans.ledger.services import Fact, fact_book, period_close
 from orders.models import StoreRules
 from payments.bookkeeping import ledger
-from payments.bookkeeping.month_close import NIGHTLY, month_close
+from payments.bookkeeping import month_close as month_close_module
+from payments.bookkeeping.month_close import NIGHTLY, Condition, month_close
 from payments.models import Operation, ProviderCall
 from payments.tests.factories import start
 from tests.html import page
@@ -72,6 +73,12 @@ def client(browser, bookkeeper):
     return browser(bookkeeper)
 
 
+def press(client, **changes: str):
+    """Press the button of the page as it is now."""
+    shown = page(client.get(CLOSE)).all("input", name="first_day")  # none while the month may not be closed
+    return client.post(CLOSE, {"first_day": shown[0].attrs["value"] if shown else ""} | changes)
+
+
 def text_of(answer) -> str:
     return page(answer).one("main").text
 
@@ -83,12 +90,36 @@ def test_a_month_is_closed_once_everything_holds(client, bookkeeper):
     assert "Close November 2025" in text_of(shown)
     assert not LedgerPeriod.objects.exists()
 
-    answer = client.post(CLOSE)
+    answer = press(client)
     period = LedgerPeriod.objects.get()
     assert answer.headers["Location"] == admin_page_url(period)
     assert (period.last_day, period.closed_by, period.note) == (date(2025, 11, 30), bookkeeper, "")
     assert AuditEntry.objects.get(action="ledger.close").data == {"month": "2025-11-01 – 2025-11-30"}
     assert "Close December 2025" in text_of(client.get(CLOSE))
+
+
+def test_a_form_that_is_sent_twice_closes_one_month(client):
+    shown = page(client.get(CLOSE)).one("input", name="first_day").attrs["value"]
+    client.post(CLOSE, {"first_day": shown})
+
+    again = client.post(CLOSE, {"first_day": shown})
+
+    assert "This month has been closed in the meantime." in text_of(again)
+    assert LedgerPeriod.objects.count() == 1
+    client.post(CLOSE, {})
+    assert LedgerPeriod.objects.count() == 1
+
+
+def test_a_month_that_a_colleague_closes_after_the_checks_leaves_the_next_one_open(
+    client, bookkeeper, monkeypatch
+):
+    def conditions() -> list[Condition]:
+        period_close(closed_by=bookkeeper)
+        return []
+
+    monkeypatch.setattr(month_close_module, "closing_conditions", conditions)
+    assert "This month has been closed in the meantime." in text_of(press(client))
+    assert LedgerPeriod.objects.get().last_day == date(2025, 11, 30)
 
 
 def test_only_staff_with_the_permission_close_it(browser, staff, bookkeeper):
@@ -106,12 +137,12 @@ def test_only_staff_with_the_permission_close_it(browser, staff, bookkeeper):
 
 
 def test_a_month_that_is_not_over_stays_open(client):
-    client.post(CLOSE)
+    press(client)
     while (last := LedgerPeriod.objects.first()).open_from < timezone.localdate().replace(day=1):
-        client.post(CLOSE)
+        press(client)
     refused = text_of(client.get(CLOSE))
     assert "Not yet: The month is over. The month can be closed from" in refused
-    assert "The month can be closed from" in text_of(client.post(CLOSE))
+    assert "The month can be closed from" in text_of(press(client))
     assert LedgerPeriod.objects.first() == last
 
 
@@ -155,12 +186,12 @@ def test_unexplained_money_needs_a_written_reason(client, bookkeeper, compared):
     book(Leg(BANK, 1200), Leg(UNEXPLAINED, -1200))
     book(Leg(UNEXPLAINED, 1200), Leg(FEE, -1200), at=NOVEMBER + timedelta(days=2))  # explained in December
     assert "-$12.00 is unexplained." in text_of(client.get(CLOSE))
-    assert "-$12.00 is unexplained." in text_of(client.post(CLOSE, {"note": "  "}))
+    assert "-$12.00 is unexplained." in text_of(press(client, note="  "))
     with pytest.raises(InvalidInput, match="unexplained"):
         ledger.ledger_close_month(closed_by=bookkeeper)
     assert not LedgerPeriod.objects.exists()
 
-    client.post(CLOSE, {"note": "A transfer without a reference; the bank was asked."})
+    press(client, note="A transfer without a reference; the bank was asked.")
     period = LedgerPeriod.objects.get()
     assert period.note == "A transfer without a reference; the bank was asked."
     assert period.note in text_of(client.get(admin_page_url(period)))
@@ -170,15 +201,15 @@ def test_unexplained_money_needs_a_written_reason(client, bookkeeper, compared):
 def test_a_second_person_approves_where_the_store_rules_ask(client, bookkeeper, compared):
     StoreRules.objects.update(second_person_for_settings=True)
     assert "Ask a colleague to approve" in text_of(client.get(CLOSE))
-    assert "ledger.close_period" in text_of(client.post(CLOSE))  # nobody else could approve
+    assert "ledger.close_period" in text_of(press(client))  # nobody else could approve
     second = keeper("second@example.test")
 
-    answer = client.post(CLOSE)
+    answer = press(client)
     request = ApprovalRequest.objects.get()
     assert answer.headers["Location"] == admin_page_url(request)
     assert request.title == "Close November 2025 in the ledger"
     assert not LedgerPeriod.objects.exists()
-    assert "already" in text_of(client.post(CLOSE))
+    assert "already" in text_of(press(client))
     with pytest.raises(SecondPersonRequired):
         ledger.ledger_close_month(closed_by=bookkeeper)
 
@@ -191,7 +222,7 @@ def test_a_second_person_approves_where_the_store_rules_ask(client, bookkeeper, 
 def test_an_approval_closes_the_month_that_was_meant_and_no_other(client, bookkeeper):
     StoreRules.objects.update(second_person_for_settings=True)
     second = keeper("second@example.test")
-    client.post(CLOSE)
+    press(client)
     StoreRules.objects.update(second_person_for_settings=False)
     month_close(closed_by=second)
     done = approval_approve(approval_id=ApprovalRequest.objects.get().pk, actor=second)
