@@ -294,7 +294,7 @@ class DebtAdmin(ReadOnlyAdmin):
         }
 
     def settle_page(self, request: HttpRequest, debt: Debt) -> HttpResponse:
-        form = PaymentOfDebtForm(posted(request), owed=owed_now(debt))
+        form = PaymentOfDebtForm(posted(request), debt=debt, owed=owed_now(debt))
         return self.settlement_page(request, debt, form, "admin/earnings/debt/settle.html")
 
     def write_off_page(self, request: HttpRequest, debt: Debt) -> HttpResponse:

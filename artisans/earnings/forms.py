@@ -14,13 +14,14 @@ from unfold.widgets import (
 )
 
 from artisans.catalog.models import Artisan
-from artisans.core.admin.forms import AmountField, DayField, amount_read
+from artisans.core.admin.forms import AmountField, DayField, amount_read, limit_to_past
 from artisans.core.forms import LineField
 from artisans.core.money import Money
 from artisans.core.numbers import compact
 from artisans.core.validators import validate_currency
-from artisans.earnings.models import BY_STAFF, PAY_CASH_IN, HoldReason, SettlementMeans
+from artisans.earnings.models import BY_STAFF, PAY_CASH_IN, Debt, HoldReason, SettlementMeans
 from orders.models import Order
+from payments.bookkeeping.value_dates import earliest_value_date
 
 MAX_DIGITS = 18  # of an amount in minor units
 
@@ -140,7 +141,7 @@ class PaymentOfDebtForm(DebtForm):
         error_messages={"invalid_choice": PAY_CASH_IN},
         widget=UnfoldAdminRadioSelectWidget,
     )
-    value_date = DayField(label=_("Received on"), initial=timezone.localdate)
+    value_date = DayField(label=_("Received on"))
     reference = LineField(
         label=_("Reference"),
         max_length=80,
@@ -155,6 +156,10 @@ class PaymentOfDebtForm(DebtForm):
         widget=UnfoldBooleanWidget,
         help_text=_("The rest becomes available to the artisan."),
     )
+
+    def __init__(self, *args: Any, debt: Debt, owed: Money, **kwargs: Any) -> None:
+        super().__init__(*args, owed=owed, **kwargs)
+        limit_to_past(self.fields["value_date"], first=earliest_value_date(debt.created_at))
 
     def clean_means(self) -> SettlementMeans:
         return SettlementMeans(self.cleaned_data["means"])

@@ -32,6 +32,7 @@ from artisans.ledger.services import Fact, difference, fact_book
 from payments.bookkeeping.ledger import start_of
 from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.second_person import check_second_person
+from payments.bookkeeping.value_dates import check_value_date
 from payments.errors import AlreadyRecorded
 from payments.lifecycle.receipts import check_not_recorded
 
@@ -95,7 +96,7 @@ def settlement_record(
     """
     debt = debt_lock(debt_id)
     check_may_settle(actor, debt.artisan_id, is_write_off=request.is_write_off)
-    check_request(request, debt.currency)
+    check_request(request, debt)
     reserves_use(debt.artisan, debt.currency)
     owed = owed_now(debt)
     if request.seen is not None and request.seen != owed:
@@ -136,12 +137,13 @@ def check_may_settle(actor: User, artisan_id: UUID, *, is_write_off: bool) -> No
     check_not_own(actor, artisan_id)
 
 
-def check_request(request: SettlementRequest, currency: str) -> None:
+def check_request(request: SettlementRequest, debt: Debt) -> None:
     """Errors: InvalidInput."""
-    if request.amount.minor <= 0 or request.amount.currency != currency:
-        raise InvalidInput(_("Enter an amount in %(currency)s, greater than zero.") % {"currency": currency})
-    if request.value_date > timezone.localdate():
-        raise InvalidInput(_("The value date cannot be in the future."))
+    if request.amount.minor <= 0 or request.amount.currency != debt.currency:
+        raise InvalidInput(
+            _("Enter an amount in %(currency)s, greater than zero.") % {"currency": debt.currency}
+        )
+    check_value_date(request.value_date, begun_at=debt.created_at)
     if request.means == SettlementMeans.CASH:  # no deposit takes it from the account of the cash
         raise InvalidInput(str(PAY_CASH_IN))
     if request.is_write_off and not request.note.strip():

@@ -1,6 +1,7 @@
 """Deposits of cash: a courier's transfer for many parcels, or what the shop paid in at its bank."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -19,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.principals import require_user
 from artisans.core.admin.filters import DayRangeFilter
-from artisans.core.admin.forms import AmountField, DayField
+from artisans.core.admin.forms import AmountField, DayField, limit_to_past
 from artisans.core.admin.pages import (
     BAD,
     GOOD,
@@ -39,6 +40,7 @@ from artisans.core.templatetags.money import show
 from orders.selectors import store_rules
 from orders.statuses import CashHolder
 from payments.admin.forms import TextForm, reference_field
+from payments.bookkeeping.value_dates import earliest_value_date
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.cash_deposits import cash_deposit_record, cash_deposit_reverse
 from payments.models import CashDeposit, DepositStatus, Receipt
@@ -57,7 +59,7 @@ class DepositForm(forms.Form):
     )
     value_date = DayField(label=_("Value date"), help_text=_("The date the bank credited it."))
 
-    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, currency: str, first: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["amount"] = AmountField(
             label=gettext("Amount received"),
@@ -74,8 +76,7 @@ class DepositForm(forms.Form):
             ),
         )
         self.order_fields(["amount", "fee", "value_date", "bank_reference"])
-        self.fields["value_date"].initial = timezone.localdate()
-        self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()
+        limit_to_past(self.fields["value_date"], first=first)
 
 
 @admin.register(CashDeposit)
@@ -150,11 +151,12 @@ class CashDepositAdmin(ReadOnlyAdmin):
         require_fresh_sign_in(request)
         sums = cash_sums()
         holder, currency = chosen_cash(request, sums)
-        form = DepositForm(posted(request), currency=currency)
+        rows = cash_to_deposit(holder).filter(currency=currency)
+        oldest = rows.order_by("created_at").values_list("created_at", flat=True).first() or timezone.now()
+        form = DepositForm(posted(request), currency=currency, first=earliest_value_date(oldest))
         keys = [UUID(key) for key in request.POST.getlist("receipts") if is_uuid(key)]
         if form.is_valid() and (done := self.record(request, form, keys, holder)):
             return done
-        rows = cash_to_deposit(holder).filter(currency=currency)
         shown = list(rows.select_related("payment__order", "parcel__artisan")[:MOST])
         is_all = "all" in request.GET and request.method == "GET"
         request.current_app = self.admin_site.name

@@ -2,7 +2,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -12,7 +11,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from artisans.core.admin.forms import AmountField, DayField
+from artisans.core.admin.forms import AmountField, DayField, limit_to_past
 from artisans.core.admin.pages import StrOrPromise, when
 from artisans.core.forms import LineField
 from artisans.core.money import Money
@@ -20,6 +19,7 @@ from artisans.core.templatetags.money import show
 from orders.models import Parcel
 from orders.selectors import store_rules
 from orders.statuses import CashHolder
+from payments.bookkeeping.value_dates import earliest_value_date
 from payments.lifecycle.receipts import is_far_above
 from payments.methods import PaymentMethod
 from payments.models import Bearer, PaidFrom, Payment, ReversalReason
@@ -90,8 +90,7 @@ class ReceiptForm(forms.Form):
             error_messages={"required": gettext("Enter the amount received.")},
         )
         self.order_fields(["amount", "beyond_due", "holder", "value_date", "bank_reference", "seen"])
-        self.fields["value_date"].initial = timezone.localdate()
-        self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()
+        limit_to_past(self.fields["value_date"], first=earliest_value_date(payment.order.created_at))
         self.fields["seen"].initial = payment.received_minor
         if parcel is None:
             del self.fields["holder"]
@@ -266,8 +265,7 @@ class ReturnForm(ReasonForm):
         self.order_fields(
             ["amount", "beyond_owed", "payer", "value_date", "bank_reference", "borne_by", "preset", "text"]
         )
-        self.fields["value_date"].initial = timezone.localdate()
-        self.fields["value_date"].widget.attrs["max"] = timezone.localdate().isoformat()
+        limit_to_past(self.fields["value_date"], first=earliest_value_date(payment.order.created_at))
         if payment.payment_method == PaymentMethod.CASH_ON_DELIVERY:
             self.ask_for_payer(payment, suggested)
         else:

@@ -18,6 +18,7 @@ from orders.selectors import orders_locked
 from orders.statuses import CashHolder
 from payments.bookkeeping.cash_deposits import deposit_fact
 from payments.bookkeeping.references import reference_key
+from payments.bookkeeping.value_dates import check_value_date
 from payments.errors import AlreadyRecorded, NoPermission
 from payments.lifecycle.cash import IncomingMoney
 from payments.lifecycle.receipts import check_not_recorded, deposit_already_recorded
@@ -48,6 +49,7 @@ def cash_deposit_record(
     orders = Receipt.objects.filter(pk__in=keys).order_by().values("payment__order")
     list(orders_locked().filter(pk__in=orders).order_by("pk"))
     receipts = receipts_to_deposit(keys, holder=holder, currency=money.amount.currency)
+    check_value_date(money.value_date, begun_at=min(receipt.created_at for receipt in receipts))
     total = Money(sum(receipt.left_minor for receipt in receipts), money.amount.currency)
     if money.amount + fee != total:
         raise InvalidInput(describe_difference(money.amount + fee, total))
@@ -81,8 +83,6 @@ def deposit_check(money: IncomingMoney, fee: Money) -> None:
         raise InvalidInput(
             _("The fee cannot be more than the amount that came to the bank account. Check both.")
         )
-    if money.value_date > timezone.localdate():
-        raise InvalidInput(_("The value date cannot be in the future."))
     if not reference_key(money.reference):
         raise InvalidInput(_("Enter the bank reference of the transfer or deposit."))
 

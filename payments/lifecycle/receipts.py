@@ -28,6 +28,7 @@ from payments.bookkeeping.payments import order_settle, payment_move, payment_re
 from payments.bookkeeping.references import reference_key, reference_lock
 from payments.bookkeeping.second_person import receipt_approval_check
 from payments.bookkeeping.staff_checks import check_staff_permission
+from payments.bookkeeping.value_dates import check_value_date
 from payments.errors import AlreadyRecorded, HasReceipts, NotManual, ReceiptExceedsDue
 from payments.lifecycle.cash import CashOf, IncomingMoney, cash_of, parcel_count_cash
 from payments.lifecycle.instructions import instructions_for_mail
@@ -147,8 +148,7 @@ def money_check(payment: Payment, money: IncomingMoney) -> None:
             _("Enter the amount received in %(currency)s, greater than zero.")
             % {"currency": payment.currency}
         )
-    if money.value_date > timezone.localdate():
-        raise InvalidInput(_("The value date cannot be in the future."))
+    check_value_date(money.value_date, begun_at=payment.order.created_at)
     if not reference_key(money.reference):
         raise InvalidInput(_("Enter the bank reference, check number or receipt number."))
 

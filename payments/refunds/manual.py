@@ -30,6 +30,7 @@ from payments.bookkeeping.references import reference_key
 from payments.bookkeeping.refunds import keeps_commission
 from payments.bookkeeping.second_person import refund_approval_check
 from payments.bookkeeping.staff_checks import check_bearer, check_staff_permission
+from payments.bookkeeping.value_dates import check_value_date
 from payments.errors import AlreadyRecorded, NotManual, RefundExceedsReceived, ReturnExceedsOwed
 from payments.mails import PaymentMail
 from payments.methods import MANUAL, PaymentMethod
@@ -157,8 +158,7 @@ def check_input(payment: Payment, amount: Money, *, value_date: date, key: str, 
         )
     if not key or not reason.strip():
         raise InvalidInput(_("Enter the reference and the reason."))
-    if value_date > timezone.localdate():
-        raise InvalidInput(_("The value date cannot be in the future."))
+    check_value_date(value_date, begun_at=payment.order.created_at)
     if (before := find_return(key)) is not None:
         raise already_returned(before)
 

@@ -214,6 +214,7 @@ def test_amount_far_above_the_amount_due_has_to_be_confirmed(staff_client):
         ({"amount": "-5"}, "is not a plain decimal amount"),
         ({"bank_reference": " "}, "prevents recording the same payment twice"),
         ({"value_date": "2999-01-01"}, "The value date cannot be in the future."),
+        ({"value_date": "0026-11-26"}, "Check its year."),
         ({"value_date": ""}, "This field is required"),
     ],
 )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -155,6 +155,7 @@ def test_wrong_amount_is_refused_with_the_difference(collected, staff, off, word
         {"fee": Money(5, "EUR")},
         {"fee": Money(-5, "USD")},
         {"value_date": timezone.localdate() + timedelta(days=2)},
+        {"value_date": date(26, 11, 26)},
         {"reference": " - "},
         {"holder": SHOP},
         {"holder": ARTISAN},

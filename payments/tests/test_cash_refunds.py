@@ -1,6 +1,7 @@
 """Refunds of cash on delivery: the ledger credits who paid it back, the bank, the shop's cash or an artisan."""
 
 import json
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +139,14 @@ def test_receipt_of_cash_that_was_paid_back_is_not_reversed(cash, parcels, staff
         receipt_reverse(receipt_id=receipt.pk, reason=ReversalReason.MISTAKE, actor=staff)
 
     assert on(AccountKind.CASH) == receipt.amount_minor - 500
+
+
+def test_day_long_before_the_order_is_refused(cash, parcels, staff):
+    """It would be booked on that day, and no later month could be closed before all since then."""
+    collect(cash, parcels[0], CashHolder.SHOP, staff)
+    with pytest.raises(InvalidInput, match=r"cannot be before .* Check its year\."), transaction.atomic():
+        give_back(cash, "1.00", actor=staff, value_date=date(26, 11, 26))
+    give_back(cash, "1.00", actor=staff, value_date=timezone.localdate() - timedelta(days=300))
 
 
 def test_who_cannot_have_paid_it_back_is_refused(cash, parcels, staff, bowl, shopper):

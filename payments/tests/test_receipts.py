@@ -115,9 +115,10 @@ def test_same_bank_reference_is_booked_once(shopper, staff):
         {"amount": Money(-100, "USD")},
         {"amount": Money(9999, "EUR")},
         {"value_date": timezone.localdate() + timedelta(days=2)},
+        {"value_date": timezone.localdate().replace(year=26, day=1)},
         {"reference": "  "},
     ],
-    ids=["zero", "negative", "other currency", "future date", "no reference"],
+    ids=["zero", "negative", "other currency", "future date", "year of two digits", "no reference"],
 )
 def test_invalid_receipt_is_refused(shopper, staff, changes):
     payment = start(user=shopper)

@@ -1,11 +1,13 @@
 """Form fields of the admin for amounts, percentages and dates, read exactly."""
 
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from unfold.widgets import BASE_INPUT_CLASSES, UnfoldAdminTextInputWidget
 
@@ -36,6 +38,12 @@ class DayField(forms.DateField):
     """A date with the browser's built-in date picker, which needs no JavaScript."""
 
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date", "class": " ".join(BASE_INPUT_CLASSES)})
+
+
+def limit_to_past(field: forms.Field, *, first: date) -> None:
+    """Have the browser refuse days before `first` and after today, which is filled in."""
+    field.initial = timezone.localdate()
+    field.widget.attrs |= {"min": first.isoformat(), "max": field.initial.isoformat()}
 
 
 def amount_read(text: str, currency: str) -> Money:

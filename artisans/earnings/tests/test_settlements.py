@@ -1,7 +1,7 @@
 """What artisans pay of their debts, and what is written off: booked, shown, reversed, and never twice."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.contrib.auth.models import Group
@@ -103,6 +103,7 @@ def test_bad_input_is_refused_and_nothing_is_written(debt, potter, treasurer, po
         (paid("0.00"), InvalidInput),
         (replace(paid(), amount=Money(2500, "EUR")), InvalidInput),
         (paid(value_date=day + timedelta(days=1)), InvalidInput),
+        (paid(value_date=date(26, 11, 26)), InvalidInput),
         (paid(reference=" – "), InvalidInput),
         (written_off(note=" "), InvalidInput),
         (paid("60.01"), SettlementAboveDebt),
