@@ -21,6 +21,7 @@ SMALL_APPS = "Layers of the small apps"
 APPS = "Apps depend downwards only"
 ARTISANS = "Layers of artisans"
 PROVIDER_CLASSES = "Nothing outside a provider's folder names its classes"
+GATEWAY = "Only the gateway and who may ask it reach providers"
 
 # importer, imported, the contract that refuses it
 BREACHES = {
@@ -34,6 +35,10 @@ BREACHES = {
     "model to PayPal class": ("payments.models.payment", "payments.providers.paypal.client", PROVIDER_CLASSES),
     "registry to Stripe class": ("payments.providers.registry", "payments.providers.stripe.provider", PROVIDER_CLASSES),
     "admin to Stripe class": ("payments.admin.payments", "payments.providers.stripe.provider", PROVIDER_CLASSES),
+    "approval to what sends requests": ("payments.approvals", "payments.gateway.connection", GATEWAY),
+    "personal data to what sends requests": ("payments.personal_data", "payments.gateway.connection", GATEWAY),
+    "task to Stripe class": ("payments.tasks", "payments.providers.stripe.provider", PROVIDER_CLASSES),
+    "metrics to PayPal class": ("payments.metrics", "payments.providers.paypal.client", PROVIDER_CLASSES),
     "selectors to serializers": ("orders.selectors", "orders.serializers", ORDERS),
     "selectors to serializers of payments": ("payments.selectors", "payments.api.serializers", PAYMENTS),
     "bookkeeping to gateway": ("payments.bookkeeping.refunds", "payments.gateway.connection", PAYMENTS),
