@@ -43,7 +43,9 @@ def main() -> int:
 
 def migrated_database(env: dict[str, str]) -> Path:
     """The file for the current migrations, of which each process gets a copy; files for others are removed."""
-    migrations = sorted(path for path in ROOT.glob("*/**/migrations/*.py") if ".venv" not in path.parts)
+    migrations = sorted(
+        path for path in ROOT.glob("*/**/migrations/*.py") if ".venv" not in path.relative_to(ROOT).parts
+    )
     files = [ROOT / "requirements.lock", *migrations]
     digest = hashlib.sha256(b"".join(bytes(file) + file.read_bytes() for file in files)).hexdigest()[:12]
     for old in REPORTS.glob("fast-*"):

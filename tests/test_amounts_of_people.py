@@ -2,10 +2,9 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("artisans", "orders", "carts", "payments")
+from tests.sources import ROOT, sources
+
 SKIPPED = {"tests", "migrations", "management", "demo"}
 READERS = {"AmountField", "amount_read", "Money.parse"}
 
@@ -46,13 +45,11 @@ def name_of(node: ast.expr) -> str:
 
 
 def readers() -> Iterator[str]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if SKIPPED.isdisjoint(path.relative_to(ROOT).parts):
-                for part in ast.parse(path.read_text()).body:
-                    calls = (node for node in ast.walk(part) if isinstance(node, ast.Call))
-                    if any(name_of(call.func) in READERS for call in calls):
-                        yield f"{path.relative_to(ROOT)} {getattr(part, 'name', '')}"
+    for path in sources(without=SKIPPED):
+        for part in ast.parse(path.read_text()).body:
+            calls = (node for node in ast.walk(part) if isinstance(node, ast.Call))
+            if any(name_of(call.func) in READERS for call in calls):
+                yield f"{path.relative_to(ROOT)} {getattr(part, 'name', '')}"
 
 
 def test_every_reader_of_an_amount_checks_the_step_or_says_why_not():

@@ -25,8 +25,8 @@ from payments.methods import OFFLINE_METHODS, SPECS, PaymentMethod
 from payments.providers.manual.provider import BUILDERS
 from payments.statuses import PAYMENT_TRANSITIONS, REFUND_TRANSITIONS, PaymentStatus, RefundStatus
 from tests.dump import LABELS
+from tests.sources import SHOP, sources
 
-PACKAGES = ("artisans", "orders", "payments", "carts")
 MODELS = [model for label in LABELS for model in apps.get_app_config(label).get_models()]
 FIELDS = [
     (model, field)
@@ -34,11 +34,6 @@ FIELDS = [
     for field in model._meta.get_fields()
     if isinstance(field, models.Field)
 ]
-
-
-def sources() -> list[Path]:
-    found = [path for package in PACKAGES for path in Path(settings.BASE_DIR, package).rglob("*.py")]
-    return [path for path in found if not {"tests", "migrations"} & set(path.parts)]
 
 
 def test_money_is_stored_as_integers():
@@ -185,7 +180,7 @@ def test_ids_of_system_checks_are_unique_and_tested():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and re.fullmatch(r"alley\.[EW]\d+", str(node.value))
     )
-    tests = [path for package in PACKAGES for path in Path(settings.BASE_DIR, package).rglob("test_*.py")]
+    tests = [path for package in SHOP for path in Path(settings.BASE_DIR, package).rglob("test_*.py")]
     tested = {found for path in tests for found in re.findall(r"alley\.[EW]\d+", path.read_text())}
 
     assert {name for name, count in places.items() if count > 1} == SHARED_CHECK_IDS

@@ -2,15 +2,12 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from artisans.figures.families import KEYS
+from tests.sources import ROOT, sources
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("artisans", "orders", "carts", "payments")
-SKIPPED = {"tests", "migrations"}
 # Columns whose rows are all in one currency, as those with the same value of them.
 OF_ONE_CURRENCY = {
     *("order", "payment", "parcel", "line", "order_line", "capture", "refund", "receipt"),
@@ -89,11 +86,9 @@ def find_sums(source: str) -> Iterator[tuple[int, str]]:
 
 
 def test_amounts_are_added_up_in_one_currency():
-    paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
     found = {
         f"{path.relative_to(ROOT)}:{name}": line
-        for path in paths
-        if not SKIPPED & set(path.parts)
+        for path in sources()
         for line, name in find_sums(path.read_text())
     }
     hint = "group by currency (artisans.core.models.sums_by_currency), or restrict to one order, payment or currency"

@@ -21,6 +21,7 @@ from payments.providers.paypal.provider import ACCESS as PAYPAL_ACCESS
 from payments.providers.stripe.reading import ACCESS as STRIPE_ACCESS
 from scripts import reference
 from scripts.email_occasions import OCCASIONS
+from tests.sources import sources
 
 with_commits = pytest.mark.django_db(transaction=True)
 
@@ -67,8 +68,11 @@ def test_reference_explains_every_option_of_a_command_and_every_system_check():
     assert "| `--dry-run` |" in commands
     assert "` |  |" not in commands
 
-    sources = [path for folder in reference.OURS for path in (settings.BASE_DIR / folder).rglob("*.py")]
-    names = {name for path in sources for name in reference.CHECK_ID.findall(path.read_text())}
+    names = {
+        name
+        for path in sources(reference.OURS, without=[])
+        for name in reference.CHECK_ID.findall(path.read_text())
+    }
     listed = "\n".join(reference.system_checks())
     assert names == set(re.findall(r"^\| `(\S+)` \|", listed, re.MULTILINE))
     assert "| … |\n" not in listed, "what to do must not depend on variables alone"
@@ -77,11 +81,9 @@ def test_reference_explains_every_option_of_a_command_and_every_system_check():
 def test_page_about_logs_explains_every_event():
     page = Path(settings.BASE_DIR, "docs/logs.md").read_text()
     calls = re.compile(r'logger\.\w+\(\s*(?:level, )?"(\w+)"|\bevent="(\w+)"')
-    sources = [path for folder in reference.OURS for path in (settings.BASE_DIR / folder).rglob("*.py")]
     names = {
         first or second
-        for path in sources
-        if "tests" not in path.parts
+        for path in sources(reference.OURS, without=["tests"])
         for first, second in calls.findall(path.read_text())
     }
     assert len(names) > 40

@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.__main__ import main
 from sandbox.tests.client import BACK, Control, Receiver, client, wait_until
+from tests.sources import sources
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -133,13 +134,7 @@ def test_the_console(stripe_api, sandbox, shop):
 
 
 def test_sandbox_and_shop_do_not_import_each_other():
-    ours = list((ROOT / "sandbox").rglob("*.py"))
-    shops = [
-        path
-        for name in ("artisans", "orders", "payments", "carts")
-        for path in (ROOT / name).rglob("*.py")
-        if "tests" not in path.parts  # tests of the shop run against the sandbox
-    ]
+    ours, shops = sources(["sandbox"]), sources()  # without tests: the shop's run against the sandbox
     shop_import = re.compile(r"^\s*(from|import) (artisans|orders|payments|carts|django)\b", re.M)
     assert [path.name for path in ours if shop_import.search(path.read_text())] == []
     assert [

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from artisans import environment
 from artisans import settings as configured
 from payments.providers.registry import PROVIDERS
+from tests.sources import sources
 
 ROOT = settings.BASE_DIR
 BIN = Path(sys.executable).parent
@@ -133,14 +134,9 @@ def test_env_example_lists_exactly_the_variables_that_are_read():
 
 def test_no_other_module_reads_the_environment():
     """Configuration is read in one file."""
-    for package in ("artisans", "orders", "payments", "carts"):
-        for path in (ROOT / package).rglob("*.py"):
-            if "tests" not in path.parts and path.name not in {
-                "settings.py",
-                "settings_test.py",
-                "environment.py",
-            }:
-                assert not re.search(r"os\.(environ\[|environ\.get|getenv)", path.read_text()), path
+    for path in sources(without=["tests"]):
+        if path.name not in {"settings.py", "settings_test.py", "environment.py"}:
+            assert not re.search(r"os\.(environ\[|environ\.get|getenv)", path.read_text()), path
 
 
 def start(*command: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -4,16 +4,15 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.sources import ROOT, sources
+
 RETRIED, PLAIN = "atomic_with_retry", "transaction.atomic"
 
 
 def services() -> Iterator[tuple[Path, ast.FunctionDef]]:
-    for app in ("artisans", "orders", "payments", "carts"):
-        for path in (ROOT / app).rglob("*.py"):
-            if not {"tests", "migrations"} & set(path.parts):
-                tree = ast.parse(path.read_text())
-                yield from ((path, node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    for path in sources():
+        tree = ast.parse(path.read_text())
+        yield from ((path, node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
 def has(function: ast.FunctionDef, decorator: str) -> bool:
