@@ -479,6 +479,7 @@ def address_of(where: str, things: dict[str, object]) -> str:
     address = where
     for hole in ("<path:object_id>", "<uuid:pk>", "<id>", "<path:content_type_id>"):
         address = address.replace(hole, str(key))
+    address = address.replace("<int:pk>", "1")
     return "/" + (address.split("^")[0] if "^" in address or "(" in address else address)
 
 
@@ -500,18 +501,27 @@ def test_admin_is_only_for_staff(browser, shopper, seller, things):
     assert dump() == before
 
 
+def refusals(name: str, address: str, method: str) -> set[str | int]:
+    """How the admin refuses staff without the permission: by 403, or as below; addresses are redirects to them."""
+    if address.endswith("/history/"):
+        return {403, "/admin/"}  # of a row that does not exist
+    if name == "view_on_site":
+        return {404}
+    if name == "autocomplete" and method == "post":
+        return {405}
+    return {f"{address}change/"} if name.startswith("admin/") else {403}  # an older address of the row's page
+
+
 def test_staff_without_permissions_see_only_the_start_page(browser, powerless_staff, things):
     client, before = browser(powerless_staff), dump()
     for name, where in office():
         if name in FOR_ALL_STAFF or "(?P<" in where:
             continue
         for method in ("get", "post"):
-            answer = getattr(client, method)(address_of(where, things))
-            assert answer.status_code in {302, 403, 404, 405}, (name, where, method, answer.status_code)
-            if answer.status_code == 302:
-                assert (
-                    answer["Location"].endswith(("/admin/", "/change/")) or "login" in answer["Location"]
-                ), where
+            address = address_of(where, things)
+            answer = getattr(client, method)(address)
+            found = answer.headers.get("Location") or answer.status_code
+            assert found in refusals(name, address, method), (name, where, method, found)
     assert dump() == before
 
 

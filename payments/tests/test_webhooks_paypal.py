@@ -131,5 +131,7 @@ def test_stored_message_is_parsed_to_the_same_event(waiting, paypal, deliver):
     paypal.approve(waiting)
     arrive(deliver, *paypal.events())
 
-    for event in WebhookEvent.objects.all():
+    events = list(WebhookEvent.objects.all())
+    assert events
+    for event in events:
         assert dump_event(load_event(event)) == event.content

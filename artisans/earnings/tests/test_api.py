@@ -131,8 +131,9 @@ def test_a_made_up_cursor_shows_right_balances(released, sell, deliver, later, c
     known = {row["id"]: row for row in rows(client, "/earnings/lines")}
     cursor = b64encode(position.encode()).decode()
 
-    for row in client.get("/earnings/lines", {"cursor": cursor, "limit": "1"}).json()["results"]:
-        assert row == known[row["id"]]
+    shown = client.get("/earnings/lines", {"cursor": cursor, "limit": "1"}).json()["results"]
+    assert len(known) > 1
+    assert [known[row["id"]] for row in shown] == shown
 
 
 def test_only_own_money(released, api, shopper, other_seller, staff, admin_user):
