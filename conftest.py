@@ -49,7 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests without a database have the same result on each one, so `make test` runs them once; also those marked
-    `once`, about permissions, forms and words: other tests open every page on PostgreSQL."""
+    `once`, about permissions, forms, words and how pages follow each other: other tests open every page on PostgreSQL,
+    and call what the pages call."""
     if config.getoption("only_with_database"):
         keep_only(lambda item: uses_database(item) and not item.get_closest_marker("once"), config, items)
     if connection.vendor != "postgresql":

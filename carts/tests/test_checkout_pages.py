@@ -19,7 +19,7 @@ from tests.checkout_client import DETAILS_FORM, CheckoutClient, order_at
 from tests.dump import dump
 from tests.html import page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 METHODS = ["bank_transfer", "check", "cash_on_delivery"]
 

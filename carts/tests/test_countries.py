@@ -19,7 +19,7 @@ from payments.methods import PaymentMethod
 from tests.checkout_client import CheckoutClient
 from tests.html import Node, page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("places")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("places")]
 
 
 @pytest.fixture

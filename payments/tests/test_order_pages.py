@@ -26,7 +26,7 @@ from payments.tests.factories import record, reread, start
 from tests.dump import dump
 from tests.html import Node, page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 
 def status(order, client: Client | None = None) -> Node:

@@ -17,7 +17,7 @@ from payments.tasks import check_alerts_task
 from payments.tests.factories import paid_by_card, refund, reread, start
 from payments.tests.periodic import process_due
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 REFUSALS = ("forbidden", "unauthorized")
 
 

@@ -27,7 +27,7 @@ from payments.web import provider_pages
 from tests.checkout_client import CheckoutClient, order_at
 from tests.html import page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store", "stripe")]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from artisans.core.security.encryption import keyed_hash
 from orders.models import StoreRules
 from tests.html import edit, page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 IBAN = "GB82 WEST 1234 5698 7654 32"
 

@@ -16,7 +16,7 @@ from payments.refunds.staff import refund_open
 from payments.tests.factories import usd
 from tests.html import page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 EARNINGS, LINES, FILE = (
     "/shop/artisan/earnings/",

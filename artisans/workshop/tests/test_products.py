@@ -13,7 +13,7 @@ from artisans.regions.models import ShopCurrency
 from orders.tests.factories import place
 from tests.html import page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
 LIST, NEW = reverse("workshop:product_list"), reverse("workshop:product_new")
 
