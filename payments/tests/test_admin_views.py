@@ -97,6 +97,7 @@ def test_list_without_a_search_or_filter_does_not_offer_to_reset_them(full):
         assert offer not in everything + nothing
 
 
+@pytest.mark.once
 def test_search_for_nothing_visible_finds_everything(full, api, bowl, subtests):
     for text in ("\u200b", " \u2060\ufeff ", "\x00\x07", "\u3164", "\u202e\u200d", "\t\r\n"):
         with subtests.test(text=text):
@@ -409,6 +410,7 @@ LISTS = [
 ]
 
 
+@pytest.mark.once
 def test_number_of_queries_does_not_depend_on_the_list_length(
     full, staff, django_assert_max_num_queries, subtests
 ):
