@@ -9,12 +9,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
 from django.db import connections
 from django.db.backends.postgresql import base
+from psycopg.types.datetime import TimestamptzLoader
 
 logger = logging.getLogger(__name__)
 
@@ -25,18 +27,40 @@ R = TypeVar("R")
 
 # Compiling takes 30 ms. With two million orders, PostgreSQL does it for the counters of each admin page: they take 2.
 NO_JIT = "set_config('jit', 'off', false)"
+# By default PostgreSQL expects a hard disk: to find five of 1,000 products with their parents, it reads all, twice. In
+# memory or on an SSD an index is faster, 3% of the CPU time of ordering one by one. Another value somebody chose.
+READ_BY_INDEX = """CASE WHEN current_setting('random_page_cost') = '4'
+    THEN set_config('random_page_cost', '1.1', false) END"""
 # Has no row, and no effect, if the session belongs to a pooler, which lends it to other clients too.
 SET_TIMEOUTS = "SELECT {} FROM (SELECT pg_backend_pid() AS pid) AS session WHERE pid = %s"
+
+
+class TimestampLoader(TimestamptzLoader):
+    """PostgreSQL writes times in ISO format, which Python reads itself: 2% of the CPU time of ordering one by one."""
+
+    timezone = UTC
+
+    def load(self, data: Any) -> datetime:
+        try:
+            return datetime.fromisoformat(bytes(data).decode())
+        except ValueError:  # "infinity", or another DateStyle
+            return super().load(data).astimezone(UTC)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def _configure_connection(self, connection: Any) -> bool:
         """Called by Django and by psycopg's pool for each new connection."""
         super()._configure_connection(connection)  # type: ignore[misc]  # its types leave it out
+        if self.timezone is UTC:
+            connection.adapters.register_loader("timestamptz", TimestampLoader)
         timeouts: dict[str, int] = self.settings_dict.get("TIMEOUTS") or {}
         if seconds := timeouts.get("statement_timeout"):
             connection.wait = partial(wait_within, seconds + MARGIN, connection.wait, connection.pgconn)
-        columns = [NO_JIT, *(f"set_config('{name}', '{value}s', false)" for name, value in timeouts.items())]
+        columns = [
+            NO_JIT,
+            READ_BY_INDEX,
+            *(f"set_config('{name}', '{value}s', false)" for name, value in timeouts.items()),
+        ]
         with connection.cursor() as cursor:
             cursor.execute(SET_TIMEOUTS.format(", ".join(columns)), [backend_pid(connection)])
             is_direct = cursor.fetchone() is not None

@@ -2,12 +2,13 @@
 
 import os
 import socket
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import NotSupportedError, OperationalError, connection
+from django.db import DataError, NotSupportedError, OperationalError, connection
 
 from artisans.catalog.models import Category
 from artisans.core.postgresql import base
@@ -49,6 +50,43 @@ def test_sessions_have_timeouts_but_not_those_of_a_pooler(monkeypatch, caplog):
         assert connection.connection.prepare_threshold is None
         assert connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
         assert caplog.messages == ["database_pooled"]
+    finally:
+        connection.close()
+
+
+def test_indexes_count_as_fast_unless_somebody_chose_otherwise(monkeypatch):
+    chosen = {"options": "-c random_page_cost=2"}
+    try:
+        connection.close()
+        assert show("random_page_cost") == "1.1"
+        monkeypatch.setitem(connection.settings_dict, "OPTIONS", connection.settings_dict["OPTIONS"] | chosen)
+        connection.close()
+        assert show("random_page_cost") == "2"
+    finally:
+        monkeypatch.undo()
+        connection.close()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_times_are_read_as_they_were_written(zone):
+    times = [
+        datetime(2026, 12, 1, 16, 4, 19, 993000, UTC),
+        datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+        datetime(1, 1, 2, tzinfo=UTC),
+        datetime(9999, 12, 30, 0, 0, 0, 1, UTC),
+    ]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET TIME ZONE '{zone}'")
+            cursor.execute("SELECT unnest(%s::timestamptz[])", [times])
+            found = [row[0] for row in cursor.fetchall()]
+            assert found == times
+            assert zone != "UTC" or {time.tzinfo for time in found} == {UTC}
+            cursor.execute("SELECT now()::timestamptz, NULL::timestamptz")
+            assert cursor.fetchone()[1] is None
+            cursor.execute("SELECT 'infinity'::timestamptz")
+            with pytest.raises(DataError):
+                cursor.fetchall()
     finally:
         connection.close()
 
