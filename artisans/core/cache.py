@@ -5,6 +5,7 @@ shop keeps working with looser limits.
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 from django.core.cache import caches
@@ -52,12 +53,17 @@ class FailSafeRedisCache(RedisCache):
     def delete_many(self, *args: Any, **kwargs: Any) -> None:
         self.attempt(super().delete_many, *args, otherwise=None, **kwargs)
 
+    @cached_property
+    def client(self) -> Any:
+        """Kept, because making one takes half as long as counting."""
+        return self._cache.get_client(write=True)
+
     def count(self, lifetimes: Mapping[str, int]) -> list[int]:
         """`count_all` in one round trip: 8% of the CPU time of placing an order."""
         return self.attempt(self._count, lifetimes, otherwise=[1] * len(lifetimes))
 
     def _count(self, lifetimes: Mapping[str, int]) -> list[int]:
-        pipeline = self._cache.get_client(write=True).pipeline(transaction=False)
+        pipeline = self.client.pipeline(transaction=False)
         for key, seconds in lifetimes.items():
             stored = self.make_and_validate_key(key)
             pipeline.set(stored, 0, ex=seconds, nx=True)
