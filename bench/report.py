@@ -10,9 +10,9 @@ SQL_LIMITS = {
     "add one product": 6,  # the first also begins the record of the checkout
     "add a list": 6,
     "read the cart": 3,
-    "place, by bank transfer": 16,
-    "place, cash on delivery": 19,  # also confirms the order and emails the artisans
-    "order in one call": 15,
+    "place, by bank transfer": 14,
+    "place, cash on delivery": 17,  # also confirms the order and emails the artisans
+    "order in one call": 13,
 }
 MANY = 8  # clients of the runs whose CPU is compared
 BAR = 32

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.services import products_lock_for_order
+from artisans.core.compiled import compiled_update, inserts_together
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.money import MAX_MINOR, rate_text
 from artisans.core.transactions import atomic_with_retry
@@ -71,6 +75,12 @@ class Assertions:
             raise QuoteChanged(field="fingerprint", sent=self.fingerprint, now=now_shown)
 
 
+@compiled_update
+def cart_ordered(cart_id: UUID, order_id: UUID, at: datetime) -> tuple[QuerySet[Cart], dict[str, Any]]:
+    values = {"status": CartStatus.ORDERED, "order": order_id, "draft": {}, "updated_at": at}
+    return Cart.objects.filter(pk=cart_id), values
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """The result of a checkout. `is_new` is false if the cart had been ordered before."""
@@ -105,19 +115,19 @@ def cart_checkout(
         return load_checkout(cart)
     holds = holds_lock(buyer=buyer, kind=hold_kind(method))
     items = items_lock(cart)
-    placed = place(
-        line_requests_of(items),
-        {item.product_id: item.product for item in items},
-        holds=holds,
-        method=method,
-        store=store,
-        assertions=assertions,
-        shipping=shipping,
-        currency=cart.currency,
-    )
-    payment = start_payment(placed, method=method, store=store, provider=provider)
-    cart.status, cart.order, cart.draft = CartStatus.ORDERED, placed.order, {}
-    cart.save(update_fields=["status", "order", "draft", "updated_at"])
+    with inserts_together():
+        placed = place(
+            line_requests_of(items),
+            {item.product_id: item.product for item in items},
+            holds=holds,
+            method=method,
+            store=store,
+            assertions=assertions,
+            shipping=shipping,
+            currency=cart.currency,
+        )
+        payment = start_payment(placed, method=method, store=store, provider=provider)
+    cart_ordered(cart.pk, placed.order.pk, timezone.now())
     effect_record(f"order:{placed.order.pk}")
     return Checkout(placed, payment, is_new=True)
 
@@ -139,17 +149,18 @@ def order_create(
     Errors: as cart_checkout, without those of carts. Locks: limits of the buyer, products.
     """
     holds = holds_lock(buyer=buyer, kind=hold_kind(method))
-    placed = place(
-        line_requests,
-        products_lock_for_order(line_request.product_id for line_request in line_requests),
-        holds=holds,
-        method=method,
-        store=store,
-        assertions=assertions,
-        shipping=shipping,
-        currency=order_currency(assertions, store),
-    )
-    payment = start_payment(placed, method=method, store=store, provider=provider)
+    with inserts_together():
+        placed = place(
+            line_requests,
+            products_lock_for_order(line_request.product_id for line_request in line_requests),
+            holds=holds,
+            method=method,
+            store=store,
+            assertions=assertions,
+            shipping=shipping,
+            currency=order_currency(assertions, store),
+        )
+        payment = start_payment(placed, method=method, store=store, provider=provider)
     effect_record(f"order:{placed.order.pk}")
     return Checkout(placed, payment, is_new=True)
 

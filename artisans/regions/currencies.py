@@ -16,8 +16,14 @@ BASE_CURRENCY: list[Callable[[], QuerySet[Any, str]]] = []
 DEFAULT = "USD"
 
 
+@compiled
+def base_row() -> QuerySet[Any, tuple[str]]:
+    return BASE_CURRENCY[-1]().values_list("currency")
+
+
 def base_currency() -> str:
-    return BASE_CURRENCY[-1]().first() or DEFAULT
+    row = base_row.first()
+    return row[0] if row else DEFAULT
 
 
 def rates_of_sheet(sheet: RateSheet) -> dict[str, int]:

@@ -8,6 +8,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Value
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from artisans.accounts.authentication import token_used, tokens_with_user
@@ -16,11 +17,12 @@ from artisans.catalog.models import CommissionRate, Product
 from artisans.catalog.selectors import commission_rates, products_with_artisans
 from artisans.catalog.services import order_products_locked, products_locked
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.compiled import CompiledQuery, compiled, insert, upsert
+from artisans.core.compiled import CompiledQuery, compiled, insert, inserts_together, upsert
 from artisans.core.money import Money
 from artisans.ledger import selectors as ledger_selectors
 from artisans.ledger.selectors import last_checkpoints
-from artisans.regions.currencies import active_rows
+from artisans.regions.currencies import active_rows, base_row
+from artisans.regions.models import TaxZone, TaxZoneArea
 from artisans.regions.selectors import tax_rows
 from artisans.shipping.selectors import method_rows
 from carts import selectors
@@ -151,6 +153,7 @@ def test_rows_are_those_of_the_plain_querysets(api, shopper, settings):
         all_store_rules: (),
         places_of_store: (),
         active_rows: (),
+        base_row: (),
         tax_rows: (["", "US"], ["", "9"], "USD"),
         method_rows: (["", "US"], ["", "9"], ids),
         addresses_of: (shopper.pk,),
@@ -223,6 +226,68 @@ def test_texts_of_any_characters_and_nothing_at_all_are_inserted(shopper):
     insert([user := User(email="odd@example.test", name=name)])
     assert User.objects.get(pk=user.pk).name == name
     insert()
+
+
+@pytest.mark.postgresql
+def test_inserts_of_a_block_are_one_statement_before_the_next_of_another_kind(shopper):
+    products = ProductFactory.create_batch(2)
+    with CaptureQueriesContext(connection) as statements, inserts_together():
+        insert([cart := Cart(user=shopper, currency="USD")])
+        insert(
+            [CartItem(cart=cart, product=products[0], quantity=1, seen_price_minor=1, seen_currency="USD")]
+        )
+        assert not statements
+        assert cart.items.count() == 1
+        insert(
+            [CartItem(cart=cart, product=products[1], quantity=1, seen_price_minor=1, seen_currency="USD")]
+        )
+        cart.currency = "EUR"
+        cart.save()
+    assert [sql["sql"].split()[0] for sql in statements] == ["WITH", "SELECT", "INSERT", "UPDATE"]
+    assert cart.items.count() == 2
+    cart.refresh_from_db()
+    assert cart.currency == "EUR"
+
+
+@pytest.mark.postgresql
+def test_inserts_of_a_block_that_fails_are_not_written(shopper):
+    with pytest.raises(LookupError), transaction.atomic(), inserts_together():
+        insert([Cart(user=shopper, currency="USD")])
+        raise LookupError
+    assert not Cart.objects.exists()
+    with inserts_together(), pytest.raises(LookupError), transaction.atomic():
+        insert([Cart(user=shopper, currency="USD")])
+        raise LookupError
+    assert not Cart.objects.exists()
+
+
+@pytest.mark.postgresql
+def test_long_values_match_no_shorter_column():
+    """A cast to the column's type would cut them off."""
+    area = TaxZoneArea.objects.create(zone=TaxZone.objects.create(name="US"), country="US")
+    countries = [area.country, f"{area.country}A"]
+
+    @compiled
+    def areas_in(found: list[str]) -> models.QuerySet[TaxZoneArea]:
+        return TaxZoneArea.objects.filter(country__any=found).order_by()
+
+    assert [areas_in([country]) for country in countries] == [[area], []]
+
+
+@pytest.mark.postgresql
+def test_statements_with_lists_and_constants_are_planned_once(shopper):
+    """In an open cart, the condition of a partial index is a constant."""
+    products = [product.pk for product in ProductFactory.create_batch(3)]
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+        for number in range(20):
+            products_with_artisans(products[: 1 + number % 3])
+            selectors.open_carts_of_user(shopper.pk)
+        cursor.execute(
+            "SELECT generic_plans > 0 FROM pg_prepared_statements WHERE statement LIKE '%catalog_product%ANY%'"
+            " OR statement LIKE '%carts_cart%OPEN%'"
+        )
+        assert cursor.fetchall() == [(True,), (True,)]
 
 
 @pytest.mark.postgresql
