@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from artisans.accounts.models import User
 from artisans.approvals.errors import SecondPersonRequired
@@ -86,7 +86,7 @@ def receipt_submit(
         % {"amount": show(money.amount), "order_number": payment.order.order_number},
         details=[
             (_("Amount received"), show(money.amount)),
-            (_("Value date"), money.value_date.isoformat()),
+            (_("Value date"), date_format(money.value_date)),
             (_("Bank reference"), money.reference),
             *describe_cash(money),
         ],
@@ -165,11 +165,11 @@ def return_submit(  # noqa: PLR0913  # what the form asks for
         % {"amount": show(amount), "order_number": payment.order.order_number},
         details=[
             (_("Amount refunded"), show(amount)),
-            (_("Paid back on") if paid.is_cash else _("Transfer date"), value_date.isoformat()),
+            (_("Paid back on") if paid.is_cash else _("Transfer date"), date_format(value_date)),
             (_("Reference") if paid.is_cash else _("Transfer reference"), bank_reference),
             *describe_payer(paid),
             *describe_bearer(borne_by),
-            ("Reason", reason),
+            (_("Reason"), reason),
         ],
         payload=dump_transfer(amount, value_date, bank_reference)
         | {"reason": reason, "beyond_owed": beyond_owed, "borne_by": borne_by}
@@ -219,7 +219,6 @@ def refund_submit(
     parts, decisions = price_selection(payment.order, items) if items else None, parcels or {}
     amount = parts.amount if parts else amount
     assert amount is not None, "refund_open refuses a refund without an amount"  # noqa: S101
-    named = [(str(part.line.product_name), f"{part.quantity} units") for part in parts.lines] if parts else []
     chosen = payment.order.parcels.filter(pk__in=decisions).order_by("number")
     return refund_approval_request(
         payment,
@@ -227,14 +226,21 @@ def refund_submit(
         reason=reason,
         actor=actor,
         details=[
-            *named,
-            *((f"Parcel {parcel}", str(decisions[parcel.pk].label)) for parcel in chosen),
+            *((str(part.line.product_name), units(part.quantity)) for part in (parts.lines if parts else ())),
+            *(
+                (_("Parcel %(number)s") % {"number": parcel}, str(decisions[parcel.pk].label))
+                for parcel in chosen
+            ),
             *describe_bearer(borne_by),
         ],
         units=dump_units(items),
         parcels={str(key): decision.value for key, decision in decisions.items()},
         borne_by=borne_by,
     )
+
+
+def units(count: int) -> str:
+    return ngettext("%(count)d unit", "%(count)d units", count) % {"count": count}
 
 
 def refund_execute(payload: Payload, requested_by: User, approved_by: User) -> PaymentRefund:

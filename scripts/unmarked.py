@@ -170,6 +170,7 @@ MARKS = {
 SHOWN = {
     *("label", "help_text", "verbose_name", "verbose_name_plural", "short_description", "empty_label"),
     *("violation_error_message", "error_messages", "default_error_messages", "detail", "empty_value_display"),
+    "details",
 }
 SHOWN_BY = {
     "success",
@@ -181,6 +182,8 @@ SHOWN_BY = {
     "ValidationError",
     "mark_safe",
     "format_html",
+    "Outcome",  # of a webhook event: its note
+    *("flag_raise", "flag_refresh", "flag_clear"),
 }
 LABELS = {"display", "action"}  # admin decorators, whose `description` is a label
 # What is written for developers and operators, and errors of providers.

@@ -5,6 +5,8 @@ from datetime import date, datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -50,7 +52,7 @@ def hold_submit(*, artisan: Artisan, request: HoldRequest, actor: User) -> Hold 
         (_("Reason"), str(request.reason.label)),
         (_("Explanation"), request.note),
         *([(_("Order"), order.order_number)] if order else []),
-        *([(_("Until"), until.date().isoformat())] if until else []),
+        *([(_("Until"), date_format(timezone.localtime(until)))] if until else []),
     ]
     return approval_request(
         PLACE,
@@ -122,7 +124,7 @@ def settlement_submit(*, debt: Debt, request: SettlementRequest, actor: User) ->
             (_("Owed now"), show(owed)),
             (_("Amount"), show(request.amount)),
             *([] if request.is_write_off else [(_("Received"), str(request.means.label))]),
-            (_("Value date"), request.value_date.isoformat()),
+            (_("Value date"), date_format(request.value_date)),
             *([(_("Reference"), request.reference)] if request.reference else []),
             *([(_("Note"), request.note)] if request.note else []),
         ],

@@ -2,6 +2,7 @@ import hashlib
 import json
 
 from django.db import IntegrityError, transaction
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
@@ -34,7 +35,7 @@ def rates_import(
             )
     except IntegrityError as error:
         raise RatesKnown(
-            _("The rates of %(day)s were imported before.") % {"day": day.valid_on.isoformat()}
+            _("The rates of %(day)s were imported before.") % {"day": date_format(day.valid_on)}
         ) from error
     ExchangeRate.objects.bulk_create(
         ExchangeRate(sheet=sheet, currency=code, rate_e10=rate) for code, rate in sorted(day.rates.items())

@@ -208,7 +208,11 @@ def mark_call_stuck(call: ProviderCall, payment: Payment) -> None:
         provider_call_finish(
             call, CallState.STUCK, error=_("No response within a day, and no object to read.")
         )
-        flag_raise(payment, FlagKind.STUCK, f"{call.get_operation_display()}: no response within a day.")
+        flag_raise(
+            payment,
+            FlagKind.STUCK,
+            _("%(call)s: no response within a day.") % {"call": call.get_operation_display()},
+        )
 
 
 def get_call_payment(call: ProviderCall) -> Payment:

@@ -94,4 +94,4 @@ def record_receipt(provider_event: ProviderEvent, payment: Payment) -> Outcome:
         return Outcome(EventState.STAFF, refusal.detail, payment.pk)  # it is of other money than a payment's
     except DomainError as refusal:
         return Outcome(EventState.STAFF, refusal.detail, payment.pk)
-    return Outcome(EventState.DONE, f"{provider_event.amount} recorded.", payment.pk)
+    return Outcome(EventState.DONE, _("%(amount)s recorded.") % {"amount": provider_event.amount}, payment.pk)

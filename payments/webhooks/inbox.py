@@ -266,7 +266,7 @@ def precheck(event: WebhookEvent, subject: Subject) -> Outcome | None:
         return None
     if claimed.amount not in {None, payment.amount} or has_news(claimed, payment, subject.object_id):
         return None
-    return Outcome(EventState.IGNORED, "Nothing new.", payment.pk)
+    return Outcome(EventState.IGNORED, _("Nothing new."), payment.pk)
 
 
 def decide_outcome(event: WebhookEvent, subject: Subject) -> Outcome:

@@ -43,7 +43,7 @@ def process_customer_removal(provider: str, customer_id: str) -> Outcome:
     Errors: Unknown."""
     known = ProviderCustomer.objects.filter(provider=provider, customer_id=customer_id).first()
     if known is None or execute(provider, lambda configured: configured.has_customer(customer_id)):
-        return Outcome(EventState.IGNORED, "Nothing new.")
+        return Outcome(EventState.IGNORED, _("Nothing new."))
     customer_forget(known.user_id, provider, customer_id)
     for payment in payments_of_customer(known):
         release_object(payment.pk)
@@ -80,11 +80,11 @@ def process_method_change(provider: str, provider_event: ProviderEvent) -> Outco
     )
     method = known.filter(is_active=True).first()
     if method is None:
-        return Outcome(EventState.IGNORED, "Nothing new.")
+        return Outcome(EventState.IGNORED, _("Nothing new."))
     remote = read_method(method)
     if remote is None:
         method_mark_missing(method.pk)
         return Outcome(EventState.DONE, _("The method no longer exists at the provider and was removed."))
     if method_refresh(method.pk, remote):
         return Outcome(EventState.DONE, _("The card was replaced; its new details are stored."))
-    return Outcome(EventState.IGNORED, "Nothing new.")
+    return Outcome(EventState.IGNORED, _("Nothing new."))
