@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db.models import TextChoices
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class MethodSpec:
 
 
 M = PaymentMethod
+CHECK_WINDOW = timedelta(days=14)
 SPECS: dict[PaymentMethod, MethodSpec] = {
     M.CREDIT_CARD: MethodSpec(
         timedelta(minutes=30),
@@ -66,8 +68,10 @@ SPECS: dict[PaymentMethod, MethodSpec] = {
         _("Order and pay {amount} by bank transfer"),
     ),
     M.CHECK: MethodSpec(
-        timedelta(days=14),
-        hint=_("Mail us a check within 14 days. The artisans ship once it clears."),
+        CHECK_WINDOW,
+        hint=format_lazy(
+            _("Mail us a check within {days} days. The artisans ship once it clears."), days=CHECK_WINDOW.days
+        ),
         pay_label=_("Order and pay {amount} by check"),
     ),
     M.CASH_ON_DELIVERY: MethodSpec(

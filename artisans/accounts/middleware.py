@@ -45,7 +45,9 @@ class FreshSignInMiddleware:
             return redirect(f"{page}?{urlencode({'next': request.get_full_path()})}")
         hidden = {"csrfmiddlewaretoken"} | {name for name in request.POST if "password" in name}
         fields = [(name, v) for name, vs in request.POST.lists() if name not in hidden for v in vs]
-        return render(request, "account/confirm_first.html", {"page": page, "fields": fields}, status=403)
+        minutes = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT // 60
+        context = {"page": page, "fields": fields, "minutes": minutes}
+        return render(request, "account/confirm_first.html", context, status=403)
 
 
 @for_pages

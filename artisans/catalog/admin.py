@@ -32,7 +32,7 @@ from artisans.catalog.models import (
     StockImport,
     StockMove,
 )
-from artisans.catalog.pictures import check_size, picture_add
+from artisans.catalog.pictures import HINT, check_size, picture_add
 from artisans.catalog.portraits import portrait_remove, portrait_set
 from artisans.catalog.price_admin import ProductPriceAdmin  # noqa: F401  # registers itself
 from artisans.catalog.product_rows import price_follow, variants_follow
@@ -67,7 +67,6 @@ from artisans.core.templatetags.money import show
 from artisans.regions.currencies import check_steps
 
 RARE = 1000  # movements
-PICTURE_HELP = _("JPEG, PNG, WebP, AVIF or HEIC, at most 15 MB and 60 million pixels.")
 
 
 class ArtisanPage(NamedTuple):
@@ -132,7 +131,7 @@ class NewProductForm(ProductForm):
 class PictureForm(forms.Form):
     picture = forms.FileField(
         label=_("Picture"),
-        help_text=PICTURE_HELP,
+        help_text=HINT,
         widget=UnfoldAdminFileFieldWidget,
     )
     alt = LineField(
@@ -154,7 +153,7 @@ class PortraitForm(forms.Form):
         label=_("Portrait"),
         required=False,
         allow_empty_file=True,
-        help_text=PICTURE_HELP,
+        help_text=HINT,
         widget=UnfoldAdminFileFieldWidget,
     )
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from artisans.catalog.categories import CategoryTree
-from artisans.catalog.forms import MAX_MATERIAL, PriceField
+from artisans.catalog.forms import MAX_MATERIAL, PriceFilterField
 from artisans.catalog.models import Artisan, Category, Product
 from artisans.catalog.models.product import ShownPicture
 from artisans.catalog.prices import load_prices
@@ -120,7 +120,7 @@ class ArtisanOut(serializers.BaseSerializer[Artisan]):
 
 
 class PriceFilter(filters.Filter):
-    field_class = PriceField
+    field_class = PriceFilterField
 
 
 class ProductFilters(CreatedFilters):

@@ -14,7 +14,7 @@ MAX_MATERIAL = 60
 PRICE = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,3})?", re.ASCII)
 
 
-class PriceField(forms.CharField):
+class PriceFilterField(forms.CharField):
     """A price in plain digits, in no particular currency: text in, Decimal or None out."""
 
     widget = forms.TextInput({"inputmode": "decimal", "autocomplete": "off", "maxlength": 20})
@@ -29,8 +29,8 @@ class PriceField(forms.CharField):
 class FilterForm(forms.Form):
     """A filter with an error is not applied; the others are."""
 
-    price_min = PriceField(label=gettext_lazy("Price from"), required=False)
-    price_max = PriceField(label=gettext_lazy("Price up to"), required=False)
+    price_min = PriceFilterField(label=gettext_lazy("Price from"), required=False)
+    price_max = PriceFilterField(label=gettext_lazy("Price up to"), required=False)
     material = LineField(
         label=gettext_lazy("Material"),
         required=False,

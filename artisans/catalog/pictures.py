@@ -27,7 +27,9 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
@@ -43,7 +45,14 @@ from artisans.core.queue import enqueue_after_commit
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 15 * 1024 * 1024
+MAX_MB = 15
+MAX_BYTES = MAX_MB * 1024 * 1024
+MILLION_PIXELS = picture_encoder.MAX_PIXELS // 1_000_000
+HINT = format_lazy(
+    gettext_lazy("JPEG, PNG, WebP, AVIF or HEIC, at most {size} MB and {pixels} million pixels."),
+    size=MAX_MB,
+    pixels=MILLION_PIXELS,
+)
 SECONDS = 45  # for the copies of one picture
 ATTEMPTS, AGAIN_AFTER = (
     8,
@@ -61,7 +70,7 @@ class PictureRefused(InvalidInput):
     """The file is not a picture of a kind and size that can be shown."""
 
     code = "picture_refused"
-    remedy = "Upload a JPEG, PNG, WebP, AVIF or HEIC file of at most 15 MiB and 60 million pixels."
+    remedy = f"Upload a JPEG, PNG, WebP, AVIF or HEIC file of at most {MAX_MB} MiB and {MILLION_PIXELS} million pixels."
 
 
 class TooManyPictures(Conflict):
@@ -92,10 +101,10 @@ def upload_check(content: bytes) -> None:
     if header.width * header.height > picture_encoder.MAX_PIXELS:
         raise PictureRefused(
             _(
-                "The picture has %(width)d × %(height)d pixels; 60 million at most can be prepared. "
+                "The picture has %(width)d × %(height)d pixels; %(most)d million at most can be prepared. "
                 "Save a smaller copy of it."
             )
-            % {"width": header.width, "height": header.height}
+            % {"width": header.width, "height": header.height, "most": MILLION_PIXELS}
         )
 
 
@@ -104,7 +113,8 @@ def check_size(size: int) -> None:
     if not size:
         raise PictureRefused(_("The file is empty."))
     if size > MAX_BYTES:
-        raise PictureRefused(_("The file is larger than 15 MB. Save the picture as a smaller JPEG."))
+        text = _("The file is larger than %(size)d MB. Save the picture as a smaller JPEG.")
+        raise PictureRefused(text % {"size": MAX_MB})
 
 
 def picture_add(*, product_id: UUID, content: bytes, name: str, actor: User, alt: str = "") -> ProductPicture:

@@ -15,6 +15,7 @@ from artisans.exports.services import (
     TooManyExports,
     export_request,
     export_send,
+    kept_for,
     kept_until,
     stored_file,
 )
@@ -33,6 +34,10 @@ class Answer:
     @property
     def is_large(self) -> bool:
         return self.rows > AT_ONCE
+
+    @property
+    def kept_days(self) -> int:
+        return kept_for().days
 
 
 def export_answer(request: HttpRequest, found: ExportList, query: str, *, is_sent: bool) -> Answer:

@@ -203,8 +203,12 @@ def export_fail(export_id: UUID) -> None:
 # ---- the stored file -------------------------------------------------------------------------------------------
 
 
+def kept_for() -> timedelta:
+    return RULES["exports"].kept
+
+
 def kept_until(export: Export) -> datetime:
-    return export.created_at + RULES["exports"].kept
+    return export.created_at + kept_for()
 
 
 def stored_file(export: Export) -> Iterator[bytes]:

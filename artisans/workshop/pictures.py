@@ -18,6 +18,7 @@ from artisans.catalog.access import require_artisan
 from artisans.catalog.models import PictureState, Product
 from artisans.catalog.models.picture import MOST
 from artisans.catalog.pictures import (
+    MAX_MB,
     check_size,
     picture_add,
     picture_describe,
@@ -62,7 +63,7 @@ def own_product(request: HttpRequest, product_id: UUID) -> Product:
 def show(request: HttpRequest, product: Product, **context: Any) -> HttpResponse:
     pictures = pictures_of(product)
     waiting = any(picture.state == PictureState.UPLOADED for picture in pictures)
-    context |= {"product": product, "pictures": pictures, "most": MOST, "is_waiting": waiting}
+    context |= {"product": product, "pictures": pictures, "most": MOST, "size": MAX_MB, "is_waiting": waiting}
     return render(request, "workshop/pictures.html", context)
 
 

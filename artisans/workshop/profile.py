@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from artisans.accounts.principals import require_user
 from artisans.catalog.access import require_owner
+from artisans.catalog.pictures import HINT
 from artisans.catalog.portraits import portrait_remove, portrait_set
 from artisans.catalog.profile import profile_change
 from artisans.core.errors import DomainError
@@ -32,7 +33,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect("workshop:profile")
-    return render(request, "workshop/profile.html", {"form": form, "artisan": artisan})
+    return render(request, "workshop/profile.html", {"form": form, "artisan": artisan, "picture_hint": HINT})
 
 
 @login_required

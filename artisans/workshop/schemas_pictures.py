@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from artisans.catalog.models import PictureRefusal, PictureState
 from artisans.catalog.models.picture import MOST
+from artisans.catalog.pictures import MAX_MB, MILLION_PIXELS
 from artisans.core.api.fields import StrictIntegerField, StrictLineField, StrictSerializer, UploadField
 from artisans.core.api.openapi import example, form_example
 
@@ -31,7 +32,9 @@ def alt_line(**options: Any) -> StrictLineField:
 
 @form_example({"file": "@bowl.jpg", "alt": "A green bowl from above"})
 class PictureIn(StrictSerializer):
-    file = UploadField(help_text="JPEG, PNG, WebP, AVIF or HEIC, of at most 15 MiB and 60 million pixels.")
+    file = UploadField(
+        help_text=f"JPEG, PNG, WebP, AVIF or HEIC, of at most {MAX_MB} MiB and {MILLION_PIXELS} million pixels."
+    )
     alt = alt_line(default="", help_text=ALT)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from artisans.catalog.models.artisan import MAX_PROCESSING_DAYS
+from artisans.catalog.pictures import MAX_MB, MILLION_PIXELS
 from artisans.catalog.statuses import ArtisanState
 from artisans.core.api.fields import (
     StrictCharField,
@@ -52,7 +53,9 @@ class ProfileIn(StrictSerializer):
 
 @form_example({"file": "@portrait.jpg"})
 class PortraitIn(StrictSerializer):
-    file = UploadField(help_text="JPEG, PNG, WebP, AVIF or HEIC, of at most 15 MiB and 60 million pixels.")
+    file = UploadField(
+        help_text=f"JPEG, PNG, WebP, AVIF or HEIC, of at most {MAX_MB} MiB and {MILLION_PIXELS} million pixels."
+    )
 
 
 @example(

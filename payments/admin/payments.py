@@ -520,8 +520,13 @@ def describe_extension(order: Order) -> str:
     if order.status != OrderStatus.PENDING or order.is_extended or order.pay_by is None:
         return ""
     until = timezone.localtime(order.pay_by + PART_PAYMENT_EXTENSION)
-    text = gettext("The buyer has until %(date)s to pay it (extended once, by seven days).")
-    return text % {"date": date_format(until, "DATE_FORMAT")}
+    days = PART_PAYMENT_EXTENSION.days
+    text = ngettext(
+        "The buyer has until %(date)s to pay it (extended once, by %(days)d day).",
+        "The buyer has until %(date)s to pay it (extended once, by %(days)d days).",
+        days,
+    )
+    return text % {"date": date_format(until, "DATE_FORMAT"), "days": days}
 
 
 def describe_hold_after_rejection(order: Order) -> str:

@@ -99,7 +99,10 @@ def test_cash_of_the_shop_is_paid_back_in_cash_until_it_was_deposited(cash, parc
     assert on(AccountKind.BANK) == left.minor - 600
     collect(cash, second, CashHolder.ARTISAN, staff)
     assert likely_payer(cash, usd("1.00")) == PaidBack()  # more than one has the money
-    with pytest.raises(InvalidInput, match=r"shop holds only 0\.00 USD of this payment in cash"), transaction.atomic():
+    with (
+        pytest.raises(InvalidInput, match=r"shop holds only 0\.00 USD of this payment in cash"),
+        transaction.atomic(),
+    ):
         give_back(cash, "1.00", actor=staff, paid=PaidBack(PaidFrom.CASH))
     assert (on(AccountKind.CASH), on(AccountKind.BANK_FEE)) == (0, 0)
 

@@ -34,7 +34,7 @@ class TimestampField(forms.Field):
         return found
 
 
-class IdField(forms.UUIDField):
+class IdFilterField(forms.UUIDField):
     def to_python(self, value: Any) -> Any:
         if value and not re.fullmatch(UUID_PATTERN, value):
             raise forms.ValidationError(_("Send a UUID with hyphens."), "invalid")
@@ -60,7 +60,7 @@ class StrictBooleanFormField(forms.Field):
 
 
 class IdFilter(filters.UUIDFilter):
-    field_class = IdField
+    field_class = IdFilterField
 
 
 class NumberFilter(filters.Filter):
