@@ -74,7 +74,7 @@ class Panel:
 @dataclass(frozen=True, slots=True)
 class Board:
     """`is_empty`: no figure has anything in the period; then `nearest` is a period that has, if there is one.
-    `differs_at`: when the nightly check found days that are not what the facts say. `silent_since`: when the worker
+    `differs_at`: when the nightly check found days that do not match the records. `silent_since`: when the worker
     last counted, if that is too long ago."""
 
     panels: list[Panel]

@@ -41,7 +41,7 @@ LABELS = {
 ALSO = {
     "open": gettext_lazy("Still open: %(n)s."),
     "switched": gettext_lazy("Replaced by another payment: %(n)s."),
-    "clock_skew": gettext_lazy("Received before they were made, by the clocks: %(n)s."),
+    "clock_skew": gettext_lazy("Arrived before they were sent (clock difference): %(n)s."),
 }
 
 
@@ -234,7 +234,7 @@ def comparison(metric: Metric, now: Figure, before: Figure) -> tuple[str, str]:
     size = abs(difference) * HUNDRED
     if metric.unit != Unit.SHARE:
         if not before.value:
-            return _("It was none before."), ""
+            return _("Previously: none."), ""
         size /= before.value
     tone = {"": "", "up": "better", "down": "worse"}[metric.better]
     if tone and difference < 0:

@@ -113,7 +113,7 @@ METRICS: dict[str, Metric] = {
             _("Payments that succeeded"),
             _(
                 "Payments that were paid, divided by those that were paid or lost. Lost: cancelled, or of a closed "
-                "order, without ever being paid. Left out: open payments, and those that the buyer replaced by another."
+                "order, without ever being paid. Excludes: open payments, and those that the buyer replaced by another."
             ),
             payments("paid"),
             payments("paid", "lost"),
@@ -141,8 +141,8 @@ METRICS: dict[str, Metric] = {
             "order_paid_rate",
             _("Orders that were paid"),
             _(
-                "Orders that were ever paid in full, divided by those and the orders that were closed unpaid. Left "
-                "out: orders that wait for money."
+                "Orders that were ever paid in full, divided by those and the orders that were closed unpaid. "
+                "Excludes: orders that wait for money."
             ),
             Total("orders", ("paid",)),
             Total("orders", ("paid", "closed")),
@@ -156,8 +156,8 @@ METRICS: dict[str, Metric] = {
             "attempt_success_rate",
             _("Attempts that succeeded"),
             _(
-                "Attempts to pay at a provider that succeeded, divided by those that succeeded or were declined. Left "
-                "out: attempts that were left, and what a provider declines on its own pages."
+                "Attempts to pay at a provider that succeeded, divided by those that succeeded or were declined. "
+                "Excludes: abandoned attempts, and what a provider declines on its own pages."
             ),
             attempts("succeeded"),
             attempts("succeeded", "declined"),
@@ -185,7 +185,7 @@ METRICS: dict[str, Metric] = {
             _("Payments recovered after a decline"),
             _(
                 "Payments that were paid although an attempt was declined, divided by those with a declined attempt "
-                "that were paid or lost. Left out: open payments, those replaced by another, and offline payments."
+                "that were paid or lost. Excludes: open payments, those replaced by another, and offline payments."
             ),
             payments("recovered"),
             payments("recovered", "unrecovered"),
@@ -198,7 +198,7 @@ METRICS: dict[str, Metric] = {
             "failure_reasons",
             _("Declined attempts"),
             _(
-                "Attempts to pay that the provider or the bank declined, by reason and the provider's code. Left out: "
+                "Attempts to pay that the provider or the bank declined, by reason and the provider's code. Excludes: "
                 "what a provider declines on its own pages."
             ),
             attempts("declined"),
@@ -265,7 +265,7 @@ METRICS: dict[str, Metric] = {
                     _("3-D Secure that succeeded"),
                     _(
                         "Attempts in which the bank authenticated the buyer or acknowledged the attempt, divided by "
-                        "decided attempts with 3-D Secure. Left out: exemptions, and banks without 3-D Secure."
+                        "decided attempts with 3-D Secure. Excludes: exemptions, and banks without 3-D Secure."
                     ),
                     attempts("authenticated"),
                     attempts("finished"),
@@ -273,7 +273,7 @@ METRICS: dict[str, Metric] = {
                 ),
                 (
                     "three_d_secure_left_rate",
-                    _("Challenges that were left"),
+                    _("Abandoned challenges"),
                     _(
                         "Challenges that were open for an hour or until the payment ended, divided by all challenges."
                     ),
@@ -328,7 +328,7 @@ METRICS: dict[str, Metric] = {
             _("Delay of webhook events"),
             _(
                 "From when a provider made an event until the shop received it. Percentiles are at most 2 % "
-                "off. Negative delays count as 0. Left out: events without a time."
+                "off. Negative delays count as 0. Excludes: events without a time."
             ),
             messages("delays"),
             None,
@@ -344,7 +344,7 @@ METRICS: dict[str, Metric] = {
             _("Time to process webhook events"),
             _(
                 "From when the shop received an event until it was first processed. Percentiles are at most 2 % "
-                "off. Left out: events that were not processed yet."
+                "off. Excludes: events that were not processed yet."
             ),
             messages("lags"),
             None,
@@ -381,7 +381,7 @@ METRICS: dict[str, Metric] = {
             _("Refused webhook requests"),
             _(
                 "Requests to the webhook addresses that were not sent by the provider, or could not be read, by "
-                "reason. Left out: what exceeded the limit of a network."
+                "reason. Excludes: what exceeded the limit of a network."
             ),
             Total("refusals", ("refused",)),
             None,
@@ -420,7 +420,7 @@ METRICS: dict[str, Metric] = {
             "refund_rate",
             _("Money refunded"),
             _(
-                "Refunds that were completed, divided by captures and receipts of the same time, by amount. Left out: "
+                "Refunds that were completed, divided by captures and receipts of the same time, by amount. Excludes: "
                 "refunds that failed later, receipts that were reversed, disputes."
             ),
             Total("refunds", ("refunds_minor",)),
@@ -437,7 +437,7 @@ METRICS: dict[str, Metric] = {
                 format_lazy(_("Refunded within {days} days"), days=age),
                 _(
                     "Of the payments that were paid: what was refunded until so many days later, divided by their "
-                    "amounts. Left out: payments that are not that old yet."
+                    "amounts. Excludes: payments that are not that old yet."
                 ),
                 settled(f"refunded_{age}_minor"),
                 settled("payments_minor"),
@@ -510,7 +510,7 @@ METRICS: dict[str, Metric] = {
             _("Time to a completed payment"),
             _(
                 "From the start of a payment at a provider until it was paid. Percentiles are at most 2 % off. "
-                "Left out: offline payments."
+                "Excludes: offline payments."
             ),
             settled("processing_times"),
             None,
@@ -538,8 +538,8 @@ METRICS: dict[str, Metric] = {
             "refund_time",
             _("Time to a refund"),
             _(
-                "From the request of a refund until it was completed. Percentiles are at most 2 % off. Left "
-                "out: offline refunds, and those made at the provider."
+                "From the request of a refund until it was completed. Percentiles are at most 2 % off. Excludes: "
+                "offline refunds, and those made at the provider."
             ),
             Total("refunds", ("refund_times",)),
             None,
@@ -554,7 +554,7 @@ METRICS: dict[str, Metric] = {
             _("Disputes"),
             _(
                 "Disputes that were opened, divided by the captures of card payments of the same time, by number. "
-                "Left out: disputes of other methods."
+                "Excludes: disputes of other methods."
             ),
             Total("disputes", ("opened",), CARDS),
             settled("captures", only=CARDS),
@@ -596,7 +596,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "dispute_won_rate",
             _("Disputes won"),
-            _("Disputes that were won, divided by those that were won or lost. Left out: open ones."),
+            _("Disputes that were won, divided by those that were won or lost. Excludes: open ones."),
             Total("disputes", ("won",)),
             Total("disputes", ("won", "lost")),
             Unit.SHARE,
@@ -610,7 +610,7 @@ METRICS: dict[str, Metric] = {
                 STEP_TITLES[later],
                 _(
                     "Checkouts that reached this step, whenever it was, divided by those that reached the one before. "
-                    "Left out: checkouts of staff."
+                    "Excludes: checkouts of staff."
                 ),
                 Total("journeys", (later,)),
                 Total("journeys", (earlier,)),
@@ -625,8 +625,8 @@ METRICS: dict[str, Metric] = {
             "checkout_rate",
             _("Checkouts that became orders"),
             _(
-                "Checkouts whose order was placed, whenever it was, divided by all with an item in the cart. Left "
-                "out: checkouts of staff, and orders that were placed before checkouts were recorded."
+                "Checkouts whose order was placed, whenever it was, divided by all with an item in the cart. "
+                "Excludes: checkouts of staff, and orders that were placed before checkouts were recorded."
             ),
             Total("journeys", ("placed",)),
             Total("journeys", ("started",)),
@@ -640,7 +640,7 @@ METRICS: dict[str, Metric] = {
             _("Abandoned checkouts"),
             _(
                 "Checkouts with an item in the cart that became no order and in which nothing has happened for an "
-                "hour. Left out: checkouts of staff."
+                "hour. Excludes: checkouts of staff."
             ),
             Total("journeys", ("abandoned",)),
             None,
@@ -654,7 +654,7 @@ METRICS: dict[str, Metric] = {
             _("Value of an abandoned checkout"),
             _(
                 "What was in the carts of abandoned checkouts, at the prices that the buyers saw last and without tax "
-                "and delivery, divided by their number. Left out: checkouts of staff, and those of which this is not "
+                "and delivery, divided by their number. Excludes: checkouts of staff, and those of which this is not "
                 "known."
             ),
             Total("journeys", ("abandoned_minor",)),
@@ -669,7 +669,7 @@ METRICS: dict[str, Metric] = {
             "recovered_carts",
             _("Recovered checkouts"),
             _(
-                "Checkouts that became orders although nothing had happened in them for an hour before. Left out: "
+                "Checkouts that became orders although nothing had happened in them for an hour before. Excludes: "
                 "checkouts of staff."
             ),
             Total("journeys", ("recovered",)),
@@ -682,7 +682,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "problems",
             _("Problems of checkouts"),
-            _("How often something kept a buyer from going on. Left out: what happened to staff."),
+            _("How often something kept a buyer from going on. Excludes: what happened to staff."),
             Total("problems", ("problems",)),
             None,
             Unit.COUNT,

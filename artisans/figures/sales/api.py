@@ -22,7 +22,7 @@ class SalesViewSet(ApiView, viewsets.ViewSet):
     @operation("sales_get", "Show own sales", query=SalesQuery, responses=SalesShape, problems=(NotFound,))
     def show(self, request: Request) -> Response:
         """What the artisan sold, by day, week (from Monday) or month of the shop's time zone, for each currency; the
-        last 30 days unless `from` and `to` are sent. A parcel counts on the day on which its money was here.
+        last 30 days unless `from` and `to` are sent. A parcel counts on the day its payment was received.
 
         `net` is what was booked on the artisan's accounts on these days: `sales` less `commission`, `payment_fees` and
         `refunds`.

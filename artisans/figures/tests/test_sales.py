@@ -259,7 +259,7 @@ def test_no_sales_at_all_and_none_on_these_days(browser, seller, bowl, request):
     request.getfixturevalue("sold")
 
     shown = page(browser(seller).get(f"{PAGE}?period=free&from=2026-01-01&to=2026-02-01"))
-    assert "Nothing sold on these days" in shown.text
+    assert "No sales in this period" in shown.text
     assert "Show November 2026, when you last sold something" in shown.text
 
 
