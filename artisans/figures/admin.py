@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from artisans.core.csv_files import csv_response
+from artisans.core.test_mode import is_test_mode
 from artisans.figures import checkouts  # noqa: F401  # registers its lists
 from artisans.figures.board import Board, Panel, board_of, currencies_known
 from artisans.figures.days import Period
@@ -27,7 +28,6 @@ from artisans.figures.forms import FREE, FilterForm
 from artisans.figures.models import CountedDay
 from artisans.figures.pages import PAGES, Page
 from artisans.figures.roles import VIEW_METRICS
-from payments.lifecycle.offer import moves_test_money
 
 
 def page_address(name: str) -> str:
@@ -64,7 +64,7 @@ class FiguresAdmin(ModelAdmin):
             "title": page.title,
             "page": page,
             "form": form,
-            "is_test_money": moves_test_money(),
+            "is_test_money": is_test_mode(),
         }
         if not form.is_valid():
             return self.render(request, context, status=400)
@@ -138,7 +138,7 @@ def csv_of(page: Page, board: Board, name: str, question: Question) -> HttpRespo
 
 def csv_rows(panel: Panel) -> Iterator[list[str]]:
     if table := panel.table:
-        head = _("%(head)s (test money)") % {"head": table.head} if moves_test_money() else table.head
+        head = _("%(head)s (test money)") % {"head": table.head} if is_test_mode() else table.head
         yield [head, *(column.title for column in table.columns)]
         for row in table.rows:
             yield [row.key, *(cell.number for cell in row.cells)]

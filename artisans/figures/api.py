@@ -19,6 +19,7 @@ from artisans.core.api.fields import StrictDateField, utc, validated
 from artisans.core.api.openapi import operation
 from artisans.core.api.views import ApiView
 from artisans.core.money import Money
+from artisans.core.test_mode import is_test_mode
 from artisans.figures.days import Period, today
 from artisans.figures.errors import CannotView, GroupNotPossible, MetricUnknown, PeriodTooLong
 from artisans.figures.evaluate import HOUR, TIMES, Answer, Figure, Question, evaluate, waiting_changes
@@ -27,7 +28,6 @@ from artisans.figures.registry import METRICS, Metric, Unit
 from artisans.figures.roles import VIEW_METRICS
 from artisans.figures.rows import rows_of
 from artisans.figures.schemas import DefinitionShape, MetricsShape
-from payments.lifecycle.offer import moves_test_money
 from payments.methods import PaymentMethod
 from payments.providers.registry import provider_choices
 
@@ -100,7 +100,7 @@ class MetricsViewSet(ApiView, viewsets.ViewSet):
         metrics = metrics_of(sent.get("metrics", ""), question)
         period = period_out(question.period) | {
             "time_zone": settings.TIME_ZONE,
-            "is_test_money": moves_test_money(),
+            "is_test_money": is_test_mode(),
             "waiting_changes": waiting_changes(metrics),
         }
         body = {

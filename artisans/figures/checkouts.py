@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from artisans.core.admin.filters import DayRangeFilter
 from artisans.core.admin.pages import ReadOnlyAdmin, column, when
-from artisans.figures.families import COUNTED, HAS_RECOVERED, PROBLEMS, STEPS, has_left
+from artisans.figures.families import COUNTED, HAS_RECOVERED, PROBLEMS, STEPS, counted, has_left
 from artisans.figures.registry import STEP_TITLES
 from artisans.figures.roles import VIEW_METRICS
 from artisans.figures.words import code_text
@@ -57,7 +57,7 @@ class JourneyAdmin(CountedAdmin):
     ordering = ("-started_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Journey]:
-        return COUNTED.filter(started_at__isnull=False)
+        return COUNTED.filter(counted(), started_at__isnull=False)
 
     @column(_("Started"), ordering="started_at", file="started_at")
     def started(self, row: Journey) -> str:
@@ -82,7 +82,7 @@ class JourneyProblemAdmin(CountedAdmin):
     ordering = ("-at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JourneyProblem]:
-        return PROBLEMS.all()
+        return PROBLEMS.filter(counted())
 
     @column(_("Time"), ordering="at", file="at")
     def time(self, row: JourneyProblem) -> str:

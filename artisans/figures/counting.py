@@ -21,6 +21,7 @@ from artisans.core.changes import day_of
 from artisans.core.models import ChangeMark, Heartbeat
 from artisans.core.queue import run_each
 from artisans.core.retention import RULES
+from artisans.core.test_mode import is_test_mode
 from artisans.figures.days import DAY, span_of, today
 from artisans.figures.families import FAMILIES, Family, cells_of
 from artisans.figures.models import CountedDay
@@ -45,7 +46,8 @@ class Pair(NamedTuple):
 
 
 def version_of(family: Family) -> str:
-    return f"{family.version} {settings.TIME_ZONE}"
+    """All days are counted again when the shop goes live: rows of test mode do not count any more."""
+    return f"{family.version} {settings.TIME_ZONE}{' test' if is_test_mode() else ''}"
 
 
 def horizon(family: Family) -> date:

@@ -13,6 +13,7 @@ from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subq
 from django.db.models.functions import Coalesce, ExtractHour
 from django.utils import timezone
 
+from artisans.core.test_mode import is_test_mode
 from artisans.figures.days import Span
 from artisans.figures.durations import Buckets, bucket_of, bucket_of_time
 from artisans.figures.models import (
@@ -102,6 +103,14 @@ class Family:
         return min((at for at in oldest if at), default=None)
 
 
+def counted(path: str = "") -> Q:
+    """Without rows of test mode, unless all money is test money. `path`: to the row that knows, such as "payment__"."""
+    return Q() if is_test_mode() else Q(**{f"{path}is_test": False})
+
+
+OF_A_PAYMENT = "payment__"
+
+
 def count_if(condition: Q) -> Count:
     return Count("pk", filter=condition)
 
@@ -151,7 +160,7 @@ def payments_started(span: Span) -> Rows:
     attempts = PaymentAttempt.objects.filter(payment=OuterRef("pk"))
     declined = attempts.filter(AT_PROVIDERS, outcome=AttemptOutcome.DECLINED)
     last = attempts.order_by("-number")
-    rows = Payment.objects.filter(**span.of("created_at")).annotate(
+    rows = Payment.objects.filter(counted(), **span.of("created_at")).annotate(
         **OF_ITSELF,
         outcome=PAYMENT_OUTCOME,
         last_outcome=Subquery(last.values("outcome")[:1]),
@@ -175,7 +184,7 @@ def payments_started(span: Span) -> Rows:
 def orders_placed(span: Span) -> Rows:
     is_paid, is_closed = Q(paid_at__isnull=False), Q(status__in=ORDERS_CLOSED)
     return grouped(
-        Order.objects.filter(**span.of("created_at")),
+        Order.objects.filter(counted(), **span.of("created_at")),
         "currency",
         paid=count_if(is_paid),
         closed=count_if(~is_paid & is_closed),
@@ -188,7 +197,7 @@ HAS_REFUNDS = Q(refunded_minor__gt=0)  # so few that refunds are looked up by in
 
 def payments_completed(span: Span) -> Rows:
     return grouped(
-        Payment.objects.filter(**span.of("completed_at")).annotate(**OF_ITSELF),
+        Payment.objects.filter(counted(), **span.of("completed_at")).annotate(**OF_ITSELF),
         payments=Count("pk"),
         payments_minor=Sum("amount_minor"),
         refunded_payments=count_if(HAS_REFUNDS),
@@ -197,7 +206,7 @@ def payments_completed(span: Span) -> Rows:
 
 def refunds_by_age(span: Span) -> Rows:
     """Of the payments that were completed in the span, however long ago that is."""
-    rows = Payment.objects.filter(HAS_REFUNDS, **span.of("completed_at")).annotate(**OF_ITSELF)
+    rows = Payment.objects.filter(counted(), HAS_REFUNDS, **span.of("completed_at")).annotate(**OF_ITSELF)
     sums = {f"refunded_{age}_minor": refunded_within(timedelta(days=age)) for age in REFUND_AGES}
     return grouped(rows.filter(refunds__status=RefundStatus.COMPLETED), **sums)
 
@@ -209,7 +218,7 @@ def refunded_within(age: timedelta) -> Sum:
 
 def processing_times(span: Span) -> Rows:
     """At providers: how long offline payments take is for buyers and banks to say."""
-    rows = Payment.objects.filter(**span.of("completed_at")).exclude(payment_provider=MANUAL)
+    rows = Payment.objects.filter(counted(), **span.of("completed_at")).exclude(payment_provider=MANUAL)
     return timed(rows.annotate(**OF_ITSELF), "created_at", "completed_at", name="processing_times")
 
 
@@ -217,7 +226,7 @@ def paid_orders(span: Span) -> QuerySet[Any]:
     """By the payment that was completed last until then, which is the one that paid the rest."""
     last = Payment.objects.filter(order=OuterRef("pk"), completed_at__lte=OuterRef("paid_at"))
     last = last.order_by("-completed_at", "-pk")
-    return Order.objects.filter(**span.of("paid_at")).annotate(
+    return Order.objects.filter(counted(), **span.of("paid_at")).annotate(
         provider=Coalesce(Subquery(last.values("payment_provider")[:1]), Value("")),
         method=Coalesce(Subquery(last.values("payment_method")[:1]), Value("")),
     )
@@ -232,18 +241,24 @@ def order_times(span: Span) -> Rows:
 
 
 def captures(span: Span) -> Rows:
-    rows = Capture.objects.filter(**span.of("created_at")).annotate(method=F("payment__payment_method"))
+    rows = Capture.objects.filter(counted(OF_A_PAYMENT), **span.of("created_at")).annotate(
+        method=F("payment__payment_method")
+    )
     return grouped(rows, captures=Count("pk"), captures_minor=Sum("amount_minor"))
 
 
 def receipts(span: Span) -> Rows:
     """Without those that were reversed: that money never arrived."""
-    rows = Receipt.objects.filter(**span.of("created_at"), reversal=None).annotate(**OF_PAYMENT)
+    rows = Receipt.objects.filter(counted(OF_A_PAYMENT), **span.of("created_at"), reversal=None).annotate(
+        **OF_PAYMENT
+    )
     return grouped(rows, receipts=Count("pk"), receipts_minor=Sum("amount_minor"))
 
 
 def completed_refunds(span: Span) -> QuerySet[Any]:
-    rows = PaymentRefund.objects.filter(status=RefundStatus.COMPLETED, **span.of("processed_at"))
+    rows = PaymentRefund.objects.filter(
+        counted(OF_A_PAYMENT), status=RefundStatus.COMPLETED, **span.of("processed_at")
+    )
     return rows.annotate(**OF_PAYMENT)
 
 
@@ -258,7 +273,9 @@ def refund_times(span: Span) -> Rows:
 
 
 def disputes_opened(span: Span) -> Rows:
-    rows = Dispute.objects.filter(**span.of("created_at")).annotate(method=F("payment__payment_method"))
+    rows = Dispute.objects.filter(counted(OF_A_PAYMENT), **span.of("created_at")).annotate(
+        method=F("payment__payment_method")
+    )
     return grouped(
         rows,
         opened=Count("pk"),
@@ -269,7 +286,7 @@ def disputes_opened(span: Span) -> Rows:
 
 
 def warnings_given(span: Span) -> Rows:
-    rows = FraudWarning.objects.filter(**span.of("warned_at"))
+    rows = FraudWarning.objects.filter(counted(OF_A_PAYMENT), **span.of("warned_at"))
     rows = rows.annotate(method=F("payment__payment_method"), currency=F("payment__currency"))
     return grouped(rows, warnings=Count("pk"))
 
@@ -293,7 +310,7 @@ def attempts_decided(span: Span) -> Rows:
 
 def decided_attempts(span: Span) -> QuerySet[Any]:
     """Without those that the buyer left."""
-    rows = PaymentAttempt.objects.filter(DECIDED).annotate(decided=DECIDED_AT)
+    rows = PaymentAttempt.objects.filter(counted(OF_A_PAYMENT), DECIDED).annotate(decided=DECIDED_AT)
     return rows.filter(**span.of("decided"))
 
 
@@ -318,27 +335,31 @@ def decision_times(span: Span) -> Rows:
 
 
 def cards_tried(span: Span) -> Rows:
-    rows = PaymentAttempt.objects.filter(BY_CARD, **span.of("tried_at"))
+    rows = PaymentAttempt.objects.filter(counted(OF_A_PAYMENT), BY_CARD, **span.of("tried_at"))
     counts = {name: count_if(condition) for name, condition in ATTEMPTS_BY_TRY.items()}
     return of_attempts(grouped(rows, *ATTEMPT_KEYS, **counts))
 
 
 def requests_sent(span: Span) -> Rows:
-    rows = ProviderRequest.objects.filter(**span.of("started_at")).annotate(hour_number=hour_of("started_at"))
+    rows = ProviderRequest.objects.filter(counted(), **span.of("started_at")).annotate(
+        hour_number=hour_of("started_at")
+    )
     keys = ("provider", "operation", "hour_number", "outcome", "error_code")
     for row in grouped(rows, *keys, requests=Count("pk")):
         yield {**row, "hour": f"{row['hour_number']:02}"}
 
 
 def request_times(span: Span) -> Rows:
-    rows = ProviderRequest.objects.filter(**span.of("started_at"))
+    rows = ProviderRequest.objects.filter(counted(), **span.of("started_at"))
     for row in grouped(rows, "provider", "operation", "duration_ms", count=Count("pk")):
         times = Counter({bucket_of(row["duration_ms"]): row["count"]})
         yield {**row, "hour": "", "outcome": "", "error_code": "", "durations": times}
 
 
 def events_received(span: Span) -> Rows:
-    rows = WebhookEvent.objects.filter(**span.of("created_at")).annotate(hour_number=hour_of("created_at"))
+    rows = WebhookEvent.objects.filter(counted(), **span.of("created_at")).annotate(
+        hour_number=hour_of("created_at")
+    )
     found = grouped(
         rows,
         "provider",
@@ -353,13 +374,13 @@ def events_received(span: Span) -> Rows:
 
 
 def event_delays(span: Span) -> Rows:
-    rows = WebhookEvent.objects.filter(**span.of("created_at"), sent_at__isnull=False)
+    rows = WebhookEvent.objects.filter(counted(), **span.of("created_at"), sent_at__isnull=False)
     found = timed(rows, "sent_at", "created_at", "provider", name="delays")
     return ({**row, "hour": ""} for row in found)
 
 
 def event_lags(span: Span) -> Rows:
-    rows = WebhookEvent.objects.filter(**span.of("created_at"), first_processed_at__isnull=False)
+    rows = WebhookEvent.objects.filter(counted(), **span.of("created_at"), first_processed_at__isnull=False)
     found = timed(rows, "created_at", "first_processed_at", "provider", name="lags")
     return ({**row, "hour": ""} for row in found)
 
@@ -387,7 +408,7 @@ def has_left() -> Q:
 def journeys_started(span: Span) -> Rows:
     reached = {name: count_if(Q(**{f"{column}__isnull": False})) for name, column in STEPS.items()}
     return grouped(
-        COUNTED.filter(**span.of("started_at")),
+        COUNTED.filter(counted(), **span.of("started_at")),
         *JourneyCell.dimensions,
         **reached,
         abandoned=count_if(has_left()),
@@ -398,7 +419,7 @@ def journeys_started(span: Span) -> Rows:
 
 
 def problems_met(span: Span) -> Rows:
-    rows = PROBLEMS.filter(**span.of("at"))
+    rows = PROBLEMS.filter(counted(), **span.of("at"))
     return grouped(rows, *ProblemCell.dimensions, problems=Count("pk"))
 
 
@@ -421,12 +442,12 @@ COUNTS_OF_EVENTS = (events_received, event_delays, event_lags)
 FAMILIES = {
     family.name: family
     for family in (
-        Family("payments", 2, PaymentCell, (payments_started,), (PAYMENTS,)),
-        Family("orders", 1, OrderCell, (orders_placed,), (ORDERS,)),
-        Family("settled", 3, SettledCell, COUNTS_OF_SETTLED, (PAYMENTS, ORDERS)),
-        Family("refunds", 2, RefundCell, (refunds_completed, refund_times), (REFUNDS,)),
-        Family("disputes", 1, DisputeCell, (disputes_opened, warnings_given), DISPUTES),
-        Family("attempts", 1, AttemptCell, COUNTS_OF_ATTEMPTS, (ATTEMPTS,)),
+        Family("payments", 3, PaymentCell, (payments_started,), (PAYMENTS,)),
+        Family("orders", 2, OrderCell, (orders_placed,), (ORDERS,)),
+        Family("settled", 4, SettledCell, COUNTS_OF_SETTLED, (PAYMENTS, ORDERS)),
+        Family("refunds", 3, RefundCell, (refunds_completed, refund_times), (REFUNDS,)),
+        Family("disputes", 2, DisputeCell, (disputes_opened, warnings_given), DISPUTES),
+        Family("attempts", 2, AttemptCell, COUNTS_OF_ATTEMPTS, (ATTEMPTS,)),
         Family("requests", 1, RequestCell, (requests_sent, request_times), (REQUESTS,), "request_times"),
         Family("messages", 1, MessageCell, COUNTS_OF_EVENTS, (EVENTS,), "webhooks"),
         Family("refusals", 1, RefusalCell, (requests_refused,), (REFUSALS,), "webhook_refusals"),

@@ -20,7 +20,7 @@ class CountedDay(models.Model):
     """A day whose cells were counted: of which definition, when, and how long it took.
 
     `differs_at`: when the last nightly check found that they are not what the facts say; until the next one.
-    `version` changes with the definition of the family and with the shop's time zone.
+    `version` changes with the definition of the family, with the shop's time zone, and when the shop goes live.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from artisans.core.test_mode import is_test_mode
 from artisans.figures.days import Period
 from artisans.figures.evaluate import Question, without_recent_days
 from artisans.figures.registry import STEPS, Metric, Total
@@ -14,12 +15,14 @@ from payments.selectors import ATTEMPTS_BY_DECISION, ATTEMPTS_BY_TRY
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """`day`: the column of its day filter. `filters`: further parameters. `dimensions`: their parameters by name."""
+    """`day`: the column of its day filter. `filters`: further parameters. `dimensions`: their parameters by name.
+    `mode`: the parameter of test money; "" for a list of other facts, or that has only what is counted."""
 
     name: str
     day: str
     filters: Mapping[str, str] = field(default_factory=dict)
     dimensions: Mapping[str, str] = field(default_factory=dict)
+    mode: str = "is_test__exact"
 
 
 OF_PAYMENTS = {
@@ -27,6 +30,9 @@ OF_PAYMENTS = {
     "provider": "payment_provider__exact",
     "currency": "currency__exact",
 }
+
+
+OF_A_PAYMENT = "payment__is_test__exact"
 
 
 def payments(day: str, **filters: str) -> List:
@@ -42,6 +48,7 @@ REFUNDS = List(
     "processed_at",
     {"status__exact": "COMPLETED"},
     {"provider": "payment__payment_provider__exact"},
+    OF_A_PAYMENT,
 )
 
 
@@ -59,6 +66,7 @@ def attempts(day: str, counted: str) -> List:
             "provider": "provider__exact",
             "currency": "currency__exact",
         },
+        OF_A_PAYMENT,
     )
 
 
@@ -80,6 +88,7 @@ def disputes(**filters: str) -> List:
             "provider": "provider__exact",
             "currency": "currency__exact",
         },
+        OF_A_PAYMENT,
     )
 
 
@@ -89,6 +98,7 @@ def journeys(reached: str = "") -> List:
         "started_at",
         {"reached": reached} if reached else {},
         {"channel": "channel__exact", "device": "device__exact", "currency": "currency__exact"},
+        mode="",
     )
 
 
@@ -102,6 +112,7 @@ def fraud_warnings() -> List:
             "provider": "provider__exact",
             "currency": "payment__currency__exact",
         },
+        OF_A_PAYMENT,
     )
 
 
@@ -120,7 +131,9 @@ LISTS: dict[tuple[str, tuple[str, ...]], List] = {
     ("settled", ("orders_minor",)): orders("paid_at"),
     ("refunds", ("refunds_minor",)): REFUNDS,
     ("messages", ("events",)): events(),
-    ("refusals", ("refused",)): List("payments_webhookrefusal", "hour", {}, {"provider": "provider__exact"}),
+    ("refusals", ("refused",)): List(
+        "payments_webhookrefusal", "hour", {}, {"provider": "provider__exact"}, ""
+    ),
     ("messages", ("failed",)): events(state__in="dead,staff"),
     ("attempts", ("succeeded", "declined")): decided("decided"),
     ("attempts", ("first_succeeded", "first_declined")): decided("first_decided"),
@@ -143,6 +156,7 @@ LISTS: dict[tuple[str, tuple[str, ...]], List] = {
         "at",
         {},
         {"channel": "channel__exact", "step": "step__exact", "kind": "kind__exact"},
+        mode="",
     ),
     ("requests", ("requests",)): List(
         "payments_providerrequest",
@@ -180,6 +194,7 @@ def rows_url(total: Total, period: Period, filters: Mapping[str, str] | None = N
     query = {
         **rows.filters,
         **{parameter(rows.dimensions[name], value): value for name, value in wanted.items()},
+        **({rows.mode: "0"} if rows.mode and not is_test_mode() else {}),
         f"{rows.day}_from": period.first.isoformat(),
         f"{rows.day}_to": period.last.isoformat(),
     }

@@ -107,7 +107,7 @@ class MetricShape(WholeFigureShape):
 class MetricsPeriodShape(serializers.Serializer[Any]):
     time_zone = serializers.CharField()
     is_test_money = serializers.BooleanField(
-        help_text="A payment provider has test keys: no real money moves."
+        help_text="All money is test money: the shop has no live keys, and these figures count it."
     )
     as_of = serializers.DateTimeField()
     waiting_changes = serializers.IntegerField(help_text="Changes that are not counted yet.")

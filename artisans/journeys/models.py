@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import choices_constraint, currency_constraint
+from artisans.core.test_mode import test_mode_field
 
 
 class Step(models.TextChoices):
@@ -67,6 +68,7 @@ class Journey(models.Model):
     last_at = models.DateTimeField(db_index=True)
     is_backfilled = models.BooleanField(default=False)
     is_merged = models.BooleanField(default=False)
+    is_test = test_mode_field()
     was_abandoned = models.BooleanField(default=False, db_default=False)
     abandoned_minor = models.PositiveBigIntegerField(null=True)
 
@@ -129,6 +131,7 @@ class JourneyProblem(models.Model):
     kind = models.CharField(max_length=13, choices=ProblemKind)
     code = models.CharField(max_length=60)
     is_staff = models.BooleanField(default=False)
+    is_test = test_mode_field()
     at = models.DateTimeField(db_index=True)
 
     class Meta:

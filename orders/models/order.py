@@ -11,6 +11,7 @@ from artisans.core.models import BaseModel, choices_constraint, currency_constra
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
 from artisans.core.security.tokens import order_token
+from artisans.core.test_mode import test_mode_field
 from artisans.tax_ids.models import TaxIdStatus, check_read
 from orders.addresses import address_lines, address_read
 from orders.owed import IS_OWED, AmountOwed, Balance
@@ -35,7 +36,8 @@ class Order(BaseModel, SetOnceModel):
 
     `pay_by` is the due date shown to the buyer; `expires_at`, some days later, ends the hold on stock.
     `paid_at` is when the order was first paid in full, whatever was refunded since; null for an order of release 0.1.0
-    whose time is not certain. `released_at` is when the artisans were allowed to ship.
+    whose time is not certain. `released_at` is when the artisans were allowed to ship. `is_test`: as of its latest
+    payment, or of the shop when it was placed.
     """
 
     set_once = ("paid_at",)
@@ -102,6 +104,7 @@ class Order(BaseModel, SetOnceModel):
     mailbox_confirmed_at = models.DateTimeField(null=True, blank=True)
     pay_by = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    is_test = test_mode_field()
     is_extended = models.BooleanField(
         default=False, help_text=_("Due date extended after a partial payment.")
     )

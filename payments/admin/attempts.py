@@ -104,6 +104,7 @@ class PaymentAttemptAdmin(FactAdmin):
         "provider",
         "payment__payment_method",
         "currency",
+        "payment__is_test",
         ("tried_at", DayRangeFilter),
         ("decided_at", DecidedFilter),
     )
@@ -136,6 +137,7 @@ class DisputeAdmin(FactAdmin):
         "provider",
         "payment__payment_method",
         "currency",
+        "payment__is_test",
         ("created_at", DayRangeFilter),
     )
     fields = (*list_display, "provider_dispute_id")
@@ -152,6 +154,7 @@ class FraudWarningAdmin(FactAdmin):
         "provider",
         "payment__payment_method",
         "payment__currency",
+        "payment__is_test",
         ("warned_at", DayRangeFilter),
     )
     fields = (*list_display, "provider_warning_id")

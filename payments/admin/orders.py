@@ -138,6 +138,7 @@ class OrderAdmin(MoneyPages):
         "payment_status",
         OrderMethodFilter,
         OrderArtisanFilter,
+        "is_test",
         ("created_at", DayRangeFilter),
         ("paid_at", DayRangeFilter),
     )

@@ -116,6 +116,7 @@ class PaymentAdmin(RefundPages, MoneyPages):
         PaymentArtisanFilter,
         ReceivedFilter,
         PaymentOutcomeFilter,
+        "is_test",
         ("created_at", DayRangeFilter),
         ("completed_at", DayRangeFilter),
     )

@@ -59,7 +59,7 @@ class ProviderRequestAdmin(ReadOnlyAdmin):
         "error",
         "request_id",
     )
-    list_filter = ("provider", "outcome", ("started_at", DayRangeFilter))
+    list_filter = ("provider", "outcome", "is_test", ("started_at", DayRangeFilter))
     list_filter_submit = True
     fields = list_display
     ordering = ("-started_at",)

@@ -161,6 +161,7 @@ class PaymentRefundAdmin(MoneyRowAdmin):
         "status",
         "origin",
         "payment__payment_provider",
+        "payment__is_test",
         ("created_at", DayRangeFilter),
         ("processed_at", DayRangeFilter),
     )

@@ -67,7 +67,14 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     }
     detail_template = "admin/payments/webhookevent/detail.html"
     list_display = ("message", "provider", "status", "payment_link", "note", "deliveries", "created")
-    list_filter = (WebhookNeedsFilter, "state", "provider", KindFilter, ("created_at", DayRangeFilter))
+    list_filter = (
+        WebhookNeedsFilter,
+        "state",
+        "provider",
+        KindFilter,
+        "is_test",
+        ("created_at", DayRangeFilter),
+    )
     list_filter_submit = True
     list_select_related = ("payment",)
     sortable_by = ("created",)  # the other columns have few values, which filters find

@@ -101,6 +101,19 @@ def payment_save(payment: Payment) -> None:
     )
 
 
+def payment_set_mode(payment: Payment, order: Order, *, is_test: bool) -> None:
+    """Note whether it moves test money; the caller saves it. The order has the mode of its latest payment. Costs
+    statements only when keys were exchanged, or are of both modes."""
+    if payment.is_test != is_test:
+        payment.is_test = is_test
+        times = payment.attempts.order_by().values_list("tried_at", "decided_at")
+        changes_note(*(("attempts", at) for row in times for at in row))
+    if order.is_test != is_test:
+        order.is_test = is_test
+        order.save(update_fields=["is_test", "updated_at"])
+        changes_note(("orders", order.created_at), ("settled", order.paid_at))
+
+
 def next_refund_check(payment: Payment) -> datetime | None:
     """When to check a closed payment at the provider: None unless a refund is in progress."""
     is_under_way = payment.is_remote and payment.refund_reserved_minor > 0

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from artisans.core.compiled import insert
 from payments.models import ProviderRequest
+from payments.providers.registry import is_test_money
 from payments.providers.round_trips import RoundTrip, collect_round_trips
 
 logger = logging.getLogger(__name__)
@@ -39,4 +40,5 @@ def build_request(provider: str, trip: RoundTrip) -> ProviderRequest:
         status_code=trip.status_code,
         error_code=trip.error_code,
         request_id=trip.request_id,
+        is_test=is_test_money(provider),
     )

@@ -33,6 +33,7 @@ from payments.bookkeeping.payments import (
     order_settle,
     payment_move,
     payment_recompute_status,
+    payment_set_mode,
 )
 from payments.bookkeeping.provider_calls import provider_call_finish
 from payments.bookkeeping.refunds import apply_remote_refunds, recompute_disputed, refund_surplus
@@ -99,6 +100,8 @@ def apply_remote_state(
         plan_check(payment)
         payment.save(update_fields=["checks", "next_check_at", "updated_at"])
         return
+    if remote.is_live is not None:  # the keys may have been exchanged since the payment was started
+        payment_set_mode(payment, order, is_test=not remote.is_live)
     received = payment.received_minor
     with notifications_together():
         apply_remote_amounts(

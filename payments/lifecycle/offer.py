@@ -18,10 +18,8 @@ from payments.gateway.connection import are_credentials_refused, is_configured, 
 from payments.methods import SPECS, PaymentMethod
 from payments.providers.facts import MethodFacts, ProviderFacts
 from payments.providers.registry import (
-    account_of,
     find_facts,
     limits_of,
-    remote_providers,
     route_of,
     takes,
 )
@@ -147,14 +145,6 @@ def needs_confirmed_email() -> str:
 
 
 # ---- providers -------------------------------------------------------------------------------------------------------
-
-
-def moves_test_money() -> bool:
-    """Whether a provider has test keys, with which no real money moves."""
-    return any(
-        is_configured(facts) and not account_of(facts.name).startswith("live") for facts in remote_providers()
-    )
-
 
 show_later = lazy(show, str)  # formatting an amount that nobody reads takes 2% of an order in one call
 

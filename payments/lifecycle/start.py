@@ -18,7 +18,7 @@ from orders.selectors import is_known_buyer, order_lock
 from orders.services.placing import PlacedOrder
 from orders.services.settlement import order_release
 from payments.bookkeeping.holds import change_order_hold, confirm_order_hold
-from payments.bookkeeping.payments import enqueue_create, order_settle
+from payments.bookkeeping.payments import enqueue_create, order_settle, payment_set_mode
 from payments.errors import MethodNotOffered, NothingDue, ProviderUnavailable
 from payments.gateway.connection import is_unavailable
 from payments.lifecycle.instructions import mail_instructions
@@ -30,6 +30,7 @@ from payments.models import (
     PaymentTransition,
 )
 from payments.providers.facts import ProviderFacts
+from payments.providers.registry import is_test_money
 from payments.selectors import open_payment
 
 
@@ -62,6 +63,7 @@ def payment_start(
         currency=order.currency,
         amount_minor=due.minor,
     )
+    payment_set_mode(payment, order, is_test=is_test_money(facts.name))
     actor_name = actor.email if actor else "buyer"
     started = PaymentTransition(payment=payment, new=payment.status, cause="started", actor_name=actor_name)
     insert([payment], [started])

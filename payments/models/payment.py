@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from artisans.core.models import BaseModel, choices_constraint, currency_constraint
 from artisans.core.money import Money
 from artisans.core.numbers import new_number
+from artisans.core.test_mode import test_mode_field
 from orders.models import Order, Transition
 from payments.methods import OFFLINE_METHODS, PaymentMethod
 from payments.providers.registry import find_facts, provider_choices
@@ -23,7 +24,7 @@ class Payment(BaseModel):
 
     `received_minor`, `refunded_minor` (completed), `refund_reserved_minor` and `disputed_minor` (lost) are
     sums over related rows. `provider_payment_id` is the current object at the provider; earlier ones are kept
-    in `calls`.
+    in `calls`. `is_test`: it moves test money (`is_test_money` of the registry).
     """
 
     payment_number = models.CharField(max_length=13, unique=True, default=new_payment_number, editable=False)
@@ -58,6 +59,7 @@ class Payment(BaseModel):
     reminded_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When the buyer was reminded of the open payment.")
     )
+    is_test = test_mode_field()
     processed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
 

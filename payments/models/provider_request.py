@@ -3,6 +3,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import choices_constraint
+from artisans.core.test_mode import test_mode_field
 from payments.providers.registry import provider_choices
 from payments.providers.round_trips import RequestOutcome
 
@@ -17,8 +18,8 @@ OUTCOMES = {
 class ProviderRequest(models.Model):
     """One HTTP request to a provider and how long its answer took; kept for weeks (payments/retention.py).
 
-    The columns are those of round_trips.RoundTrip. A ProviderCall is what the shop wants; it may take several requests,
-    and reads are requests without a call.
+    The columns are those of round_trips.RoundTrip; `is_test`: with test keys. A ProviderCall is what the shop wants; it
+    may take several requests, and reads are requests without a call.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -30,6 +31,7 @@ class ProviderRequest(models.Model):
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     error_code = models.CharField(max_length=80, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    is_test = test_mode_field()
 
     class Meta:
         default_permissions = ("view",)

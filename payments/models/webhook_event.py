@@ -4,6 +4,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from artisans.core.models import BaseModel, choices_constraint
+from artisans.core.test_mode import test_mode_field
 from payments.models.payment import Payment
 from payments.providers.registry import provider_choices
 
@@ -41,6 +42,7 @@ class WebhookEvent(BaseModel):
     processed_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True, editable=False)
     first_processed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_test = test_mode_field()
     note = models.CharField(max_length=300, blank=True)
     content_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 

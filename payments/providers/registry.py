@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from artisans.core.test_mode import SOURCES
 from payments.methods import PaymentMethod
 from payments.providers import manual, paypal, stripe
 from payments.providers.facts import Convert, Limits, ProviderFacts, without_rates
@@ -106,8 +107,8 @@ def read_variable(name: str) -> Any:
 
 
 def forget_configs(**kwargs: Any) -> None:
-    config_of.cache_clear()
-    readable_config.cache_clear()
+    for function in (config_of, readable_config, is_test_shop):
+        function.cache_clear()
 
 
 setting_changed.connect(forget_configs, weak=False)
@@ -118,6 +119,28 @@ def account_of(name: str) -> str:
     facts = find_facts(name)
     config = readable_config(facts) if facts else None
     return str(config.account)[:ACCOUNT_LENGTH] if config else ""
+
+
+def has_live_keys(facts: ProviderFacts) -> bool:
+    return account_of(facts.name).partition(" ")[0] == "live"
+
+
+@cache
+def is_test_shop() -> bool:
+    """Whether all money is test money, offline payments included: no provider has live keys, and one has test keys or
+    this is a demo."""
+    modes = {has_live_keys(facts) for facts in remote_providers() if has_keys(facts)}
+    return True not in modes and (False in modes or settings.DEMO)
+
+
+SOURCES.append(is_test_shop)
+
+
+def is_test_money(name: str) -> bool:
+    """Whether money that moves at this provider now is test money."""
+    facts = find_facts(name)
+    has_test_keys = facts is not None and facts.page is not None and not has_live_keys(facts)
+    return is_test_shop() or has_test_keys
 
 
 def accounts_like(name: str) -> tuple[str, ...]:

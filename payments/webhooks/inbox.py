@@ -23,6 +23,7 @@ from artisans.core.compiled import compiled
 from artisans.core.errors import InvalidInput
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.redaction import scrub
+from artisans.core.test_mode import is_test_mode
 from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.bookkeeping.provider_alerts import alert_raise, alerts_sync
 from payments.bookkeeping.review_flags import flag_raise
@@ -73,6 +74,7 @@ def webhook_receive(*, name: str, provider_event: ProviderEvent) -> None:
         kind=provider_event.kind[:80],
         content=dump_event(provider_event),
         sent_at=provider_event.created_at,
+        is_test=is_test_mode() or not provider_event.is_live,
     )
     known = WebhookEvent.objects.filter(provider=name, event_id=provider_event.event_id).exclude(pk=event.pk)
     with transaction.atomic():

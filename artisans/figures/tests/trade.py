@@ -65,7 +65,9 @@ SHOWN = [step for step in Step if step not in {Step.STARTED, Step.PLACED}]
 
 
 class Trade:
-    """`step` does one random thing; if the shop refuses it, another."""
+    """`step` does one random thing; if the shop refuses it, another. `is_live`: the mode of Stripe's keys."""
+
+    is_live = False
 
     def __init__(self, seed: int, *, staff: User, products: list[Any]) -> None:
         self.random = random.Random(seed)  # noqa: S311  # a test
@@ -146,7 +148,8 @@ class Trade:
         record(payment, amount, actor=self.staff, reference=f"STMT-{uuid4().hex}")
 
     def capture(self) -> None:
-        apply_card_captures(self.one(Payment.objects.filter(payment_provider="stripe", status__in=OPEN)))
+        payment = self.one(Payment.objects.filter(payment_provider="stripe", status__in=OPEN))
+        apply_card_captures(payment, is_live=self.is_live)
 
     def choose(self) -> None:
         payment = self.one(Payment.objects.filter(payment_provider="manual", status__in=OPEN))
@@ -184,7 +187,7 @@ class Trade:
         status = [RemoteDisputeStatus.OPEN, RemoteDisputeStatus.LOST, RemoteDisputeStatus.WON][count % 3]
         self.disputes[payment.pk] = count + 1
         remote = RemoteDispute(f"du_{payment.pk.hex}", Money(300, payment.currency), status)
-        apply_card_captures(payment, disputes=(remote,))
+        apply_card_captures(payment, disputes=(remote,), is_live=self.is_live)
         fraud_warning_record(
             payment=payment, warning_id=f"issfr_{payment.pk.hex}", fraud_type="misc", warned_at=None
         )
@@ -275,7 +278,11 @@ class Trade:
         refusal_record(provider="stripe", reason="wrong_signature")
         at = timezone.now() - timedelta(seconds=self.random.choice([-2, 0, 3, 400]))
         event = ProviderEvent(
-            event_id or f"evt_{uuid4().hex}", "charge.updated", ("pi_unknown",), is_live=False, created_at=at
+            event_id or f"evt_{uuid4().hex}",
+            "charge.updated",
+            ("pi_unknown",),
+            is_live=self.is_live,
+            created_at=at,
         )
         webhook_receive(
             name=self.random.choice(["stripe", "paypal"]) if not event_id else "stripe", provider_event=event
