@@ -38,14 +38,18 @@ from orders.statuses import ORDERS_CLOSED, OrderStatus
 from payments.methods import MANUAL
 from payments.models import (
     AttemptOutcome,
+    CallState,
     Capture,
     DeclineReason,
     Dispute,
     EventState,
+    FlagKind,
     FraudWarning,
     Payment,
     PaymentAttempt,
+    PaymentFlag,
     PaymentRefund,
+    ProviderCall,
     ProviderRequest,
     Receipt,
     RefundOrigin,
@@ -53,6 +57,7 @@ from payments.models import (
     WebhookRefusal,
 )
 from payments.models.attempt import DECIDED_AT
+from payments.models.provider_call import GIVEN_UP
 from payments.selectors import (
     AT_PROVIDERS,
     ATTEMPTS_BY_DECISION,
@@ -145,12 +150,19 @@ OF_ITSELF = {"provider": F("payment_provider"), "method": F("payment_method")}
 
 
 RECOVERY = {"paid": "recovered", "lost": "unrecovered"}
+# What only a row of its own tells of a payment.
+HAS_MISMATCH = Exists(PaymentFlag.objects.filter(payment=OuterRef("pk"), kind=FlagKind.MISMATCH).order_by())
+IS_UNANSWERED = Q(failure_code=GIVEN_UP) | Exists(
+    ProviderCall.objects.filter(payment=OuterRef("pk"), refund=None, state=CallState.STUCK).order_by()
+)
 # Of payments with `outcome`, by their last attempt; without one that failed, by what closed them.
 LOSS_CAUSE = Case(
     When(~Q(outcome="lost"), then=Value("")),
     When(last_decline=DeclineReason.REJECTED, then=Value(LossCause.REJECTED)),
+    When(HAS_MISMATCH, then=Value(LossCause.MISMATCH)),
     When(last_outcome=AttemptOutcome.DECLINED, then=Value(LossCause.DECLINED)),
     When(last_outcome=AttemptOutcome.ABANDONED, then=Value(LossCause.THREE_D_SECURE)),
+    When(IS_UNANSWERED, then=Value(LossCause.PROVIDER_SILENT)),
     When(order__status=OrderStatus.EXPIRED, then=Value(LossCause.EXPIRED)),
     default=Value(LossCause.CANCELLED),
 )
@@ -442,7 +454,7 @@ COUNTS_OF_EVENTS = (events_received, event_delays, event_lags)
 FAMILIES = {
     family.name: family
     for family in (
-        Family("payments", 3, PaymentCell, (payments_started,), (PAYMENTS,)),
+        Family("payments", 4, PaymentCell, (payments_started,), (PAYMENTS,)),
         Family("orders", 2, OrderCell, (orders_placed,), (ORDERS,)),
         Family("settled", 4, SettledCell, COUNTS_OF_SETTLED, (PAYMENTS, ORDERS)),
         Family("refunds", 3, RefundCell, (refunds_completed, refund_times), (REFUNDS,)),

@@ -11,7 +11,9 @@ class LossCause(models.TextChoices):
 
     REJECTED = "rejected", _("Rejected by staff")
     DECLINED = "declined", _("Declined")
+    MISMATCH = "mismatch", _("Amounts differ from the provider’s")
     THREE_D_SECURE = "three_d_secure", _("Abandoned during 3-D Secure")
+    PROVIDER_SILENT = "provider_silent", _("No response from the provider")
     EXPIRED = "expired", _("Not paid in time")
     CANCELLED = "cancelled", _("Cancelled")
 

@@ -212,8 +212,8 @@ METRICS: dict[str, Metric] = {
             "lost_payments",
             _("Lost payments"),
             _(
-                "Payments that were lost, by cause: the outcome of their last attempt if that failed, otherwise what "
-                "closed them."
+                "Payments that were lost, by cause: amounts that differed from the provider’s, else the outcome of "
+                "their last attempt if that failed, else a provider that did not respond, otherwise what closed them."
             ),
             payments("lost"),
             None,

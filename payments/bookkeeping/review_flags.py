@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
 from artisans.audit.services import Action, audit_record
+from artisans.core.changes import changes_note
 from artisans.core.errors import InvalidInput
 from payments.bookkeeping.staff_checks import check_staff_permission
 from payments.errors import AlreadyRecorded
@@ -17,6 +18,8 @@ def flag_raise(payment: Payment, kind: FlagKind, detail: str) -> None:
     PaymentFlag.objects.bulk_create(
         [PaymentFlag(payment=payment, kind=kind, detail=detail[:300])], ignore_conflicts=True
     )
+    if kind == FlagKind.MISMATCH:  # figures say why payments are lost
+        changes_note(("payments", payment.created_at))
 
 
 def flag_refresh(payment: Payment, kind: FlagKind, detail: str) -> None:

@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from artisans.accounts.models import User
+from artisans.core.changes import changes_note
 from artisans.core.queue import enqueue_after_commit
 from artisans.core.security.redaction import scrub
 from artisans.core.security.tokens import order_token
@@ -39,6 +40,7 @@ from payments.gateway.connection import execute
 from payments.gateway.saved_methods import consent_record, execute_detach, execute_save
 from payments.gateway.sync import apply_remote_state
 from payments.models import CallState, FlagKind, Operation, Payment, ProviderCall
+from payments.models.provider_call import GIVEN_UP
 from payments.providers.contract import (
     Breakdown,
     ConfirmRequest,
@@ -57,7 +59,6 @@ from payments.providers.contract import (
 from payments.selectors import object_ids_of, payment_lock
 from payments.statuses import OPEN, PaymentStatus
 
-GIVEN_UP = "given_up"
 DUPLICATE = "duplicate_reference"
 
 
@@ -213,6 +214,7 @@ def mark_call_stuck(call: ProviderCall, payment: Payment) -> None:
             FlagKind.STUCK,
             _("%(call)s: no response within a day.") % {"call": call.get_operation_display()},
         )
+        changes_note(("payments", payment.created_at))  # why it is lost, if it is
 
 
 def get_call_payment(call: ProviderCall) -> Payment:

@@ -57,6 +57,7 @@ from payments.gateway.operations import provider_call_execute
 from payments.gateway.sync import payment_apply_remote_state, plan_check
 from payments.methods import PaymentMethod
 from payments.models import CallState, FlagKind, Operation, Payment, ProviderCall
+from payments.models.provider_call import GIVEN_UP
 from payments.providers.contract import (
     Action,
     Capability,
@@ -465,6 +466,8 @@ def enqueue_cancel(payment_id: UUID, *, cause: str, actor: str) -> ProviderCall 
         return None
     if under_way is not None:
         provider_call_finish(under_way, CallState.REFUSED, error=_("Abandoned: %(cause)s") % {"cause": cause})
+        if under_way.error:  # of a try without a usable response
+            payment.failure_code = payment.failure_code or GIVEN_UP
     if not payment.provider_payment_id:
         payment_move(payment, PaymentStatus.CANCELLED, cause=cause, actor_name=actor)
         return None

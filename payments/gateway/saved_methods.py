@@ -23,6 +23,7 @@ from payments.bookkeeping.saved_methods import (
 )
 from payments.gateway.calls import CallResult, DetachedMethod, execute_call
 from payments.models import CallState, Operation, Payment, ProviderCall
+from payments.models.provider_call import GIVEN_UP
 from payments.providers.contract import (
     CustomerNotFound,
     PaymentProvider,
@@ -40,7 +41,7 @@ FIRST_SETUP_CHECK = timedelta(minutes=2)  # until then the buyer is filling in t
 def execute_save(call: ProviderCall) -> CallResult[RemoteMethod] | CallResult[RemoteSetup]:
     """Save the method of a token, or start a setup that the buyer completes in the browser."""
     if is_too_old(call):
-        refuse_save(call, Refused("given_up", _("No response within a day.")))
+        refuse_save(call, Refused(GIVEN_UP, _("No response within a day.")))
         return CallResult()
     request, token = save_request(call), call.secret("token")
     result: CallResult[RemoteMethod] | CallResult[RemoteSetup]

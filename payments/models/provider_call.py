@@ -36,6 +36,7 @@ class CallState(models.TextChoices):
 
 
 CREATES_OBJECT = (Operation.CREATE, Operation.HOSTED)
+GIVEN_UP = "given_up"  # `failure_code` of a payment whose provider did not respond
 
 
 class ProviderCall(BaseModel):

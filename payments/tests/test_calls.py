@@ -271,6 +271,7 @@ def test_order_without_a_seen_payment_expires_during_an_outage(begun, stripe, ti
     time_machine.move_to(timezone.now() + timedelta(minutes=31))
 
     assert order_expire(order_id=begun.order_id) is True
+    assert (reread(begun).status, begun.failure_code) == ("CANCELLED", "given_up")
 
 
 def answered_too_late(begun, shopper):

@@ -33,6 +33,10 @@ from artisans.figures.tests.trade import Trade
 from artisans.journeys.models import Channel, ProblemKind, Step
 from artisans.journeys.services import Visit, journey_problems_add, journey_reach, journey_start
 from payments.bookkeeping.fraud_warnings import fraud_warning_record
+from payments.bookkeeping.payments import payment_move
+from payments.gateway.operations import mark_call_stuck
+from payments.methods import PaymentMethod
+from payments.statuses import PaymentStatus
 from payments.tests.factories import start
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -125,6 +129,22 @@ def test_first_day_is_that_of_the_oldest_fact_of_any_kind(bowl):
 
     assert Pair("disputes", day_of(BEGIN)) in uncounted_pairs()
     assert first_days(["disputes"]) == {"disputes": day_of(BEGIN)}
+
+
+def test_payments_without_a_response_are_lost_for_that_reason(bowl, settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
+    given_up, stuck, left = (
+        start(PaymentMethod.CREDIT_CARD, {bowl: 1}, email=f"b{n}@example.test") for n in range(3)
+    )
+    given_up.failure_code = "given_up"
+    mark_call_stuck(stuck.calls.get(), stuck)
+    for payment in (given_up, stuck, left):
+        payment_move(payment, PaymentStatus.CANCELLED, cause="test")
+
+    marks_drain()
+
+    cells = PaymentCell.objects.order_by("cause").values_list("cause", "lost")
+    assert list(cells) == [("cancelled", 1), ("provider_silent", 2)]
 
 
 @pytest.mark.parametrize("zone", ZONES)

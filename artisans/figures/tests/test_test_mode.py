@@ -62,8 +62,8 @@ def test_figures_before_and_after_the_shop_goes_live(
         marks_drain()
 
     work(320)
-    check_all(ZONES[0])
-    check_rows(admin_user)
+    check_all(ZONES[0], has_all_facts=False)
+    check_rows(admin_user, has_all_facts=False)
 
     go_live()
     trade.is_live = True
@@ -75,7 +75,7 @@ def test_figures_before_and_after_the_shop_goes_live(
         assert set(model.objects.values_list("is_test", flat=True)) == {True, False}, model
     monkeypatch.setattr(test_values, "TABLES", tables_of_live_mode())
     check_all(ZONES[0], has_all_facts=False)
-    check_rows(admin_user)
+    check_rows(admin_user, has_all_facts=False)
     kept = [pair for pair in all_pairs() if not is_purged(FAMILIES[pair.family], pair.day)]
     assert list(find_differences(kept)) == []
 

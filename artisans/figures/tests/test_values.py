@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 # Numerator and denominator of a period, by currency ("" for all). :a and :b are its first and last moment.
 WITHIN = "{0} >= %(a)s AND {0} < %(b)s"
 PAYMENTS = f"""
-    SELECT p.id, p.order_id, p.currency, p.completed_at IS NOT NULL AS paid,
+    SELECT p.id, p.order_id, p.currency, p.failure_code, p.completed_at IS NOT NULL AS paid,
         p.completed_at IS NULL AND (p.status = 'CANCELLED' OR o.status IN ('CANCELLED', 'EXPIRED')) AS ended,
         p.completed_at IS NULL AND p.status = 'CANCELLED' AND
             (SELECT MAX(q.created_at) FROM payments_payment q WHERE q.order_id = p.order_id) > p.created_at AS replaced
@@ -154,8 +154,12 @@ PARTS = {  # by a dimension: its value, and how many
     "lost_payments": (
         "cause",
         f"""
-        SELECT CASE WHEN decline_group = 'rejected' THEN 'rejected' WHEN outcome = 'declined' THEN 'declined'
-            WHEN outcome = 'abandoned' THEN 'three_d_secure' WHEN status = 'EXPIRED' THEN 'expired'
+        SELECT CASE WHEN decline_group = 'rejected' THEN 'rejected'
+            WHEN id IN (SELECT payment_id FROM payments_paymentflag WHERE kind = 'mismatch') THEN 'mismatch'
+            WHEN outcome = 'declined' THEN 'declined' WHEN outcome = 'abandoned' THEN 'three_d_secure'
+            WHEN failure_code = 'given_up' OR id IN (
+                SELECT payment_id FROM payments_providercall WHERE state = 'stuck' AND refund_id IS NULL
+            ) THEN 'provider_silent' WHEN status = 'EXPIRED' THEN 'expired'
             ELSE 'cancelled' END, COUNT(*) FROM ({LOST_PAYMENTS}) x GROUP BY 1
         """,
     ),
@@ -373,6 +377,9 @@ def test_each_metric_equals_sql_by_hand(trade, at_once, settings, time_machine, 
     marks_drain()
     assert set(SQL) == {name for name, metric in METRICS.items() if not metric.age}
     check_all(zone)
+    period = Period(BEGIN.date(), today())
+    causes = series_of(METRICS["lost_payments"], period, group_by="cause")
+    assert set(causes) >= {"mismatch", "cancelled"}
 
 
 def test_share_without_a_denominator_is_none_and_thin_ones_have_an_interval():

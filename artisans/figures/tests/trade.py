@@ -29,6 +29,7 @@ from payments.bookkeeping.attempts import attempts_record, challenges_expire
 from payments.bookkeeping.fraud_warnings import fraud_warning_record
 from payments.bookkeeping.provider_requests import requests_record
 from payments.bookkeeping.refunds import refund_finish
+from payments.bookkeeping.review_flags import flag_raise
 from payments.lifecycle.cancel_and_expire import order_cancel, order_expire
 from payments.lifecycle.choose_method import payment_choose_method
 from payments.lifecycle.receipt_reversals import receipt_reverse
@@ -37,6 +38,7 @@ from payments.methods import PaymentMethod
 from payments.models import (
     AttemptOutcome,
     EventState,
+    FlagKind,
     Payment,
     PaymentAttempt,
     PaymentRefund,
@@ -106,12 +108,12 @@ class Trade:
             *(
                 self.leave,
                 self.reject,
+                self.mismatch,
                 self.begin,
                 self.begin,
                 self.choose,
                 self.choose,
-                self.dispute,
-                self.dispute,
+                *[self.dispute] * 5,
             ),
             *(self.capture, self.refund, self.refund, self.finish_refund, self.finish_refund),
             *(self.ask_provider, self.ask_provider, self.hear, self.hear, self.hear_again, self.process),
@@ -262,6 +264,11 @@ class Trade:
             Payment.objects.filter(payment_method="bank_transfer", status=PaymentStatus.PENDING)
         )
         payment_reject(payment_id=payment.pk, reason="no money", actor=self.staff)
+
+    def mismatch(self) -> None:
+        """Also of one that was lost before."""
+        payment = self.one(Payment.objects.filter(received_minor=0))
+        flag_raise(payment, FlagKind.MISMATCH, "The provider has another amount.")
 
     def ask_provider(self) -> None:
         trip = RoundTrip(
