@@ -25,11 +25,19 @@ from artisans.core.errors import NotFound
 from artisans.core.models import get_or_none
 from artisans.regions.currencies import offered_currencies
 from orders.models import Carrier, LineCancellation, Order, OrderLine, Parcel, Shipment, StoreRules
-from orders.statuses import PARCELS_UNSHIPPED
+from orders.statuses import ORDERS_CLOSED, PARCELS_UNSHIPPED
 
 LockCheck = tuple[UUID, Callable[[Order], None]]
 LOCK_CHECK: ContextVar[LockCheck | None] = ContextVar("LOCK_CHECK", default=None)
 IS_OPEN, IS_OPEN_SECONDS = "orders.shop_is_open", 30  # in the cache
+# What became of an order: ever paid in full, else closed, else still waiting for money.
+HAS_BEEN_PAID, IS_CLOSED = Q(paid_at__isnull=False), Q(status__in=ORDERS_CLOSED)
+ORDER_OUTCOMES: dict[str, Q] = {
+    "paid": HAS_BEEN_PAID,
+    "closed": ~HAS_BEEN_PAID & IS_CLOSED,
+    "ended": HAS_BEEN_PAID | IS_CLOSED,
+    "open": ~HAS_BEEN_PAID & ~IS_CLOSED,
+}
 MASK_AFTER = timedelta(days=30)
 MOST_FOUND = 500
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)

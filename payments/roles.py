@@ -14,6 +14,7 @@ VIEW = (
     "payments.view_paymentattempt",
     "payments.view_dispute",
     "payments.view_fraudwarning",
+    "payments.view_capture",
 )
 VIEW_LEDGER = (
     "ledger.view_ledgeraccount",

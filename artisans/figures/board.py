@@ -43,6 +43,8 @@ LINK_TEXTS = {  # by the names of `rows_of`: text, and label with the title of t
     "numerator": (gettext_lazy("Rows"), gettext_lazy("Rows: %(title)s")),
     "denominator": (gettext_lazy("Out of"), gettext_lazy("Rows out of which: %(title)s")),
     "opened": (gettext_lazy("Disputes"), gettext_lazy("Disputes: %(title)s")),
+    "captures_minor": (gettext_lazy("Captures"), gettext_lazy("Captures: %(title)s")),
+    "receipts_minor": (gettext_lazy("Receipts"), gettext_lazy("Receipts: %(title)s")),
     "warnings": (gettext_lazy("Fraud warnings"), gettext_lazy("Fraud warnings: %(title)s")),
 }
 

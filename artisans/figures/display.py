@@ -146,6 +146,8 @@ def value_text(metric: Metric, value: Decimal | None, currency: str = "") -> str
         return NONE
     if metric.unit == Unit.SHARE:
         return share_text(value)
+    if metric.unit == Unit.PER_THOUSAND:
+        return number_text(value)
     if metric.unit == Unit.MONEY:
         return show(Money.stored(int(value.scaleb(exponent_of(currency))), currency))
     if metric.unit == Unit.SECONDS:
@@ -156,6 +158,11 @@ def value_text(metric: Metric, value: Decimal | None, currency: str = "") -> str
 @remembered
 def count_text(number: int) -> str:
     return str(intcomma(number))
+
+
+@remembered
+def number_text(value: Decimal) -> str:
+    return str(number_format(value, decimal_pos=1, force_grouping=True))
 
 
 @remembered
@@ -295,7 +302,7 @@ def columns_of(metric: Metric, currencies: list[str]) -> list[Column]:
     if metric.denominator is None:
         return [Column(_("Number"), is_series=True)]
     return [
-        Column(_("Share"), is_series=True),
+        Column(_("Share") if metric.unit == Unit.SHARE else _("Per 1,000"), is_series=True),
         Column(_("Number"), is_series=False),
         Column(_("Out of"), is_series=False),
     ]

@@ -145,7 +145,12 @@ def numerator_of(metric: Metric, group_by: str) -> Need:
 def denominator_of(metric: Metric, group_by: str) -> Need | None:
     if metric.denominator is None:
         return None
-    return Need(metric.denominator, "" if group_by == metric.mix_of else group_by, metric.mix_of, metric.age)
+    is_divided = group_by != metric.mix_of and group_by in {*TIMES, *dimensions_of(metric.denominator)}
+    return Need(metric.denominator, group_by if is_divided else "", metric.mix_of, metric.age)
+
+
+def dimensions_of(total: Total) -> tuple[str, ...]:
+    return FAMILIES[total.family].model.dimensions
 
 
 def needs_of(metric: Metric, group_by: str = "") -> Iterator[Need]:
@@ -191,7 +196,7 @@ class Table:
         need = denominator_of(metric, group_by)
         below = self.sums(need, metric, is_compared=is_compared) if need else {}
         found = figures(metric, added(above), added(below))
-        if group_by and group_by == metric.mix_of:
+        if need and need.group_by != group_by:
             below = dict.fromkeys(above, added(below))
         nothing: Counter[str] = Counter()
         return found, {
@@ -239,9 +244,15 @@ def figure(metric: Metric, currency: str, above: int, below: int) -> Figure:
         currency,
         above,
         below,
-        mean_amount(above, below, currency) if metric.unit == Unit.MONEY else share(above, below),
-        is_thin=below < THIN and (counts_rows or metric.unit == Unit.MONEY),
+        VALUES[metric.unit](above, below, currency),
+        is_thin=below < THIN and (counts_rows or metric.unit != Unit.SHARE),
         counts_rows=counts_rows,
+    )
+
+
+def per_thousand(above: int, below: int) -> Decimal | None:
+    return (
+        (Decimal(1000 * above) / below).quantize(Decimal("0.1"), rounding=ROUND_HALF_EVEN) if below else None
     )
 
 
@@ -254,6 +265,13 @@ def mean_amount(minor: int, count: int, currency: str) -> Decimal | None:
         .scaleb(-places)
         .quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
     )
+
+
+VALUES: dict[Unit, Callable[[int, int, str], Decimal | None]] = {
+    Unit.SHARE: lambda above, below, _currency: share(above, below),
+    Unit.PER_THOUSAND: lambda above, below, _currency: per_thousand(above, below),
+    Unit.MONEY: mean_amount,
+}
 
 
 def read(needs: Iterable[Need], question: Question, table: Table) -> None:
@@ -348,7 +366,9 @@ def key_of_row(group_by: str) -> Any:
 def cells_in(need: Need, question: Question, *, is_compared: bool) -> QuerySet[Any]:
     period = without_recent_days((is_compared and question.compared) or question.period, need.age)
     filters: dict[str, Any] = {
-        name: value for name, value in question.filters.items() if name != need.without
+        name: value
+        for name, value in question.filters.items()
+        if name != need.without and name in dimensions_of(need.total)
     }
     cells = FAMILIES[need.total.family].model._default_manager.order_by()
     return cells.filter(current_days(need.total.family, period), **filters)

@@ -34,7 +34,8 @@ from artisans.figures.models import (
 )
 from artisans.journeys.models import COLUMNS, QUIET, Journey, JourneyProblem
 from orders.models import Order
-from orders.statuses import ORDERS_CLOSED, OrderStatus
+from orders.selectors import ORDER_OUTCOMES
+from orders.statuses import OrderStatus
 from payments.methods import MANUAL
 from payments.models import (
     AttemptOutcome,
@@ -194,13 +195,10 @@ def payments_started(span: Span) -> Rows:
 
 
 def orders_placed(span: Span) -> Rows:
-    is_paid, is_closed = Q(paid_at__isnull=False), Q(status__in=ORDERS_CLOSED)
     return grouped(
         Order.objects.filter(counted(), **span.of("created_at")),
         "currency",
-        paid=count_if(is_paid),
-        closed=count_if(~is_paid & is_closed),
-        open=count_if(~is_paid & ~is_closed),
+        **{outcome: count_if(ORDER_OUTCOMES[outcome]) for outcome in OrderCell.measures},
     )
 
 

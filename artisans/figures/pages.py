@@ -89,6 +89,7 @@ PAGES = {
                 "abandoned_value",
                 "recovered_carts",
                 "problems",
+                "problems_rate",
                 *STEP_RATES,
             ),
             has_funnel=True,

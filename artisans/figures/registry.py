@@ -18,6 +18,7 @@ from payments.providers.round_trips import RequestOutcome
 
 class Unit(StrEnum):
     SHARE = "share"
+    PER_THOUSAND = "per_thousand"
     MONEY = "money"  # the mean amount, one for each currency
     COUNT = "count"
     SECONDS = "seconds"  # percentiles of durations
@@ -37,10 +38,10 @@ class Total:
 class Metric:
     """`sentence`: what is divided by what, of which time, and what is left out. `basis`: whose day it is.
 
-    `denominator`: None for counts and durations. `also`: what is shown beside it, by name. `is_per_currency`: money is
-    never added across currencies. `mix_of`: a dimension by which the denominator is not divided, so that its values
-    have shares of the whole. `percentiles`: of durations. `age`: days after which a day's figure is final; younger days
-    are left out. `better`: "up", "down" or "".
+    `denominator`: None for counts and durations; not divided by dimensions that its family does not have. `also`: what
+    is shown beside it, by name. `is_per_currency`: money is never added across currencies. `mix_of`: a dimension by
+    which the denominator is not divided, so that its values have shares of the whole. `percentiles`: of durations.
+    `age`: days after which a day's figure is final; younger days are left out. `better`: "up", "down" or "".
     """
 
     name: str
@@ -687,6 +688,20 @@ METRICS: dict[str, Metric] = {
             None,
             Unit.COUNT,
             _("day on which it happened"),
+            ("channel", "step", "kind", "code"),
+            "down",
+        ),
+        Metric(
+            "problems_rate",
+            _("Problems per 1,000 checkouts"),
+            _(
+                "How often something kept a buyer from going on, for each 1,000 checkouts that were started in the "
+                "same time, whatever step, kind or code the problems are divided by. Left out: what happened to staff."
+            ),
+            Total("problems", ("problems",)),
+            Total("journeys", ("started",)),
+            Unit.PER_THOUSAND,
+            OWN_DAY,
             ("channel", "step", "kind", "code"),
             "down",
         ),

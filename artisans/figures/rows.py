@@ -40,7 +40,7 @@ def payments(day: str, **filters: str) -> List:
 
 
 def orders(day: str, **filters: str) -> List:
-    return List("orders_order", day, filters)
+    return List("orders_order", day, filters, {"currency": "currency__exact"})
 
 
 REFUNDS = List(
@@ -76,6 +76,25 @@ def decided(counted: str) -> List:
 
 def tried(counted: str) -> List:
     return attempts("tried_at", counted)
+
+
+CAPTURES, RECEIPTS = (
+    List(
+        name,
+        "created_at",
+        filters,
+        {
+            "method": "payment__payment_method__exact",
+            "provider": provider,
+            "currency": "currency__exact",
+        },
+        OF_A_PAYMENT,
+    )
+    for name, provider, filters in (
+        ("payments_capture", "provider__exact", {}),
+        ("payments_receipt", "payment__payment_provider__exact", {"reversal__isnull": "1"}),
+    )
+)
 
 
 def disputes(**filters: str) -> List:
@@ -116,7 +135,7 @@ def fraud_warnings() -> List:
     )
 
 
-# By family and measures, and by the dimensions that count; there is none for captures and receipts.
+# By family and measures.
 LISTS: dict[tuple[str, tuple[str, ...]], List] = {
     ("payments", ("paid",)): payments("created_at", outcome="paid"),
     ("payments", ("lost",)): payments("created_at", outcome="lost"),
@@ -125,7 +144,14 @@ LISTS: dict[tuple[str, tuple[str, ...]], List] = {
     ("payments", ("paid", "lost")): payments("created_at", outcome="ended"),
     ("payments", ("paid", "lost", "open", "switched")): payments("created_at"),
     ("payments", ("started_minor",)): payments("created_at"),
+    ("orders", ("paid",)): orders("created_at", outcome="paid"),
+    ("orders", ("paid", "closed")): orders("created_at", outcome="ended"),
+    ("orders", ("open",)): orders("created_at", outcome="open"),
     ("settled", ("payments",)): payments("completed_at"),
+    ("settled", ("refunded_payments",)): payments("completed_at", refunded_minor__gt="0"),
+    ("settled", ("captures",)): CAPTURES,
+    ("settled", ("captures_minor",)): CAPTURES,
+    ("settled", ("receipts_minor",)): RECEIPTS,
     ("settled", ("payments_minor",)): payments("completed_at"),
     ("settled", ("orders",)): orders("paid_at"),
     ("settled", ("orders_minor",)): orders("paid_at"),
@@ -168,20 +194,26 @@ LISTS: dict[tuple[str, tuple[str, ...]], List] = {
 
 
 def rows_of(metric: Metric, question: Question) -> dict[str, str]:
-    """The addresses for numerator and denominator, by name of the part; without those that have no list. A numerator
-    that adds up the rows of several lists has an address for each, by the name of the measure."""
+    """The addresses for numerator and denominator, by name of the part; without those that have no list. A part that
+    adds up the rows of several lists has an address for each, by the name of the measure."""
     period = without_recent_days(question.period, metric.age)
-    numerators = {"numerator": metric.numerator}
-    if (metric.numerator.family, metric.numerator.measures) not in LISTS:
-        numerators |= each_of(metric.numerator)
-    found = {part: rows_url(total, period, question.filters) for part, total in numerators.items()}
+    found = {
+        part: rows_url(total, period, question.filters)
+        for part, total in lists_of("numerator", metric.numerator).items()
+    }
     if metric.denominator:
         filters = {name: value for name, value in question.filters.items() if name != metric.mix_of}
-        found["denominator"] = rows_url(metric.denominator, period, filters)
+        found |= {
+            part: rows_url(total, period, filters)
+            for part, total in lists_of("denominator", metric.denominator).items()
+        }
     return {part: address for part, address in found.items() if address}
 
 
-def each_of(total: Total) -> dict[str, Total]:
+def lists_of(part: str, total: Total) -> dict[str, Total]:
+    """The total as it has a list, or the parts of it that have one."""
+    if (total.family, total.measures) in LISTS:
+        return {part: total}
     return {name: replace(total, measures=(name,)) for name in total.measures}
 
 

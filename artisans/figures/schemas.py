@@ -95,7 +95,8 @@ class MetricShape(WholeFigureShape):
     rows = serializers.DictField(
         child=serializers.CharField(),
         help_text="The pages of the admin that list what is counted or added up, by `numerator` and `denominator`, if "
-        "there are such lists; of disputes and fraud warnings together, by `opened` and `warnings`.",
+        "there are such lists; of rows of two lists, by name: `opened` (disputes) and `warnings`, `captures_minor` and "
+        "`receipts_minor`.",
     )
     compare = MetricCompareShape(required=False)
     series = SeriesShape(many=True, required=False, help_text="With `group_by`.")

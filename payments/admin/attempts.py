@@ -1,4 +1,4 @@
-"""Attempts to pay, disputes and fraud warnings: the rows behind their figures."""
+"""Attempts to pay, captures, disputes and fraud warnings: the rows behind their figures."""
 
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ from artisans.core.admin.pages import (
 )
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from payments.models import DECIDED_AT, AttemptOutcome, Dispute, FraudWarning, PaymentAttempt
+from payments.models import DECIDED_AT, AttemptOutcome, Capture, Dispute, FraudWarning, PaymentAttempt
 from payments.selectors import ATTEMPTS_BY_DECISION, ATTEMPTS_BY_TRY
 from payments.statuses import DisputeStatus
 
@@ -83,11 +83,11 @@ class FactAdmin(ReadOnlyAdmin):
     list_select_related = ("payment",)
 
     @column(_("Amount"), ordering="amount_minor", file=money("amount"))
-    def amount_shown(self, row: PaymentAttempt | Dispute) -> str:
+    def amount_shown(self, row: PaymentAttempt | Capture | Dispute) -> str:
         return show(Money(row.amount_minor, row.currency))
 
     @column(_("Payment"))
-    def payment_link(self, row: PaymentAttempt | Dispute | FraudWarning) -> SafeString:
+    def payment_link(self, row: PaymentAttempt | Capture | Dispute | FraudWarning) -> SafeString:
         return link_to(row.payment)
 
 
@@ -126,6 +126,20 @@ class PaymentAttemptAdmin(FactAdmin):
     @column(_("Code"), ordering="decline_code", file="decline_code")
     def code(self, row: PaymentAttempt) -> str:
         return two_lines(row.decline_text, row.decline_code) if row.decline_code else ""
+
+
+@admin.register(Capture)
+class CaptureAdmin(FactAdmin):
+    list_display = ("created", "amount_shown", "provider", "payment_link")
+    list_filter = (
+        "provider",
+        "payment__payment_method",
+        "currency",
+        "payment__is_test",
+        ("created_at", DayRangeFilter),
+    )
+    fields = (*list_display, "provider_capture_id")
+    ordering = ("-created_at",)
 
 
 @admin.register(Dispute)

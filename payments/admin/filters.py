@@ -13,8 +13,9 @@ from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import midnight
 from artisans.core.admin.pages import StrOrPromise
 from artisans.core.models import is_uuid
-from orders.models import Parcel
+from orders.models import Order, Parcel
 from orders.owed import IS_OWED
+from orders.selectors import ORDER_OUTCOMES
 from orders.statuses import PARCELS_ENDED, OrderStatus, ParcelInstruction
 from payments.methods import PaymentMethod
 from payments.models import Payment, RefundDecision, WebhookEvent
@@ -79,6 +80,23 @@ class PaymentOutcomeFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
         _label, outcomes = self.outcomes.get(self.value() or "", ("", ()))
         return queryset.alias(outcome=PAYMENT_OUTCOME).filter(outcome__in=outcomes) if outcomes else queryset
+
+
+class OrderOutcomeFilter(admin.SimpleListFilter):
+    title = _("outcome")
+    parameter_name = "outcome"
+    titles: ClassVar[dict[str, StrOrPromise]] = {
+        "paid": _("Paid, whatever was refunded later"),
+        "closed": _("Closed unpaid"),
+        "ended": _("Paid or closed"),
+        "open": _("Waiting for money"),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, str(title)) for value, title in self.titles.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        return queryset.filter(ORDER_OUTCOMES.get(self.value() or "", Q()))
 
 
 class RefundNeedsFilter(NeedsFilter):

@@ -52,7 +52,12 @@ from orders.statuses import (
 )
 from payments.admin.buttons import Button
 from payments.admin.cash import cash_rows
-from payments.admin.filters import OrderArtisanFilter, OrderMethodFilter, OrderNeedsFilter
+from payments.admin.filters import (
+    OrderArtisanFilter,
+    OrderMethodFilter,
+    OrderNeedsFilter,
+    OrderOutcomeFilter,
+)
 from payments.admin.forms_refund import CancelOrderForm, DecideParcelsForm
 from payments.admin.payments import TONES as PAYMENT_TONES
 from payments.admin.payments import payment_buttons
@@ -138,6 +143,7 @@ class OrderAdmin(MoneyPages):
         "payment_status",
         OrderMethodFilter,
         OrderArtisanFilter,
+        OrderOutcomeFilter,
         "is_test",
         ("created_at", DayRangeFilter),
         ("paid_at", DayRangeFilter),

@@ -75,7 +75,14 @@ class ReceiptAdmin(MoneyRowAdmin):
         "actor_name",
         "created",
     )
-    list_filter = ("holder", ("value_date", DayRangeFilter), ("created_at", DayRangeFilter))
+    list_filter = (
+        "holder",
+        "payment__payment_method",
+        "payment__payment_provider",
+        "payment__is_test",
+        ("value_date", DayRangeFilter),
+        ("created_at", DayRangeFilter),
+    )
     search_fields = ("=bank_reference",)
     search_help_text = _("Bank reference")
     fields = (

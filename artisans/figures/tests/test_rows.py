@@ -14,7 +14,7 @@ from artisans.figures.days import Period, today
 from artisans.figures.evaluate import Question, current_days
 from artisans.figures.families import FAMILIES
 from artisans.figures.registry import METRICS, Total
-from artisans.figures.rows import LISTS, each_of, rows_of, rows_url
+from artisans.figures.rows import LISTS, lists_of, rows_of, rows_url
 from artisans.figures.tests.test_counting import BEGIN, ZONES, at_once, trade  # noqa: F401  # fixtures
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -27,7 +27,7 @@ def all_totals() -> set[Total]:
         for total in (metric.numerator, metric.denominator, *metric.also.values())
         if total
     }
-    return totals.union(*(each_of(metric.numerator).values() for metric in METRICS.values()))
+    return totals.union(*(lists_of("", total).values() for total in totals))
 
 
 def number_of(total: Total, period: Period, **filters: str) -> int:
@@ -95,8 +95,10 @@ def test_rows_of_a_metric_follow_its_filters_and_age():
     assert f"completed_at_to={today() - timedelta(days=31)}" in old["denominator"]
     assert rows_of(METRICS["payment_success_rate"], question).keys() == {"numerator", "denominator"}
     both = rows_of(METRICS["network_ratio"], replace(question, filters={}))
-    assert both.keys() == {"opened", "warnings"}
+    assert both.keys() == {"opened", "warnings", "denominator"}
     assert "payment__payment_method__in=credit_card%2Cdebit_card" in both["warnings"]
+    refunds = rows_of(METRICS["refund_rate"], replace(question, filters={}))
+    assert refunds.keys() == {"numerator", "captures_minor", "receipts_minor"}
 
 
 def test_no_list_is_linked_that_would_have_other_rows():

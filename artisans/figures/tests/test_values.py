@@ -234,6 +234,10 @@ SQL = {
         number(f"SELECT * FROM journeys_journeyproblem WHERE {WITHIN.format('at')}", "NOT is_staff"),
         "SELECT 0",
     ),
+    "problems_rate": of_all(
+        number(f"SELECT * FROM journeys_journeyproblem WHERE {WITHIN.format('at')}", "NOT is_staff"),
+        number(JOURNEYS),
+    ),
     **{name: of_all(number(rows), "SELECT 0") for name, rows in TIMES.items()},
     "method_mix": of_all(number(COMPLETED), number(COMPLETED)),
     "method_mix_amount": per_currency(minor(COMPLETED), minor(COMPLETED)),
@@ -314,6 +318,20 @@ def check_percentiles(figure: Figure, percents: tuple[int, ...], seconds: list[f
         assert float(value) == pytest.approx(max(0, nearest_rank), rel=0.02, abs=0.001), percent
 
 
+def check_problems(period: Period) -> None:
+    """Each part is for 1,000 of all checkouts; by channel, of its own."""
+    metric = METRICS["problems_rate"]
+    [whole] = figures_of(metric, period)
+    for dimension in ("step", "kind", "code"):
+        parts = [one for [one] in series_of(metric, period, group_by=dimension).values()]
+        assert {one.denominator for one in parts} == {whole.denominator}
+        assert sum(one.numerator for one in parts) == whole.numerator
+    channels = {key: one for key, [one] in series_of(metric, period, group_by="channel").items()}
+    assert sum(one.denominator or 0 for one in channels.values()) == whole.denominator
+    assert series_of(metric, period, {"channel": "page"})[""] == [channels["page"]]
+    assert whole.value == Decimal(1000 * whole.numerator / whole.denominator).quantize(Decimal("0.1"))
+
+
 def check_mix(metric: Metric, period: Period, begin: Any, end: Any) -> None:
     rows, column = MIXES[metric.name]
     query = f"SELECT payment_method, SUM({column}) FROM ({rows}) x GROUP BY payment_method"
@@ -378,6 +396,7 @@ def test_each_metric_equals_sql_by_hand(trade, at_once, settings, time_machine, 
     assert set(SQL) == {name for name, metric in METRICS.items() if not metric.age}
     check_all(zone)
     period = Period(BEGIN.date(), today())
+    check_problems(period)
     causes = series_of(METRICS["lost_payments"], period, group_by="cause")
     assert set(causes) >= {"mismatch", "cancelled"}
 
