@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from artisans.core.security.rate_limits import RateLimited, consume_scope
 from artisans.tax_ids.models import TaxId
 from artisans.tax_ids.selectors import is_check_due
-from artisans.tax_ids.services import tax_id_use
+from artisans.tax_ids.services import tax_id_record_use
 
 
 def vat_id_use(request: HttpRequest, *, vat_id: str, email: str = "") -> TaxId:
@@ -14,4 +14,4 @@ def vat_id_use(request: HttpRequest, *, vat_id: str, email: str = "") -> TaxId:
         for quota in consume_scope("tax_ids", request):
             if quota.is_exceeded:
                 raise RateLimited(quota)
-    return tax_id_use(value=vat_id, email=email)
+    return tax_id_record_use(value=vat_id, email=email)

@@ -185,7 +185,7 @@ class TaxImportForm(forms.Form):
         except signing.BadSignature:
             raise InvalidInput(gettext("The preview is too old. Upload the file again.")) from None
 
-    def ask_again(self, rates: Sequence[NewTaxRate]) -> None:
+    def ask_to_confirm(self, rates: Sequence[NewTaxRate]) -> None:
         token = signing.dumps([astuple(new) for new in rates], salt=SALT, compress=True)
         self.data = {"previewed": token}
         del self.fields["file"]
@@ -480,7 +480,7 @@ class TaxRateAdmin(PlacesAdmin):
                 except DomainError as refusal:
                     form.add_error(None, refusal.detail)
         if found and not found.problems:
-            form.ask_again(found.rates)
+            form.ask_to_confirm(found.rates)
         request.current_app = self.admin_site.name
         base = {"opts": self.opts, "title": gettext("Import tax rates"), "media": self.media}
         context: dict[str, Any] = {"form": form, "found": found, "back": admin_list_url(TaxRate)}

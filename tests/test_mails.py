@@ -39,7 +39,7 @@ from artisans.notifications.models import Notification
 from artisans.notifications.rendering import LINK_BUILDERS, render
 from artisans.notifications.services import notifications_enqueue
 from artisans.privacy.services import user_erase
-from artisans.tax_ids.services import tax_id_decide, tax_id_use
+from artisans.tax_ids.services import tax_id_decide, tax_id_record_use
 from artisans.workshop.mails import stock_low_mail
 from artisans.workshop.states import Act, workshop_change
 from orders.models import Order, Parcel
@@ -134,7 +134,7 @@ def causes_of_mails() -> Payment:
 
 
 def tax_id_mails(staff: User) -> None:
-    tax_id = tax_id_use(value="DE136695976", email="buyer@example.test")
+    tax_id = tax_id_record_use(value="DE136695976", email="buyer@example.test")
     tax_id_decide(
         tax_id_id=tax_id.pk, version=tax_id.version, is_valid=True, reason="Called <them>.", actor=staff
     )

@@ -135,16 +135,16 @@ def test_malformed_orders_can_be_processed(bowl, shopper, staff, seller, setting
     bowl.stock = 99
     bowl.save()
     for _, currency, address in ODD.values():
-        by_hand = [start(items={bowl: 1}, user=shopper) for _ in range(3)]
+        offline = [start(items={bowl: 1}, user=shopper) for _ in range(3)]
         card = start(PaymentMethod.CREDIT_CARD, {bowl: 1}, user=shopper)
-        orders = Order.objects.filter(pk__in=[payment.order_id for payment in (*by_hand, card)])
+        orders = Order.objects.filter(pk__in=[payment.order_id for payment in (*offline, card)])
         orders.update(shipping_address=models.Value(address, models.JSONField()))
         Parcel.objects.filter(order__in=orders).update(currency=currency)
         for order in orders:
             OrderTransition.objects.create(
                 order=order, old="NOWHERE", new="ELSEWHERE", cause="x", actor_name="x"
             )
-        settled, expired, cancelled = by_hand
+        settled, expired, cancelled = offline
 
         record(settled, settled.amount, actor=staff, reference=f"STMT-{settled.pk}")
         apply_card_captures(card)
@@ -154,7 +154,7 @@ def test_malformed_orders_can_be_processed(bowl, shopper, staff, seller, setting
         assert order_expire(order_id=expired.order_id)
         order_cancel(order_id=cancelled.order_id, reason="changed my mind", actor=shopper)
 
-        result = [reread(payment).order.status for payment in (*by_hand, card)]
+        result = [reread(payment).order.status for payment in (*offline, card)]
         assert result == ["CANCELLED", "EXPIRED", "CANCELLED", "CONFIRMED"], address
     for row in Notification.objects.filter(state=MailState.WAITING):
         assert notification_send(row.pk), row

@@ -89,8 +89,8 @@ def shared_acts(module_db, module_stripe) -> dict[str, tuple[Model, dict[str, st
     """Each page with the row that it is about and what is typed; all of it could be done by a colleague."""
     rows.store()
     shopper, admin_user = rows.shopper(), rows.superuser()
-    by_hand = start(user=shopper)
-    record(by_hand, "20.00", actor=admin_user)
+    offline = start(user=shopper)
+    record(offline, "20.00", actor=admin_user)
     unpaid = start(user=shopper)
     by_card = apply_card_captures(
         start(PaymentMethod.CREDIT_CARD, user=shopper),
@@ -100,15 +100,15 @@ def shared_acts(module_db, module_stripe) -> dict[str, tuple[Model, dict[str, st
     refund_finish(refund_id=failed.pk, remote=None, refusal="no")
     flag_raise(by_card, FlagKind.CONFLICT, "look")
     return {
-        "payment.record": (by_hand, {"amount": "79.99", "seen": "2000"} | TODAY),
+        "payment.record": (offline, {"amount": "79.99", "seen": "2000"} | TODAY),
         "payment.reject": (unpaid, GIVEN),
-        "payment.return": (by_hand, {"amount": "20.00"} | GIVEN | TODAY),
+        "payment.return": (offline, {"amount": "20.00"} | GIVEN | TODAY),
         "payment.refund": (by_card, {"mode": "amount", "amount": "1.00", "seen": "500"} | GIVEN),
         "paymentrefund.retry": (failed, {}),
         "paymentrefund.decide": (by_card.refunds.get(origin="provider"), {"decision": "nothing"}),
         "paymentflag.resolve": (PaymentFlag.objects.filter(kind=FlagKind.CONFLICT).get(), GIVEN),
         "order.cancel": (by_card.order, GIVEN),
-        "receipt.reverse": (by_hand.receipts.get(), {"reason": "bounced"}),
+        "receipt.reverse": (offline.receipts.get(), {"reason": "bounced"}),
         "order.parcels": (by_card.order, GIVEN | {parcel_field(by_card.order): "cancel"}),
     }
 
@@ -153,11 +153,11 @@ def test_pages_refuse_changes_to_ones_own_order(acts, browser, staff, shopper, n
 @pytest.mark.parametrize("name", WAYS)
 def test_endpoints_refuse_changes_to_ones_own_order(acts, api, staff, shopper, name):
     own(WAYS[name], staff, shopper)
-    by_card, by_hand, unpaid = (acts[f"payment.{act}"][0] for act in ("refund", "record", "reject"))
+    by_card, offline, unpaid = (acts[f"payment.{act}"][0] for act in ("refund", "record", "reject"))
     staff_client, before = api(staff), dump()
 
     for address, sent in (
-        (f"/payments/{by_hand.pk}/approve", {"amount": "79.99"} | TODAY),
+        (f"/payments/{offline.pk}/approve", {"amount": "79.99"} | TODAY),
         (f"/payments/{unpaid.pk}/reject", {"reason": "x"}),
         ("/payments/refunds", {"payment_id": str(by_card.pk), "amount": "1.00", "reason": "x"}),
     ):

@@ -3,7 +3,7 @@
 An upload is checked by what its first bytes say, stored under `private/`, and named by a row, which a worker finds. The
 worker starts a program for it (picture_encoder.py) and stores the copies under names that cannot be guessed. Files
 are stored before the row that names them, and deleted after the one that named them: a process that dies in
-between leaves a file that no row names, which `files_sweep` deletes.
+between leaves a file that no row names, which `files_delete_orphaned` deletes.
 """
 
 import hashlib
@@ -512,7 +512,7 @@ def pictures_forget(products: QuerySet[Product]) -> None:
 
 
 def files_delete(names: Iterable[str]) -> None:
-    """Those that no product and no artisan shows. Failures are logged only: `files_sweep` tries again."""
+    """Those that no product and no artisan shows. Failures are logged only: `files_delete_orphaned` tries again."""
     for name in names:
         try:
             if not is_shown(name):
@@ -526,7 +526,7 @@ def is_shown(name: str) -> bool:
     return shown or Artisan.objects.filter(portrait=name).exists()
 
 
-def files_sweep() -> int:
+def files_delete_orphaned() -> int:
     """Delete files of ours that no row names. Returns how many.
 
     The folders are listed before the rows are read: a row that is written meanwhile has a younger file.

@@ -3,7 +3,7 @@ from uuid import UUID
 from celery import shared_task
 
 from artisans.catalog.pictures import (
-    files_sweep,
+    files_delete_orphaned,
     picture_prepare,
     pictures_due,
     product_catch_up,
@@ -43,9 +43,9 @@ def follow_products() -> None:
 
 
 @shared_task(name="catalog.sweep_picture_files")
-def sweep_picture_files() -> int:
+def delete_orphaned_picture_files() -> int:
     """Periodic: files that no row names."""
-    return files_sweep()
+    return files_delete_orphaned()
 
 
 @shared_task(name=TASK)

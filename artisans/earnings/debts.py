@@ -28,7 +28,7 @@ RECENT = 20_000  # postings
 ArtisanCurrency = tuple[UUID, str]
 
 
-def debts_to_follow() -> Iterator[ArtisanCurrency]:
+def debts_to_sync() -> Iterator[ArtisanCurrency]:
     """Artisans with an open debt, and those whose available balance is below zero; so many accounts in a query.
 
     Balances are read of accounts with recent postings, and each hour of another part of all accounts: each once a day.
@@ -46,11 +46,11 @@ def debts_to_follow() -> Iterator[ArtisanCurrency]:
 
 
 @transaction.atomic
-def debt_follow(key: ArtisanCurrency) -> Debt | None:
+def debt_sync(key: ArtisanCurrency) -> Debt | None:
     """Record that an artisan's debt in a currency began or ended, and email them about an old one, once."""
     artisan_id, currency = key
     artisan = artisan_lock(artisan_id)
-    reserves_use(artisan, currency)
+    reserves_apply(artisan, currency)
     owed = Money(max(0, -available_minor(artisan_id, currency)), currency)
     debt = get_or_none(Debt.objects.filter(artisan=artisan, currency=currency, ended_at__isnull=True))
     now, store = timezone.now(), store_rules()
@@ -68,7 +68,7 @@ def debt_follow(key: ArtisanCurrency) -> Debt | None:
     return debt
 
 
-def reserves_use(artisan: Artisan, currency: str) -> None:
+def reserves_apply(artisan: Artisan, currency: str) -> None:
     """Take what an artisan owes from their reserves, which are held back for that; of the last one, the rest stays.
 
     The caller holds the artisan's lock.

@@ -20,7 +20,7 @@ from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.models import get_or_none
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
-from artisans.earnings.debts import debt_follow, debt_reopen, reserves_use
+from artisans.earnings.debts import debt_reopen, debt_sync, reserves_apply
 from artisans.earnings.errors import MayNotSettle, OwedChanged, SettlementAboveDebt, SettlementReversed
 from artisans.earnings.holds import CHUNK, artisan_lock, check_not_own
 from artisans.earnings.models import PAY_CASH_IN, Debt, Settlement, SettlementMeans, SettlementStatus
@@ -97,7 +97,7 @@ def settlement_record(
     debt = debt_lock(debt_id)
     check_may_settle(actor, debt.artisan_id, is_write_off=request.is_write_off)
     check_request(request, debt)
-    reserves_use(debt.artisan, debt.currency)
+    reserves_apply(debt.artisan, debt.currency)
     owed = owed_now(debt)
     if request.seen is not None and request.seen != owed:
         raise OwedChanged(owed)
@@ -106,7 +106,7 @@ def settlement_record(
     settlement = settlement_create(debt, request, actor)
     check_second_person(settled_in_this_way(settlement), actor=actor, approved_by=approved_by)
     fact_book(settlement_fact(settlement), is_new=True)
-    debt_follow((debt.artisan_id, debt.currency))
+    debt_sync((debt.artisan_id, debt.currency))
     audit_record(
         actor=actor,
         action=Action.DEBT_WRITE_OFF if request.is_write_off else Action.DEBT_SETTLE,
@@ -229,7 +229,7 @@ def settlement_reverse(
     settlement_move(settlement, reason=reason.strip()[:200], actor=actor)
     fact_book(settlement_fact(settlement))
     debt_reopen(debt)
-    debt_follow((debt.artisan_id, debt.currency))
+    debt_sync((debt.artisan_id, debt.currency))
     return settlement
 
 

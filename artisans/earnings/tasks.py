@@ -3,7 +3,7 @@ import logging
 from celery import shared_task
 
 from artisans.core.queue import one_at_a_time, run_each
-from artisans.earnings.debts import debt_follow, debts_to_follow
+from artisans.earnings.debts import debt_sync, debts_to_sync
 from artisans.earnings.disputes import order_follow_disputes, orders_with_disputes
 from artisans.earnings.holds import hold_expire, holds_due_to_end
 from artisans.earnings.releases import order_release_earnings, orders_with_due_earnings
@@ -22,7 +22,7 @@ def release_task() -> None:
         orders_with_due_earnings(), order_release_earnings, event="earnings_release_failed", seconds=SECONDS
     )
     run_each(orders_with_disputes(), order_follow_disputes, event="dispute_hold_failed")
-    run_each(debts_to_follow(), debt_follow, event="debt_follow_failed")
+    run_each(debts_to_sync(), debt_sync, event="debt_follow_failed")
 
 
 @shared_task(name="earnings.follow_disputes")

@@ -34,7 +34,7 @@ PAUSES = (timedelta(seconds=10), timedelta(minutes=1))  # between tries; after t
 
 
 @transaction.atomic
-def tax_id_use(*, value: str, email: str = "") -> TaxId:
+def tax_id_record_use(*, value: str, email: str = "") -> TaxId:
     """Note that a buyer uses a VAT ID, and start a check unless the last answer still holds.
 
     Shape: `value` as of vat_id_read; `email`: who is told of an answer that comes late. Locks: the VAT ID.

@@ -16,11 +16,11 @@ from orders.selectors import store_rules
 def tell_low_stock() -> None:
     """Periodic: one email to each artisan about all products that fell to their threshold since the last run."""
     watches_rearm()
-    run_each(artisans_with_falls(), artisan_tell, event="low_stock_failed", seconds=60)
+    run_each(artisans_with_falls(), low_stock_notify, event="low_stock_failed", seconds=60)
 
 
 @transaction.atomic
-def artisan_tell(artisan_id: UUID) -> None:
+def low_stock_notify(artisan_id: UUID) -> None:
     """What counts as emailed is mailed in the same transaction."""
     artisan, products = low_stock_take(artisan_id)
     if products:

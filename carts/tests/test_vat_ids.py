@@ -16,7 +16,7 @@ from artisans.regions.models import TaxZone
 from artisans.regions.tests.factories import tax_class, tax_rate, tax_zone
 from artisans.shipping.models import ShippingMethod
 from artisans.tax_ids.models import TaxId, TaxIdNotice
-from artisans.tax_ids.services import tax_id_check, tax_id_decide, tax_id_use
+from artisans.tax_ids.services import tax_id_check, tax_id_decide, tax_id_record_use
 from carts.tests.test_places import GERMAN, places  # noqa: F401  # a fixture
 from orders.models import Order, StoreRules
 from payments.lifecycle.cancel_and_expire import order_cancel
@@ -405,8 +405,8 @@ def test_erasure_removes_the_vat_id_of_an_account_that_did_not_order(browser, sh
 
 def test_erasure_removes_a_vat_id_whose_check_somebody_waits_for():
     """Also of a cart that is purged already, or that has another VAT ID by now."""
-    tax_id_use(value=VALID, email="trader@example.test")
-    tax_id_use(value=NOT_VALID, email="other@example.test")
+    tax_id_record_use(value=VALID, email="trader@example.test")
+    tax_id_record_use(value=NOT_VALID, email="other@example.test")
     person = person_find("trader@example.test")
     person_export_audited(person, actor=None)
     assert vat_ids_in("trader@example.test") == [VALID]

@@ -320,7 +320,7 @@ class OrderAdmin(MoneyPages):
             kept=order.received - order.refunded,
             parcels=parcels,
             by_provider=by_provider,
-            by_hand=[p for p in payments if not p.is_remote and p.refundable],
+            offline=[p for p in payments if not p.is_remote and p.refundable],
             may_refund=may_refund,
             open_payment=next((p for p in payments if p.status in OPEN), None),
         )

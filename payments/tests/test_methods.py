@@ -221,11 +221,11 @@ def finish(setup, shopper, stripe, deliver):
         assert deliver(*events) == [200]
         webhook_process(WebhookEvent.objects.get().pk)
 
-    def by_sweep() -> None:
+    def by_periodic_task() -> None:
         ProviderCall.objects.filter(pk=setup.id).update(next_try_at=timezone.now())
         process_due()
 
-    return {"return": by_return, "webhook": by_webhook, "periodic task": by_sweep}
+    return {"return": by_return, "webhook": by_webhook, "periodic task": by_periodic_task}
 
 
 WAYS = ["return", "webhook", "periodic task"]

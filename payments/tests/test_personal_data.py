@@ -121,7 +121,7 @@ def media(settings, tmp_path):
 
 @pytest.fixture
 def ottilie(stripe, media, staff, bowl, mails) -> User:
-    """A shopper who once had a shop of her own: everything is delivered, refunded or closed."""
+    """A shopper who once had their own shop: everything is delivered, refunded or closed."""
     user = UserFactory.create(email=EMAIL, name=NAME)
     EmailAddress.objects.create(user=user, email=EMAIL, primary=True, verified=True)
     buyer = {"shipping_address": ADDRESS, "billing_address": ADDRESS, "note": NOTE}

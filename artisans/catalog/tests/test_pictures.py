@@ -23,7 +23,7 @@ from artisans.catalog.pictures import (
     EncoderStopped,
     PictureRefused,
     TooManyPictures,
-    files_sweep,
+    files_delete_orphaned,
     picture_add,
     picture_describe,
     picture_move,
@@ -441,9 +441,9 @@ def test_files_that_no_row_names_are_deleted_after_a_day(add, media, monkeypatch
     for name in (*orphans, *others):
         default_storage.save(name, ContentFile(b"x"))
     before = set(files(media))
-    assert files_sweep() == 0, "their rows may follow"
+    assert files_delete_orphaned() == 0, "their rows may follow"
     monkeypatch.setattr(pictures, "UNNAMED_FOR", timedelta(0))
-    assert files_sweep() == len(orphans)
+    assert files_delete_orphaned() == len(orphans)
     assert before - set(files(media)) == set(orphans)
     assert waiting.original in files(media)
 

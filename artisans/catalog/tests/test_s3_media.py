@@ -22,7 +22,7 @@ from django.urls import reverse
 from artisans import settings as configured
 from artisans.accounts.models import User
 from artisans.catalog.models import Product, ProductPicture
-from artisans.catalog.pictures import files_sweep, picture_add, picture_prepare, picture_remove
+from artisans.catalog.pictures import files_delete_orphaned, picture_add, picture_prepare, picture_remove
 from artisans.catalog.tests.factories import ArtisanFactory, ProductFactory
 from artisans.catalog.tests.pictures import png
 from artisans.core.admin.pages import admin_page_url
@@ -114,9 +114,9 @@ def test_pictures_and_their_copies_are_stored_shown_and_removed(
         shown = client.get(f"/products/{product.pk}").json()["picture"]
         assert [result.state for result in check_media()] == [State.OK]
         monkeypatch.setattr("artisans.catalog.pictures.UNNAMED_FOR", timedelta(0))
-        files_sweep()  # what other tests left in the bucket
+        files_delete_orphaned()  # what other tests left in the bucket
         default_storage.save(f"private/{'0' * 32}", ContentFile(b"x"))
-        assert files_sweep() == 1
+        assert files_delete_orphaned() == 1
 
         names = [entry.split()[0] for entry in image.attrs["srcset"].split(", ")]
         stem = f"{address}{picture.file.removesuffix('-960.jpg')}"

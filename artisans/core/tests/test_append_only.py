@@ -49,12 +49,12 @@ EVERY_ALIAS = ["default"]
 def history(shopper, staff, bowl, store, settings) -> None:
     """A row of every append-only table."""
     settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    by_hand = start(user=shopper)
-    record(by_hand, "99.99", actor=staff)
-    give_back(by_hand, "1.00", actor=staff, reference="OUT-1")
+    offline = start(user=shopper)
+    record(offline, "99.99", actor=staff)
+    give_back(offline, "1.00", actor=staff, reference="OUT-1")
     dispute = RemoteDispute("du_1", Money(100, "USD"), RemoteDisputeStatus.OPEN)
     apply_card_captures(start(PaymentMethod.CREDIT_CARD, user=shopper), disputes=(dispute,))
-    parcel_ship(parcel_id=by_hand.order.parcels.get().pk, carrier="DHL", tracking="T-1", actor=staff)
+    parcel_ship(parcel_id=offline.order.parcels.get().pk, carrier="DHL", tracking="T-1", actor=staff)
 
 
 def test_history_tables_are_append_only():

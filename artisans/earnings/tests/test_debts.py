@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.core.admin.pages import admin_list_url
-from artisans.earnings.debts import debts_to_follow
+from artisans.earnings.debts import debts_to_sync
 from artisans.earnings.models import Debt, Hold, SettlementMeans
 from artisans.earnings.selectors import account_of
 from artisans.earnings.settlements import SettlementRequest, settlement_record
@@ -86,18 +86,18 @@ def test_reserves_pay_what_is_owed_before_the_artisan_is_asked(released, potter,
 def test_debts_are_found_account_by_account(indebted, potter, scarf, sell, monkeypatch):
     monkeypatch.setattr("artisans.earnings.debts.CHUNK", 1)
     sell(scarf=1)
-    assert list(debts_to_follow()) == [(potter.pk, "USD")]
+    assert list(debts_to_sync()) == [(potter.pk, "USD")]
 
 
 def test_balances_are_read_where_something_was_booked_lately_and_of_each_account_once_a_day(
     indebted, potter, monkeypatch, time_machine
 ):
-    assert list(debts_to_follow()) == [(potter.pk, "USD")]
+    assert list(debts_to_sync()) == [(potter.pk, "USD")]
     monkeypatch.setattr("artisans.earnings.debts.RECENT", 0)
     found = []
     for hour in range(24):
         time_machine.move_to(timezone.now().replace(hour=hour), tick=False)
-        found += debts_to_follow()
+        found += debts_to_sync()
     assert found == [(potter.pk, "USD")]
 
 

@@ -2,7 +2,7 @@ import pytest
 from django.urls import reverse
 
 from artisans.tax_ids.models import TaxId
-from artisans.tax_ids.services import tax_id_use
+from artisans.tax_ids.services import tax_id_record_use
 
 pytestmark = pytest.mark.django_db
 
@@ -13,7 +13,7 @@ def page(tax_id, name="change"):
 
 @pytest.fixture
 def tax_id(store):
-    return tax_id_use(value="DE136695976")
+    return tax_id_record_use(value="DE136695976")
 
 
 def test_staff_find_what_they_have_to_decide_and_decide_it(tax_id, staff, browser):

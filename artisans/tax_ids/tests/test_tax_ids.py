@@ -19,7 +19,7 @@ from artisans.tax_ids.errors import TaxIdChanged, ViesNotUsed
 from artisans.tax_ids.models import TaxId, TaxIdNotice, TaxIdStatus
 from artisans.tax_ids.numbers import country_of, vat_id_read
 from artisans.tax_ids.selectors import is_check_due
-from artisans.tax_ids.services import tax_id_ask_again, tax_id_check, tax_id_decide, tax_id_use
+from artisans.tax_ids.services import tax_id_ask_again, tax_id_check, tax_id_decide, tax_id_record_use
 from artisans.tax_ids.tasks import tax_ids_check_due_task
 from tests.locks import wait_until_blocked_by_us
 
@@ -38,7 +38,7 @@ def vies_sandbox(sandbox_server, settings):
 def use(value, email=""):
     """As a buyer; the task is not run."""
     with transaction.atomic():
-        return tax_id_use(value=value, email=email)
+        return tax_id_record_use(value=value, email=email)
 
 
 def checked(value):

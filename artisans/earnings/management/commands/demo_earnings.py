@@ -12,7 +12,7 @@ from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, Product
 from artisans.catalog.services import products_lock
 from artisans.core.money import Money
-from artisans.earnings.debts import debt_follow
+from artisans.earnings.debts import debt_sync
 from artisans.earnings.holds import HoldRequest, hold_place
 from artisans.earnings.models import HoldReason
 from artisans.earnings.releases import order_release_earnings
@@ -217,4 +217,4 @@ class Command(BaseCommand):
         [parcel] = self.parcels(payment)
         self.deliver(payment)
         self.receive(payment, "DEMO-CASH-1", parcel_id=parcel.pk, holder=CashHolder.ARTISAN)
-        debt_follow((artisan.pk, payment.currency))
+        debt_sync((artisan.pk, payment.currency))
