@@ -10,10 +10,10 @@ class FiguresConfig(AppConfig):
 
     def ready(self) -> None:
         from artisans.core.doctor.registry import CHECKS, Check
-        from artisans.core.metrics import QUEUE_LABELS, QUEUE_LIMITS, QUEUES
+        from artisans.core.metrics import QUEUE_LABELS, QUEUE_LIMITS, QUEUES, SOURCES
         from artisans.figures import personal_data, tasks  # noqa: F401  # each registers itself
         from artisans.figures.doctor import check_figures
-        from artisans.figures.metrics import LATE_AFTER, marks_backlog
+        from artisans.figures.metrics import LATE_AFTER, dispute_metrics, marks_backlog
         from artisans.figures.roles import roles_extend
         from artisans.figures.sales.exports import NAME as SALES
         from artisans.figures.sales.exports import TITLE as SALES_TITLE
@@ -25,6 +25,7 @@ class FiguresConfig(AppConfig):
         QUEUES["figures"] = marks_backlog
         QUEUE_LABELS["figures"] = _("Days to be counted again")
         QUEUE_LIMITS["figures"] = LATE_AFTER
+        SOURCES["disputes"] = dispute_metrics
         CHECKS["figures"] = Check(check_figures)
         roles_extend()
         post_migrate.connect(roles_sync, sender=self)

@@ -74,12 +74,15 @@ def remembered(write: Write) -> Write:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One number. `comparison`: with the other period, in words; `tone`: "better", "worse" or ""."""
+    """One number. `comparison`: with the other period, in words; `tone`: "better", "worse" or "". `limit`: which limit
+    the number has reached, in words; `limit_tone`: "warning", "danger" or ""."""
 
     text: str
     interval: str = ""
     comparison: str = ""
     tone: str = ""
+    limit: str = ""
+    limit_tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,17 @@ def shown_value(metric: Metric, figure: Figure, earlier: dict[str, Figure], *, i
     text = value_text(metric, figure.value, figure.currency)
     if figure.currency and metric.unit == Unit.SHARE:
         text = f"{figure.currency}: {text}"
-    return Shown(text, interval, words, tone)
+    return Shown(text, interval, words, tone, *reached_limit(metric, figure))
+
+
+def reached_limit(metric: Metric, figure: Figure) -> tuple[str, str]:
+    """The words and the tone of their label."""
+    if metric.limits is None or figure.value is None or figure.value < metric.limits[0]:
+        return "", ""
+    attention, alarm = metric.limits
+    if figure.value < alarm:
+        return _("Needs attention: %(limit)s or more") % {"limit": share_text(attention)}, "warning"
+    return _("Too high: %(limit)s or more") % {"limit": share_text(alarm)}, "danger"
 
 
 def also_text(answer: Answer) -> str:

@@ -4,6 +4,7 @@ A changed definition is a new name: a figure that was written down must not mean
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
@@ -41,7 +42,8 @@ class Metric:
     `denominator`: None for counts and durations; not divided by dimensions that its family does not have. `also`: what
     is shown beside it, by name. `is_per_currency`: money is never added across currencies. `mix_of`: a dimension by
     which the denominator is not divided, so that its values have shares of the whole. `percentiles`: of durations.
-    `age`: days after which a day's figure is final; younger days are left out. `better`: "up", "down" or "".
+    `age`: days after which a day's figure is final; younger days are left out. `better`: "up", "down" or "". `limits`:
+    from where on the figure needs attention, and from where on it is too high.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Metric:
     mix_of: str = ""
     percentiles: tuple[int, ...] = ()
     age: int = 0
+    limits: tuple[Decimal, Decimal] | None = None
     also: dict[str, Total] = field(default_factory=dict, hash=False)
 
 
@@ -579,6 +582,7 @@ METRICS: dict[str, Metric] = {
             OPENED,
             ("provider", "currency"),
             "down",
+            limits=(Decimal("0.005"), Decimal("0.01")),
         ),
         Metric(
             "dispute_amount_rate",

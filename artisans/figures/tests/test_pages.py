@@ -142,6 +142,21 @@ def test_figure_has_its_comparison_interval_definition_and_table(get, cells):
     assert [cell.attrs["data-value"] for cell in card.all("tr")[-2].all("td")] == ["0.6000", "15", "25"]
 
 
+@pytest.mark.parametrize(
+    ("disputes", "label"),
+    [(4, ""), (5, "Needs attention: 0.5 % or more"), (9, "Needs attention"), (10, "Too high: 1.0 % or more")],
+)
+def test_ratio_of_disputes_says_which_limit_it_has_reached(get, cells, disputes, label):
+    card = {"method": "credit_card", "provider": "stripe", "currency": "EUR"}
+    put("settled", today(), **card, captures=1000)
+    put("disputes", today(), **card, opened=disputes - 1, warnings=1)
+
+    shown = text(get("refunds", period="today"))
+
+    assert label in shown
+    assert ("Needs attention" in shown or "Too high" in shown) == bool(label)
+
+
 def test_thin_figure_has_its_interval_and_a_declined_sense_of_better(get, cells):
     day = today() - 8 * DAY
     shown = text(get(period="free", **{"from": day, "to": day}))
