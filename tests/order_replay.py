@@ -74,14 +74,14 @@ class OrderReplay:
     def price_of(self, line: OrderLine) -> int:
         """Refunds first give back what was cancelled although they had given it back before."""
         refunded = self.named[line.pk] - min(self.named[line.pk], self.already_back[line.pk])
-        return value_of(line) - self.cancelled[line.pk] - refunded
+        return line_value(line) - self.cancelled[line.pk] - refunded
 
     def paid_on_delivery(self) -> int:
         """The price of the parcels whose own cash is here."""
         prices = {pk: shipping_of(parcel) for pk, parcel in self.parcels.items()}
         for line in self.lines.values():
             if line.parcel_id in prices:
-                prices[line.parcel_id] += value_of(line) - self.cancelled[line.pk]
+                prices[line.parcel_id] += line_value(line) - self.cancelled[line.pk]
         return sum(price for pk, price in prices.items() if 0 < self.cash[pk] >= price)
 
     # ---- envelopes -----------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def shipping_of(parcel: Parcel) -> int:
     return parcel.shipping_minor - parcel.shipping_discount_minor + added
 
 
-def value_of(line: OrderLine) -> int:
+def line_value(line: OrderLine) -> int:
     """What a line costs with its tax."""
     added = 0 if line.order.prices_include_tax else line.tax_minor
     return line.line_total_minor - line.discount_minor + added
