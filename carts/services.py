@@ -11,7 +11,7 @@ from artisans.accounts.principals import Principal
 from artisans.catalog.models import Product
 from artisans.catalog.prices import load_prices
 from artisans.catalog.selectors import products_by_id
-from artisans.core.compiled import insert, upsert
+from artisans.core.compiled import insert, new, upsert
 from artisans.core.errors import InvalidInput, NotFound
 from artisans.core.idempotency.keys import effect_record
 from artisans.core.security.tokens import hash_secret, new_secret
@@ -126,7 +126,7 @@ def cart_items_add(
 
 
 def new_item(cart: Cart, product: Product, quantity: int) -> CartItem:
-    item = CartItem(cart=cart, product=product, quantity=quantity)
+    item = new(CartItem, cart=cart, product=product, quantity=quantity)
     see_price(item, cart.currency)
     return item
 

@@ -16,7 +16,7 @@ from artisans.catalog.count_problems import CountProblem
 from artisans.catalog.models import CountOutcome, Product, StockMove, StockMoveKind
 from artisans.catalog.models.product import BUYABLE
 from artisans.catalog.selectors import ORDER_COLUMNS
-from artisans.core.compiled import compiled, insert
+from artisans.core.compiled import compiled, insert, new
 from artisans.core.errors import Conflict, InvalidInput
 
 MAX_COUNTED = 1_000_000
@@ -350,7 +350,8 @@ def build_moves(
     kind: StockMoveKind, lines: list[StockLine], *, sign: int, reason: str, stock_round: int
 ) -> list[StockMove]:
     return [
-        StockMove(
+        new(
+            StockMove,
             product_id=line.product_id,
             kind=kind,
             quantity=sign * line.quantity,

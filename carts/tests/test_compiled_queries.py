@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from artisans.accounts.authentication import token_used, tokens_with_user
 from artisans.accounts.models import AuthToken, User
-from artisans.catalog.models import CommissionRate, Product
+from artisans.catalog.models import CommissionRate, Product, StockMove
 from artisans.catalog.selectors import commission_rates, products_with_artisans
 from artisans.catalog.services import order_products_locked, products_locked
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.compiled import CompiledQuery, compiled, insert, inserts_together, upsert
+from artisans.core.compiled import CompiledQuery, compiled, insert, inserts_together, new, upsert
 from artisans.core.money import Money
 from artisans.ledger import selectors as ledger_selectors
 from artisans.ledger.selectors import last_checkpoints
@@ -28,7 +28,7 @@ from artisans.shipping.selectors import method_rows
 from carts import selectors
 from carts.models import Cart, CartItem
 from orders.holds import lines_awaiting_money
-from orders.models import StoreRules
+from orders.models import Order, StoreRules
 from orders.models.store_rules import places_of_store
 from orders.selectors import addresses_of, all_store_rules
 from orders.services import placing
@@ -186,6 +186,23 @@ def test_inserted_rows_have_the_values_that_they_were_given(shopper, count):
         assert not row._state.adding
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(placed.lines)
+
+
+def test_new_rows_have_all_values_of_plain_ones(shopper):
+    placed = place({ProductFactory.create(): 2}, user=shopper)
+    for row in (placed.order, placed.parcels[0], placed.lines[0], StockMove.objects.latest("pk")):
+        given = {field.name: getattr(row, field.name) for field in row._meta.concrete_fields}
+        assert values(new(type(row), **given)) == values(type(row)(**given)) == values(row)
+        plain, made = type(row)(), new(type(row))
+        assert made._state.adding
+        keys = {"id", "order_number"}  # made for each
+        assert {**vars(made), "_state": 0} | dict.fromkeys(keys) == {
+            **vars(plain),
+            "_state": 0,
+        } | dict.fromkeys(keys)
+    assert new(Order).pk != new(Order).pk
+    with pytest.raises(TypeError):
+        new(Order, unknown=1)
 
 
 def test_upserted_rows_change_only_what_is_named(shopper):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from artisans.accounts.models import User
 from artisans.catalog.models import Artisan, FeeTaxTreatment, Product
 from artisans.catalog.services import StockLine, stock_take_units
-from artisans.core.compiled import compiled, insert
+from artisans.core.compiled import compiled, insert, new
 from artisans.shipping.choosing import Method
 from artisans.tax_ids.models import TaxId
 from orders.commission import applying_rate, common_rate, parcel_fees, terms_of
@@ -87,7 +87,8 @@ def order_place(
     Errors: OutOfStock; the caller must then roll back.
     Locks: the products, by the caller.
     """
-    order = Order(
+    order = new(
+        Order,
         user=buyer.user,
         email=buyer.email,
         currency=quote.currency,
@@ -133,7 +134,8 @@ def order_place(
             tax_ppm=tax_ppm,
         )
         method = (shipping_methods or {}).get(artisan.pk)
-        parcel = Parcel(
+        parcel = new(
+            Parcel,
             order=order,
             artisan=artisan,
             number=number,
@@ -165,7 +167,8 @@ def order_place(
             part.lines, priced_lines, bought, terms, fees.lines, strict=True
         ):
             lines.append(
-                OrderLine(
+                new(
+                    OrderLine,
                     order=order,
                     parcel=parcel,
                     product=product,
