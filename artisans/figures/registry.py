@@ -700,7 +700,7 @@ METRICS: dict[str, Metric] = {
             _("Problems per 1,000 checkouts"),
             _(
                 "How often something kept a buyer from going on, for each 1,000 checkouts that were started in the "
-                "same time, whatever step, kind or code the problems are divided by. Left out: what happened to staff."
+                "same time, whatever step, kind or code the problems are divided by. Excludes: what happened to staff."
             ),
             Total("problems", ("problems",)),
             Total("journeys", ("started",)),
