@@ -4,7 +4,10 @@ import pytest
 
 from artisans.accounts.models import Role
 from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.personal_data import approval_refusals
 from artisans.approvals.services import approval_approve
+from artisans.audit.models import AuditEntry
+from artisans.audit.personal_data import entries_about
 from artisans.core.errors import Conflict, DomainError, Forbidden, InvalidInput
 from artisans.earnings.approvals import hold_end_submit, hold_submit
 from artisans.earnings.disputes import exposures_of, order_follow_disputes
@@ -13,6 +16,7 @@ from artisans.earnings.models import Hold, HoldReason
 from artisans.earnings.tasks import follow_disputes_task, release_task
 from artisans.earnings.tests.conftest import figures, money
 from artisans.ledger.models import EntryKind, LedgerEntry
+from artisans.privacy.selectors import person_of_user
 from payments.bookkeeping.ledger import find_ledger_errors, ledger_fill_sources
 from payments.lifecycle.parcels import parcel_return
 from payments.models import Earning
@@ -124,9 +128,17 @@ def test_a_second_person_approves_what_is_above_the_limit(released, potter, admi
     assert (hold.amount, hold.made_by, figures(potter)[2]) == (usd("20.00"), admin_user, "20.00")
     asked = hold_end_submit(hold=hold, actor=admin_user)
     assert isinstance(asked, ApprovalRequest)
+    assert list(approval_refusals(person_of_user(potter.user)))
     approval_approve(approval_id=asked.pk, actor=second)
     assert figures(potter)[2] == "0.00"
     assert isinstance(hold_submit(artisan=potter, request=request("19.99"), actor=admin_user), Hold)
+
+
+def test_what_is_logged_about_a_hold_is_about_its_artisan(released, potter, admin_user):
+    released()
+    hold_place(artisan_id=potter.pk, request=request(), actor=admin_user)
+    entries = AuditEntry.objects.filter(entries_about(person_of_user(potter.user)))
+    assert entries.filter(action="hold.place").exists()
 
 
 def test_a_request_that_the_balance_no_longer_allows_fails(released, potter, admin_user, second, store):

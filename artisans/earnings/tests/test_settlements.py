@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artisans.approvals.models import ApprovalRequest
+from artisans.approvals.personal_data import approval_refusals
 from artisans.approvals.services import approval_approve
 from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_list_url, admin_page_url
@@ -32,6 +33,7 @@ from artisans.earnings.settlements import (
 from artisans.earnings.tests.conftest import figures
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.selectors import balances
+from artisans.privacy.selectors import person_of_user
 from orders.errors import OwnMoney
 from payments.bookkeeping.ledger import find_ledger_errors, ledger_fill_sources
 from payments.errors import AlreadyRecorded
@@ -151,6 +153,7 @@ def test_above_the_limit_a_colleague_decides_and_parts_are_added_up(
     pending = settlement_submit(request=written_off("35.00"), **submit)
 
     assert isinstance(pending, ApprovalRequest)
+    assert list(approval_refusals(person_of_user(potter.user)))
     assert figures(potter)[1] == "-35.00"
     approval_approve(approval_id=pending.pk, actor=admin_user)
     assert figures(potter)[1] == "0.00"
@@ -162,7 +165,9 @@ def test_above_the_limit_a_colleague_decides_and_parts_are_added_up(
     store.save()
     pending = settlement_reverse_submit(settlement=large, reason="Paid after all.", actor=treasurer)
     assert isinstance(pending, ApprovalRequest)
+    assert list(approval_refusals(person_of_user(potter.user)))
     approval_approve(approval_id=pending.pk, actor=admin_user)
+    assert not list(approval_refusals(person_of_user(potter.user)))
     assert figures(potter)[1] == "-60.00"
 
 
