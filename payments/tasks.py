@@ -4,6 +4,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_ready
 
+from artisans.core.heartbeats import heartbeat_record
 from artisans.core.queue import TaskOfMany, enqueue_after_commit, one_at_a_time, run_each
 from artisans.core.retention import purge
 from orders.retention import HELD_LINES
@@ -26,6 +27,7 @@ from payments.bookkeeping.ledger import (
     ledger_fill_sources,
     payments_with_recent_money,
 )
+from payments.bookkeeping.month_close import COMPARED
 from payments.bookkeeping.provider_calls import provider_calls_due
 from payments.gateway.access import check_provider_access, providers_alerted, providers_to_check
 from payments.gateway.operations import provider_call_execute
@@ -153,14 +155,23 @@ def check_ledger_task() -> None:
     """
     if not earnings_fill():
         return
-    count = 0
-    for count, error in enumerate(find_ledger_errors(), start=1):
-        if count <= LOGGED_ERRORS:
-            logger.error("ledger_error", extra={"detail": error})
+    count = None
+    try:
+        count = log_ledger_errors()
+    finally:
+        heartbeat_record(COMPARED, is_success=count == 0)
     ledger_fill(Payment.objects.all())
     ledger_fill_sources()
     if count:
         raise LedgerError(count)
+
+
+def log_ledger_errors() -> int:
+    count = 0
+    for count, error in enumerate(find_ledger_errors(), start=1):
+        if count <= LOGGED_ERRORS:
+            logger.error("ledger_error", extra={"detail": error})
+    return count
 
 
 @shared_task(name="payments.reconcile", soft_time_limit=3600, time_limit=3900)

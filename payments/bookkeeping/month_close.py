@@ -23,7 +23,7 @@ from orders.selectors import store_rules
 from payments.models import CallState, ProviderCall
 
 NOTE, COMPARISON = "note", "comparison"  # a written reason; a comparison with all payments just now
-NIGHTLY = "payments.check_ledger"
+COMPARED = "ledger comparison"  # noted at its end, as the task can also end without one
 UNKNOWN_FOR = timedelta(days=1)
 NAMED = 5  # payments in a sentence
 
@@ -57,7 +57,7 @@ def is_over(open_from: date) -> Condition:
 
 def is_compared_since(open_from: date) -> Condition:
     """Nightly, all payments are compared with the ledger, which takes longer than a page may."""
-    beat = get_or_none(Heartbeat.objects.filter(pk=NIGHTLY))
+    beat = get_or_none(Heartbeat.objects.filter(pk=COMPARED))
     ended_at = timezone.make_aware(datetime.combine(open_from, time.min))
     text = _("The nightly comparison with all payments found no differences after the month had ended.")
     if beat is None or beat.succeeded_at is None or beat.succeeded_at < ended_at:

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from celery.states import FAILURE, SUCCESS
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
@@ -19,16 +20,19 @@ from artisans.approvals.statuses import ApprovalStatus
 from artisans.audit.models import AuditEntry
 from artisans.core.admin.pages import admin_list_url, admin_page_url
 from artisans.core.errors import InvalidInput
+from artisans.core.heartbeats import record_run
 from artisans.core.models import Heartbeat
 from artisans.ledger.accounts import AccountKey, AccountKind, Leg
 from artisans.ledger.errors import NoPermission
 from artisans.ledger.models import EntryKind, LedgerPeriod
 from artisans.ledger.services import Fact, fact_book, period_close
 from orders.models import StoreRules
+from payments import tasks
 from payments.bookkeeping import ledger
 from payments.bookkeeping import month_close as month_close_module
-from payments.bookkeeping.month_close import NIGHTLY, Condition, month_close
+from payments.bookkeeping.month_close import COMPARED, Condition, month_close
 from payments.models import Operation, ProviderCall
+from payments.tasks import check_ledger_task
 from payments.tests.factories import start
 from tests.html import page
 
@@ -48,7 +52,7 @@ def book(*legs: Leg, at: datetime = NOVEMBER) -> None:
 def november():
     """A month with an entry, and a nightly comparison since that found nothing."""
     book(Leg(BANK, 500), Leg(FEE, -500))
-    Heartbeat.objects.create(name=NIGHTLY, at=timezone.now(), succeeded_at=timezone.now())
+    Heartbeat.objects.create(name=COMPARED, at=timezone.now(), succeeded_at=timezone.now())
 
 
 def keeper(email: str):
@@ -162,11 +166,39 @@ def test_a_month_that_is_not_over_stays_open(client):
 def test_the_nightly_comparison_must_have_found_nothing_since(client, bookkeeper, beat, problem):
     Heartbeat.objects.all().delete()
     if beat:
-        Heartbeat.objects.create(name=NIGHTLY, **beat)
+        Heartbeat.objects.create(name=COMPARED, **beat)
     assert problem in text_of(client.get(CLOSE))
     with pytest.raises(InvalidInput, match=problem):
         month_close(closed_by=bookkeeper)
     assert month_close(closed_by=bookkeeper, is_compared=True)
+
+
+def night() -> None:
+    """The task, and what the worker notes of every task."""
+    state = FAILURE
+    try:
+        check_ledger_task()
+        state = SUCCESS
+    finally:
+        record_run(check_ledger_task, state)
+
+
+def test_a_night_without_a_comparison_does_not_count_as_one(client, monkeypatch):
+    """While the earnings of an earlier release are still being booked."""
+    Heartbeat.objects.all().delete()
+    monkeypatch.setattr(tasks, "ledger_fill", lambda payments: None)
+    monkeypatch.setattr(tasks, "earnings_fill", lambda: False)
+    night()
+    assert "It has not succeeded since." in text_of(client.get(CLOSE))
+
+    monkeypatch.setattr(tasks, "earnings_fill", lambda: True)
+    with pytest.raises(tasks.LedgerError):  # the month's entry stands for nothing
+        night()
+    assert "It has not succeeded since." in text_of(client.get(CLOSE))
+
+    monkeypatch.setattr(tasks, "find_ledger_errors", lambda: iter(()))
+    night()
+    assert "Not yet" not in text_of(client.get(CLOSE))
 
 
 @pytest.mark.usefixtures("broken_books")  # the month's entry stands for nothing
