@@ -154,6 +154,40 @@ def test_saving_with_unknown_outcome_is_finished_once_by_the_periodic_task(
     assert done() == [1, 1, 0]
 
 
+def typed_card(stripe) -> str:
+    """The id of a card that the buyer has entered, which is nobody's yet."""
+    return client(stripe.url).v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}}).id
+
+
+def test_first_card_of_a_user_is_saved_although_the_response_was_lost(
+    save, shopper, stripe, done, time_machine
+):
+    """The customer is known to the provider alone by then, and has the card already."""
+    token = typed_card(stripe)
+    stripe.fault("drop_after", path="/v1/setup_intents", method="POST")
+    with pytest.raises(SaveInProgress):
+        save(token)
+    process_due_later(time_machine)
+
+    assert rows(shopper) == [("4242", True)]
+    assert done() == [1, 1, 0]
+
+
+def test_card_for_a_customer_that_took_the_place_of_a_deleted_one_is_saved_after_a_lost_response(
+    save, shopper, stripe, time_machine
+):
+    save("pm_card_amex")
+    client(stripe.url).v1.customers.delete(ProviderCustomer.objects.get().customer_id)
+    token = typed_card(stripe)
+    stripe.fault("drop_after", path="/v1/setup_intents", method="POST", skip=1)
+    with pytest.raises(SaveInProgress):
+        save(token)
+    process_due_later(time_machine)
+
+    assert ("4242", False) in rows(shopper) or ("4242", True) in rows(shopper)
+    assert len(stripe.journal("customer.created")) == 2
+
+
 def test_repeated_request_continues_the_call_of_unknown_outcome(save, shopper, stripe, done):
     stripe.fault("drop_after", path="/v1/setup_intents", method="POST")
     with pytest.raises(SaveInProgress):

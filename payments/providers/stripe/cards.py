@@ -70,10 +70,12 @@ class StripeCards:
 
     def save_token(self, request: SaveRequest, token: str) -> RemoteMethod:
         """Stripe checks the card with its bank; a card that requires authentication is Refused."""
-        self._check_owner(token, request.customer_id)
+        if not METHOD_ID.fullmatch(token):
+            raise Refused("token_invalid", "Only ids of payment methods are accepted.")
         return self._with_customer(request, partial(self._save_token, token))
 
     def _save_token(self, token: str, request: SaveRequest, customer_id: str) -> RemoteMethod:
+        self._check_owner(token, customer_id)
         params = setup_params(request, customer_id, token)
         setup = self._link.execute_write(
             lambda api: api.v1.setup_intents.create(params, {"idempotency_key": request.key}),
@@ -146,11 +148,14 @@ class StripeCards:
         )
 
     def _check_owner(self, token: str, customer_id: str) -> None:
-        """Errors: Refused for anything but a payment method of this customer. The error does not repeat the token."""
-        if not METHOD_ID.fullmatch(token):
-            raise Refused("token_invalid", "Only ids of payment methods are accepted.")
-        if not token.startswith(TEST_TOKEN) and self._owner_of(token) not in {"", customer_id}:
-            raise Refused("method_of_another_customer")
+        """The owner is this customer already if the response to an earlier attempt was lost, or the one that took its
+        place. Errors: Refused for a method of another customer, CustomerNotFound if this one does not exist any more.
+        """
+        if token.startswith(TEST_TOKEN) or self._owner_of(token) in {"", customer_id}:
+            return
+        if not self.has_customer(customer_id):
+            raise CustomerNotFound("resource_missing")
+        raise Refused("method_of_another_customer")
 
     def _owner_of(self, method_id: str) -> str:
         try:
