@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -32,16 +33,37 @@ def can_close(row: Row) -> bool:
     return bool(row["kind"] != Kind.UNEXPLAINED)
 
 
-def split_closed(run: ReconciliationRun, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
-    """What this run found: the open differences, and those that are closed on the provider's last run."""
+def runs_before(run: ReconciliationRun) -> QuerySet[ReconciliationRun]:
+    """The provider's other finished runs, newest first."""
     finished = ReconciliationRun.objects.filter(provider=run.provider, finished_at__isnull=False)
-    last = finished.exclude(pk=run.pk).order_by("-created_at").first()
+    return finished.exclude(pk=run.pk).order_by("-created_at")
+
+
+def split_closed(last: ReconciliationRun | None, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """What a run found: the open differences, and those that are closed on the `last` run before it."""
     known = {key_of(row): row for row in (last.closed or () if last else ())}
     left, closed = list[Row](), list[Row]()
     for row in rows:
         found = known.get(key_of(row))
-        (closed if found else left).append(found or row)
+        (closed if found else left).append(found or as_found(row))
     return left, closed
+
+
+def as_found(row: Row) -> Row:
+    """Without who closed it."""
+    return {name: row[name] for name in ("kind", "object_id", "payment", "detail")}
+
+
+def run_finish(run: ReconciliationRun) -> None:
+    """On the instance, which the caller saves in this transaction: the run is finished, with what staff closed or
+    reopened on the last one meanwhile. A run that failed keeps what it did not come to. Locks: the last run."""
+    last = runs_before(run).select_for_update(no_key=True).first()
+    found = [*run.differences, *(run.closed or ())]
+    run.differences, run.closed = split_closed(last, found)
+    if run.error and last:
+        seen = {key_of(row) for row in found}
+        run.closed += [row for row in last.closed or () if key_of(row) not in seen]
+    run.finished_at = timezone.now()
 
 
 @transaction.atomic
@@ -69,7 +91,7 @@ def difference_reopen(*, run_id: UUID, key: str, reason: str, actor: User) -> Ro
         raise NotFound(_("This difference is no longer closed. Reload the run."))
     if not reason.strip():
         raise InvalidInput(_("Enter why it is reopened."))
-    row = {name: found[name] for name in ("kind", "object_id", "payment", "detail")}
+    row = as_found(found)
     run.closed = [other for other in run.closed or () if other is not found]
     run.differences = [*run.differences, row]
     return run_save(run, row, Action.DIFFERENCE_REOPEN, reason.strip()[:200], actor)

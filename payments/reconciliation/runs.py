@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -51,7 +52,7 @@ from payments.reconciliation.books import (
     ids_of,
     read_books,
 )
-from payments.reconciliation.closing import split_closed
+from payments.reconciliation.closing import run_finish, runs_before, split_closed
 from payments.reconciliation.differences import Difference, Kind
 from payments.reconciliation.movements import (
     BalanceRow,
@@ -114,8 +115,9 @@ def reconcile(
         reconciler.compare_open_disputes()
         reconciler.record([*stuck_calls(name), *unregistered_payments(name)])
         reconciler.compare_balance()
-    run.finished_at = timezone.now()
-    reconciler.save_run("finished_at")
+    with transaction.atomic():
+        run_finish(run)
+        reconciler.save_run("finished_at")
     return run
 
 
@@ -318,7 +320,8 @@ class Reconciler:
         return balance_rows(self.run, shown, changed)
 
     def record(self, differences: list[Difference]) -> None:
-        found, closed = split_closed(self.run, [difference._asdict() for difference in differences])
+        rows = [difference._asdict() for difference in differences]
+        found, closed = split_closed(runs_before(self.run).first(), rows)
         for row in found:
             logger.error("reconciliation_difference", extra={"provider": self.run.provider, **row})
         self.run.differences = [*self.run.differences, *found][:MOST_KEPT]
@@ -453,9 +456,10 @@ def reconcile_unregistered() -> None:
     for name in sorted(names - set(reconcilable_providers())):
         if found := unregistered_payments(name):
             kept = [difference._asdict() for difference in found[:MOST_KEPT]]
-            ReconciliationRun.objects.create(
-                provider=name, since=now - OVERLAP, until=now, differences=kept, finished_at=now
-            )
+            with transaction.atomic():
+                run = ReconciliationRun(provider=name, since=now - OVERLAP, until=now, differences=kept)
+                run_finish(run)
+                run.save()
             logger.error("reconciliation_unregistered", extra={"provider": name, "payments": len(found)})
 
 

@@ -1,5 +1,6 @@
 """Movements that nothing in the shop explains, of which staff close those of other systems; long histories."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -27,10 +28,10 @@ from payments.errors import AlreadyRecorded, NoPermission
 from payments.methods import PaymentMethod
 from payments.models import Payment, ProviderMovement, ReconciliationRun
 from payments.providers.contract import MovementKind, RemoteDispute, RemoteDisputeStatus, RemoteMovement
-from payments.reconciliation.closing import difference_close, key_of
+from payments.reconciliation.closing import difference_close, difference_reopen, key_of, run_finish
 from payments.reconciliation.differences import Difference, Kind
 from payments.reconciliation.movements import find_differences
-from payments.reconciliation.runs import Reconciler
+from payments.reconciliation.runs import Reconciler, reconcile_unregistered
 from payments.tests.factories import apply_card_captures, start, usd
 from tests.html import page
 
@@ -94,15 +95,65 @@ def test_movement_of_another_system_is_closed_and_reopened(others, staff, shoppe
     ]
 
 
-def run_with(*differences: Difference) -> ReconciliationRun:
-    """A finished run that found these."""
+def run_with(
+    *differences: Difference, error: str = "", meanwhile: Callable[[], object] = lambda: None
+) -> ReconciliationRun:
+    """A finished run that found these, or failed after them."""
     now = timezone.now()
     run = ReconciliationRun.objects.create(provider="stripe", since=now - LONG_AGO, until=now)
     reconciler = Reconciler(run, lambda done, day: None)
     reconciler.record(list(differences))
-    run.finished_at = timezone.now()
+    reconciler.note_problem(error)
+    meanwhile()
+    run_finish(run)
     reconciler.save_run("finished_at")
     return run
+
+
+def test_difference_stays_closed_although_a_night_fails(staff):
+    found, other = (Difference(Kind.FEE, f"txn_{n}", "", "another fee") for n in (1, 2))
+    close(run_with(found, other), found, staff)
+
+    failed = run_with(other, error="Stripe does not respond.")
+    again = run_with(found, other)
+
+    assert [row["object_id"] for row in failed.closed] == ["txn_1"]
+    assert ([row["object_id"] for row in again.differences], again.closed[0]["reason"]) == (
+        ["txn_2"],
+        "rounded",
+    )
+
+
+def test_difference_that_is_closed_or_reopened_during_a_run_stays_so(staff):
+    closed, reopened = (Difference(Kind.FEE, f"txn_{n}", "", "another fee") for n in (1, 2))
+    last = run_with(closed, reopened)
+    close(last, reopened, staff)
+
+    def meanwhile() -> None:
+        close(last, closed, staff)
+        difference_reopen(run_id=last.pk, key=key_of(reopened._asdict()), reason="ask", actor=staff)
+
+    run = run_with(closed, reopened, meanwhile=meanwhile)
+
+    assert run.differences == [reopened._asdict()]
+    assert [row["object_id"] for row in run.closed] == ["txn_1"]
+
+
+def test_difference_of_a_provider_that_is_not_compared_stays_closed(paid, staff, settings):
+    settings.STRIPE_SECRET_KEY = ""
+    Payment.objects.filter(pk=paid.pk).update(payment_method=PaymentMethod.PAYPAL)
+    reconcile_unregistered()
+    run = ReconciliationRun.objects.get()
+    difference_close(run_id=run.pk, key=key_of(run.differences[0]), reason="an old test", actor=staff)
+
+    reconcile_unregistered()
+
+    again = ReconciliationRun.objects.latest("created_at")
+    assert (again.differences, again.closed[0]["reason"]) == ([], "an old test")
+
+
+def close(run: ReconciliationRun, found: Difference, staff) -> None:
+    difference_close(run_id=run.pk, key=key_of(found._asdict()), reason="rounded", actor=staff)
 
 
 def test_difference_stays_closed_until_its_figures_change(staff, browser):
