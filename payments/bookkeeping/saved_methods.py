@@ -161,8 +161,8 @@ def customer_forget(user_id: UUID, provider: str, customer_id: str) -> None:
     methods = PaymentMethodInfo.objects.filter(
         is_usable_now(), user_id=user_id, provider=provider, is_active=True
     )
-    for method_id in methods.values_list("pk", flat=True):
-        method_mark_missing(method_id)
+    for method in list(methods):
+        method_mark_missing(method)
 
 
 def customer_renew(user_id: UUID, provider: str, *, former: str, current: str) -> None:
@@ -288,15 +288,18 @@ def method_deactivate(*, user: User, method_id: UUID) -> ProviderCall:
 
 
 @transaction.atomic
-def method_mark_missing(method_id: UUID) -> None:
-    """Remove a method that no longer exists at the provider. Locks: the user."""
-    method = PaymentMethodInfo.objects.get(pk=method_id)
-    user_lock(method.user_id)
-    method.refresh_from_db()
+def method_mark_missing(missing: PaymentMethodInfo) -> bool:
+    """Remove a method that no longer exists at the provider, as it was read before that was found. Returns False if the
+    same card has been saved again with another id since. Locks: the user."""
+    user_lock(missing.user_id)
+    method = PaymentMethodInfo.objects.get(pk=missing.pk)
+    if method.provider_method_id != missing.provider_method_id:
+        return False
     if method.is_active:
         deactivate(method)
         audit_record(actor=None, action=Action.METHOD_REMOVE, target=method, actor_name="provider")
         notify_owner(PaymentMail.METHOD_REMOVED, method)
+    return True
 
 
 @transaction.atomic

@@ -324,8 +324,7 @@ def payment_pay(
     result = payment_confirm(payment.pk, method_id=token, shown=shown)
     if result.refused is None or result.payment.status not in {PaymentStatus.PENDING, PaymentStatus.FAILED}:
         return result
-    if method is not None and is_gone(method):
-        method_mark_missing(method.pk)
+    if method is not None and is_gone(method) and method_mark_missing(method):
         raise MethodRemoved
     raise MethodNotUsable
 
@@ -387,8 +386,7 @@ def pay_with_account(
         is_waiting = result.action is None and result.payment.status == PaymentStatus.PENDING
         return sync_or_unavailable(result.payment) if is_waiting else result  # it may have to be captured
     decline = result.refused.decline
-    if decline in {None, DeclineGroup.OTHER_CARD} and is_gone(method):
-        method_mark_missing(method.pk)
+    if decline in {None, DeclineGroup.OTHER_CARD} and is_gone(method) and method_mark_missing(method):
         raise MethodRemoved
     message = result.payment.failure_reason or not_started()
     raise PaymentDeclined(message, payment_id=str(payment.pk), group=decline.value if decline else "")

@@ -12,7 +12,7 @@ from artisans.core.errors import NotFound
 from artisans.core.security.card_data import RawCardData
 from payments.bookkeeping import saved_methods
 from payments.bookkeeping.provider_calls import provider_call_enqueue
-from payments.bookkeeping.saved_methods import method_store, method_update, methods_of
+from payments.bookkeeping.saved_methods import method_mark_missing, method_store, method_update, methods_of
 from payments.errors import (
     DefaultRequired,
     MethodDeclined,
@@ -500,6 +500,17 @@ def test_same_card_keeps_the_id_that_is_paying_at_this_moment(save, shopper):
     assert save().provider_method_id == old_id
     detach = ProviderCall.objects.get(operation=Operation.DETACH)
     assert detach.secret("method_id") != old_id
+
+
+def test_card_that_was_saved_again_while_its_former_id_was_paying_stays(save, shopper):
+    former = save()
+    save()  # another tab
+
+    assert not method_mark_missing(former)
+
+    present = PaymentMethodInfo.objects.get(is_active=True)
+    assert method_mark_missing(present)
+    assert not PaymentMethodInfo.objects.filter(is_active=True).exists()
 
 
 def test_same_card_of_two_users_is_saved_for_both(save, shopper, stranger):

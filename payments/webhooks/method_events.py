@@ -82,9 +82,8 @@ def process_method_change(provider: str, provider_event: ProviderEvent) -> Outco
     if method is None:
         return Outcome(EventState.IGNORED, _("Nothing new."))
     remote = read_method(method)
-    if remote is None:
-        method_mark_missing(method.pk)
+    if remote is None and method_mark_missing(method):
         return Outcome(EventState.DONE, _("The method no longer exists at the provider and was removed."))
-    if method_refresh(method.pk, remote):
+    if remote is not None and method_refresh(method.pk, remote):
         return Outcome(EventState.DONE, _("The card was replaced; its new details are stored."))
     return Outcome(EventState.IGNORED, _("Nothing new."))
