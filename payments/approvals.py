@@ -7,6 +7,7 @@ request freezes exactly the amounts of the attempt.
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ from artisans.core.transactions import atomic_with_retry
 from artisans.ledger.models import LedgerPeriod
 from orders.errors import OwnMoney
 from orders.models import Parcel
-from orders.selectors import checked_when_locked
+from orders.selectors import checked_when_locked, store_rules
 from orders.statuses import CashHolder, ParcelDecision
 from payments.bookkeeping.month_close import month_close
 from payments.bookkeeping.refund_amounts import RefundLineInput, RefundSelection, price_selection
@@ -79,6 +80,8 @@ def receipt_submit(
             seen_minor=seen_minor,
             beyond_due=beyond_due,
         )
+    if money.parcel_id and not money.holder:  # the rule may be another one when it is approved
+        money = replace(money, holder=CashHolder(store_rules().cash_holder))
     return request_approval(
         RECEIPT,
         payment,

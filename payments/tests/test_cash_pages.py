@@ -161,6 +161,21 @@ def test_approved_cash_names_its_parcel_and_holder(staff, admin_user, cash, parc
     assert (receipt.parcel, receipt.holder, receipt.actor) == (parcels[0], "artisan", staff)
 
 
+def test_who_holds_the_cash_by_default_is_decided_and_shown_when_approval_is_requested(
+    staff, admin_user, cash, parcels
+):
+    StoreRules.objects.update(second_person_above_minor=1, cash_holder=CashHolder.COURIER)
+    wanted = IncomingMoney(parcels[0].total, timezone.localdate(), "box 7", parcels[0].pk)
+    request = receipt_submit(payment_id=cash.pk, money=wanted, actor=staff)
+    assert isinstance(request, ApprovalRequest)
+    assert "The courier" in str(request.details)
+    StoreRules.objects.update(cash_holder=CashHolder.SHOP)
+
+    approval_approve(approval_id=request.pk, actor=admin_user)
+
+    assert Receipt.objects.get().holder == CashHolder.COURIER
+
+
 def test_nobody_approves_cash_that_they_could_not_record(staff, admin_user, cash, parcels):
     """Neither of a parcel nor of its whole order."""
     StoreRules.objects.update(second_person_above_minor=1)
