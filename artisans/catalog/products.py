@@ -62,7 +62,8 @@ class TakenOffSale(Conflict):
     def __init__(self, reason: str) -> None:
         super().__init__(
             _(
-                "The shop took this product off sale: “%(reason)s” You can publish it once the shop allows it again."
+                "The shop took this product off sale: “%(reason)s” You can publish or duplicate it once the shop "
+                "allows it again."
             )
             % {"reason": reason}
         )
@@ -214,12 +215,15 @@ def product_duplicate(
 ) -> Product:
     """A draft with the same texts, options and prices; without SKUs, pictures and stock.
 
-    If there is a product with the `copy_id`, that one. Errors: NotFound, WorkshopClosed.
+    If there is a product with the `copy_id`, that one. Errors: NotFound, WorkshopClosed, TakenOffSale: the copy could
+    be published.
     Locks: artisan, product and variants.
     """
     product, variants = product_change_lock(artisan, product_id)
     if copy_id and (made := Product.objects.filter(pk=copy_id).first()):
         return own(artisan, made)
+    if product.off_sale_reason:
+        raise TakenOffSale(product.off_sale_reason)
     start = shortened(product.name, MAX_NAME - len(_("%(name)s (copy)")))
     copy = copy_of(product, copy_id or uuid4(), name=_("%(name)s (copy)") % {"name": start})
     copy.save(force_insert=True)

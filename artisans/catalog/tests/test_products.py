@@ -1,6 +1,7 @@
 """What artisans do with their products: each rule of the services."""
 
 import pytest
+from django.db import transaction
 
 from artisans.audit.models import AuditEntry
 from artisans.catalog.models import Product, ProductState
@@ -8,11 +9,14 @@ from artisans.catalog.product_rows import SkuTaken
 from artisans.catalog.product_versions import ProductChanged, version_of
 from artisans.catalog.products import (
     NoVariants,
+    TakenOffSale,
+    product_allow_sale,
     product_archive,
     product_change,
     product_create,
     product_duplicate,
     product_publish,
+    product_take_off_sale,
 )
 from artisans.catalog.services import StockSnapshot, stock_snapshot
 from artisans.catalog.tests.factories import CategoryFactory, ProductFactory
@@ -87,6 +91,17 @@ def test_forms_sent_twice_make_one_product(act, mug):
 
     assert (again, copied_again) == (mug, copy)
     assert Product.objects.count() == 2
+
+
+def test_product_that_the_shop_took_off_sale_is_not_duplicated(act, mug):
+    """The copy could be published at once."""
+    act(product_take_off_sale, product_id=mug.pk, reason="The glaze holds lead.")
+
+    with pytest.raises(TakenOffSale, match="The glaze holds lead"), transaction.atomic():
+        act(product_duplicate, product_id=mug.pk)
+
+    act(product_allow_sale, product_id=mug.pk)
+    assert act(product_duplicate, product_id=mug.pk).state == ProductState.DRAFT
 
 
 def test_second_price_of_two_people_is_refused_with_the_first(act, mug):
