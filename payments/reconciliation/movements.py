@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from artisans.core.models import sums_by_currency
 from artisans.core.money import Money
+from artisans.core.transactions import snapshot
 from artisans.ledger.accounts import AccountKind
 from artisans.ledger.selectors import balances
 from payments.bookkeeping.movement_facts import IS_EXCHANGE
@@ -264,15 +265,13 @@ def moved_until(name: str, currency: str, as_of: datetime) -> int:
 
 
 def read_sums(name: str) -> Sums:
-    """Read again until nothing was booked meanwhile: the sums are read one after the other."""
-    before = None
-    while (now := sums_now(name)) != before:
-        before = now
-    return now
+    """What the ledger's account of the provider has to be, and what it is. They are read one after the other, as of
+    one moment."""
+    with snapshot():
+        return sums_now(name)
 
 
 def sums_now(name: str) -> Sums:
-    """What the ledger's account of the provider has to be, and what it is."""
     required, waiting = Counter[str](), Counter[str]()
     captures = sums_by_currency(Capture.objects.filter(provider=name), "amount_minor")
     completed = PaymentRefund.objects.filter(payment__payment_provider=name, status=RefundStatus.COMPLETED)
