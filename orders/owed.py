@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest, Least
 from django.db.models.lookups import GreaterThan
+from django.utils.translation import gettext as _
 
 from artisans.core.money import Money
 from orders.statuses import ORDERS_CLOSED
@@ -84,9 +85,9 @@ class AmountOwed:
     @property
     def reasons(self) -> list[tuple[str, Money]]:
         named = {
-            "For goods not delivered or returned": self.goods,
-            "Paid in excess of the total": self.surplus,
-            "Received for an order that has ended": self.closed,
+            _("For goods not delivered or returned"): self.goods,
+            _("Paid in excess of the total"): self.surplus,
+            _("Received for an order that has ended"): self.closed,
         }
         return [(reason, amount) for reason, amount in named.items() if amount]
 

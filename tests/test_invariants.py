@@ -852,7 +852,7 @@ DAMAGE: dict[str, Damage] = {
             f"WHERE id = {ENTRY} OR order_id = {order('card')}",
         ],
         [
-            "Cash held by a carrier · USD: 20.00 USD has been there for more than 14 days.",
+            "Cash held by a courier · USD: 20.00 USD has been there for more than 14 days.",
             "Disputed, not decided yet · USD · {card}: 33.99 USD has been there for more than 120 days.",
         ],
     ),

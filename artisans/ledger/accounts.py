@@ -12,7 +12,7 @@ class AccountKind(models.TextChoices):
     PROVIDER = "provider", _("Balance at a payment provider")
     BANK = "bank", _("Bank account")
     CASH = "cash", _("Cash")
-    COURIER_CASH = "courier_cash", _("Cash held by a carrier")
+    COURIER_CASH = "courier_cash", _("Cash held by a courier")
     DISPUTED = "disputed", _("Disputed, not decided yet")
     BANK_TRANSIT = "bank_transit", _("On its way from a provider to the bank")
     PAYOUT_TRANSIT = "payout_transit", _("Payouts on their way")

@@ -108,7 +108,7 @@ Sentence = Callable[[Movements], str]
 RECEIVED = {
     A.BANK: gettext_lazy("in the bank account"),
     A.CASH: gettext_lazy("in cash"),
-    A.COURIER_CASH: gettext_lazy("in cash by the carrier"),
+    A.COURIER_CASH: gettext_lazy("in cash by the courier"),
     A.SELLER_AVAILABLE: gettext_lazy("in cash by %(name)s, who keeps it"),
     A.PROVIDER: gettext_lazy("by %(name)s"),
 }

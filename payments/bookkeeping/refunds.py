@@ -107,7 +107,7 @@ def refund_enqueue(
     RefundTransition.objects.create(
         refund=refund,
         new=refund.status,
-        cause=reason[:300],
+        cause=reason[:300] or "the order was cancelled",
         actor_name=actor.email if actor else "system",
     )
     payment.refund_reserved_minor += amount.minor

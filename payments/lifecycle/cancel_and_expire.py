@@ -103,7 +103,7 @@ def order_cancel_locked(
     else:
         order_end(order, cause=cause, actor=actor, reason=reason.strip())
     if refund or not is_staff:
-        refund_due_payments(order, reason=cause, actor=actor, origin=STAFF if is_staff else SYSTEM)
+        refund_due_payments(order, reason=reason.strip(), actor=actor, origin=STAFF if is_staff else SYSTEM)
     return order
 
 
@@ -170,7 +170,9 @@ def refund_due_payments(order: Order, *, reason: str, actor: User, origin: Refun
         refund_now(payment, amount, reason=reason, actor=actor, origin=origin)
     for payment, amount in to_approve:
         with suppress(ApprovalPending, NobodyElse):
-            refund_approval_request(payment, amount, reason=reason, actor=actor)
+            refund_approval_request(
+                payment, amount, reason=reason or _("The order was cancelled."), actor=actor
+            )
 
 
 def refund_now(payment: Payment, amount: Money, *, reason: str, actor: User, origin: RefundOrigin) -> None:

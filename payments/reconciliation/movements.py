@@ -115,9 +115,7 @@ def captures_without_movement(name: str, before: datetime) -> Iterator[Differenc
         text = (
             _("%(object)s was captured for %(ours)s, and the provider’s balance has %(moved)s for it.")
             if moved
-            else _(
-                "%(object)s was captured for %(ours)s, and nothing reached the provider’s balance (%(moved)s)."
-            )
+            else _("%(object)s was captured for %(ours)s, and nothing reached the provider’s balance.")
         )
         values = {"object": row.provider_capture_id, "ours": row.amount, "moved": moved}
         kind = Kind.AMOUNT if moved else Kind.NO_MOVEMENT
@@ -140,9 +138,7 @@ def refunds_without_movement(name: str, before: datetime) -> Iterator[Difference
         text = (
             _("%(refund)s went back for %(ours)s, and %(moved)s left the provider’s balance for it.")
             if moved
-            else _(
-                "%(refund)s went back for %(ours)s, and nothing left the provider’s balance for it (%(moved)s)."
-            )
+            else _("%(refund)s went back for %(ours)s, and nothing left the provider’s balance for it.")
         )
         values = {"refund": row.refund_number, "ours": ours, "moved": moved}
         kind = Kind.AMOUNT if moved else Kind.NO_MOVEMENT

@@ -256,7 +256,10 @@ class Reconciler:
         if not remote.reference:
             self.other_count += 1
         elif facts := facts_from_remote(remote):
-            currency = remote.captures[0].amount.currency if remote.captures else "XXX"
+            moved = [*remote.captures, *remote.refunds]
+            currency = (
+                moved[0].amount.currency if moved else ""
+            )  # a lost dispute is described without its amount
             text = _("%(facts)s; reference: %(reference)s")
             detail = text % {"facts": describe_facts(facts, currency), "reference": remote.reference[:60]}
             self.record([Difference(Kind.MISSING_HERE, remote.object_id, "", detail)])

@@ -120,6 +120,18 @@ def test_buyer_who_cancels_gets_the_card_refund_at_the_same_time(stripe, shopper
     assert payment.refunds.count() == 1
 
 
+def test_email_about_the_refund_of_an_order_cancelled_without_a_reason_names_none(
+    stripe, shopper, bowl, mails
+):
+    payment = paid_by_card(stripe, {bowl: 1}, user=shopper)
+    cancel(payment, shopper)
+
+    refund = refund_send(payment.refunds.get())
+
+    assert (refund.status, refund.reason) == ("COMPLETED", "")
+    assert "Reason" not in mails(shopper.email)[-1].body
+
+
 def test_staff_cancel_refund_and_restock_in_one_operation(stripe, shopper, staff, bowl, scarf, seller, mails):
     payment = paid_by_card(stripe, {bowl: 1, scarf: 1}, user=shopper)
 

@@ -94,7 +94,7 @@ def test_amount_is_broken_down_to_the_cent(waiting, paypal):
 def test_buyer_who_cancels_at_paypal_keeps_every_option(waiting, paypal, browser):
     page = browser().get(f"/shop/orders/{waiting.order.access_token}/back/", follow=True)
 
-    assert "nothing was charged" in page.content.decode()
+    assert "You returned without paying." in page.content.decode()
     assert payment_ensure_at_provider(waiting).action.kind == ActionKind.REDIRECT
     assert len(paypal.journal("order.created")) == 1
 

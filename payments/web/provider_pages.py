@@ -273,9 +273,7 @@ def was_closed_for_its_amount(payment: Payment) -> bool:
 def order_cancelled_at_provider(request: HttpRequest, token: str) -> HttpResponse:
     """The buyer cancelled at the provider: nothing changes, and every method can be chosen."""
     order_of(token)
-    messages.info(
-        request, _("You returned without paying, and nothing was charged. Choose how you want to pay.")
-    )
+    messages.info(request, _("You returned without paying. Choose how you want to pay."))
     return redirect("payments:order_pay", token=token)
 
 

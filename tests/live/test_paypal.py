@@ -77,7 +77,7 @@ def test_buyer_cancels_at_paypal_and_pays_with_another_method(at_paypal, charged
 
     one.page.get_by_role("button", name=re.compile("Cancel")).click()
 
-    expect(one.page.locator("body")).to_contain_text("nothing was charged")
+    expect(one.page.locator("body")).to_contain_text("You returned without paying.")
     one.page.get_by_label("Bank transfer").check()
     one.press(re.compile("^Pay"))
     expect(one.page.locator("h2").first).to_contain_text("We are waiting for your transfer")

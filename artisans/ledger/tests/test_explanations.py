@@ -218,7 +218,7 @@ def test_cash_that_an_artisan_keeps_is_named():
         "$51.00 was received in cash by Clay Studio, who keeps it; held for the order."
     )
     assert sentence("receipt", (A.COURIER_CASH, 5100, "dhl"), (A.ORDER, -5100)) == (
-        "$51.00 was received in cash by the carrier; held for the order."
+        "$51.00 was received in cash by the courier; held for the order."
     )
 
 
