@@ -256,10 +256,8 @@ class Reconciler:
         if not remote.reference:
             self.other_count += 1
         elif facts := facts_from_remote(remote):
-            moved = [*remote.captures, *remote.refunds]
-            currency = (
-                moved[0].amount.currency if moved else ""
-            )  # a lost dispute is described without its amount
+            amounts = [row.amount for row in remote.captures] + [row.amount for row in remote.refunds]
+            currency = amounts[0].currency if amounts else ""  # disputes are described without amounts
             text = _("%(facts)s; reference: %(reference)s")
             detail = text % {"facts": describe_facts(facts, currency), "reference": remote.reference[:60]}
             self.record([Difference(Kind.MISSING_HERE, remote.object_id, "", detail)])
