@@ -22,6 +22,7 @@ from artisans.catalog.selectors import applications_to_decide
 from artisans.core.admin.filters import midnight
 from artisans.core.admin.pages import admin_list_url
 from artisans.core.templatetags.money import show
+from artisans.core.test_mode import is_test_mode
 from artisans.figures.admin import page_address
 from artisans.figures.board import tiles_today
 from artisans.figures.pages import PAGES, Page, find_page
@@ -409,6 +410,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context | {
         "tiles": tiles,
         "figures": [(*tile, page_address(find_page(tile[0]).name)) for tile in figures],
+        "is_test_money": is_test_mode(),
         "title": gettext("Home"),
     }
 

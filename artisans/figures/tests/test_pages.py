@@ -297,8 +297,9 @@ def test_file_has_the_numbers_of_the_table(get, cells):
     assert b"phone,3" in b"".join(get("checkout", period="7", csv="problems").streaming_content)
 
 
-def test_figures_of_test_money_say_so_on_the_page_and_in_files(get, cells, card_shop):  # noqa: F811
+def test_figures_of_test_money_say_so_on_each_page_and_in_files(get, browser, staff, cells, card_shop):  # noqa: F811
     assert "Test money" in text(get())
+    assert "Figures of today Test money" in text(browser(staff).get("/admin/"))
     answer = get(csv="payment_success_rate")
     assert b"".join(answer.streaming_content).decode("utf-8-sig").startswith("Day (test money),Share")
 
