@@ -16,8 +16,9 @@ from celery.beat import ScheduleEntry, Scheduler
 from celery.signals import beat_init
 from django.conf import settings
 from django.db import Error, close_old_connections
+from django.utils import timezone
 
-from artisans.core.heartbeats import heartbeat_record
+from artisans.core.heartbeats import LATE_AFTER, TASK, heartbeat_record
 from artisans.core.leases import lease_acquire, lease_release
 from artisans.core.models import BEAT_LEASE, Heartbeat
 
@@ -71,8 +72,8 @@ class LeaderScheduler(Scheduler):
 
     def take_over(self) -> None:
         """Continue after the last runs, whoever enqueued them: what has been due since then is enqueued at once, also
-        nightly tasks."""
-        last = dict(Heartbeat.objects.values_list("name", "at"))
+        nightly tasks. A new shop shows at once that its beat and worker run."""
+        last = {TASK: timezone.now() - LATE_AFTER} | dict(Heartbeat.objects.values_list("name", "at"))
         for entry in self.schedule.values():
             if at := last.get(str(entry.task)):
                 entry.last_run_at = at

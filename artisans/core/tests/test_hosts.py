@@ -13,7 +13,7 @@ from artisans.core import beat, hosts
 from artisans.core.beat import LeaderScheduler
 from artisans.core.doctor.hosts import check_beats, check_hosts
 from artisans.core.doctor.registry import State
-from artisans.core.heartbeats import heartbeat_record, keys_hash
+from artisans.core.heartbeats import TASK, heartbeat_record, keys_hash
 from artisans.core.hosts import Recorded, host_problems, hosts_report
 from artisans.core.leases import lease_acquire, lease_holder, lease_release
 from artisans.core.models import Heartbeat, Lease
@@ -117,6 +117,12 @@ def test_one_beat_enqueues_and_another_takes_over(clock, new_beat):
     assert lease_holder("beat") == ""
     run(one)
     assert lease_holder("beat") == "one@one", "at once after a stop"
+
+
+@pytest.mark.django_db
+def test_new_shop_shows_at_once_that_beat_and_worker_run(clock, new_beat):
+    run(new_beat("one"))
+    assert clock.sent == [("one", TASK)]
 
 
 @pytest.mark.django_db
