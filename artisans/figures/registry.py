@@ -97,7 +97,7 @@ STARTED, PLACED, COMPLETED = (
 PAID, OPENED, OWN_DAY = (
     _("day on which it was paid"),
     _("day on which it was opened"),
-    _("each on its own day"),
+    _("day on which each of them happened"),
 )
 STEPS = ("started", "cart", "details", "delivery", "payment", "check_step", "placed")
 STEP_TITLES = {
@@ -131,7 +131,7 @@ METRICS: dict[str, Metric] = {
             "payment_failure_rate",
             _("Payments that were lost"),
             _(
-                "Payments that were lost, divided by those that were paid or lost: the rest of those that succeeded."
+                "Payments that were lost, divided by those that were paid or lost: 100 % minus payments that succeeded."
             ),
             payments("lost"),
             payments("paid", "lost"),
@@ -440,8 +440,8 @@ METRICS: dict[str, Metric] = {
                 f"refund_rate_cohort_{age}",
                 format_lazy(_("Refunded within {days} days"), days=age),
                 _(
-                    "Of the payments that were paid: what was refunded until so many days later, divided by their "
-                    "amounts. Excludes: payments that are not that old yet."
+                    "Refunds of payments within this number of days after they were paid, divided by their amounts. "
+                    "Excludes: payments that are not that old yet."
                 ),
                 settled(f"refunded_{age}_minor"),
                 settled("payments_minor"),
