@@ -460,7 +460,7 @@ def reconcile_unregistered() -> None:
             with transaction.atomic():
                 run = ReconciliationRun(provider=name, since=now - OVERLAP, until=now, differences=kept)
                 run_finish(run)
-                run.save()
+                run.save(force_insert=True)
             logger.error("reconciliation_unregistered", extra={"provider": name, "payments": len(found)})
 
 
