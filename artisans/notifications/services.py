@@ -114,10 +114,7 @@ def send_chunk(ids: Sequence[UUID]) -> int:
     now = timezone.now()
     lease = now + LEASE
     claimed = Notification.objects.filter(
-        Q(lease_until=None) | Q(lease_until__lt=now),
-        pk__in=ids,
-        state=MailState.WAITING,
-        next_try_at__lte=now,
+        is_free(now), pk__in=ids, state=MailState.WAITING, next_try_at__lte=now
     ).update(lease_until=lease)
     if not claimed:
         return 0
@@ -139,6 +136,8 @@ def send_claimed(notification: Notification, shared: dict[str, Any], lease: date
             headers={"Message-ID": f"<{notification.pk}@{settings.SITE_HOST}>"},
         )
         message.attach_alternative(mail.html, "text/html")
+        if not mine.exists():  # erased, or claimed by another process, while the emails before it were sent
+            return False
         deliver(message)
     except Exception as error:  # of the mail server or a template: the recorded fact stays, the email waits
         is_over = tries >= MAX_TRIES
@@ -167,8 +166,12 @@ def send_claimed(notification: Notification, shared: dict[str, Any], lease: date
 def mails_due() -> QuerySet[Notification]:
     """Waiting emails that are due and not claimed."""
     now = timezone.now()
-    is_free = Q(lease_until=None) | Q(lease_until__lt=now)
-    return Notification.objects.filter(is_free, state=MailState.WAITING, next_try_at__lte=now)
+    return Notification.objects.filter(is_free(now), state=MailState.WAITING, next_try_at__lte=now)
+
+
+def is_free(now: datetime) -> Q:
+    """No process is sending it."""
+    return Q(lease_until=None) | Q(lease_until__lt=now)
 
 
 def notifications_send_due(*, limit: int = 100) -> int:
@@ -179,9 +182,10 @@ def notifications_send_due(*, limit: int = 100) -> int:
 
 
 def notification_retry(notification_id: UUID) -> None:
-    """Retry a waiting or failed email at once."""
-    Notification.objects.filter(pk=notification_id).exclude(state=MailState.SENT).update(
-        state=MailState.WAITING, tries=0, next_try_at=timezone.now(), lease_until=None
+    """Retry a waiting or failed email at once, unless it is being sent."""
+    now = timezone.now()
+    Notification.objects.filter(is_free(now), pk=notification_id).exclude(state=MailState.SENT).update(
+        state=MailState.WAITING, tries=0, next_try_at=now, lease_until=None
     )
     enqueue_after_commit("notifications.send", notification_id)
 

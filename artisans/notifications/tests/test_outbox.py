@@ -189,6 +189,37 @@ def test_sender_that_lost_its_lease_does_not_mark_the_mail(monkeypatch):
     assert row.state == MailState.WAITING
 
 
+def test_resending_leaves_emails_alone_that_are_being_sent(monkeypatch):
+    ids, real = [queued(key).pk for key in "abc"], EmailBackend.send_messages
+
+    def resent_meanwhile(self, messages):
+        monkeypatch.setattr(EmailBackend, "send_messages", real)
+        for pk in ids:
+            notification_retry(pk)
+        assert notifications_send(ids) == 0
+        return real(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", resent_meanwhile)
+
+    assert notifications_send(ids) == 3
+    assert len(mail.outbox) == 3
+
+
+@pytest.mark.parametrize("is_erased", [True, False])
+def test_claimed_email_that_is_gone_or_claimed_by_another_is_not_sent(monkeypatch, is_erased):
+    first, second = queued("first"), queued("second")
+    real, others = EmailBackend.send_messages, Notification.objects.filter(pk=second.pk)
+
+    def overtaken(self, messages):
+        others.delete() if is_erased else others.update(lease_until=timezone.now() + timedelta(minutes=9))
+        return real(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", overtaken)
+
+    assert notifications_send([first.pk, second.pk]) == 1
+    assert len(mail.outbox) == 1
+
+
 def test_broken_template_does_not_delay_other_mails():
     queued("broken", kind="no_such_template")
     queued("fine")
@@ -290,7 +321,9 @@ def test_emails_enqueued_together_are_one_statement_and_one_task(monkeypatch, dj
 def test_several_emails_are_claimed_at_once_and_fail_alone(django_assert_num_queries):
     rows = [queued(key) for key in "abc"]
     queued("b", kind="unknown")
-    with django_assert_num_queries(3 + 3):  # claim, read, the rules of the store; an update each
+    with django_assert_num_queries(
+        3 + 3 + 2
+    ):  # claim, read, the rules of the store; an update each; still claimed?
         assert notifications_send([row.pk for row in rows]) == 2
     states = dict(Notification.objects.values_list("dedupe_key", "state"))
     assert states == {"a": MailState.SENT, "b": MailState.WAITING, "c": MailState.SENT}
