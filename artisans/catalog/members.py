@@ -213,12 +213,14 @@ def is_in_team(artisan: Artisan, email: str) -> bool:
 def member_remove(*, artisan: Artisan, member_id: UUID, actor: User) -> None:
     """The person acts for the workshop no longer, at once. The first owner only leaves on their own.
 
-    Errors: OwnersOnly, NotFound. Locks: artisan.
+    Errors: OwnersOnly, NotFound; LastOwner for oneself. Locks: artisan, another owner.
     """
     artisan = lock_for_owner(artisan.pk, actor)
     member = get_or_none(artisan.members.filter(pk=member_id).select_related("user"))
     if member is None:
         raise NotFound(_("This person is no longer in your team, or is now its first owner."))
+    if owner_beside(artisan, member.user) is None:
+        raise LastOwner
     member.delete()
     released(member.user)
     record(Action.TEAM_REMOVE, artisan, member.user, actor=actor, old=member.user)
@@ -228,23 +230,37 @@ def member_remove(*, artisan: Artisan, member_id: UUID, actor: User) -> None:
 def member_leave(*, artisan: Artisan, user: User) -> None:
     """The user acts for the workshop no longer. If it was the first owner, the longest owner takes that place.
 
-    Errors: LastOwner; NotFound if they left, or were removed, already. Locks: artisan.
+    Errors: LastOwner; NotFound if they left, or were removed, already. Locks: artisan, the next owner.
     """
     artisan = artisan_lock(artisan.pk)
-    if artisan.user_id == user.pk:
-        owners = artisan.members.filter(role=MemberRole.OWNER, user__artisan=None)
-        successor = owners.order_by("created_at", "pk").first()
-        if successor is None:
-            raise LastOwner
-        successor.delete()
-        artisan.user_id = successor.user_id
+    is_first = artisan.user_id == user.pk
+    member = get_or_none(artisan.members.filter(user=user))
+    if member is None and not is_first:
+        raise NotFound(_("You are no longer in this team."))
+    owner = owner_beside(artisan, user)
+    if owner is None and (is_first or member is None or member.role == MemberRole.OWNER):
+        raise LastOwner
+    if is_first:
+        artisan.members.filter(user=owner).delete()
+        artisan.user = owner
         save_columns(artisan, ["user"])
-    else:
-        deleted, _rows = artisan.members.filter(user=user).delete()
-        if not deleted:
-            raise NotFound(_("You are no longer in this team."))
+    elif member is not None:
+        member.delete()
     released(user)
     record(Action.TEAM_LEAVE, artisan, user, actor=user, old=user)
+
+
+def owner_beside(artisan: Artisan, person: User) -> User | None:
+    """Another owner who may act for the workshop now: the first one, or else the longest. Locks: the latter."""
+    first = artisan.user
+    if first is not None and first != person and first.is_active and first.is_artisan:
+        return first
+    owners = artisan.members.filter(
+        role=MemberRole.OWNER, user__artisan=None, user__is_active=True, user__role=Role.ARTISAN
+    ).exclude(user=person)
+    locked = owners.select_related("user").select_for_update(of=("user",), no_key=True)
+    found = locked.order_by("created_at", "pk").first()
+    return found.user if found else None
 
 
 # ---- shared ----------------------------------------------------------------------------------------------------

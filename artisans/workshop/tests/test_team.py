@@ -238,6 +238,38 @@ def test_workshop_always_has_an_owner(join, workshop, seller, stranger, shopper)
         member_leave(artisan=workshop, user=stranger)
 
 
+UNABLE = [{"is_active": False}, {"role": Role.SHOPPER}, {"role": Role.STAFF}]
+
+
+@pytest.mark.parametrize("unable", UNABLE)
+def test_owners_who_cannot_act_do_not_count(join, workshop, seller, stranger, shopper, unable):
+    join(stranger, MemberRole.OWNER)
+    User.objects.filter(pk=stranger.pk).update(**unable)
+    with pytest.raises(LastOwner):
+        member_leave(artisan=workshop, user=seller)
+    join(shopper, MemberRole.OWNER)
+
+    member_leave(artisan=workshop, user=seller)
+
+    workshop.refresh_from_db()
+    assert workshop.user == shopper, "not the one who joined before"
+
+
+@pytest.mark.parametrize("unable", UNABLE)
+def test_owner_beside_a_first_owner_who_cannot_act_stays(join, workshop, seller, stranger, shopper, unable):
+    join(stranger, MemberRole.OWNER)
+    join(shopper)
+    User.objects.filter(pk=seller.pk).update(**unable)
+
+    with pytest.raises(LastOwner):
+        member_leave(artisan=workshop, user=stranger)
+    with pytest.raises(LastOwner):
+        member_remove(artisan=workshop, member_id=stranger.artisan_member.pk, actor=stranger)
+    member_leave(artisan=workshop, user=shopper)
+
+    assert owned_artisan_of(stranger) == workshop
+
+
 def test_people_leave_on_a_page(browser, join, stranger, seller):
     join(stranger)
     client, address = browser(stranger), reverse("workshop:team_leave")
