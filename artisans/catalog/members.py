@@ -7,6 +7,7 @@ is never missing. Rights are read from these rows at each request, so that chang
 from datetime import timedelta
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_noop
 
 from artisans.accounts.mails import AccountMail
 from artisans.accounts.models import Role, User, normal_email
-from artisans.accounts.setting_changes import mask_email
+from artisans.accounts.setting_changes import SettingChange, mask_email, setting_change
 from artisans.audit.services import Action, audit_record
 from artisans.catalog.access import membership_stored
 from artisans.catalog.application_removal import application_remove, ended_application_lock
@@ -219,10 +220,12 @@ def member_remove(*, artisan: Artisan, member_id: UUID, actor: User) -> None:
     member = get_or_none(artisan.members.filter(pk=member_id).select_related("user"))
     if member is None:
         raise NotFound(_("This person is no longer in your team, or is now its first owner."))
-    if owner_beside(artisan, member.user) is None:
+    owner = owner_beside(artisan, member.user)
+    if owner is None:
         raise LastOwner
     member.delete()
     released(member.user)
+    orders_follow(artisan, member.user, owner)
     record(Action.TEAM_REMOVE, artisan, member.user, actor=actor, old=member.user)
 
 
@@ -247,7 +250,22 @@ def member_leave(*, artisan: Artisan, user: User) -> None:
     elif member is not None:
         member.delete()
     released(user)
+    orders_follow(artisan, user, owner)
     record(Action.TEAM_LEAVE, artisan, user, actor=user, old=user)
+
+
+def orders_follow(artisan: Artisan, person: User, owner: User | None) -> None:
+    """Emails about orders, which name buyers, go from someone who left to the owner; both are told.
+
+    Nothing changes if the owner has confirmed no address: it might be a stranger's.
+    """
+    addresses = EmailAddress.objects.filter(verified=True).order_by("-primary", "pk")
+    own = {person.email, *addresses.filter(user=person).values_list("email", flat=True)}
+    to = addresses.filter(user=owner).values_list("email", flat=True).first()
+    if to is None or normal_email(artisan.email) not in {normal_email(address) for address in own}:
+        return
+    setting_change(SettingChange.of(artisan, new={"email": to}), actor=None)
+    artisan.email = to
 
 
 def owner_beside(artisan: Artisan, person: User) -> User | None:

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.urls import reverse
 from django.utils import timezone
 
@@ -25,7 +26,7 @@ from artisans.catalog.members import (
     member_leave,
     member_remove,
 )
-from artisans.catalog.models import ArtisanInvitation, ArtisanMember, MemberRole
+from artisans.catalog.models import Artisan, ArtisanInvitation, ArtisanMember, MemberRole
 from artisans.catalog.tests.factories import ProductFactory
 from artisans.core.errors import Forbidden, NotFound
 from artisans.core.security.tokens import invitation_token
@@ -236,6 +237,48 @@ def test_workshop_always_has_an_owner(join, workshop, seller, stranger, shopper)
     member_leave(artisan=workshop, user=stranger)
     with pytest.raises(NotFound):
         member_leave(artisan=workshop, user=stranger)
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+def test_orders_are_no_longer_emailed_to_who_left_or_was_removed(join, workshop, seller, shopper, has_left):
+    member = join(shopper, MemberRole.OWNER)
+    leaver, owner = (seller, shopper) if has_left else (shopper, seller)
+    EmailAddress.objects.create(user=leaver, email="Old@Home.test", verified=True)
+    EmailAddress.objects.filter(user=owner).delete()
+    Artisan.objects.filter(pk=workshop.pk).update(email="old@home.test")
+    EmailAddress.objects.create(user=owner, email="claimed@example.test", verified=False)
+    EmailAddress.objects.create(user=owner, email="owner@example.test", verified=True, primary=True)
+
+    if has_left:
+        member_leave(artisan=workshop, user=seller)
+    else:
+        member_remove(artisan=workshop, member_id=member.pk, actor=seller)
+
+    workshop.refresh_from_db()
+    assert (workshop.user, workshop.email) == (owner, "owner@example.test")
+    told = Notification.objects.filter(kind="artisan_access_changed", context__about__endswith=workshop.name)
+    moved = told.filter(context__changes__0__field="email").values_list("recipient", flat=True)
+    assert sorted(moved) == ["old@home.test", "owner@example.test"]
+    assert AuditEntry.objects.filter(action="setting.change", target_id=str(workshop.pk)).count() == 1
+
+
+@pytest.mark.parametrize("email", ["orders@pottery.test", "seller@example.test"])
+def test_orders_stay_with_an_address_that_is_not_the_leavers_or_has_no_successor(
+    join, workshop, seller, shopper, email
+):
+    """The successor has confirmed no address."""
+    join(shopper, MemberRole.OWNER)
+    EmailAddress.objects.filter(user=shopper).update(verified=False)
+    if email != seller.email:
+        EmailAddress.objects.update_or_create(
+            user=shopper, email=shopper.email, defaults={"verified": True, "primary": True}
+        )
+    Artisan.objects.filter(pk=workshop.pk).update(email=email)
+
+    member_leave(artisan=workshop, user=seller)
+
+    workshop.refresh_from_db()
+    assert (workshop.user, workshop.email) == (shopper, email)
 
 
 UNABLE = [{"is_active": False}, {"role": Role.SHOPPER}, {"role": Role.STAFF}]
