@@ -25,12 +25,13 @@ from artisans.catalog.artisan_states import (
     check_not_closed,
     lock_for_owner,
 )
-from artisans.catalog.mails import invitation_mail
+from artisans.catalog.mails import CatalogMail, invitation_mail
 from artisans.catalog.models import Artisan, ArtisanInvitation, ArtisanMember, MemberRole
 from artisans.catalog.statuses import ArtisanState
-from artisans.core.errors import Conflict, Forbidden, NotFound
+from artisans.core.errors import Conflict, Forbidden, NotFound, TooManyRequests
 from artisans.core.models import get_or_none, save_columns
 from artisans.core.security.tokens import read_invitation_token
+from artisans.notifications.models import Notification
 from artisans.notifications.services import MailMessage, notifications_enqueue
 
 MOST = 20  # people and open invitations of a workshop
@@ -94,10 +95,11 @@ class LastOwner(Conflict):
 
 @transaction.atomic
 def member_invite(*, artisan: Artisan, actor: User, email: str, role: MemberRole) -> ArtisanInvitation:
-    """Email an invitation that is open for DAYS. One that is open already stays as it is, unless the role differs.
+    """Email an invitation that is open for DAYS. One that is open already stays as it is, unless the role differs;
+    within AGAIN_AFTER of its email only the role is changed.
 
-    Errors: OwnersOnly, AlreadyInTeam, TeamFull; WorkshopNotActive before the workshop is approved, WorkshopClosed.
-    Locks: artisan.
+    Errors: OwnersOnly, AlreadyInTeam, TeamFull; WorkshopNotActive before the workshop is approved, WorkshopClosed;
+    TooManyRequests within AGAIN_AFTER of an email about an invitation that is gone. Locks: artisan.
     """
     artisan, email = lock_for_owner(artisan.pk, actor), normal_email(email)
     if artisan.state == ArtisanState.PENDING:
@@ -114,6 +116,7 @@ def member_invite(*, artisan: Artisan, actor: User, email: str, role: MemberRole
     elif artisan.members.count() + len(open_ones) >= MOST - 1:  # beside the first owner
         raise TeamFull
     else:
+        check_not_just_invited(email)
         invitation = ArtisanInvitation(artisan=artisan, email=email, role=role, version=0)
     send(invitation, actor)
     return invitation
@@ -129,7 +132,7 @@ def invitation_resend(*, artisan: Artisan, invitation_id: UUID, actor: User) -> 
     invitation = get_or_none(artisan.invitations.filter(pk=invitation_id))
     if invitation is None:
         raise InvitationGone
-    if invitation.sent_at < timezone.now() - AGAIN_AFTER:
+    if is_due(invitation):
         send(invitation, actor)
     return invitation
 
@@ -189,15 +192,34 @@ def invitation_accept(*, token: str, user: User) -> Artisan:
     return artisan
 
 
+def is_due(invitation: ArtisanInvitation) -> bool:
+    """Whether it may be emailed, for the first time or again."""
+    return invitation._state.adding or invitation.sent_at < timezone.now() - AGAIN_AFTER
+
+
+def check_not_just_invited(email: str) -> None:
+    """By an invitation of any workshop, also one that was withdrawn since. Errors: TooManyRequests."""
+    since = timezone.now() - AGAIN_AFTER
+    kind = CatalogMail.TEAM_INVITATION
+    if Notification.objects.filter(kind=kind, recipient=email, created_at__gte=since).exists():
+        raise TooManyRequests(
+            _("%(email)s was emailed an invitation less than a minute ago. Wait a minute.") % {"email": email}
+        )
+
+
 def send(invitation: ArtisanInvitation, actor: User) -> None:
-    invitation.version, invitation.invited_by = invitation.version + 1, actor
-    invitation.sent_at = timezone.now()
-    invitation.expires_at = invitation.sent_at + timedelta(days=DAYS)
+    """Email it with a new link; until that is due, save its role, which the last link gives then."""
+    columns = ["role"]
+    if is_due(invitation):
+        invitation.version, invitation.invited_by = invitation.version + 1, actor
+        invitation.sent_at = timezone.now()
+        invitation.expires_at = invitation.sent_at + timedelta(days=DAYS)
+        columns += ["version", "invited_by", "sent_at", "expires_at"]
+        notifications_enqueue(invitation_mail(invitation, days=DAYS))
     if invitation._state.adding:
         invitation.save(force_insert=True)
     else:
-        save_columns(invitation, ["role", "version", "invited_by", "sent_at", "expires_at"])
-    notifications_enqueue(invitation_mail(invitation, days=DAYS))
+        save_columns(invitation, columns)
     data = {"invitation": str(invitation.pk), "role": invitation.role}
     audit_record(actor=actor, action=Action.TEAM_INVITE, target=invitation.artisan, data=data)
 

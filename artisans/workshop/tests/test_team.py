@@ -22,13 +22,14 @@ from artisans.catalog.members import (
     invitation_accept,
     invitation_read,
     invitation_resend,
+    invitation_withdraw,
     member_invite,
     member_leave,
     member_remove,
 )
 from artisans.catalog.models import Artisan, ArtisanInvitation, ArtisanMember, MemberRole
 from artisans.catalog.tests.factories import ProductFactory
-from artisans.core.errors import Forbidden, NotFound
+from artisans.core.errors import Forbidden, NotFound, TooManyRequests
 from artisans.core.security.tokens import invitation_token
 from artisans.earnings.holds import check_not_own
 from artisans.notifications.models import Notification
@@ -59,7 +60,7 @@ def join(workshop, seller):
     """`join(user, role)`"""
 
     def joined(user, role=MemberRole.HELPER):
-        invited = member_invite(artisan=workshop, actor=seller, email="x@example.test", role=role)
+        invited = member_invite(artisan=workshop, actor=seller, email=user.email, role=role)
         invitation_accept(token=token(invited), user=user)
         user.refresh_from_db()
         return user.artisan_member
@@ -192,6 +193,28 @@ def test_link_works_once_until_it_expires_and_only_the_newest(
     assert owned_artisan_of(stranger) == workshop
     with pytest.raises(AlreadyInTeam):
         member_invite(artisan=workshop, actor=stranger, email=seller.email, role=MemberRole.HELPER)
+
+
+def test_nobody_is_emailed_invitations_more_than_once_a_minute(workshop, seller, stranger, time_machine):
+    begin, act = timezone.now(), {"artisan": workshop, "actor": seller, "email": "x@example.test"}
+    time_machine.move_to(begin, tick=False)
+    for role in (MemberRole.HELPER, MemberRole.OWNER, MemberRole.HELPER, MemberRole.OWNER):
+        invited = member_invite(**act, role=role)
+        assert invitation_read(token(invited)).role == role, "the link that was sent gives the new role"
+    assert len(links_sent()) == 1
+    entries = AuditEntry.objects.filter(action="team.invite").order_by("pk")
+    assert [entry.data["role"] for entry in entries] == ["helper", "owner"] * 2
+
+    invitation_withdraw(artisan=workshop, invitation_id=invited.pk, actor=seller)
+    with pytest.raises(TooManyRequests):
+        member_invite(**act, role=MemberRole.OWNER)
+    assert len(links_sent()) == 1
+    time_machine.move_to(begin + timedelta(minutes=2), tick=False)
+    invited = member_invite(**act, role=MemberRole.OWNER)
+    time_machine.move_to(begin + timedelta(minutes=4), tick=False)
+    member_invite(**act, role=MemberRole.HELPER)
+
+    assert links_sent()[1:] == [(str(invited.pk), version) for version in (1, 2)]
 
 
 def test_nobody_acts_for_two_workshops_and_staff_for_none(workshop, seller, other_seller, staff):
