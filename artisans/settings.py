@@ -530,6 +530,7 @@ ACCOUNT_FORMS = {
     "reset_password": "artisans.accounts.forms.ResetPasswordForm",
     "reset_password_from_key": "artisans.accounts.forms.ResetPasswordKeyForm",
 }
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "artisans.accounts.reset_links.ResetTokens"  # noqa: S105  # a class's name
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

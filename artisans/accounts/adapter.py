@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
 
-from artisans.accounts.credentials import password_set
+from artisans.accounts.credentials import mailbox_confirm, password_set
 from artisans.accounts.mails import AccountMail, account_mail, account_state, confirmation_facts
 from artisans.accounts.models import User
 from artisans.accounts.services import EmailTaken
@@ -68,7 +68,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def set_password(self, user: User, password: str) -> None:
         """Called by the password page and the link of a reset email."""
-        password_set(user=user, password=password, actor=user)
+        with transaction.atomic():
+            password_set(user=user, password=password, actor=user)
+            if user.reset_mailbox:
+                mailbox_confirm(user=user, email=user.reset_mailbox)
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """allauth counts reauthentication only; here a recent sign-in counts too."""

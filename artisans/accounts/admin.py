@@ -22,6 +22,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from artisans.accounts.credentials import account_changed, acting_user, second_factor_remove
 from artisans.accounts.models import Role, User, normal_email
+from artisans.accounts.services import email_is_taken
 from artisans.accounts.setting_admin import AuditedAdmin
 from artisans.accounts.setting_changes import needs_second_person_for_rights
 from artisans.audit.services import Action
@@ -61,7 +62,7 @@ class NewUserForm(UserCreationForm):
 
     def clean_email(self) -> str:
         email = normal_email(self.cleaned_data["email"])
-        if User.objects.filter(email=email).exists():
+        if email_is_taken(email):
             self.add_error("email", gettext("An account with this email address already exists."))
         return email
 

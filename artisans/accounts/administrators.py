@@ -5,7 +5,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from artisans.accounts.models import Role, User, normal_email
-from artisans.accounts.services import EmailTaken
+from artisans.accounts.services import EmailTaken, email_is_taken
 from artisans.audit.services import Action, audit_record
 from artisans.core.errors import InvalidInput
 
@@ -28,7 +28,7 @@ def administrator_create(*, email: str, password: str) -> User:
 
     Errors: InvalidInput for an invalid address or a weak password, EmailTaken.
     """
-    if administrator_named(email):
+    if administrator_named(email) or email_is_taken(email):
         raise EmailTaken
     try:
         validate_password(password, User(email=normal_email(email), role=Role.STAFF))

@@ -1,5 +1,6 @@
 """Changes of credentials: each is audited, mailed to the account's owner, and ends earlier sessions and tokens."""
 
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -95,6 +96,26 @@ def password_set(*, user: User, password: str, actor: User | None) -> None:
     user.set_password(password)
     user.save(update_fields=["password", "updated_at"])
     account_changed(user=user, action=Action.PASSWORD_CHANGE, actor=actor)
+
+
+@transaction.atomic
+def mailbox_confirm(*, user: User, email: str) -> None:
+    """Call after a reset through this mailbox, with which tokens and sessions have ended.
+
+    If it was not verified before, someone else may have registered the account with it: their other addresses and
+    second factors go. Staff keep them: operators make those accounts, and a mailbox alone must not remove a second
+    factor.
+    """
+    addresses = EmailAddress.objects.filter(user=user)
+    if user.is_staff or addresses.filter(email=email, verified=True).exists():
+        return
+    Authenticator.objects.filter(user=user).delete()
+    if addresses.exclude(email=email).delete()[0]:
+        account_changed(user=user, action=Action.ADDRESS_REMOVE, actor=user)
+    address = addresses.get_or_create(user=user, email=email)[0]
+    address.primary = True
+    address.verified = address.can_set_verified()
+    address.save(update_fields=["primary", "verified"])
 
 
 @transaction.atomic

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from allauth.account import forms as account
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.mfa.base import forms as second_factor
 from allauth.mfa.totp.forms import ActivateTOTPForm
@@ -12,12 +14,15 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from artisans.accounts.middleware import WEAK_PASSWORD
-from artisans.accounts.models import Scope, User
+from artisans.accounts.models import Scope, User, normal_email
+from artisans.accounts.reset_links import reset_mailboxes
 from artisans.accounts.second_factor import code_use
+from artisans.accounts.services import email_is_taken
 from artisans.core.forms import LineField
 from artisans.core.security.encryption import decrypt_if_set, encrypt
 from artisans.core.security.rate_limits import RateLimited
@@ -70,7 +75,20 @@ class LoginForm(OwnMessages, account.LoginForm):
 
 
 class SignupForm(OwnMessages, account.SignupForm):
-    pass
+    def validate_unique_email(self, value: str) -> str:
+        """Without allauth's refusal of addresses that someone else added and never confirmed."""
+        self.account_already_exists = False
+        if email_is_taken(value):
+            raise get_adapter().validation_error("email_taken")
+        email: str = get_adapter().validate_unique_email(value)
+        return email
+
+    @transaction.atomic
+    def save(self, request: HttpRequest) -> User:
+        """Saves the address with the account: one without address rows would count as confirmed."""
+        user: User = get_adapter().save_user(request, User(), self)
+        EmailAddress.objects.create(user=user, email=user.email, primary=True)
+        return user
 
 
 class AddEmailForm(OwnMessages, account.AddEmailForm):
@@ -82,7 +100,13 @@ class ChangePasswordForm(OwnMessages, account.ChangePasswordForm):
 
 
 class ResetPasswordForm(OwnMessages, account.ResetPasswordForm):
-    pass
+    users: list[User]
+
+    def clean_email(self) -> str:
+        """Addresses that were only added to an account, and not confirmed, do not reset its password."""
+        email: str = super().clean_email()
+        self.users = [user for user in self.users if normal_email(email) in reset_mailboxes(user)]
+        return email
 
 
 class ResetPasswordKeyForm(OwnMessages, account.ResetPasswordKeyForm):

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import uuid4
 
 from allauth.account import app_settings as account_settings
-from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
@@ -12,7 +11,8 @@ from django.db.models import TextChoices
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from artisans.accounts.models import User
+from artisans.accounts.models import User, normal_email
+from artisans.accounts.reset_links import ResetTokens, reset_mailboxes
 from artisans.notifications.services import MailMessage
 
 
@@ -58,9 +58,11 @@ def new_password_page(facts: dict[str, Any]) -> str:
     user = User.objects.filter(pk=facts["user_id"], is_active=True).first()
     if user is None or account_state(user) != facts["account_state"]:
         return reset_page(facts)
-    return site_link(
-        "account_reset_password_from_key", user_pk_to_url_str(user), default_token_generator.make_token(user)
-    )
+    mailbox = normal_email(facts["email"])
+    if mailbox not in reset_mailboxes(user):
+        return reset_page(facts)
+    token = ResetTokens().make_token_for(user, mailbox)
+    return site_link("account_reset_password_from_key", user_pk_to_url_str(user), token)
 
 
 def confirm_address_page(facts: dict[str, Any]) -> str:

@@ -68,6 +68,9 @@ class User(ChangedColumnsModel, BaseModel, AbstractBaseUser, PermissionsMixin): 
     sign_in_window = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     sign_in_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
+    # Not stored: the mailbox of the link with which this request sets a new password.
+    reset_mailbox: str = ""
+
     objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"

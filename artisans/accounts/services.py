@@ -95,10 +95,18 @@ class WrongOtp(DomainError):
         super().__init__(_("The one-time code is wrong or was already used."))
 
 
+def email_is_taken(email: str) -> bool:
+    """Whether an account signs in with this address, or another has verified it. Addresses that someone only added to
+    an account are free: anyone could keep their owners out with them."""
+    email = normal_email(email)
+    return User.objects.filter(email=email).exists() or bool(EmailAddress.objects.is_verified(email))
+
+
 def user_register(*, email: str, password: str, name: str = "") -> User:
     """Create a shopper's account with an unverified address, and enqueue the email that verifies it.
 
-    Errors: InvalidInput for a weak password, EmailTaken (ignoring case).
+    Errors: InvalidInput for a weak password, EmailTaken (ignoring case; also where another account has
+    verified the address).
     """
     user = User(email=normal_email(email), name=name)
     try:
@@ -106,6 +114,8 @@ def user_register(*, email: str, password: str, name: str = "") -> User:
     except ValidationError as error:
         raise InvalidInput(" ".join(error.messages)) from error
     user.set_password(password)
+    if email_is_taken(email):
+        raise EmailTaken
     try:
         with transaction.atomic():
             user.save(force_insert=True)
@@ -186,9 +196,10 @@ def token_revoke(*, user: User, public_id: UUID) -> None:
 
 
 def has_confirmed_address(user: User) -> bool:
-    """Accounts without an address were made by the operator: they count as confirmed."""
-    flags = set(EmailAddress.objects.filter(user=user).values_list("verified", flat=True))
-    return not flags or True in flags
+    """Whether the main address is verified. Accounts without address rows were made by the operator: they count as
+    confirmed."""
+    addresses = dict(EmailAddress.objects.filter(user=user).values_list("email", "verified"))
+    return not addresses or bool(addresses.get(user.email, False))
 
 
 def has_verified(user: User, email: str) -> bool:
