@@ -27,7 +27,7 @@ from artisans.core.web import metrics
 from artisans.core.web.metrics import ReservedFile, Snapshot
 from artisans.notifications.models import Notification
 
-MOST_STATEMENTS = 27  # with four of PostgreSQL: a savepoint, its end, the time limit, and its clock
+MOST_STATEMENTS = 28  # with four of PostgreSQL: a savepoint, its end, the time limit, and its clock
 TOKEN = "t" * 43
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
