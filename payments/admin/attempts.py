@@ -1,9 +1,9 @@
 """Attempts to pay, captures, disputes and fraud warnings: the rows behind their figures."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +15,6 @@ from artisans.core.admin.pages import (
     WAIT,
     WARN,
     ReadOnlyAdmin,
-    StrOrPromise,
     column,
     link_to,
     money,
@@ -24,6 +23,7 @@ from artisans.core.admin.pages import (
 )
 from artisans.core.money import Money
 from artisans.core.templatetags.money import show
+from payments.admin.filters import ConditionFilter
 from payments.models import DECIDED_AT, AttemptOutcome, Capture, Dispute, FraudWarning, PaymentAttempt
 from payments.selectors import ATTEMPTS_BY_DECISION, ATTEMPTS_BY_TRY
 from payments.statuses import DisputeStatus
@@ -42,31 +42,30 @@ DISPUTE_TONES = {
 }
 
 
-class CountedFilter(admin.SimpleListFilter):
+CONDITIONS = ATTEMPTS_BY_DECISION | ATTEMPTS_BY_TRY
+
+
+class CountedFilter(ConditionFilter):
     """What the figures count."""
 
     title = _("counted as")
     parameter_name = "counted"
-    titles: ClassVar[dict[str, StrOrPromise]] = {
-        "decided": _("Succeeded or declined at a provider"),
-        "succeeded": _("Succeeded at a provider"),
-        "declined": _("Declined at a provider"),
-        "first_decided": _("First decided attempt of a payment"),
-        "first_succeeded": _("First attempt, succeeded"),
-        "cards": _("By card"),
-        "asked": _("By card, with 3-D Secure"),
-        "challenges": _("By card, with a challenge"),
-        "finished": _("By card, decided with 3-D Secure"),
-        "authenticated": _("By card, authenticated"),
-        "abandoned": _("By card, challenge left"),
+    conditions = {
+        "decided": (_("Succeeded or declined at a provider"), CONDITIONS["decided"]),
+        "succeeded": (_("Succeeded at a provider"), CONDITIONS["succeeded"]),
+        "declined": (_("Declined at a provider"), CONDITIONS["declined"]),
+        "first_decided": (_("First decided attempt of a payment"), CONDITIONS["first_decided"]),
+        "first_succeeded": (_("First attempt, succeeded"), CONDITIONS["first_succeeded"]),
+        "cards": (_("By card"), CONDITIONS["cards"]),
+        "asked": (_("By card, with 3-D Secure"), CONDITIONS["asked"]),
+        "challenges": (_("By card, with a challenge"), CONDITIONS["challenges"]),
+        "finished": (_("By card, decided with 3-D Secure"), CONDITIONS["finished"]),
+        "authenticated": (_("By card, authenticated"), CONDITIONS["authenticated"]),
+        "abandoned": (_("By card, challenge abandoned"), CONDITIONS["abandoned"]),
     }
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, str(title)) for value, title in self.titles.items()]
-
     def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentAttempt]) -> QuerySet[PaymentAttempt]:
-        condition = (ATTEMPTS_BY_DECISION | ATTEMPTS_BY_TRY).get(self.value() or "", Q())
-        return queryset.alias(decided=DECIDED_AT).filter(condition)
+        return super().queryset(request, queryset.alias(decided=DECIDED_AT))
 
 
 class DecidedFilter(DayRangeFilter):

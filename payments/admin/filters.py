@@ -13,7 +13,7 @@ from artisans.catalog.models import Artisan
 from artisans.core.admin.filters import midnight
 from artisans.core.admin.pages import StrOrPromise
 from artisans.core.models import is_uuid
-from orders.models import Order, Parcel
+from orders.models import Parcel
 from orders.owed import IS_OWED
 from orders.selectors import ORDER_OUTCOMES
 from orders.statuses import PARCELS_ENDED, OrderStatus, ParcelInstruction
@@ -34,23 +34,26 @@ CASH_TO_RECORD = Q(
 ) & ~Q(status__in=PARCELS_ENDED)
 
 
-class NeedsFilter(admin.SimpleListFilter):
-    """`needs` maps the values of the parameter to their labels and conditions."""
+class ConditionFilter(admin.SimpleListFilter):
+    """`conditions` maps the values of the parameter to their labels and conditions."""
 
-    title = _("action needed")
-    parameter_name = "needs"
-    needs: ClassVar[dict[str, tuple[StrOrPromise, Q]]] = {}
+    conditions: ClassVar[dict[str, tuple[StrOrPromise, Q]]] = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, str(label)) for value, (label, _condition) in self.needs.items()]
+        return [(value, str(label)) for value, (label, _condition) in self.conditions.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        _label, condition = self.needs.get(self.value() or "", ("", Q()))
+        _label, condition = self.conditions.get(self.value() or "", ("", Q()))
         return queryset.filter(condition)
 
 
+class NeedsFilter(ConditionFilter):
+    title = _("action needed")
+    parameter_name = "needs"
+
+
 class PaymentNeedsFilter(NeedsFilter):
-    needs = {
+    conditions = {
         "decision": (
             _("Awaiting approval"),
             Q(pk__in=payments_awaiting_decision().order_by().values("pk")),
@@ -82,25 +85,19 @@ class PaymentOutcomeFilter(admin.SimpleListFilter):
         return queryset.alias(outcome=PAYMENT_OUTCOME).filter(outcome__in=outcomes) if outcomes else queryset
 
 
-class OrderOutcomeFilter(admin.SimpleListFilter):
+class OrderOutcomeFilter(ConditionFilter):
     title = _("outcome")
     parameter_name = "outcome"
-    titles: ClassVar[dict[str, StrOrPromise]] = {
-        "paid": _("Paid, whatever was refunded later"),
-        "closed": _("Closed unpaid"),
-        "ended": _("Paid or closed"),
-        "open": _("Waiting for money"),
+    conditions = {
+        "paid": (_("Paid, whatever was refunded later"), ORDER_OUTCOMES["paid"]),
+        "closed": (_("Closed unpaid"), ORDER_OUTCOMES["closed"]),
+        "ended": (_("Paid or closed"), ORDER_OUTCOMES["ended"]),
+        "open": (_("Waiting for money"), ORDER_OUTCOMES["open"]),
     }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, str(title)) for value, title in self.titles.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        return queryset.filter(ORDER_OUTCOMES.get(self.value() or "", Q()))
 
 
 class RefundNeedsFilter(NeedsFilter):
-    needs = {
+    conditions = {
         "decision": (_("Awaiting decision"), Q(decision=RefundDecision.PENDING)),
         "time": (
             _("None: in progress"),
@@ -133,22 +130,22 @@ class ReceivedFilter(admin.SimpleListFilter):
 
 
 class FlagNeedsFilter(NeedsFilter):
-    needs = {"review": (_("Needs review"), Q(resolved_at=None))}
+    conditions = {"review": (_("Needs review"), Q(resolved_at=None))}
 
 
 class AlertNeedsFilter(NeedsFilter):
-    needs = {"failing": (_("Failing"), Q(resolved_at=None))}
+    conditions = {"failing": (_("Failing"), Q(resolved_at=None))}
 
 
 class MovementNeedsFilter(NeedsFilter):
-    needs = {
+    conditions = {
         "explanation": (_("Unexplained"), Q(explained_by="", closed_at=None)),
         "nothing": (_("Closed as not the shop’s"), Q(closed_at__isnull=False)),
     }
 
 
 class OrderNeedsFilter(NeedsFilter):
-    needs = {
+    conditions = {
         "return": (_("Refunds due"), REFUND_DUE),
         "shipping": (_("To ship"), Q(status__in=[OrderStatus.CONFIRMED, OrderStatus.PROCESSING])),
         "parcels": (
