@@ -8,7 +8,6 @@ from artisans.core.changes import changes_note
 from artisans.figures.registry import METRICS
 from artisans.figures.tests.cells import put
 from payments.roles import ROLES
-from payments.tests.conftest import card_shop  # noqa: F401  # a fixture
 from tests.problems import problem
 
 pytestmark = pytest.mark.django_db

@@ -8,11 +8,9 @@ from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
-from artisans.catalog.models import Product
 from artisans.core.changes import changes_note, day_of
 from artisans.core.heartbeats import heartbeat_record
 from artisans.core.models import ChangeMark
-from artisans.figures import counting
 from artisans.figures.counting import (
     DRAIN,
     Pair,
@@ -29,7 +27,6 @@ from artisans.figures.evaluate import first_days
 from artisans.figures.families import FAMILIES, PAYMENTS, Family, cells_of
 from artisans.figures.metrics import marks_backlog
 from artisans.figures.models import CountedDay, JourneyCell, PaymentCell, ProblemCell
-from artisans.figures.tests.trade import Trade
 from artisans.journeys.models import Channel, ProblemKind, Step
 from artisans.journeys.services import Visit, journey_problems_add, journey_reach, journey_start
 from payments.bookkeeping.fraud_warnings import fraud_warning_record
@@ -45,25 +42,6 @@ ZONES = ("Europe/Berlin", "America/New_York")
 BEGIN = datetime(
     2026, 10, 23, 20, 0, tzinfo=UTC
 )  # both zones change their clocks in the ten days that follow
-
-
-@pytest.fixture
-def trade(staff, bowl, scarf, settings) -> Trade:
-    settings.STRIPE_SECRET_KEY = "sk_test_of_nobody"
-    settings.MAX_OPEN_ORDERS = 10_000
-    settings.MAX_HELD_UNITS = settings.MAX_HELD_OF_PRODUCT = 10_000
-    settings.MAX_HELD_VALUE_MINOR = 10**12
-    Product.objects.update(stock=100_000)
-    return Trade(20261123, staff=staff, products=[bowl, scarf])
-
-
-@pytest.fixture
-def at_once(monkeypatch) -> None:
-    """Count without rests, all days that were never counted, and today as often as asked."""
-    monkeypatch.setattr(counting, "REST", 0)
-    monkeypatch.setattr(counting, "BUILD_SECONDS", 600)
-    monkeypatch.setattr(counting, "REFRESH", timedelta(0))
-    monkeypatch.setattr(counting, "RECENT", timedelta(days=11))  # there it runs every five seconds
 
 
 def all_pairs() -> list[Pair]:

@@ -28,7 +28,6 @@ from artisans.figures.pages import DIVIDED, PAGES, RECORDED, TODAY
 from artisans.figures.registry import METRICS
 from artisans.figures.tests.cells import put
 from artisans.figures.words import code_text
-from payments.tests.conftest import card_shop  # noqa: F401  # a fixture
 from payments.tests.factories import start
 from tests.html import page
 
@@ -297,7 +296,7 @@ def test_file_has_the_numbers_of_the_table(get, cells):
     assert b"phone,3" in b"".join(get("checkout", period="7", csv="problems").streaming_content)
 
 
-def test_figures_of_test_money_say_so_on_each_page_and_in_files(get, browser, staff, cells, card_shop):  # noqa: F811
+def test_figures_of_test_money_say_so_on_each_page_and_in_files(get, browser, staff, cells, card_shop):
     assert "Test money" in text(get())
     assert "Figures of today Test money" in text(browser(staff).get("/admin/"))
     answer = get(csv="payment_success_rate")

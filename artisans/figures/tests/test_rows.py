@@ -15,7 +15,7 @@ from artisans.figures.evaluate import Question, current_days
 from artisans.figures.families import FAMILIES
 from artisans.figures.registry import METRICS, Total
 from artisans.figures.rows import LISTS, lists_of, rows_of, rows_url
-from artisans.figures.tests.test_counting import BEGIN, ZONES, at_once, trade  # noqa: F401  # fixtures
+from artisans.figures.tests.test_counting import BEGIN, ZONES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
 
@@ -53,8 +53,8 @@ def amount_of(row: Any) -> int:
 
 
 def test_address_of_rows_opens_the_rows_behind_a_number(
-    trade,  # noqa: F811
-    at_once,  # noqa: F811
+    trade,
+    at_once,
     settings,
     time_machine,
     admin_user,

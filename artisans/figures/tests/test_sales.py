@@ -17,7 +17,7 @@ from artisans.figures.days import Period, today
 from artisans.figures.sales.forms import SalesForm
 from artisans.figures.sales.periods import GroupBy, groups_of
 from artisans.figures.sales.selectors import BOOKED, CurrencySales, sales_of
-from artisans.figures.tests.test_counting import BEGIN, ZONES, trade  # noqa: F401  # a fixture
+from artisans.figures.tests.test_counting import BEGIN, ZONES
 from orders.models import Order, OrderLine, Parcel, StoreRules
 from orders.services.parcels import parcel_ship
 from orders.statuses import ParcelStatus
@@ -53,7 +53,7 @@ def booked_lines(artisan: Artisan, currency: str) -> Counter[date]:
 class Steps:
     """Steps of trade that concern artisans, beside those of `Trade`."""
 
-    def __init__(self, trade: Any) -> None:  # noqa: F811
+    def __init__(self, trade: Any) -> None:
         self.trade = trade
         trade.steps += [self.release, self.ship, self.take_back]
 
@@ -100,7 +100,7 @@ def assert_equal_to_the_books(artisan: Artisan, sales: CurrencySales) -> None:
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_sales_equal_the_books_day_by_day(trade, bowl, scarf, settings, time_machine, zone):  # noqa: F811
+def test_sales_equal_the_books_day_by_day(trade, bowl, scarf, settings, time_machine, zone):
     settings.TIME_ZONE = zone
     Steps(trade)
     artisans = [with_commission(product.artisan) for product in (bowl, scarf)]

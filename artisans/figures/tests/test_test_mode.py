@@ -15,7 +15,7 @@ from artisans.figures.evaluate import days_uncounted
 from artisans.figures.families import FAMILIES
 from artisans.figures.registry import METRICS
 from artisans.figures.tests import test_values
-from artisans.figures.tests.test_counting import BEGIN, ZONES, all_pairs, at_once, trade  # noqa: F401  # fixtures
+from artisans.figures.tests.test_counting import BEGIN, ZONES, all_pairs
 from artisans.figures.tests.test_rows import check_rows
 from artisans.figures.tests.test_values import check_all, tables_of_live_mode
 from artisans.journeys.models import Journey, JourneyProblem
@@ -41,8 +41,8 @@ def go_live(settings):
 
 
 def test_figures_before_and_after_the_shop_goes_live(
-    trade,  # noqa: F811
-    at_once,  # noqa: F811
+    trade,
+    at_once,
     go_live,
     settings,
     time_machine,

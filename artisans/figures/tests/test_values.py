@@ -17,7 +17,7 @@ from artisans.figures.durations import bucket_of, percentile, seconds_of
 from artisans.figures.evaluate import Figure, days_uncounted, figures_of, series_of
 from artisans.figures.intervals import share, wilson
 from artisans.figures.registry import METRICS, Metric
-from artisans.figures.tests.test_counting import BEGIN, ZONES, at_once, trade  # noqa: F401  # fixtures
+from artisans.figures.tests.test_counting import BEGIN, ZONES
 from carts.journeys import journeys_abandon
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("store")]
@@ -384,7 +384,7 @@ def check_all(zone: str, *, has_all_facts: bool = True) -> None:
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_each_metric_equals_sql_by_hand(trade, at_once, settings, time_machine, zone):  # noqa: F811
+def test_each_metric_equals_sql_by_hand(trade, at_once, settings, time_machine, zone):
     settings.TIME_ZONE = zone
     now = BEGIN
     for _ in range(320):
