@@ -21,10 +21,13 @@ class ResetTokens(PasswordResetTokenGenerator):
 
     def check_token(self, user: User | None, token: str | None) -> bool:
         """Sets `user.reset_mailbox` to the mailbox of the link."""
-        for mailbox in reset_mailboxes(user) if user else ():
-            user.reset_mailbox = mailbox  # type: ignore[union-attr]
+        if user is None:
+            return False
+        for mailbox in reset_mailboxes(user):
+            user.reset_mailbox = mailbox
             if super().check_token(user, token):
                 return True
+        user.reset_mailbox = ""
         return False
 
     def _make_hash_value(self, user: User, timestamp: int) -> str:

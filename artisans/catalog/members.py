@@ -247,7 +247,7 @@ def member_remove(*, artisan: Artisan, member_id: UUID, actor: User) -> None:
         raise LastOwner
     member.delete()
     released(member.user)
-    orders_follow(artisan, member.user, owner)
+    order_emails_redirect(artisan, member.user, owner)
     record(Action.TEAM_REMOVE, artisan, member.user, actor=actor, old=member.user)
 
 
@@ -258,26 +258,25 @@ def member_leave(*, artisan: Artisan, user: User) -> None:
     Errors: LastOwner; NotFound if they left, or were removed, already. Locks: artisan, the next owner.
     """
     artisan = artisan_lock(artisan.pk)
-    is_first = artisan.user_id == user.pk
-    member = get_or_none(artisan.members.filter(user=user))
-    if member is None and not is_first:
+    member = get_or_none(artisan.members.filter(user=user))  # None of the first owner
+    if member is None and artisan.user_id != user.pk:
         raise NotFound(_("You are no longer in this team."))
     owner = owner_beside(artisan, user)
-    if owner is None and (is_first or member is None or member.role == MemberRole.OWNER):
+    if owner is None and (member is None or member.role == MemberRole.OWNER):
         raise LastOwner
-    if is_first:
+    if member is None:
         artisan.members.filter(user=owner).delete()
         artisan.user = owner
         save_columns(artisan, ["user"])
-    elif member is not None:
+    else:
         member.delete()
     released(user)
-    orders_follow(artisan, user, owner)
+    order_emails_redirect(artisan, user, owner)
     record(Action.TEAM_LEAVE, artisan, user, actor=user, old=user)
 
 
-def orders_follow(artisan: Artisan, person: User, owner: User | None) -> None:
-    """Emails about orders, which name buyers, go from someone who left to the owner; both are told.
+def order_emails_redirect(artisan: Artisan, person: User, owner: User | None) -> None:
+    """Emails about orders, which name buyers, go to the owner instead of someone who left; both get an email.
 
     Nothing changes if the owner has confirmed no address: it might be a stranger's.
     """

@@ -101,8 +101,8 @@ def test_helper_is_invited_on_a_page_and_joins_with_a_button(browser, seller, st
     assert browser().get(address).status_code == 404
     entries = AuditEntry.objects.filter(action__startswith="team").order_by("pk")
     assert [entry.action for entry in entries] == ["team.invite", "team.join"]
-    told = Notification.objects.filter(kind="artisan_access_changed", recipient=seller.artisan.email)
-    assert re.match(r"s•••@", told.get().context["changes"][0]["new"])
+    emails = Notification.objects.filter(kind="artisan_access_changed", recipient=seller.artisan.email)
+    assert re.match(r"s•••@", emails.get().context["changes"][0]["new"])
 
 
 def test_helper_works_with_parcels_and_products_but_sees_no_money(api, browser, bowl, join, stranger):
@@ -279,8 +279,10 @@ def test_orders_are_no_longer_emailed_to_who_left_or_was_removed(join, workshop,
 
     workshop.refresh_from_db()
     assert (workshop.user, workshop.email) == (owner, "owner@example.test")
-    told = Notification.objects.filter(kind="artisan_access_changed", context__about__endswith=workshop.name)
-    moved = told.filter(context__changes__0__field="email").values_list("recipient", flat=True)
+    emails = Notification.objects.filter(
+        kind="artisan_access_changed", context__about__endswith=workshop.name
+    )
+    moved = emails.filter(context__changes__0__field="email").values_list("recipient", flat=True)
     assert sorted(moved) == ["old@home.test", "owner@example.test"]
     assert AuditEntry.objects.filter(action="setting.change", target_id=str(workshop.pk)).count() == 1
 
